@@ -1,0 +1,72 @@
+/** The import table of docs/architecture.md, enforced. A folder may import itself and what its row names. */
+const FOLDERS = ['domain', 'store', 'http', 'events', 'engine', 'alerts', 'commands', 'graphql', 'server', 'logging', 'database', 'generated'];
+
+const ALLOWED = {
+  domain: [],
+  database: [],
+  logging: [],
+  store: ['domain', 'generated', 'database'],
+  http: ['domain'],
+  events: ['domain', 'store'],
+  engine: ['domain', 'store', 'http', 'events'],
+  alerts: ['domain', 'store', 'events', 'http'],
+  commands: ['domain', 'store', 'events'],
+  graphql: ['commands', 'events', 'domain', 'generated'],
+  server: ['graphql', 'domain'],
+};
+
+const folderRules = Object.entries(ALLOWED).map(([folder, allowed]) => {
+  const forbidden = FOLDERS.filter((other) => other !== folder && other !== 'logging' && !allowed.includes(other));
+  return {
+    name: `${folder}-imports`,
+    comment: `src/${folder} may import ${['itself', ...allowed].join(', ')} and logging.`,
+    severity: 'error',
+    from: { path: `^src/${folder}/` },
+    to: { path: [`^src/(${forbidden.join('|')})/`, '^src/(app|main)\\.ts$'] },
+  };
+});
+
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'domain-is-pure',
+      comment: 'domain/ does no I/O: no packages and no Node modules but those named here.',
+      severity: 'error',
+      from: { path: '^src/domain/' },
+      to: { pathNot: ['^src/domain/', 'node_modules/(cron-parser|temporal-polyfill|temporal-spec|cronstrue|typeid-js|luxon)/', '^node:crypto$', '^crypto$'] },
+    },
+    {
+      name: 'cron-parser-in-one-file',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/domain/(schedule|cron)[^/]*\\.ts$' },
+      to: { path: 'node_modules/cron-parser/' },
+    },
+    {
+      name: 'got-only-in-http',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/http/' },
+      to: { path: 'node_modules/got/' },
+    },
+    {
+      name: 'only-main-imports-app',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/main\\.ts$' },
+      to: { path: '^src/(app|main)\\.ts$' },
+    },
+    {
+      name: 'no-dev-dependencies-in-src',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
+    },
+    { name: 'resolvable', severity: 'error', from: { path: '^src/' }, to: { couldNotResolve: true } },
+    ...folderRules,
+  ],
+  options: {
+    doNotFollow: { path: ['node_modules', '^src/generated'] },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'], mainFields: ['module', 'main', 'types'] },
+  },
+};
