@@ -1,0 +1,24 @@
+import type { EventRow } from '../store/event-log.ts';
+
+/** Events between two cursors that can no longer be told; both cursors are in their public spelling. */
+export interface FeedGap {
+  type: 'gap';
+  reason: 'CURSOR_EXPIRED' | 'CURSOR_INVALID';
+  fromCursor: string | null;
+  toCursor: string;
+}
+
+export interface FeedEvent {
+  type: 'event';
+  cursor: string;
+  event: EventRow;
+}
+
+export type FeedItem = FeedEvent | FeedGap;
+
+export interface FeedOptions {
+  /** The last cursor seen; absent or null: from now on. */
+  after?: string | null | undefined;
+  /** Called for every event, before any database work; must be quick and must not throw. */
+  filter: (event: EventRow) => boolean;
+}

@@ -1,0 +1,134 @@
+import type { EventKind, ExecutionStatus, ExecutionTrigger, FailureReason } from '../generated/prisma/enums.ts';
+import type { Queryable } from './sql.ts';
+import { toJsonb } from './sql.ts';
+
+/**
+ * Key of the advisory transaction lock under which positions are drawn. PostgreSQL releases it only after the
+ * commit has become visible, so whoever draws the next position commits behind the last one: the order of positions
+ * is the order of commits, and a reader that has passed a position has passed all before it.
+ *
+ * Rule for every writer: take it LAST. A transaction that waits for a row while it holds this lock can wait for
+ * one that holds the row and waits for the lock.
+ */
+export const EVENT_LOG_LOCK = 7_265_001;
+
+/** One row of the log. Instants are Dates, `position` is a bigint as the column is. */
+export interface EventRow {
+  position: bigint;
+  at: Date;
+  kind: EventKind;
+  jobId: string | null;
+  executionId: string | null;
+  status: ExecutionStatus | null;
+  previousStatus: ExecutionStatus | null;
+  attempt: number | null;
+  trigger: ExecutionTrigger | null;
+  createdAt: Date | null;
+  scheduledAt: Date | null;
+  startedAt: Date | null;
+  finishedAt: Date | null;
+  durationMs: number | null;
+  latenessMs: number | null;
+  failureReason: FailureReason | null;
+  responseStatus: number | null;
+  errorMessage: string | null;
+  instanceId: string | null;
+  data: unknown;
+}
+
+/** What a command appends; the position is given by the log. */
+export type NewEvent = Pick<EventRow, 'at' | 'kind'> & Partial<Omit<EventRow, 'position' | 'at' | 'kind'>>;
+
+const APPEND_EVENTS = `
+-- append events in the order given, as the last statement of a transaction.
+-- The lock stands in a materialized CTE that the insert joins: nextval is computed above the join, so no position
+-- is drawn before the lock is held.
+WITH log_lock AS MATERIALIZED (SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK})),
+event AS (
+  SELECT e.* FROM jsonb_to_recordset($1::jsonb) WITH ORDINALITY AS e(
+    at timestamptz, kind event_kind, "jobId" uuid, "executionId" uuid, status execution_status,
+    "previousStatus" execution_status, attempt int, trigger execution_trigger, "createdAt" timestamptz,
+    "scheduledAt" timestamptz, "startedAt" timestamptz, "finishedAt" timestamptz, "durationMs" int, "latenessMs" int,
+    "failureReason" failure_reason, "responseStatus" int, "errorMessage" text, "instanceId" text, data jsonb, ordinality bigint)
+  ORDER BY e.ordinality
+)
+INSERT INTO event_log (position, at, kind, job_id, execution_id, status, previous_status, attempt, trigger, created_at,
+  scheduled_at, started_at, finished_at, duration_ms, lateness_ms, failure_reason, response_status, error_message,
+  instance_id, data)
+SELECT nextval('event_log_position_seq'), at, kind, "jobId", "executionId", status, "previousStatus", attempt, trigger,
+  "createdAt", "scheduledAt", "startedAt", "finishedAt", "durationMs", "latenessMs", "failureReason", "responseStatus",
+  "errorMessage", "instanceId", data
+FROM log_lock, event`;
+
+/**
+ * Appends events inside the caller's transaction. Must be its last write (see {@link EVENT_LOG_LOCK}): the lock is
+ * held until the commit.
+ */
+export async function appendEvents(tx: Queryable, events: readonly NewEvent[]): Promise<void> {
+  if (events.length === 0) return;
+  await tx.query({ name: 'append-events', text: APPEND_EVENTS, values: [toJsonb(events)] });
+}
+
+const EVENT_COLUMNS = `position, at, kind, job_id AS "jobId", execution_id AS "executionId", status,
+  previous_status AS "previousStatus", attempt, trigger, created_at AS "createdAt", scheduled_at AS "scheduledAt",
+  started_at AS "startedAt", finished_at AS "finishedAt", duration_ms AS "durationMs", lateness_ms AS "latenessMs",
+  failure_reason AS "failureReason", response_status AS "responseStatus", error_message AS "errorMessage",
+  instance_id AS "instanceId", data`;
+
+/** The events behind `after`, in order, at most `limit`. */
+export async function readEvents(db: Queryable, after: bigint, limit: number): Promise<EventRow[]> {
+  const { rows } = await db.query<Omit<EventRow, 'position'> & { position: string | bigint }>({
+    name: 'read-events',
+    text: `SELECT ${EVENT_COLUMNS} FROM event_log WHERE position > $1 ORDER BY position LIMIT $2`,
+    values: [after.toString(), limit],
+  });
+  return rows.map((row) => ({ ...row, position: BigInt(row.position) }));
+}
+
+/** Where the log stands: what a new subscriber starts from and what an old cursor is checked against. */
+export interface EventLogState {
+  /**
+   * Changes when the database was restored, or failed over to a timeline of its own: positions of another epoch
+   * mean nothing here.
+   */
+  epoch: string;
+  /** The position of the newest event, 0 where there is none. */
+  tip: bigint;
+  /** Events up to here are no longer kept. */
+  prunedThrough: bigint;
+}
+
+const EVENT_LOG_STATE = `
+-- The epoch hashes what a restore or a failover cannot carry over: the timeline (first 8 digits of a WAL file's
+-- name; a promoted standby starts a new one), and the identity of database and table (a restored dump has new ones).
+SELECT left(md5(concat_ws('/', state.epoch, left(pg_walfile_name(pg_current_wal_lsn()), 8),
+              (SELECT oid FROM pg_database WHERE datname = current_database()), 'event_log'::regclass::oid)), 12) AS epoch,
+       coalesce((SELECT max(position) FROM event_log), state.pruned_through) AS tip,
+       state.pruned_through AS "prunedThrough"
+FROM event_log_state AS state`;
+
+/** Reads epoch, tip and retention floor in one snapshot. */
+export async function readEventLogState(db: Queryable): Promise<EventLogState> {
+  const { rows } = await db.query<{ epoch: string; tip: string | bigint; prunedThrough: string | bigint }>({
+    name: 'event-log-state',
+    text: EVENT_LOG_STATE,
+  });
+  const [state] = rows;
+  if (!state) throw new Error('event_log_state has no row: the database was not migrated');
+  return { epoch: state.epoch, tip: BigInt(state.tip), prunedThrough: BigInt(state.prunedThrough) };
+}
+
+const PRUNE_EVENTS = `
+-- delete up to $2 of the oldest events from before $1, and move the floor in the same transaction, so that no cursor
+-- can fall between what is gone and what is said to be gone.
+WITH doomed AS MATERIALIZED (SELECT position FROM event_log WHERE at < $1 ORDER BY position LIMIT $2),
+gone AS (DELETE FROM event_log WHERE position IN (SELECT position FROM doomed) RETURNING position),
+floor AS (UPDATE event_log_state SET pruned_through = greatest(pruned_through, (SELECT max(position) FROM doomed))
+          WHERE EXISTS (SELECT FROM doomed))
+SELECT count(*)::int AS count FROM gone`;
+
+/** Deletes up to `limit` events from before `before`; answers how many went. */
+export async function pruneEvents(db: Queryable, before: Date, limit: number): Promise<number> {
+  const { rows } = await db.query<{ count: number }>({ text: PRUNE_EVENTS, values: [before, limit] });
+  return rows[0]?.count ?? 0;
+}

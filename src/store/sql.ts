@@ -1,0 +1,47 @@
+import type { Pool, PoolClient, QueryResult, QueryResultRow } from 'pg';
+
+/** A pool (each statement its own transaction) or a client inside a transaction. */
+export interface Queryable {
+  query<Row extends QueryResultRow>(statement: Statement): Promise<QueryResult<Row>>;
+}
+
+/** A prepared statement: the name lets PostgreSQL keep its plan for the connection's life. */
+export interface Statement {
+  name?: string;
+  text: string;
+  values?: unknown[];
+}
+
+/**
+ * Runs `work` in one transaction: committed when it resolves, rolled back when it throws.
+ *
+ * A connection that cannot even roll back is closed rather than handed to the next caller with an open
+ * transaction in it.
+ */
+export async function inTransaction<T>(pool: Pool, work: (tx: PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query('BEGIN');
+    const result = await work(client);
+    await client.query('COMMIT');
+    return result;
+  } catch (error) {
+    await client.query('ROLLBACK').catch((rollbackError: unknown) => {
+      broken = rollbackError instanceof Error ? rollbackError : new Error(String(rollbackError));
+    });
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
+
+/**
+ * A value as JSON text that jsonb accepts: a target may answer with NUL characters or half of a surrogate pair,
+ * which PostgreSQL refuses in text; each becomes U+FFFD instead of failing the statement of a whole batch.
+ */
+export function toJsonb(value: unknown): string {
+  return JSON.stringify(value, (_key, item: unknown) =>
+    typeof item === 'string' ? item.replaceAll('\0', '\uFFFD').toWellFormed() : item,
+  );
+}
