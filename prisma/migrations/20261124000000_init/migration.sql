@@ -155,6 +155,7 @@ CREATE TABLE "job_executions" (
     "claim_seq" INTEGER NOT NULL DEFAULT 0,
     "claimed_by" TEXT,
     "lease_expires_at" TIMESTAMPTZ(3),
+    "retry_count" INTEGER NOT NULL DEFAULT 0,
     "rescue_count" INTEGER NOT NULL DEFAULT 0,
     "cancel_requested_at" TIMESTAMPTZ(3),
     "failure_reason" "failure_reason",
@@ -512,7 +513,7 @@ ALTER TABLE "jobs"
   ADD CONSTRAINT "jobs_retry_policy_whole" CHECK (
     num_nonnulls("max_retries", "backoff_strategy", "initial_delay_ms", "max_delay_ms", "retry_jitter", "respect_retry_after") IN (0, 6)),
   ADD CONSTRAINT "jobs_retry_policy_range" CHECK (
-    "max_retries" BETWEEN 0 AND 100 AND "initial_delay_ms" >= 0 AND "max_delay_ms" >= "initial_delay_ms" AND "retry_jitter" BETWEEN 0 AND 1),
+    "max_retries" BETWEEN 0 AND 100 AND "initial_delay_ms" >= 1 AND "max_delay_ms" >= "initial_delay_ms" AND "retry_jitter" BETWEEN 0 AND 1),
   ADD CONSTRAINT "jobs_next_run_only_when_active" CHECK ("next_run_at" IS NULL OR "status" = 'ACTIVE'),
   ADD CONSTRAINT "jobs_paused_at_exactly_when_paused" CHECK (("paused_at" IS NOT NULL) = ("status" = 'PAUSED')),
   ADD CONSTRAINT "jobs_pause_facts_only_when_paused" CHECK (
@@ -531,7 +532,7 @@ ALTER TABLE "job_executions"
   ADD CONSTRAINT "job_executions_skip_reason_exactly_when_skipped" CHECK (("skip_reason" IS NOT NULL) = ("status" = 'SKIPPED')),
   ADD CONSTRAINT "job_executions_slot_of_a_schedule" CHECK ("trigger" NOT IN ('SCHEDULE', 'CATCH_UP') OR "scheduled_at" IS NOT NULL),
   ADD CONSTRAINT "job_executions_counts" CHECK (
-    "attempt_count" >= 0 AND "max_attempts" >= 1 AND "claim_seq" >= 0 AND "rescue_count" >= 0 AND "slot_count" >= 1),
+    "attempt_count" >= 0 AND "max_attempts" >= 1 AND "claim_seq" >= 0 AND "retry_count" >= 0 AND "rescue_count" >= 0 AND "slot_count" >= 1),
   ADD CONSTRAINT "job_executions_response_body_length" CHECK (char_length("response_body") <= 5000);
 
 ALTER TABLE "job_execution_attempts"
