@@ -1,0 +1,166 @@
+import { LOG_LEVELS } from './logging/level.ts';
+import {
+  addressRanges,
+  folder,
+  integer,
+  listenHost,
+  oneOf,
+  plainName,
+  postgresUrl,
+  trueOrFalse,
+  webOrigins,
+} from './config-parsers.ts';
+import type { Kind } from './config-parsers.ts';
+
+/** One environment variable: what it is called, what it may hold, and what holds when it is not set. */
+export interface Variable<T> {
+  readonly name: string;
+  readonly kind: Kind<T>;
+  /** The default, spelled as one would write it in the environment; absent where leaving it out has a meaning. */
+  readonly fallback?: string;
+  /** For a variable without a fallback: what leaving it out means. */
+  readonly whenUnset?: string;
+  /** For a variable without a fallback: a value to show in `.env.example`. */
+  readonly example?: string;
+  readonly description: string;
+}
+
+interface Required<T> extends Variable<T> {
+  readonly fallback: string;
+}
+
+interface Optional<T> extends Variable<T | undefined> {
+  readonly whenUnset: string;
+  readonly example: string;
+}
+
+function withDefault<T>(name: string, fallback: string, kind: Kind<T>, description: string): Required<T> {
+  return { name, fallback, kind, description };
+}
+
+function optional<T>(
+  name: string,
+  kind: Kind<T>,
+  texts: { whenUnset: string; example: string; description: string },
+): Optional<T> {
+  return { name, kind, ...texts };
+}
+
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/**
+ * Every variable that the scheduler reads. Parsing, `.env.example` and the README's table all follow this table;
+ * the keys are those of `Config`.
+ */
+export const VARIABLES = {
+  port: withDefault('PORT', '3000', integer(0, 65_535), 'Port of the HTTP server; 0 takes any free one.'),
+  host: withDefault(
+    'HOST',
+    '127.0.0.1',
+    listenHost(),
+    'Address to listen on. The API has no authentication yet, so it is open to this machine only; with 0.0.0.0 anyone who reaches the port can create jobs.',
+  ),
+  databaseUrl: optional('DATABASE_URL', postgresUrl(), {
+    whenUnset: 'an embedded PostgreSQL in DATA_DIR',
+    example: 'postgresql://scheduler:secret@localhost:5432/job_scheduler',
+    description: 'PostgreSQL 14 or newer to keep everything in; may lead through a transaction pooler.',
+  }),
+  databaseDirectUrl: optional('DATABASE_DIRECT_URL', postgresUrl(), {
+    whenUnset: 'DATABASE_URL',
+    example: 'postgresql://scheduler:secret@localhost:5432/job_scheduler',
+    description:
+      'Connection for LISTEN and migrations, past the pooler; needed only where DATABASE_URL leads through a transaction pooler.',
+  }),
+  databasePoolMax: withDefault(
+    'DATABASE_POOL_MAX',
+    '20',
+    integer(2, 1000),
+    'Most connections that this instance opens to the database.',
+  ),
+  databaseIdleTimeoutMs: withDefault(
+    'DATABASE_IDLE_TIMEOUT_MS',
+    '30000',
+    integer(0, MAX_TIMER_MS, 'milliseconds'),
+    'How long an unused connection is kept; 0 keeps it for good.',
+  ),
+  databaseConnectTimeoutMs: withDefault(
+    'DATABASE_CONNECT_TIMEOUT_MS',
+    '2000',
+    integer(100, 60_000, 'milliseconds'),
+    'How long to wait for a connection before the attempt counts as failed; must be shorter than LEASE_MS.',
+  ),
+  nodeEnv: withDefault(
+    'NODE_ENV',
+    'development',
+    oneOf(['development', 'production', 'test']),
+    'Kind of installation. In production the console gets JSON lines where it is no terminal.',
+  ),
+  logLevel: withDefault('LOG_LEVEL', 'info', oneOf(LOG_LEVELS), 'Least urgent level that is logged.'),
+  logDir: withDefault('LOG_DIR', './logs', folder(), 'Folder of the log files; made if missing.'),
+  dataDir: withDefault('DATA_DIR', './data', folder(), 'Folder of the embedded database; made if missing.'),
+  embeddedPostgresPort: optional('EMBEDDED_POSTGRES_PORT', integer(1, 65_535), {
+    whenUnset: 'any free port',
+    example: '54329',
+    description: 'Port of the embedded PostgreSQL, on 127.0.0.1 only.',
+  }),
+  pollIntervalMs: withDefault(
+    'POLL_INTERVAL_MS',
+    '10000',
+    integer(100, 600_000, 'milliseconds'),
+    'Longest time between two looks for due work when nothing wakes the scheduler earlier.',
+  ),
+  heartbeatIntervalMs: withDefault(
+    'HEARTBEAT_INTERVAL_MS',
+    '30000',
+    integer(500, 600_000, 'milliseconds'),
+    'How often this instance reports that it lives.',
+  ),
+  leaseMs: withDefault(
+    'LEASE_MS',
+    '30000',
+    integer(2000, 3_600_000, 'milliseconds'),
+    'How long a running execution stays with an instance that no longer renews its claim. Shorter recovers sooner from a crash; too short lets a mere pause of the database look like one, and calls are repeated.',
+  ),
+  maxConcurrency: withDefault(
+    'MAX_CONCURRENCY',
+    '50',
+    integer(1, 10_000),
+    'Most HTTP calls that this instance has under way at once.',
+  ),
+  shutdownGraceMs: withDefault(
+    'SHUTDOWN_GRACE_MS',
+    '25000',
+    integer(0, 3_600_000, 'milliseconds'),
+    'How long calls under way may finish after SIGTERM before they are given back. Whatever stops the process (Docker, Kubernetes, systemd) must wait longer than this.',
+  ),
+  executionRetentionDays: withDefault(
+    'EXECUTION_RETENTION_DAYS',
+    '30',
+    integer(1, 36_500, 'days'),
+    'How long finished executions are kept.',
+  ),
+  eventRetentionHours: withDefault(
+    'EVENT_RETENTION_HOURS',
+    '24',
+    integer(1, 87_600, 'hours'),
+    'How long events are kept, and so how long a subscriber may stay away and still resume without a gap.',
+  ),
+  blockedTargets: withDefault(
+    'BLOCKED_TARGETS',
+    '169.254.0.0/16,fe80::/10,fd00:ec2::254/128',
+    addressRanges(),
+    'Addresses that no job may call. The default keeps jobs away from the metadata services of cloud machines; add your private ranges where jobs must not reach them.',
+  ),
+  corsOrigins: withDefault(
+    'CORS_ORIGINS',
+    'none',
+    webOrigins(),
+    'Web pages of which origins may call the API from a browser, besides its own.',
+  ),
+  graphiql: withDefault('GRAPHIQL', 'true', trueOrFalse(), 'Whether GraphiQL is served at /graphql.'),
+  instanceName: optional('INSTANCE_NAME', plainName(64), {
+    whenUnset: "the machine's host name",
+    example: 'scheduler-1',
+    description: "Beginning of this process's instance id, as shown in scheduler status and logs.",
+  }),
+} as const satisfies Record<string, Variable<unknown>>;
