@@ -1,0 +1,122 @@
+import type { MigrationList } from '@prisma/schema-engine-wasm/schema_engine_bg';
+import pg from 'pg';
+import type { DatabaseLog } from './log.ts';
+import { installedSchemaFiles, readMigrations } from './migration-files.ts';
+import { withSchemaEngine, type SchemaEngine } from './schema-engine.ts';
+
+export type MigrateOptions = {
+  /** A direct connection: the lock belongs to a session, which a transaction pooler does not keep. */
+  connectionString: string;
+  log?: DatabaseLog;
+  /** Another folder of migrations than this installation's. */
+  migrationsDir?: string;
+};
+
+/** Arbitrary, and the same in every version: it is how instances that start at once find each other. */
+const LOCK_KEY = 7_263_014_551;
+const OLDEST_SERVER = 14;
+const NO_FILTER = { externalTables: [], externalEnums: [] };
+
+/**
+ * Brings the database to the schema of this version: applies every migration that it does not have yet, each whole or
+ * not at all, and records them as `prisma migrate deploy` does.
+ *
+ * Safe when several instances start at once: one applies, the others wait and find nothing left to do.
+ *
+ * @returns the names of the migrations applied by this call
+ * @throws Error that says what to do, and nothing is changed, when the database is ahead of this version, when
+ * a migration was edited after it was applied, when an earlier one failed, or when the database holds foreign tables.
+ * When a migration fails, the error names it and the cause
+ */
+export async function migrate({ connectionString, log = () => undefined, migrationsDir }: MigrateOptions): Promise<{ applied: string[] }> {
+  const migrations = await readMigrations(migrationsDir ?? installedSchemaFiles().migrationsDir);
+  return withMigrationLock(connectionString, log, () =>
+    withSchemaEngine({ connectionString }, async (engine) => {
+      await refuseUnlessSound(engine, migrations);
+      const { appliedMigrationNames: applied } = await engine
+        .applyMigrations({ migrationsList: migrations, filters: NO_FILTER })
+        .catch((error: unknown) => {
+          throw explain(error);
+        });
+      log('database is up to date', { applied });
+      return { applied };
+    }),
+  );
+}
+
+/**
+ * Records that what a failed migration left behind has been cleaned up, so that it is tried again. As migrations apply
+ * whole or not at all, there is nothing to clean up unless the script ends its transaction itself.
+ */
+export async function markRolledBack(connectionString: string, migrationName: string): Promise<void> {
+  await withMigrationLock(
+    connectionString,
+    () => undefined,
+    () => withSchemaEngine({ connectionString }, (engine) => engine.markMigrationRolledBack({ migrationName })),
+  );
+}
+
+async function withMigrationLock<T>(connectionString: string, log: DatabaseLog, use: () => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString, application_name: 'job-scheduler migrations' });
+  // Losing the connection loses the lock; the engine, on its own connection, then fails or finishes as well.
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    await refuseOldServer(client);
+    const { rows } = await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [LOCK_KEY]);
+    if (rows[0]?.locked !== true) {
+      log('waiting for another instance that is migrating the database');
+      await client.query('SELECT pg_advisory_lock($1)', [LOCK_KEY]);
+    }
+    return await use();
+  } finally {
+    // The end of the session gives the lock back.
+    await client.end();
+  }
+}
+
+async function refuseOldServer(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ version: string }>("SELECT current_setting('server_version') AS version");
+  const version = rows[0]?.version ?? '';
+  if (Number.parseInt(version, 10) < OLDEST_SERVER) {
+    throw new Error(`The database is PostgreSQL ${version}; the scheduler needs ${OLDEST_SERVER} or later.`);
+  }
+}
+
+async function refuseUnlessSound(engine: SchemaEngine, migrations: MigrationList): Promise<void> {
+  const found = await engine.diagnoseMigrationHistory({ migrationsList: migrations, optInToShadowDatabase: false, filters: NO_FILTER });
+  const [failed] = found.failedMigrationNames;
+  if (failed !== undefined) {
+    throw new Error(
+      `Migration ${failed} failed in this database before. Find the cause (column logs of table _prisma_migrations), ` +
+        `undo what it may have left, then run: npm run db:migrate -- --rolled-back ${failed}`,
+    );
+  }
+  if (found.editedMigrationNames.length > 0) {
+    throw new Error(
+      `Edited after they were applied to this database: migrations ${found.editedMigrationNames.join(', ')}. ` +
+        'Restore the files as they were, and put the change into a new migration.',
+    );
+  }
+  if (found.history !== null && found.history.diagnostic !== 'databaseIsBehind') {
+    throw new Error(
+      `The database is ahead of this version of the scheduler: it has the migrations ${found.history.unpersistedMigrationNames.join(', ')}, ` +
+        'which this version does not know. Start the newer version, or restore a backup from before the upgrade.',
+    );
+  }
+}
+
+/**
+ * Puts the engine's errors into our words: their text is a chain of internal causes, with PostgreSQL's message and
+ * the migration's name somewhere within.
+ */
+function explain(error: unknown): Error {
+  const { code, message } = error as { code?: string; message: string };
+  if (code === 'P3005') {
+    return new Error('The database holds tables that are not the scheduler’s. Give it an empty database of its own.', { cause: error });
+  }
+  const migrationName = /migration_name="([^"]+)"/.exec(message)?.[1];
+  const reason = /Error querying the database: (.*?)(?:\n +0: |$)/s.exec(message)?.[1];
+  if (migrationName === undefined || reason === undefined) return error as Error;
+  return new Error(`Migration ${migrationName} failed: ${reason}`, { cause: error });
+}

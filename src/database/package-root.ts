@@ -1,0 +1,17 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * The folder of package.json, and with it of prisma/. Searched upwards, as this file lies at another depth in src/
+ * than in the compiled dist/, and the process may be started from anywhere.
+ */
+export function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json'))) {
+    const parent = dirname(folder);
+    if (parent === folder) throw new Error('No package.json above the scheduler’s code: the installation is incomplete.');
+    folder = parent;
+  }
+  return folder;
+}

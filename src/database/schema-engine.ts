@@ -1,0 +1,127 @@
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { PrismaPg } from '@prisma/adapter-pg';
+import {
+  bindMigrationAwareSqlAdapterFactory,
+  ColumnTypeEnum,
+  DriverAdapterError,
+  type SqlDriverAdapter,
+  type SqlMigrationAwareDriverAdapterFactory,
+} from '@prisma/driver-adapter-utils';
+import * as bindings from '@prisma/schema-engine-wasm/schema_engine_bg';
+import pg from 'pg';
+
+export type SchemaEngine = bindings.SchemaEngine;
+
+/** Databases that the engine may talk to. */
+export type EngineDatabases = {
+  connectionString: string;
+  /** An empty database that migrations are replayed into; only a comparison with the schema needs one. */
+  shadowConnectionString?: string;
+};
+
+/** What we use of the global; the compiler's settings name no library that declares it, as those are the browser's. */
+const { WebAssembly } = globalThis as unknown as {
+  WebAssembly: {
+    instantiate(code: Uint8Array, imports: Record<string, unknown>): Promise<{ instance: { exports: Record<string, unknown> } }>;
+  };
+};
+
+let instantiated: Promise<void> | undefined;
+
+/** Node's module loader does not import .wasm files, which the package's own entry relies on. */
+async function instantiate(): Promise<void> {
+  const bindingsPath = createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm/schema_engine_bg');
+  const code = await readFile(bindingsPath.replace(/\.js$/, '.wasm'));
+  const { instance } = await WebAssembly.instantiate(code, { './schema_engine_bg.js': bindings });
+  bindings.__wbg_set_wasm(instance.exports);
+  (instance.exports['__wbindgen_start'] as () => void)();
+}
+
+/**
+ * Runs Prisma's schema engine, compiled to WebAssembly, over ordinary `pg` connections: no native engine is
+ * ever needed or downloaded.
+ */
+export async function withSchemaEngine<T>(databases: EngineDatabases, use: (engine: SchemaEngine) => Promise<T>): Promise<T> {
+  instantiated ??= instantiate();
+  await instantiated;
+  const opened: SqlDriverAdapter[] = [];
+  const adapter = bindMigrationAwareSqlAdapterFactory(adapterFactory(databases, opened));
+  const engine = await bindings.SchemaEngine.new({ datamodels: undefined }, () => undefined, adapter);
+  try {
+    return await use(engine);
+  } finally {
+    engine.free();
+    // The engine gives its connections back only when it is done well; a second time does nothing.
+    await Promise.all(opened.map((connection) => connection.dispose()));
+  }
+}
+
+function adapterFactory(databases: EngineDatabases, opened: SqlDriverAdapter[]): SqlMigrationAwareDriverAdapterFactory {
+  const connect = async (connectionString: string): Promise<SqlDriverAdapter> => {
+    // One connection, so that what the engine sets or locks on it holds for all that it does.
+    const pool = new pg.Pool({ connectionString, max: 1 });
+    pool.on('error', () => undefined);
+    const adapter = await new PrismaPg(pool).connect();
+    letCharThrough(pool, adapter);
+    adapter.executeScript = (script) => executeWhole(pool, script);
+    adapter.dispose = async () => {
+      if (!pool.ending) await pool.end();
+    };
+    opened.push(adapter);
+    return adapter;
+  };
+  return {
+    provider: 'postgres',
+    adapterName: '@prisma/adapter-pg',
+    connect: () => connect(databases.connectionString),
+    connectToShadowDb: () => {
+      if (databases.shadowConnectionString === undefined) throw new Error('The engine asked for a shadow database, and none was given.');
+      return connect(databases.shadowConnectionString);
+    },
+  };
+}
+
+/** The type of arrays of PostgreSQL's "char". The adapter knows it, though not the type of one. */
+const CHAR_ARRAY_OID = 1002;
+
+/**
+ * Gives the engine columns of the one-byte type "char", which the system tables that it compares are full of. The
+ * adapter refuses that type, so its columns go through the adapter under the name of the array type, which
+ * the engine never asks for, and get their own back behind it.
+ */
+function letCharThrough(pool: pg.Pool, adapter: SqlDriverAdapter): void {
+  const query = pool.query.bind(pool) as (...parameters: unknown[]) => Promise<pg.QueryResult>;
+  const disguised = async (...parameters: unknown[]): Promise<pg.QueryResult> => {
+    const result = await query(...parameters);
+    // A script of several statements gives a list of results, which nobody reads.
+    if (Array.isArray(result)) return result;
+    for (const field of result.fields) {
+      if (field.dataTypeID === pg.types.builtins.CHAR) field.dataTypeID = CHAR_ARRAY_OID;
+    }
+    return result;
+  };
+  Object.assign(pool, { query: disguised });
+
+  const queryRaw = adapter.queryRaw.bind(adapter);
+  adapter.queryRaw = async (statement) => {
+    const { columnTypes, ...result } = await queryRaw(statement);
+    const { Character, CharacterArray } = ColumnTypeEnum;
+    return { ...result, columnTypes: columnTypes.map((type) => (type === CharacterArray ? Character : type)) };
+  };
+}
+
+/**
+ * Runs a migration's script as one statement string, which PostgreSQL treats as one transaction: it applies whole or
+ * not at all. The adapter's own way cuts the script at every semicolon, also those within a function's body or a
+ * comment, and commits each piece.
+ */
+async function executeWhole(pool: pg.Pool, script: string): Promise<void> {
+  try {
+    await pool.query(script);
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError)) throw error;
+    const { code = 'XX000', severity = 'ERROR', message, detail, column, hint } = error;
+    throw new DriverAdapterError({ kind: 'postgres', code, severity, message, detail, column, hint });
+  }
+}
