@@ -1,0 +1,111 @@
+import type { JobType } from '../generated/prisma/enums.ts';
+import type { ExecutionTrigger } from '../domain/execution.ts';
+import type { HttpMethod } from '../domain/http-method.ts';
+import type { RetryPolicy } from '../domain/retry.ts';
+import { EVENT_LOG_LOCK } from './event-log.ts';
+import { retryPolicyOf, type RetryPolicyColumns } from './retry-policy-columns.ts';
+import type { Queryable } from './sql.ts';
+
+/** An execution that this instance holds, with all that its attempt needs of the job as it is now. */
+export interface ClaimedExecution {
+  id: string;
+  jobId: string;
+  trigger: ExecutionTrigger;
+  scheduledAt: Date | null;
+  startedAt: Date;
+  attemptStartedAt: Date;
+  /** The attempt that this claim is for, from 1. */
+  attemptCount: number;
+  retryCount: number;
+  rescueCount: number;
+  /** Fences every later write of this holder. */
+  claimSeq: number;
+  jobName: string;
+  jobType: JobType;
+  api: string;
+  method: HttpMethod;
+  headers: Record<string, string>;
+  body: unknown;
+  timeoutMs: number;
+  successStatuses: string[];
+  retryPolicy: RetryPolicy | null;
+}
+
+export interface ClaimOptions {
+  instanceId: string;
+  now: Date;
+  leaseExpiresAt: Date;
+  limit: number;
+}
+
+const CLAIM = `
+-- claim: take up to $4 due executions for instance $1 at $2, leased until $3, and tell the log that they started.
+-- SKIP LOCKED lets instances pass each other instead of queueing up on the same rows.
+-- A materialized CTE, not a joined subquery: the planner may run a subquery's LIMIT twice and claim more than $4.
+WITH due AS MATERIALIZED (
+  SELECT id, status FROM job_executions
+  WHERE status IN ('PENDING', 'RETRYING') AND available_at <= $2
+  ORDER BY priority DESC, available_at, id
+  LIMIT $4
+  FOR NO KEY UPDATE SKIP LOCKED
+), claimed AS (
+  UPDATE job_executions AS e
+  SET status = 'RUNNING',
+      claim_seq = e.claim_seq + 1,
+      claimed_by = $1,
+      lease_expires_at = $3,
+      started_at = coalesce(e.started_at, $2),
+      attempt_started_at = $2,
+      attempt_count = e.attempt_count + 1,
+      max_attempts = e.attempt_count + 1 + greatest(coalesce(j.max_retries, 0) - e.retry_count, 0),
+      -- A retry, a redrive or a manual run serves no slot anew: lateness is that of the first start.
+      lateness_ms = CASE WHEN e.started_at IS NULL AND e.trigger IN ('SCHEDULE', 'CATCH_UP')
+        THEN least(greatest(extract(epoch FROM ($2::timestamptz - e.scheduled_at)) * 1000, 0), 2147483647)::int
+        ELSE e.lateness_ms END
+  FROM due, jobs AS j
+  WHERE e.id = due.id AND j.id = e.job_id
+  RETURNING e.*, due.status AS previous_status, j.name AS job_name, j.type AS job_type, j.api, j.method, j.headers,
+    coalesce(e.body_override, j.body) AS body, j.timeout_ms, j.success_statuses,
+    j.max_retries, j.backoff_strategy, j.initial_delay_ms, j.max_delay_ms, j.retry_jitter, j.retry_on,
+    j.respect_retry_after
+), log_lock AS MATERIALIZED (
+  -- Counting forces the update to be complete first: the log's lock is always the last one taken.
+  SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK}) FROM (SELECT count(*) AS n FROM claimed) AS done WHERE n > 0
+), told AS (
+  INSERT INTO event_log (position, at, kind, job_id, execution_id, status, previous_status, attempt, trigger,
+    created_at, scheduled_at, started_at, lateness_ms, instance_id)
+  SELECT nextval('event_log_position_seq'), $2, 'EXECUTION_STARTED', job_id, id, status, previous_status, attempt_count,
+    trigger, created_at, scheduled_at, started_at, lateness_ms, claimed_by
+  FROM log_lock, claimed
+)
+SELECT id, job_id AS "jobId", trigger, scheduled_at AS "scheduledAt", started_at AS "startedAt",
+  attempt_started_at AS "attemptStartedAt", attempt_count AS "attemptCount", retry_count AS "retryCount",
+  rescue_count AS "rescueCount", claim_seq AS "claimSeq", job_name AS "jobName", job_type AS "jobType", api, method,
+  headers, body, timeout_ms AS "timeoutMs", success_statuses AS "successStatuses", max_retries AS "maxRetries",
+  backoff_strategy AS "backoffStrategy", initial_delay_ms AS "initialDelayMs", max_delay_ms AS "maxDelayMs",
+  retry_jitter AS "retryJitter", retry_on AS "retryOn", respect_retry_after AS "respectRetryAfter"
+FROM claimed
+ORDER BY priority DESC, available_at, id`;
+
+/**
+ * Takes due executions for this instance: PENDING or RETRYING becomes RUNNING under a lease, `claimSeq` rises, and
+ * the log says STARTED, all in one statement.
+ */
+export async function claimDue(db: Queryable, options: ClaimOptions): Promise<ClaimedExecution[]> {
+  const { rows } = await db.query<Omit<ClaimedExecution, 'retryPolicy'> & RetryPolicyColumns>({
+    name: 'claim',
+    text: CLAIM,
+    values: [options.instanceId, options.now, options.leaseExpiresAt, options.limit],
+  });
+  return rows.map((row) => ({ ...row, retryPolicy: retryPolicyOf(row) }));
+}
+
+/** When the next execution may be claimed by anybody; null where none waits. */
+export async function nextAvailableAt(db: Queryable): Promise<Date | null> {
+  const { rows } = await db.query<{ availableAt: Date | null }>({
+    name: 'next-available',
+    text: `SELECT min(available_at) AS "availableAt" FROM job_executions WHERE status IN ('PENDING', 'RETRYING')`,
+  });
+  return rows[0]?.availableAt ?? null;
+}
+

@@ -1,0 +1,75 @@
+import type { QueryResultRow } from 'pg';
+import type { JobType } from '../generated/prisma/enums.ts';
+import type { Queryable } from './sql.ts';
+
+/** A claim as its holder knows it. */
+export interface HeldClaim {
+  executionId: string;
+  claimSeq: number;
+}
+
+const EXTEND_LEASES = `
+-- extend the leases of what this instance has in flight; answer those it still holds, and which were cancelled.
+UPDATE job_executions AS e SET lease_expires_at = $3
+FROM unnest($1::uuid[], $2::int[]) AS held(id, claim_seq)
+WHERE e.id = held.id AND e.claim_seq = held.claim_seq AND e.status = 'RUNNING'
+RETURNING e.id, e.cancel_requested_at IS NOT NULL AS "cancelRequested"`;
+
+/**
+ * Extends leases in one statement.
+ *
+ * @returns per id still held whether its cancellation was asked for; an id that is missing was lost
+ */
+export async function extendLeases(
+  db: Queryable,
+  held: readonly HeldClaim[],
+  leaseExpiresAt: Date,
+): Promise<Map<string, { cancelRequested: boolean }>> {
+  const { rows } = await db.query<{ id: string; cancelRequested: boolean }>({
+    name: 'extend-leases',
+    text: EXTEND_LEASES,
+    values: [held.map((claim) => claim.executionId), held.map((claim) => claim.claimSeq), leaseExpiresAt],
+  });
+  return new Map(rows.map((row) => [row.id, { cancelRequested: row.cancelRequested }]));
+}
+
+/** An execution whose lease ended while it was RUNNING: its holder died, froze, or lost the database. */
+export interface LostExecution {
+  id: string;
+  jobId: string;
+  jobType: JobType;
+  claimSeq: number;
+  rescueCount: number;
+  attemptStartedAt: Date;
+  attemptCount: number;
+  cancelRequested: boolean;
+  /** The instance that held it. */
+  claimedBy: string;
+}
+
+const LOCK_LOST = `
+-- lock executions whose lease ended before $1, at most $2, for the rescuer's decision in the same transaction.
+-- NO KEY: foreign-key checks of a batch that settles at this moment must not wait for us.
+SELECT e.id, e.job_id AS "jobId", j.type AS "jobType", e.claim_seq AS "claimSeq", e.rescue_count AS "rescueCount",
+  e.attempt_started_at AS "attemptStartedAt", e.attempt_count AS "attemptCount",
+  e.cancel_requested_at IS NOT NULL AS "cancelRequested", e.claimed_by AS "claimedBy"
+FROM job_executions AS e JOIN jobs AS j ON j.id = e.job_id
+WHERE e.status = 'RUNNING' AND e.lease_expires_at < $1
+ORDER BY e.lease_expires_at
+LIMIT $2
+FOR NO KEY UPDATE OF e SKIP LOCKED`;
+
+/** Locks what has lost its holder; what another rescuer has locked is left to it. */
+export async function lockLostExecutions(tx: Queryable, now: Date, limit: number): Promise<LostExecution[]> {
+  const { rows } = await tx.query<LostExecution & QueryResultRow>({ name: 'lock-lost', text: LOCK_LOST, values: [now, limit] });
+  return rows;
+}
+
+/** When the earliest lease of anybody ends; null where nothing runs. */
+export async function nextLeaseEndAt(db: Queryable): Promise<Date | null> {
+  const { rows } = await db.query<{ endsAt: Date | null }>({
+    name: 'next-lease-end',
+    text: `SELECT min(lease_expires_at) AS "endsAt" FROM job_executions WHERE status = 'RUNNING'`,
+  });
+  return rows[0]?.endsAt ?? null;
+}

@@ -1,0 +1,137 @@
+import type { DstGapPolicy, DstOverlapPolicy, JobStatus, MisfirePolicy, SkipReason } from '../generated/prisma/enums.ts';
+import type { ExecutionTrigger } from '../domain/execution.ts';
+import { EVENT_LOG_LOCK } from './event-log.ts';
+import type { Queryable } from './sql.ts';
+import { toJsonb } from './sql.ts';
+
+/** A due job, as far as planning needs it. */
+export interface DueJob {
+  id: string;
+  schedule: string | null;
+  timezone: string;
+  runAt: Date | null;
+  startAt: Date | null;
+  endAt: Date | null;
+  createdAt: Date;
+  jitterMs: number;
+  misfirePolicy: MisfirePolicy;
+  misfireGraceMs: number;
+  dstGapPolicy: DstGapPolicy;
+  dstOverlapPolicy: DstOverlapPolicy;
+  priority: number;
+  maxRetries: number | null;
+  nextRunAt: Date;
+}
+
+const LOCK_DUE_JOBS = `
+-- lock up to $2 jobs due at $1, earliest first. SKIP LOCKED: another instance's batch is its own.
+-- NO KEY UPDATE, not UPDATE: settling inserts rows that refer to these jobs and checks them while it holds the
+-- event log's lock, which we will want; a full lock here would close that circle.
+SELECT id, schedule, timezone, run_at AS "runAt", start_at AS "startAt", end_at AS "endAt", created_at AS "createdAt",
+  jitter_ms AS "jitterMs", misfire_policy AS "misfirePolicy", misfire_grace_ms AS "misfireGraceMs",
+  dst_gap_policy AS "dstGapPolicy", dst_overlap_policy AS "dstOverlapPolicy", priority, max_retries AS "maxRetries",
+  next_run_at AS "nextRunAt"
+FROM jobs
+WHERE next_run_at <= $1
+ORDER BY next_run_at
+LIMIT $2
+FOR NO KEY UPDATE SKIP LOCKED`;
+
+/** Locks a batch of due jobs until the end of the transaction. */
+export async function lockDueJobs(tx: Queryable, now: Date, limit: number): Promise<DueJob[]> {
+  const { rows } = await tx.query<DueJob & Record<string, unknown>>({
+    name: 'lock-due-jobs',
+    text: LOCK_DUE_JOBS,
+    values: [now, limit],
+  });
+  return rows;
+}
+
+/** When the earliest active job is due; null where none has a next run. */
+export async function nextDueAt(db: Queryable): Promise<Date | null> {
+  const { rows } = await db.query<{ nextRunAt: Date | null }>({
+    name: 'next-due',
+    text: `SELECT min(next_run_at) AS "nextRunAt" FROM jobs WHERE next_run_at IS NOT NULL`,
+  });
+  return rows[0]?.nextRunAt ?? null;
+}
+
+/** An execution that a plan creates: PENDING from `availableAt` on, or SKIPPED with its reason. */
+export interface PlannedExecution {
+  id: string;
+  jobId: string;
+  trigger: ExecutionTrigger;
+  scheduledAt: Date;
+  availableAt: Date;
+  priority: number;
+  maxAttempts: number;
+  /** Slots that this row stands for. */
+  slotCount: number;
+  skipReason: SkipReason | null;
+  errorMessage: string | null;
+}
+
+/** Where a planned job goes on. */
+export interface JobMove {
+  id: string;
+  nextRunAt: Date | null;
+  status: Extract<JobStatus, 'ACTIVE' | 'COMPLETED'>;
+}
+
+const RECORD_PLAN = `
+-- record a plan: insert the executions, move the jobs on, and tell the log, in one statement.
+-- DO NOTHING: whoever planned a slot first has planned it; a second plan of it (after a failover, or by an instance
+-- that was frozen) adds nothing and says nothing.
+WITH planned AS (
+  INSERT INTO job_executions (id, job_id, status, trigger, scheduled_at, created_at, available_at, finished_at, priority,
+    max_attempts, slot_count, skip_reason, error_message)
+  SELECT p.id, p."jobId", (CASE WHEN p."skipReason" IS NULL THEN 'PENDING' ELSE 'SKIPPED' END)::execution_status,
+    p.trigger, p."scheduledAt", $3, p."availableAt", CASE WHEN p."skipReason" IS NOT NULL THEN $3::timestamptz END,
+    p.priority, p."maxAttempts", p."slotCount", p."skipReason", p."errorMessage"
+  FROM jsonb_to_recordset($1::jsonb) AS p(id uuid, "jobId" uuid, trigger execution_trigger, "scheduledAt" timestamptz,
+    "availableAt" timestamptz, priority int, "maxAttempts" int, "slotCount" int, "skipReason" skip_reason,
+    "errorMessage" text)
+  ON CONFLICT DO NOTHING
+  RETURNING id, job_id, status, trigger, scheduled_at, created_at, available_at, finished_at, error_message
+), moved AS (
+  UPDATE jobs AS j
+  SET next_run_at = m."nextRunAt", status = m.status,
+      version = j.version + (m.status = 'COMPLETED')::int,
+      updated_at = CASE WHEN m.status = 'COMPLETED' THEN $3 ELSE j.updated_at END
+  FROM jsonb_to_recordset($2::jsonb) AS m(id uuid, "nextRunAt" timestamptz, status job_status)
+  WHERE j.id = m.id
+  RETURNING j.id, j.key, j.name, j.status, j.api, j.created_at
+), log_lock AS MATERIALIZED (
+  SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK})
+  FROM (SELECT (SELECT count(*) FROM planned) AS n, (SELECT count(*) FROM moved WHERE status = 'COMPLETED') AS m) AS done
+  WHERE n + m > 0
+), job_events AS (
+  INSERT INTO event_log (position, at, kind, job_id, data)
+  SELECT nextval('event_log_position_seq'), $3, 'JOB_COMPLETED', id, jsonb_build_object('key', key, 'name', name,
+    'status', status, 'api', api, 'nextRunAt', NULL, 'createdAt', created_at)
+  FROM log_lock, moved WHERE status = 'COMPLETED'
+)
+INSERT INTO event_log (position, at, kind, job_id, execution_id, status, trigger, created_at, scheduled_at,
+  finished_at, error_message)
+SELECT nextval('event_log_position_seq'), $3,
+  (CASE status WHEN 'SKIPPED' THEN 'EXECUTION_SKIPPED' ELSE 'EXECUTION_PLANNED' END)::event_kind,
+  job_id, id, status, trigger, created_at, scheduled_at, finished_at, error_message
+FROM log_lock, (SELECT * FROM planned ORDER BY available_at, id) AS ordered
+RETURNING execution_id`;
+
+/**
+ * Writes what the planner decided for the jobs that it holds locked.
+ *
+ * @returns how many executions were new
+ */
+export async function recordPlan(
+  tx: Queryable,
+  plan: { executions: readonly PlannedExecution[]; moves: readonly JobMove[]; now: Date },
+): Promise<number> {
+  const { rowCount } = await tx.query({
+    name: 'record-plan',
+    text: RECORD_PLAN,
+    values: [toJsonb(plan.executions), toJsonb(plan.moves), plan.now],
+  });
+  return rowCount ?? 0;
+}

@@ -1,0 +1,20 @@
+import type { Queryable } from './sql.ts';
+
+const PRUNE_EXECUTIONS = `
+-- delete up to $2 executions that finished before $1; attempts, logs and dead letters go with them.
+-- An open dead letter is a task for somebody: its execution stays until it is redriven or discarded.
+WITH doomed AS MATERIALIZED (
+  SELECT e.id FROM job_executions AS e
+  WHERE e.finished_at < $1
+    AND NOT EXISTS (SELECT FROM failed_jobs_dlq AS d
+      WHERE d.execution_id = e.id AND d.redriven_at IS NULL AND d.discarded_at IS NULL)
+  ORDER BY e.finished_at
+  LIMIT $2
+)
+DELETE FROM job_executions WHERE id IN (SELECT id FROM doomed)`;
+
+/** Deletes a batch of finished executions; answers how many went. */
+export async function pruneExecutions(db: Queryable, finishedBefore: Date, limit: number): Promise<number> {
+  const { rowCount } = await db.query({ text: PRUNE_EXECUTIONS, values: [finishedBefore, limit] });
+  return rowCount ?? 0;
+}

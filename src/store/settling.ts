@@ -1,0 +1,129 @@
+import type { LogLevel } from '../generated/prisma/enums.ts';
+import type { FailureReason } from '../domain/outcome.ts';
+import type { AttemptTimings } from '../domain/outgoing-request.ts';
+import { EVENT_LOG_LOCK } from './event-log.ts';
+import type { Queryable } from './sql.ts';
+import { toJsonb } from './sql.ts';
+
+/** How one attempt ended and where that takes its execution. All instants are the scheduler's clock. */
+export interface Settlement {
+  executionId: string;
+  /** The claim under which the attempt was made; with another holder since, nothing is written. */
+  claimSeq: number;
+  /** SUCCESS, FAILED and CANCELLED end the execution; RETRYING and PENDING wait until `availableAt`. */
+  status: 'SUCCESS' | 'FAILED' | 'CANCELLED' | 'RETRYING' | 'PENDING';
+  availableAt: Date | null;
+  attemptFinishedAt: Date;
+  attemptDurationMs: number;
+  failureReason: FailureReason | null;
+  errorMessage: string | null;
+  responseStatus: number | null;
+  responseHeaders: Record<string, string> | null;
+  responseBody: string | null;
+  responseTruncated: boolean;
+  timings: AttemptTimings | null;
+  /** The request as it was sent, secrets masked; null leaves what is there. */
+  request: SentRequest | null;
+  /** The attempt ended with the death of its instance. */
+  instanceLost: boolean;
+  log: { level: LogLevel; message: string; metadata: Record<string, unknown> | null };
+}
+
+export interface SentRequest {
+  method: string;
+  url: string;
+  headers: Record<string, string>;
+  body: string | null;
+}
+
+const SETTLE = `
+-- settle: record how attempts ended, with their history, counters and events, for a whole batch.
+-- Only who still holds the claim writes: a row that was rescued meanwhile has another claim_seq or is not RUNNING,
+-- and then none of its history is written either.
+WITH outcome AS MATERIALIZED (
+  SELECT * FROM jsonb_to_recordset($1::jsonb) AS o(
+    "executionId" uuid, "claimSeq" int, status execution_status, "availableAt" timestamptz,
+    "attemptFinishedAt" timestamptz, "attemptDurationMs" int, "failureReason" failure_reason, "errorMessage" text,
+    "responseStatus" int, "responseHeaders" jsonb, "responseBody" text, "responseTruncated" boolean, timings jsonb,
+    request jsonb, "instanceLost" boolean, log jsonb)
+), settled AS (
+  UPDATE job_executions AS e
+  SET status = o.status,
+      lease_expires_at = NULL,
+      available_at = coalesce(o."availableAt", e.available_at),
+      retry_count = e.retry_count + (o.status = 'RETRYING')::int,
+      rescue_count = e.rescue_count + o."instanceLost"::int,
+      finished_at = CASE WHEN o.status IN ('SUCCESS', 'FAILED', 'CANCELLED') THEN o."attemptFinishedAt" END,
+      duration_ms = CASE WHEN o.status IN ('SUCCESS', 'FAILED', 'CANCELLED') THEN
+        least(greatest(extract(epoch FROM (o."attemptFinishedAt" - e.started_at)) * 1000, 0), 2147483647)::int END,
+      failure_reason = CASE WHEN o.status = 'FAILED' THEN o."failureReason" END,
+      error_message = o."errorMessage",
+      response_status = o."responseStatus",
+      response_body = o."responseBody",
+      response_truncated = o."responseTruncated",
+      request = coalesce(nullif(o.request, 'null'::jsonb), e.request)
+  FROM outcome AS o
+  WHERE e.id = o."executionId" AND e.claim_seq = o."claimSeq" AND e.status = 'RUNNING'
+  RETURNING e.*, o."attemptFinishedAt", o."attemptDurationMs", o."failureReason" AS attempt_failure_reason,
+    o."responseHeaders", o.timings, o.log
+), attempts AS (
+  INSERT INTO job_execution_attempts (execution_id, number, started_at, finished_at, duration_ms, response_status,
+    failure_reason, error_message, response_headers, response_body, instance_id, timings)
+  SELECT id, attempt_count, attempt_started_at, "attemptFinishedAt", "attemptDurationMs", response_status,
+    attempt_failure_reason, error_message, "responseHeaders", response_body, claimed_by, timings
+  FROM settled
+), dead_letters AS (
+  INSERT INTO failed_jobs_dlq (execution_id, job_id, failure_reason, error_message, failed_at)
+  SELECT id, job_id, failure_reason, error_message, finished_at FROM settled WHERE status = 'FAILED'
+), counted AS (
+  -- Ordered, so that two instances that count the same jobs lock the rows in the same order.
+  INSERT INTO job_execution_rollups AS r (job_id, bucket_at, success_count, failed_count, cancelled_count, retry_count,
+    duration_sum_ms)
+  SELECT job_id, date_trunc('hour', "attemptFinishedAt"), count(*) FILTER (WHERE status = 'SUCCESS'),
+    count(*) FILTER (WHERE status = 'FAILED'), count(*) FILTER (WHERE status = 'CANCELLED'),
+    count(*) FILTER (WHERE status = 'RETRYING'), coalesce(sum(duration_ms) FILTER (WHERE status IN ('SUCCESS', 'FAILED')), 0)
+  FROM settled WHERE status <> 'PENDING'
+  GROUP BY 1, 2 ORDER BY 1, 2
+  ON CONFLICT (job_id, bucket_at) DO UPDATE SET
+    success_count = r.success_count + excluded.success_count,
+    failed_count = r.failed_count + excluded.failed_count,
+    cancelled_count = r.cancelled_count + excluded.cancelled_count,
+    retry_count = r.retry_count + excluded.retry_count,
+    duration_sum_ms = r.duration_sum_ms + excluded.duration_sum_ms
+  RETURNING 1
+), log_lock AS MATERIALIZED (
+  -- Counting both forces the row locks above to be taken first: the log's lock is always the last one.
+  SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK})
+  FROM (SELECT (SELECT count(*) FROM settled) AS n, (SELECT count(*) FROM counted) AS c) AS done WHERE n + c > 0
+), lines AS (
+  INSERT INTO job_execution_logs (execution_id, position, at, level, message, attempt, metadata)
+  SELECT id, nextval('event_log_position_seq'), "attemptFinishedAt", (log->>'level')::log_level, log->>'message',
+    attempt_count, nullif(log->'metadata', 'null'::jsonb)
+  FROM log_lock, settled
+)
+INSERT INTO event_log (position, at, kind, job_id, execution_id, status, previous_status, attempt, trigger, created_at,
+  scheduled_at, started_at, finished_at, duration_ms, lateness_ms, failure_reason, response_status, error_message,
+  instance_id)
+SELECT nextval('event_log_position_seq'), "attemptFinishedAt",
+  CASE status WHEN 'SUCCESS' THEN 'EXECUTION_SUCCEEDED' WHEN 'FAILED' THEN 'EXECUTION_FAILED'
+    WHEN 'CANCELLED' THEN 'EXECUTION_CANCELLED' WHEN 'RETRYING' THEN 'EXECUTION_RETRY_SCHEDULED'
+    ELSE 'EXECUTION_INTERRUPTED' END::event_kind,
+  job_id, id, status, 'RUNNING', attempt_count, trigger, created_at, scheduled_at, started_at, finished_at, duration_ms,
+  lateness_ms, attempt_failure_reason, response_status, error_message, claimed_by
+FROM log_lock, settled
+RETURNING execution_id AS "executionId"`;
+
+/**
+ * Records a batch of attempts in one statement: status, attempt row, log line, dead letter, counters, events.
+ *
+ * @returns the ids that were written; one that is missing had lost its claim, and whoever took it over decides
+ */
+export async function settle(db: Queryable, settlements: readonly Settlement[]): Promise<Set<string>> {
+  if (settlements.length === 0) return new Set();
+  const { rows } = await db.query<{ executionId: string }>({
+    name: 'settle',
+    text: SETTLE,
+    values: [toJsonb(settlements)],
+  });
+  return new Set(rows.map((row) => row.executionId));
+}
