@@ -1,0 +1,45 @@
+import type { HttpMethod } from './http-method.ts';
+
+/** The bounds of a job's `timeoutMs`, both ends allowed; an hour is longer than proxies keep a silent call open. */
+export const TIMEOUT_LIMITS_MS = { min: 1, max: 3_600_000 } as const;
+export const DEFAULT_TIMEOUT_MS = 30_000;
+
+/** The largest body that a job may send, in bytes of UTF-8: each execution keeps a copy. */
+export const MAX_REQUEST_BODY_BYTES = 1_048_576;
+
+/** How much of a response is kept, in UTF-16 units; a cut never splits a character. */
+export const MAX_RESPONSE_BODY_CHARACTERS = 5_000;
+
+/** One attempt's call, complete: nothing about it is looked up later. */
+export type OutgoingRequest = {
+  executionId: string;
+  jobId: string;
+  /** From 1. */
+  attempt: number;
+  /** The slot; null where no schedule named one. */
+  scheduledAt: Date | null;
+  method: HttpMethod;
+  url: string;
+  headers: Readonly<Record<string, string>>;
+  /** A string is sent as it is, any other JSON value as JSON; null sends no body. */
+  body: unknown;
+  /** A redirect whose status is named here is the answer and is not followed. */
+  successStatuses?: readonly string[];
+};
+
+/** Milliseconds spent in each phase of a call; null where the phase did not take place or was not reached. */
+export type AttemptTimings = {
+  dnsMs: number | null;
+  connectMs: number | null;
+  tlsMs: number | null;
+  firstByteMs: number | null;
+  downloadMs: number | null;
+  totalMs: number;
+};
+
+/** Whether a timeout is one that a job may have. */
+export function isValidTimeoutMs(timeoutMs: number): boolean {
+  return (
+    Number.isInteger(timeoutMs) && timeoutMs >= TIMEOUT_LIMITS_MS.min && timeoutMs <= TIMEOUT_LIMITS_MS.max
+  );
+}

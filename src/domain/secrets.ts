@@ -1,0 +1,41 @@
+/** What stands in the place of a secret wherever a request is shown, stored for reading, or logged. */
+export const MASK = '***';
+
+const SECRET_HEADER_NAMES = new Set(['authorization', 'proxy-authorization', 'cookie', 'set-cookie']);
+const SECRET_HEADER_PARTS = /token|secret|passw|api-?key|credential|signature|session|auth|-key$/;
+const SECRET_PARAMETER = /token|secret|passw|api-?_?key|credential|signature|^sig$|^key$|^code$|auth/;
+
+/**
+ * Whether a header of this name is taken to carry a credential. A wide guess on purpose: a harmless value that is
+ * masked costs a look at the job, a key that is shown costs the key.
+ */
+export function isSecretHeaderName(name: string): boolean {
+  const lower = name.toLowerCase();
+  if (lower === 'idempotency-key') return false;
+  return SECRET_HEADER_NAMES.has(lower) || SECRET_HEADER_PARTS.test(lower);
+}
+
+/** The headers with each secret value replaced by {@link MASK}; names are kept, so that a reader sees what was sent. */
+export function maskHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name, isSecretHeaderName(name) ? MASK : value]),
+  );
+}
+
+/**
+ * The URL without its password and without the values of parameters that look like credentials. Text that is no URL
+ * comes back as it is: it was never sent anywhere.
+ */
+export function maskUrl(url: string): string {
+  if (!URL.canParse(url)) return url;
+  const masked = new URL(url);
+  if (masked.username === '' && masked.password === '' && masked.search === '') return url;
+
+  if (masked.password !== '') masked.password = MASK;
+  // A user name without a password is how many services spell a key (https://key@host).
+  else if (masked.username !== '') masked.username = MASK;
+  for (const name of new Set(masked.searchParams.keys())) {
+    if (SECRET_PARAMETER.test(name.toLowerCase())) masked.searchParams.set(name, MASK);
+  }
+  return masked.href;
+}
