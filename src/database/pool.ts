@@ -1,0 +1,46 @@
+import pg from 'pg';
+import type { DatabaseLog } from './log.ts';
+
+export type PoolOptions = {
+  connectionString: string;
+  /** Connections at most. */
+  max?: number;
+  /** How long an unused connection is kept. */
+  idleTimeoutMs?: number;
+  /** How long a query waits for a connection: for a new one to be made, and for one of `max` to become free. */
+  connectTimeoutMs?: number;
+  /** Shown in pg_stat_activity, to tell the instances apart. */
+  applicationName?: string;
+  log?: DatabaseLog;
+};
+
+/**
+ * Makes the process's pool of connections.
+ *
+ * Values come back as: timestamptz a Date; int8 a bigint, as Prisma's BigInt does, since its range exceeds a number's;
+ * numeric a string. `count(*)` is an int8: cast it (`count(*)::int`) where a number is wanted. Elements of int8[] are
+ * strings.
+ *
+ * A connection that breaks while nobody uses it (a restart of PostgreSQL, say) is logged and replaced; without a listener
+ * the pool's error event would end the process.
+ */
+export function createPool(options: PoolOptions): pg.Pool {
+  const { connectionString, max = 20, idleTimeoutMs = 30_000, connectTimeoutMs = 2_000, applicationName = 'job-scheduler' } = options;
+  const { log = () => undefined } = options;
+  const types = new pg.TypeOverrides();
+  types.setTypeParser(pg.types.builtins.INT8, BigInt);
+  const pool = new pg.Pool({
+    connectionString,
+    max,
+    idleTimeoutMillis: idleTimeoutMs,
+    connectionTimeoutMillis: connectTimeoutMs,
+    application_name: applicationName,
+    // A peer that vanished without a word is noticed by the system, not by a query that waits for ever.
+    keepAlive: true,
+    types,
+  });
+  pool.on('error', (error) => {
+    log('an idle database connection was lost', { error });
+  });
+  return pool;
+}
