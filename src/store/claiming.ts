@@ -108,4 +108,3 @@ export async function nextAvailableAt(db: Queryable): Promise<Date | null> {
   });
   return rows[0]?.availableAt ?? null;
 }
-

@@ -1,4 +1,9 @@
-import type { EventKind, ExecutionStatus, ExecutionTrigger, FailureReason } from '../generated/prisma/enums.ts';
+import type {
+  EventKind,
+  ExecutionStatus,
+  ExecutionTrigger,
+  FailureReason,
+} from '../generated/prisma/enums.ts';
 import type { Queryable } from './sql.ts';
 import { toJsonb } from './sql.ts';
 

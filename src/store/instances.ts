@@ -19,8 +19,15 @@ ON CONFLICT (instance_id) DO UPDATE
 SET last_heartbeat_at = excluded.last_heartbeat_at, running_executions = excluded.running_executions, lost_at = NULL`;
 
 /** Writes this instance's heartbeat. */
-export async function beat(db: Queryable, { instanceId, hostname, version, startedAt, now, runningExecutions }: Beat): Promise<void> {
-  await db.query({ name: 'beat', text: BEAT, values: [instanceId, hostname, version, startedAt, now, runningExecutions] });
+export async function beat(
+  db: Queryable,
+  { instanceId, hostname, version, startedAt, now, runningExecutions }: Beat,
+): Promise<void> {
+  await db.query({
+    name: 'beat',
+    text: BEAT,
+    values: [instanceId, hostname, version, startedAt, now, runningExecutions],
+  });
 }
 
 /** Enters this instance, with its event. Inside a transaction. */
@@ -46,9 +53,16 @@ RETURNING instance_id AS "instanceId"`;
 
 /** Marks the dead, with their events. Inside a transaction. @returns the instances newly found dead */
 export async function markLostInstances(tx: Queryable, now: Date, silentSince: Date): Promise<string[]> {
-  const { rows } = await tx.query<{ instanceId: string }>({ name: 'mark-lost', text: MARK_LOST, values: [now, silentSince] });
+  const { rows } = await tx.query<{ instanceId: string }>({
+    name: 'mark-lost',
+    text: MARK_LOST,
+    values: [now, silentSince],
+  });
   const lost = rows.map((row) => row.instanceId);
-  await appendEvents(tx, lost.map((instanceId) => ({ at: now, kind: 'INSTANCE_LOST' as const, instanceId })));
+  await appendEvents(
+    tx,
+    lost.map((instanceId) => ({ at: now, kind: 'INSTANCE_LOST' as const, instanceId })),
+  );
   return lost;
 }
 

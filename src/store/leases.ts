@@ -61,7 +61,11 @@ FOR NO KEY UPDATE OF e SKIP LOCKED`;
 
 /** Locks what has lost its holder; what another rescuer has locked is left to it. */
 export async function lockLostExecutions(tx: Queryable, now: Date, limit: number): Promise<LostExecution[]> {
-  const { rows } = await tx.query<LostExecution & QueryResultRow>({ name: 'lock-lost', text: LOCK_LOST, values: [now, limit] });
+  const { rows } = await tx.query<LostExecution & QueryResultRow>({
+    name: 'lock-lost',
+    text: LOCK_LOST,
+    values: [now, limit],
+  });
   return rows;
 }
 

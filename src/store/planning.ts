@@ -1,4 +1,10 @@
-import type { DstGapPolicy, DstOverlapPolicy, JobStatus, MisfirePolicy, SkipReason } from '../generated/prisma/enums.ts';
+import type {
+  DstGapPolicy,
+  DstOverlapPolicy,
+  JobStatus,
+  MisfirePolicy,
+  SkipReason,
+} from '../generated/prisma/enums.ts';
 import type { ExecutionTrigger } from '../domain/execution.ts';
 import { EVENT_LOG_LOCK } from './event-log.ts';
 import type { Queryable } from './sql.ts';

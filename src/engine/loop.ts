@@ -1,0 +1,91 @@
+/**
+ * One repeated piece of work with one way of waiting: until its own next time, or until it is woken. Every part of
+ * the engine that runs by itself is one of these, so that a test can step each by hand with `runOnce`.
+ */
+export interface Loop {
+  readonly name: string;
+  /** When a step last ended without an error, in milliseconds of the monotonic clock; null before the first. */
+  readonly lastSuccessMs: number | null;
+  start(): void;
+  /** No step begins after this; resolves when the one under way has ended. */
+  stop(): Promise<void>;
+  /** Runs a step as soon as possible, after the one under way if there is one. */
+  wake(): void;
+  /** Runs one step now, or joins the one under way; throws what it throws. */
+  runOnce(): Promise<void>;
+}
+
+export interface LoopOptions {
+  name: string;
+  /** Does the work; answers in how many milliseconds there is more, unless woken before. */
+  step: () => Promise<number>;
+  /** A step that threw is tried again after this long. */
+  retryMs?: number;
+  onError: (error: unknown) => void;
+  monotonicMs?: () => number;
+}
+
+/** A Node timer with a longer delay fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+export function createLoop({ name, step, retryMs = 1_000, onError, monotonicMs = () => performance.now() }: LoopOptions): Loop {
+  let running: Promise<number> | null = null;
+  let timer: NodeJS.Timeout | undefined;
+  let started = false;
+  let wokenDuringStep = false;
+  let lastSuccessMs: number | null = null;
+
+  function run(): Promise<number> {
+    running ??= step()
+      .then((delayMs) => {
+        lastSuccessMs = monotonicMs();
+        return delayMs;
+      })
+      .finally(() => {
+        running = null;
+      });
+    return running;
+  }
+
+  function tick(): void {
+    clearTimeout(timer);
+    if (!started) return;
+    wokenDuringStep = false;
+    run().then(rest, (error: unknown) => {
+      onError(error);
+      rest(retryMs, true);
+    });
+  }
+
+  function rest(delayMs: number, afterError = false): void {
+    if (!started) return;
+    const waitMs = wokenDuringStep && !afterError ? 0 : Math.min(Math.max(Math.ceil(delayMs), 0), MAX_TIMER_MS);
+    clearTimeout(timer);
+    timer = setTimeout(tick, waitMs);
+  }
+
+  return {
+    name,
+    get lastSuccessMs() {
+      return lastSuccessMs;
+    },
+    start() {
+      if (started) return;
+      started = true;
+      tick();
+    },
+    async stop() {
+      started = false;
+      clearTimeout(timer);
+      await running?.catch(() => undefined);
+    },
+    wake() {
+      if (!started) return;
+      if (running) wokenDuringStep = true;
+      else tick();
+    },
+    async runOnce() {
+      await run();
+    },
+  };
+}

@@ -1,0 +1,57 @@
+/** Something that gives items in steps until it is closed. */
+export interface StepSource<T> {
+  /** The next items; null at the end. */
+  next(): Promise<readonly T[] | null>;
+  close(): void;
+}
+
+/**
+ * A source as the iterator that GraphQL subscriptions want, one item at a time.
+ *
+ * Written by hand because an async generator cannot be left while it waits: its `return()` would stand in line
+ * behind a `next()` that resolves only with the next event, perhaps hours later.
+ */
+export function iterate<T>(source: StepSource<T>): AsyncIterableIterator<T> {
+  let ready: readonly T[] = [];
+  let taken = 0;
+  let done = false;
+
+  async function next(): Promise<IteratorResult<T>> {
+    while (!done && taken >= ready.length) {
+      const step = await source.next();
+      if (step === null) end();
+      else [ready, taken] = [step, 0];
+    }
+    if (done) return { done: true, value: undefined };
+    const value = ready[taken] as T;
+    taken += 1;
+    return { done: false, value };
+  }
+
+  function end(): void {
+    done = true;
+    ready = [];
+    source.close();
+  }
+
+  /** `next` calls that overlap are answered in order. */
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    next() {
+      const result = last.then(next, next);
+      last = result;
+      return result;
+    },
+    return() {
+      end();
+      return Promise.resolve({ done: true, value: undefined });
+    },
+    throw(error) {
+      end();
+      return Promise.reject(error instanceof Error ? error : new Error(String(error)));
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}

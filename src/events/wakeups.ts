@@ -1,0 +1,112 @@
+import pg from 'pg';
+import type { Queryable } from '../store/sql.ts';
+
+/** What may have changed: jobs (the planner looks), executions to claim (the worker), the event log (the hub). */
+export type WakeUp = 'jobs' | 'executions' | 'events';
+
+export interface WakeUps {
+  /** Calls `listener` for each wake-up of its kind, of this instance or another. */
+  on(kind: WakeUp, listener: () => void): void;
+  /** After a commit: wakes this instance at once and the others within a few milliseconds. */
+  wake(...kinds: WakeUp[]): void;
+  start(): void;
+  stop(): Promise<void>;
+}
+
+export interface WakeUpOptions {
+  db: Queryable;
+  instanceId: string;
+  /** For LISTEN: a session of its own, so not through a transaction pooler. */
+  connectionString: string;
+  onError: (error: unknown) => void;
+}
+
+const CHANNEL = 'job_scheduler_wake_up';
+const RECONNECT_MS = 2_000;
+const ALL: readonly WakeUp[] = ['jobs', 'executions', 'events'];
+
+/**
+ * Wake-ups between instances over LISTEN and NOTIFY: a hint and never data, sent in a statement of its own after the
+ * commit (inside the transaction it would take a lock that all committing sessions share). One that is lost costs
+ * only the rest of a poll interval.
+ */
+export function createWakeUps({ db, instanceId, connectionString, onError }: WakeUpOptions): WakeUps {
+  const listeners = new Map<WakeUp, (() => void)[]>();
+  const unsent = new Set<WakeUp>();
+  let sending: Promise<void> | null = null;
+  let client: pg.Client | null = null;
+  let reconnect: NodeJS.Timeout | undefined;
+  let stopped = false;
+
+  function ring(kind: WakeUp): void {
+    for (const listener of listeners.get(kind) ?? []) listener();
+  }
+
+  /** One NOTIFY in flight; what is asked for meanwhile goes out with the next. */
+  async function send(): Promise<void> {
+    while (unsent.size > 0 && !stopped) {
+      const kinds = [...unsent].join(' ');
+      unsent.clear();
+      await db
+        .query({ name: 'notify', text: 'SELECT pg_notify($1, $2)', values: [CHANNEL, `${instanceId} ${kinds}`] })
+        .catch(onError);
+    }
+    sending = null;
+  }
+
+  function receive(payload: string | undefined): void {
+    const [sender, ...kinds] = (payload ?? '').split(' ');
+    if (sender === instanceId) return;
+    for (const kind of ALL) if (kinds.includes(kind)) ring(kind);
+  }
+
+  async function listen(): Promise<void> {
+    const session = new pg.Client({ connectionString, application_name: 'job-scheduler listen', keepAlive: true });
+    client = session;
+    session.on('notification', (message) => { receive(message.payload); });
+    session.on('error', onError);
+    session.on('end', () => { listenAgainLater(session); });
+    await session.connect();
+    await session.query(`LISTEN ${CHANNEL}`);
+    // What was notified while nobody listened is lost; look at everything once.
+    for (const kind of ALL) ring(kind);
+  }
+
+  function listenAgainLater(ended: pg.Client): void {
+    if (stopped || client !== ended) return;
+    client = null;
+    clearTimeout(reconnect);
+    reconnect = setTimeout(() => { tryToListen(); }, RECONNECT_MS);
+    reconnect.unref();
+  }
+
+  function tryToListen(): void {
+    listen().catch((error: unknown) => {
+      onError(error);
+      const failed = client;
+      if (!failed) return;
+      failed.end().catch(() => undefined);
+      listenAgainLater(failed);
+    });
+  }
+
+  return {
+    on(kind, listener) {
+      listeners.set(kind, [...(listeners.get(kind) ?? []), listener]);
+    },
+    wake(...kinds) {
+      for (const kind of kinds) {
+        unsent.add(kind);
+        ring(kind);
+      }
+      sending ??= send();
+    },
+    start: tryToListen,
+    async stop() {
+      stopped = true;
+      clearTimeout(reconnect);
+      await sending;
+      await client?.end().catch(() => undefined);
+    },
+  };
+}

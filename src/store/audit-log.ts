@@ -1,0 +1,36 @@
+import type { AuditAction } from '../generated/prisma/enums.ts';
+import type { Queryable } from './sql.ts';
+import { toJsonb } from './sql.ts';
+
+/** Who changed what, and from where. `before` and `after` hold the changed fields only, secrets masked. */
+export interface NewAuditEntry {
+  id: string;
+  at: Date;
+  action: AuditAction;
+  actor: string;
+  jobId: string;
+  before: Record<string, unknown> | null;
+  after: Record<string, unknown> | null;
+  requestId: string;
+  address: string | null;
+}
+
+/** Writes one entry, in the transaction of the change that it tells of. */
+export async function insertAuditEntry(tx: Queryable, entry: NewAuditEntry): Promise<void> {
+  await tx.query({
+    name: 'insert-audit-entry',
+    text: `INSERT INTO job_audit_log (id, at, action, actor, job_id, before, after, request_id, address)
+VALUES ($1, $2, $3::audit_action, $4, $5, $6::jsonb, $7::jsonb, $8, $9)`,
+    values: [
+      entry.id,
+      entry.at,
+      entry.action,
+      entry.actor,
+      entry.jobId,
+      entry.before && toJsonb(entry.before),
+      entry.after && toJsonb(entry.after),
+      entry.requestId,
+      entry.address,
+    ],
+  });
+}

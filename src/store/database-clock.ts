@@ -1,0 +1,47 @@
+import { performance } from 'node:perf_hooks';
+import type { Clock } from '../domain/clock.ts';
+import type { Queryable } from './sql.ts';
+
+/** The database's clock, followed without asking it each time. */
+export interface DatabaseClock extends Clock {
+  /** Asks the database for its time; keeps the old offset when it cannot be reached. */
+  refresh(): Promise<void>;
+}
+
+/**
+ * A clock that shows the database's time: an offset to this machine's monotonic clock, measured with each refresh
+ * and corrected by half the round trip. A wall clock that jumps on this machine changes nothing.
+ *
+ * It never runs backwards by a refresh's small error; a real step of the database's clock is followed.
+ *
+ * @throws what the first query throws: without a first answer there is no time to show
+ */
+export async function createDatabaseClock(db: Queryable): Promise<DatabaseClock> {
+  let offsetMs = 0;
+  let lastShownMs = 0;
+
+  async function refresh(): Promise<void> {
+    const asked = performance.now();
+    const { rows } = await db.query<{ nowMs: number }>({
+      name: 'database-clock',
+      text: `SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS "nowMs"`,
+    });
+    const answered = performance.now();
+    const [row] = rows;
+    if (row) offsetMs = row.nowMs - (asked + answered) / 2;
+  }
+
+  await refresh();
+  return {
+    refresh,
+    now() {
+      const readMs = performance.now() + offsetMs;
+      const isSmallStepBack = readMs < lastShownMs && lastShownMs - readMs < MAX_STEP_BACK_MS;
+      lastShownMs = isSmallStepBack ? lastShownMs : readMs;
+      return new Date(lastShownMs);
+    },
+  };
+}
+
+/** A refresh's error is bounded by a round trip; anything larger is the database's clock itself being set. */
+const MAX_STEP_BACK_MS = 1_000;

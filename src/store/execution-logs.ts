@@ -1,0 +1,48 @@
+import type { LogLevel } from '../generated/prisma/enums.ts';
+import { isFinished, type ExecutionStatus } from '../domain/execution.ts';
+import type { Queryable } from './sql.ts';
+
+/** One line of an execution's log. */
+export interface ExecutionLogLine {
+  position: bigint;
+  at: Date;
+  level: LogLevel;
+  message: string;
+  attempt: number | null;
+  metadata: unknown;
+}
+
+const READ_LINES = `
+-- the lines behind $2 together with the status, in one snapshot: lines are written with the change that they tell of,
+-- so a finished status seen here means that no line will follow these.
+SELECT e.status, l.position, l.at, l.level, l.message, l.attempt, l.metadata
+FROM job_executions AS e
+LEFT JOIN LATERAL (SELECT * FROM job_execution_logs WHERE execution_id = e.id AND position > $2 ORDER BY position LIMIT $3)
+  AS l ON true
+WHERE e.id = $1
+ORDER BY l.position`;
+
+/** A page of an execution's log. `exists` is false where the execution is not (or no longer) known. */
+export async function readExecutionLogs(
+  db: Queryable,
+  executionId: string,
+  after: bigint,
+  limit: number,
+): Promise<{ exists: boolean; finished: boolean; lines: ExecutionLogLine[] }> {
+  type Row = { status: ExecutionStatus } & (
+    { position: null } | (Omit<ExecutionLogLine, 'position'> & { position: string | bigint })
+  );
+  const { rows } = await db.query<Row>({
+    name: 'read-execution-logs',
+    text: READ_LINES,
+    values: [executionId, after.toString(), limit],
+  });
+  const lines: ExecutionLogLine[] = [];
+  for (const row of rows) {
+    if (row.position === null) continue;
+    const { at, level, message, attempt, metadata } = row;
+    lines.push({ position: BigInt(row.position), at, level, message, attempt, metadata });
+  }
+  const [first] = rows;
+  return { exists: first !== undefined, finished: first !== undefined && isFinished(first.status), lines };
+}

@@ -1,0 +1,100 @@
+import type { ExecutionStatus, ExecutionTrigger } from '../domain/execution.ts';
+import type { NewEvent } from './event-log.ts';
+import type { Queryable } from './sql.ts';
+
+/** Which waiting executions a change of their job takes back. */
+export type Withdrawal =
+  /** What a schedule planned and nobody has started: the job was paused. */
+  | { scope: 'planned' }
+  /** The same, as far as its slot is still to come: the schedule was changed. */
+  | { scope: 'plannedAhead' }
+  /** Everything that waits, whatever made it: the job was deleted. */
+  | { scope: 'waiting' };
+
+interface WithdrawnRow {
+  id: string;
+  previousStatus: ExecutionStatus;
+  trigger: ExecutionTrigger;
+  attemptCount: number;
+  createdAt: Date;
+  scheduledAt: Date | null;
+  startedAt: Date | null;
+  durationMs: number | null;
+  latenessMs: number | null;
+  responseStatus: number | null;
+  errorMessage: string | null;
+  instanceId: string | null;
+}
+
+const NEVER_STARTED = `status = 'PENDING' AND started_at IS NULL AND trigger IN ('SCHEDULE', 'CATCH_UP')`;
+const SCOPES: Record<Withdrawal['scope'], string> = {
+  planned: NEVER_STARTED,
+  plannedAhead: `${NEVER_STARTED} AND scheduled_at > $2`,
+  waiting: `status IN ('PENDING', 'BLOCKED', 'RETRYING')`,
+};
+
+function withdrawStatement(scope: Withdrawal['scope']): string {
+  return `
+-- withdraw (${scope}): cancel executions of job $1 that wait, at $2.
+-- The rows are locked before they are changed: one that is being claimed at this moment is waited for, and the second
+-- look at its status then leaves it alone.
+WITH waiting AS MATERIALIZED (
+  SELECT id, status FROM job_executions WHERE job_id = $1 AND ${SCOPES[scope]} ORDER BY id FOR NO KEY UPDATE
+), withdrawn AS (
+  UPDATE job_executions AS e
+  SET status = 'CANCELLED', finished_at = $2,
+      duration_ms = least(greatest(extract(epoch FROM ($2::timestamptz - e.started_at)) * 1000, 0), 2147483647)::int
+  FROM waiting WHERE e.id = waiting.id
+  RETURNING e.*, waiting.status AS previous_status
+), counted AS (
+  INSERT INTO job_execution_rollups AS r (job_id, bucket_at, cancelled_count)
+  SELECT job_id, date_trunc('hour', $2::timestamptz), count(*) FROM withdrawn GROUP BY job_id
+  ON CONFLICT (job_id, bucket_at) DO UPDATE SET cancelled_count = r.cancelled_count + excluded.cancelled_count
+)
+SELECT id, previous_status AS "previousStatus", trigger, attempt_count AS "attemptCount", created_at AS "createdAt",
+  scheduled_at AS "scheduledAt", started_at AS "startedAt", duration_ms AS "durationMs", lateness_ms AS "latenessMs",
+  response_status AS "responseStatus", error_message AS "errorMessage", claimed_by AS "instanceId"
+FROM withdrawn ORDER BY id`;
+}
+
+/**
+ * Cancels executions that wait, because their job no longer is what it was when they were planned.
+ *
+ * @returns the events to append, in the order of the executions' ids
+ */
+export async function withdrawExecutions(
+  tx: Queryable,
+  jobId: string,
+  { scope }: Withdrawal,
+  now: Date,
+): Promise<NewEvent[]> {
+  const { rows } = await tx.query<WithdrawnRow>({
+    name: `withdraw-${scope}`,
+    text: withdrawStatement(scope),
+    values: [jobId, now],
+  });
+  return rows.map(({ id, attemptCount, ...facts }) => ({
+    ...facts,
+    at: now,
+    kind: 'EXECUTION_CANCELLED',
+    jobId,
+    executionId: id,
+    status: 'CANCELLED',
+    attempt: attemptCount === 0 ? null : attemptCount,
+    finishedAt: now,
+  }));
+}
+
+/** Asks the instances that run executions of the job to abort them; they look at each extension of their leases. */
+export async function requestCancellation(tx: Queryable, jobId: string, now: Date): Promise<void> {
+  await tx.query({
+    name: 'request-cancellation',
+    text: `
+WITH running AS MATERIALIZED (
+  SELECT id FROM job_executions WHERE job_id = $1 AND status = 'RUNNING' ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE job_executions AS e SET cancel_requested_at = coalesce(e.cancel_requested_at, $2)
+FROM running WHERE e.id = running.id`,
+    values: [jobId, now],
+  });
+}
