@@ -33,9 +33,21 @@ let instantiated: Promise<void> | undefined;
 async function instantiate(): Promise<void> {
   const bindingsPath = createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm/schema_engine_bg');
   const code = await readFile(bindingsPath.replace(/\.js$/, '.wasm'));
-  const { instance } = await WebAssembly.instantiate(code, { './schema_engine_bg.js': bindings });
+  const { instance } = await WebAssembly.instantiate(code, { './schema_engine_bg.js': withoutLingeringTimers() });
   bindings.__wbg_set_wasm(instance.exports);
   (instance.exports['__wbindgen_start'] as () => void)();
+}
+
+/**
+ * The engine sets a timer of ten seconds when it takes its own lock, and never clears it; a command would only end
+ * after that. Its connections keep the process alive for as long as it works.
+ */
+function withoutLingeringTimers(): Record<string, unknown> {
+  const imports: Record<string, unknown> = { ...bindings };
+  for (const name of Object.keys(imports).filter((key) => key.startsWith('__wbg_setTimeout_'))) {
+    imports[name] = (callback: () => void, ms: number) => setTimeout(callback, ms).unref();
+  }
+  return imports;
 }
 
 /**
