@@ -1,0 +1,24 @@
+import type { Pool } from 'pg';
+import type { Clock } from '../domain/clock.ts';
+
+/** What commands are given by whoever composes the application. */
+export interface CommandDeps {
+  pool: Pool;
+  clock: Clock;
+  /** Draws the id of a new row; `newUuidV7` in production. */
+  newId: (now: Date) => string;
+  /** Called after a commit that may have made something due or told the event log something. Must not throw. */
+  wake: () => void;
+  /** Whether the scheduler may call the URL's host, as far as that can be told without looking a name up. */
+  checkTarget: (url: string) => TargetCheck;
+}
+
+export type TargetCheck = { ok: true } | { ok: false; address: string };
+
+/** On whose behalf a command runs; it goes into the audit log. */
+export interface Caller {
+  actor: string;
+  requestId: string;
+  /** Network address; null where the call did not come over the network. */
+  address: string | null;
+}

@@ -1,0 +1,35 @@
+import type { StoredJob } from '../store/jobs.ts';
+import type { Caller, CommandDeps } from './command-deps.ts';
+import type { CommandResult } from './command-result.ts';
+import { createJob, type CreateJobInput } from './create-job.ts';
+import { deleteJob } from './delete-job.ts';
+import type { JobReference } from './job-checks.ts';
+import { pauseJob, type PauseJobInput } from './pause-job.ts';
+import { resumeJob } from './resume-job.ts';
+import { triggerJob, type TriggerJobInput } from './trigger-job.ts';
+import { updateJob, type UpdateJobInput } from './update-job.ts';
+
+/** What a user may do, each bound to the application's parts. */
+export interface Commands {
+  createJob: (by: Caller, input: CreateJobInput) => Promise<CommandResult<StoredJob>>;
+  updateJob: (by: Caller, input: UpdateJobInput) => Promise<CommandResult<StoredJob>>;
+  pauseJob: (by: Caller, input: PauseJobInput) => Promise<CommandResult<StoredJob>>;
+  resumeJob: (by: Caller, input: JobReference) => Promise<CommandResult<StoredJob>>;
+  deleteJob: (by: Caller, input: JobReference) => Promise<CommandResult<StoredJob>>;
+  triggerJob: (
+    by: Caller,
+    input: TriggerJobInput,
+  ) => Promise<CommandResult<{ executionId: string; created: boolean }>>;
+}
+
+/** Binds the commands. */
+export function createCommands(deps: CommandDeps): Commands {
+  return {
+    createJob: (by, input) => createJob(deps, by, input),
+    updateJob: (by, input) => updateJob(deps, by, input),
+    pauseJob: (by, input) => pauseJob(deps, by, input),
+    resumeJob: (by, input) => resumeJob(deps, by, input),
+    deleteJob: (by, input) => deleteJob(deps, by, input),
+    triggerJob: (by, input) => triggerJob(deps, by, input),
+  };
+}

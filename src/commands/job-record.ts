@@ -1,0 +1,71 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { PoolClient } from 'pg';
+import { maskHeaders, maskUrl } from '../domain/secrets.ts';
+import type { NewAuditEntry } from '../store/audit-log.ts';
+import { insertAuditEntry } from '../store/audit-log.ts';
+import type { NewEvent } from '../store/event-log.ts';
+import { appendEvents } from '../store/event-log.ts';
+import type { StoredJob } from '../store/jobs.ts';
+import type { Caller, CommandDeps } from './command-deps.ts';
+
+/** What the scheduler moves by itself; it is no news in an audit log. */
+const BOOKKEEPING: ReadonlySet<string> = new Set(['id', 'version', 'createdAt', 'updatedAt', 'nextRunAt']);
+
+/** Names of the fields by which two states of a job differ, bookkeeping left out. */
+export function changedFields(before: StoredJob, after: StoredJob): (keyof StoredJob)[] {
+  const fields = Object.keys(after) as (keyof StoredJob)[];
+  return fields.filter((field) => !BOOKKEEPING.has(field) && !isDeepStrictEqual(before[field], after[field]));
+}
+
+export interface JobRecord {
+  action: NewAuditEntry['action'];
+  before: StoredJob | null;
+  after: StoredJob;
+  now: Date;
+  /** Told in this order, after `events`. */
+  kinds: readonly NewEvent['kind'][];
+  /** What happened to executions on the way. */
+  events?: readonly NewEvent[];
+}
+
+/**
+ * Writes down a change of a job: audit entry, then events. Must be the transaction's last step, because the event
+ * log's lock is to be the last one taken.
+ */
+export async function recordJobChange(
+  tx: PoolClient,
+  deps: CommandDeps,
+  by: Caller,
+  { action, before, after, now, kinds, events = [] }: JobRecord,
+): Promise<void> {
+  const fields = before === null ? presentFields(after) : changedFields(before, after);
+  await insertAuditEntry(tx, {
+    id: deps.newId(now),
+    at: now,
+    action,
+    actor: by.actor,
+    jobId: after.id,
+    before: before && pick(before, fields),
+    after: pick(after, fields),
+    requestId: by.requestId,
+    address: by.address,
+  });
+  await appendEvents(tx, [...events, ...kinds.map((kind) => jobEvent(kind, after, now))]);
+}
+
+/** A job event, with all that a filter may ask of the job at that moment. */
+function jobEvent(kind: NewEvent['kind'], job: StoredJob, at: Date): NewEvent {
+  const { key, name, status, api, nextRunAt, createdAt } = job;
+  return { at, kind, jobId: job.id, data: { key, name, status, api, nextRunAt, createdAt } };
+}
+
+function presentFields(job: StoredJob): (keyof StoredJob)[] {
+  return (Object.keys(job) as (keyof StoredJob)[]).filter(
+    (field) => !BOOKKEEPING.has(field) && job[field] !== null,
+  );
+}
+
+function pick(job: StoredJob, fields: readonly (keyof StoredJob)[]): Record<string, unknown> {
+  const shown: StoredJob = { ...job, headers: maskHeaders(job.headers), api: maskUrl(job.api) };
+  return Object.fromEntries(fields.map((field) => [field, shown[field]]));
+}

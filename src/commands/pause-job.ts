@@ -1,0 +1,79 @@
+import type { FieldIssue } from '../domain/job-definition.ts';
+import { JOB_LIMITS } from '../domain/job-limits.ts';
+import { isStorableInstant } from '../domain/job-validation.ts';
+import { checkText } from '../domain/text.ts';
+import { type StoredJob, updateJob as writeJob } from '../store/jobs.ts';
+import { withdrawExecutions } from '../store/withdrawing.ts';
+import type { Caller, CommandDeps } from './command-deps.ts';
+import { type CommandResult, failWith, validationError } from './command-result.ts';
+import { commandTransaction } from './command-transaction.ts';
+import { type JobReference, lockLiveJob } from './job-checks.ts';
+import { changedFields, recordJobChange } from './job-record.ts';
+
+export type PauseJobInput = JobReference & {
+  reason?: string | null | undefined;
+  /** When the job goes on by itself; absent or null: when somebody resumes it. */
+  until?: Date | null | undefined;
+};
+
+/**
+ * Stops a job's schedule. Executions that were planned and not yet started are cancelled; what runs, runs on. Pausing
+ * a paused job changes reason and `until` only.
+ */
+export async function pauseJob(
+  deps: CommandDeps,
+  by: Caller,
+  { reason = null, until = null, ...reference }: PauseJobInput,
+): Promise<CommandResult<StoredJob>> {
+  const reasonIssue = reason === null ? null : checkText(reason, JOB_LIMITS.pauseReason);
+  const issues: FieldIssue[] = reasonIssue === null ? [] : [{ path: ['reason'], message: reasonIssue }];
+  if (until !== null && !(until > deps.clock.now() && isStorableInstant(until))) {
+    issues.push({ path: ['until'], message: 'Must lie in the future, before the year 10000.' });
+  }
+  if (issues.length > 0) return failWith(validationError(issues));
+
+  return commandTransaction(deps, async (tx) => {
+    const found = await lockLiveJob(tx, reference);
+    if (!found.ok) return found;
+    const before = found.value;
+    if (before.status === 'COMPLETED') {
+      return failWith({
+        kind: 'ConflictError',
+        message: 'The job is complete: it has no runs left to pause.',
+        path: ['id'],
+      });
+    }
+    const now = deps.clock.now();
+    const after = paused(before, { reason, until, by, now });
+    if (changedFields(before, after).length === 0) return { ok: true, value: before };
+
+    await writeJob(tx, after);
+    const events = await withdrawExecutions(tx, after.id, { scope: 'planned' }, now);
+    await recordJobChange(tx, deps, by, {
+      action: 'PAUSED',
+      before,
+      after,
+      now,
+      kinds: ['JOB_PAUSED'],
+      events,
+    });
+    return { ok: true, value: after };
+  });
+}
+
+function paused(
+  before: StoredJob,
+  { reason, until, by, now }: { reason: string | null; until: Date | null; by: Caller; now: Date },
+): StoredJob {
+  const since = before.status === 'PAUSED' ? {} : { pausedAt: now, pausedBy: by.actor };
+  return {
+    ...before,
+    ...since,
+    status: 'PAUSED',
+    nextRunAt: null,
+    pauseReason: reason,
+    pausedUntil: until,
+    version: before.version + 1,
+    updatedAt: now,
+  };
+}

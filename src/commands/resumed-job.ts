@@ -1,0 +1,18 @@
+import type { StoredJob } from '../store/jobs.ts';
+
+/**
+ * A job that takes up its schedule again. What it missed meanwhile is not replayed; where nothing is left to run, as
+ * for a one-off whose instant has passed, it is complete.
+ */
+export function resumed(job: StoredJob, nextRunAt: Date | null): StoredJob {
+  const ended = nextRunAt === null && (job.schedule !== null || job.runAt !== null);
+  return {
+    ...job,
+    status: ended ? 'COMPLETED' : 'ACTIVE',
+    nextRunAt,
+    pausedAt: null,
+    pausedUntil: null,
+    pauseReason: null,
+    pausedBy: null,
+  };
+}

@@ -1,0 +1,94 @@
+import type { PoolClient } from 'pg';
+import type { FieldIssue } from '../domain/job-definition.ts';
+import { JOB_LIMITS } from '../domain/job-limits.ts';
+import { checkJsonValue } from '../domain/json-value.ts';
+import { encodePublicId } from '../domain/public-id.ts';
+import { checkText } from '../domain/text.ts';
+import { insertAuditEntry } from '../store/audit-log.ts';
+import { appendEvents } from '../store/event-log.ts';
+import type { StoredJob } from '../store/jobs.ts';
+import { insertManualExecution } from '../store/manual-executions.ts';
+import type { Caller, CommandDeps } from './command-deps.ts';
+import { type CommandResult, failWith, validationError } from './command-result.ts';
+import { commandTransaction } from './command-transaction.ts';
+import { type JobReference, lockLiveJob } from './job-checks.ts';
+
+export type TriggerJobInput = JobReference & {
+  /** Replaces the job's body for this run; null sends none; absent keeps the job's. */
+  body?: unknown;
+  /** A second call with the same key, however much later, answers with the execution of the first. */
+  idempotencyKey?: string | null | undefined;
+};
+
+/**
+ * Runs a job now, beside its schedule. A paused or completed job may be run by hand too.
+ *
+ * @returns id (a UUID) of the execution, and whether this call created it
+ */
+export async function triggerJob(
+  deps: CommandDeps,
+  by: Caller,
+  { body, idempotencyKey = null, ...reference }: TriggerJobInput,
+): Promise<CommandResult<{ executionId: string; created: boolean }>> {
+  const issues = triggerIssues(body, idempotencyKey);
+  if (issues.length > 0) return failWith(validationError(issues));
+
+  return commandTransaction(deps, async (tx) => {
+    const found = await lockLiveJob(tx, reference);
+    if (!found.ok) return found;
+    const job = found.value;
+    const now = deps.clock.now();
+    const { id, created } = await insertManualExecution(tx, {
+      id: deps.newId(now),
+      jobId: job.id,
+      now,
+      maxAttempts: 1 + (job.retryPolicy?.maxRetries ?? 0),
+      priority: job.priority,
+      bodyOverride: body,
+      idempotencyKey,
+    });
+    if (created) await record(tx, deps, by, job, id, now);
+    return { ok: true, value: { executionId: id, created } };
+  });
+}
+
+function triggerIssues(body: unknown, idempotencyKey: string | null): FieldIssue[] {
+  const bodyMessage = body === undefined ? null : checkJsonValue(body, JOB_LIMITS.bodyBytes);
+  const keyMessage = idempotencyKey === null ? null : checkText(idempotencyKey, JOB_LIMITS.idempotencyKey);
+  return [
+    ...(bodyMessage === null ? [] : [{ path: ['body'], message: bodyMessage }]),
+    ...(keyMessage === null ? [] : [{ path: ['idempotencyKey'], message: keyMessage }]),
+  ];
+}
+
+async function record(
+  tx: PoolClient,
+  deps: CommandDeps,
+  by: Caller,
+  job: StoredJob,
+  executionId: string,
+  now: Date,
+): Promise<void> {
+  await insertAuditEntry(tx, {
+    id: deps.newId(now),
+    at: now,
+    action: 'TRIGGERED',
+    actor: by.actor,
+    jobId: job.id,
+    before: null,
+    after: { executionId: encodePublicId('Execution', executionId) },
+    requestId: by.requestId,
+    address: by.address,
+  });
+  await appendEvents(tx, [
+    {
+      at: now,
+      kind: 'EXECUTION_PLANNED',
+      jobId: job.id,
+      executionId,
+      status: 'PENDING',
+      trigger: 'MANUAL',
+      createdAt: now,
+    },
+  ]);
+}

@@ -1,0 +1,102 @@
+import type { HttpMethod } from './http-method.ts';
+import { DEFAULT_SUCCESS_STATUSES } from './outcome.ts';
+import { DEFAULT_TIMEOUT_MS } from './outgoing-request.ts';
+import type { RetryPolicy } from './retry.ts';
+import type { DstGapPolicy, DstOverlapPolicy } from './schedule-slots.ts';
+
+export const JOB_STATUSES = ['ACTIVE', 'PAUSED', 'COMPLETED', 'DELETED'] as const;
+export type JobStatus = (typeof JOB_STATUSES)[number];
+
+export const JOB_TYPES = ['ATLEAST_ONCE', 'ATMOST_ONCE'] as const;
+export type JobType = (typeof JOB_TYPES)[number];
+
+export const MISFIRE_POLICIES = ['RUN_ONCE', 'RUN_ALL', 'SKIP'] as const;
+export type MisfirePolicy = (typeof MISFIRE_POLICIES)[number];
+
+/** What the owner of a job decides about it; all else in its row is the scheduler's. */
+export type JobDefinition = {
+  name: string;
+  /** A name for machines, unique among the jobs that are not deleted. */
+  key: string | null;
+  description: string | null;
+  /** Excludes `runAt`; with neither, the job runs only when somebody or something triggers it. */
+  schedule: string | null;
+  timezone: string;
+  runAt: Date | null;
+  /** Both ends of the window belong to it. */
+  startAt: Date | null;
+  endAt: Date | null;
+  jitterMs: number;
+  api: string;
+  method: HttpMethod;
+  headers: Readonly<Record<string, string>>;
+  body: unknown;
+  type: JobType;
+  timeoutMs: number;
+  successStatuses: readonly string[];
+  /** Null: a failed attempt is final. */
+  retryPolicy: RetryPolicy | null;
+  misfirePolicy: MisfirePolicy;
+  misfireGraceMs: number;
+  dstGapPolicy: DstGapPolicy;
+  dstOverlapPolicy: DstOverlapPolicy;
+  priority: number;
+};
+
+/** What a new job is where its owner says nothing. */
+export const JOB_DEFAULTS = {
+  key: null,
+  description: null,
+  schedule: null,
+  timezone: 'UTC',
+  runAt: null,
+  startAt: null,
+  endAt: null,
+  jitterMs: 0,
+  method: 'GET',
+  headers: {},
+  body: null,
+  type: 'ATLEAST_ONCE',
+  timeoutMs: DEFAULT_TIMEOUT_MS,
+  successStatuses: DEFAULT_SUCCESS_STATUSES,
+  retryPolicy: null,
+  misfirePolicy: 'RUN_ONCE',
+  misfireGraceMs: 60_000,
+  dstGapPolicy: 'SHIFT',
+  dstOverlapPolicy: 'FIRST',
+  priority: 0,
+} as const satisfies Omit<JobDefinition, 'name' | 'api'>;
+
+/** Fields that may be null, and so may be cleared. */
+export const CLEARABLE_FIELDS: ReadonlySet<keyof JobDefinition> = new Set([
+  'key',
+  'description',
+  'schedule',
+  'runAt',
+  'startAt',
+  'endAt',
+  'body',
+  'retryPolicy',
+]);
+
+/** Fields that decide when a job runs: a change of one of them asks for a new `nextRunAt`. */
+export const SLOT_FIELDS = [
+  'schedule',
+  'timezone',
+  'runAt',
+  'startAt',
+  'endAt',
+  'dstGapPolicy',
+  'dstOverlapPolicy',
+] as const satisfies readonly (keyof JobDefinition)[];
+
+/** A policy as a client writes it: what is left out takes its default. */
+export type RetryPolicyInput = { [Field in keyof RetryPolicy]?: RetryPolicy[Field] | null | undefined };
+
+/** A definition as a client writes it. Absent and null differ only in an update. */
+export type JobInput = {
+  [Field in keyof Omit<JobDefinition, 'retryPolicy' | 'headers'>]?: JobDefinition[Field] | null | undefined;
+} & { retryPolicy?: RetryPolicyInput | null | undefined; headers?: unknown };
+
+/** One field that was refused: where it stands inside the input, and what is allowed there. */
+export type FieldIssue = { path: string[]; message: string };
