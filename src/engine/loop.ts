@@ -6,13 +6,13 @@ export interface Loop {
   readonly name: string;
   /** When a step last ended without an error, in milliseconds of the monotonic clock; null before the first. */
   readonly lastSuccessMs: number | null;
-  start(): void;
+  start: () => void;
   /** No step begins after this; resolves when the one under way has ended. */
-  stop(): Promise<void>;
+  stop: () => Promise<void>;
   /** Runs a step as soon as possible, after the one under way if there is one. */
-  wake(): void;
+  wake: () => void;
   /** Runs one step now, or joins the one under way; throws what it throws. */
-  runOnce(): Promise<void>;
+  runOnce: () => Promise<void>;
 }
 
 export interface LoopOptions {
@@ -28,9 +28,16 @@ export interface LoopOptions {
 /** A Node timer with a longer delay fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-export function createLoop({ name, step, retryMs = 1_000, onError, monotonicMs = () => performance.now() }: LoopOptions): Loop {
+export function createLoop({
+  name,
+  step,
+  retryMs = 1_000,
+  onError,
+  monotonicMs = () => performance.now(),
+}: LoopOptions): Loop {
   let running: Promise<number> | null = null;
   let timer: NodeJS.Timeout | undefined;
+  let soon: NodeJS.Immediate | undefined;
   let started = false;
   let wokenDuringStep = false;
   let lastSuccessMs: number | null = null;
@@ -49,6 +56,7 @@ export function createLoop({ name, step, retryMs = 1_000, onError, monotonicMs =
 
   function tick(): void {
     clearTimeout(timer);
+    soon = undefined;
     if (!started) return;
     wokenDuringStep = false;
     run().then(rest, (error: unknown) => {
@@ -59,7 +67,8 @@ export function createLoop({ name, step, retryMs = 1_000, onError, monotonicMs =
 
   function rest(delayMs: number, afterError = false): void {
     if (!started) return;
-    const waitMs = wokenDuringStep && !afterError ? 0 : Math.min(Math.max(Math.ceil(delayMs), 0), MAX_TIMER_MS);
+    const waitMs =
+      wokenDuringStep && !afterError ? 0 : Math.min(Math.max(Math.ceil(delayMs), 0), MAX_TIMER_MS);
     clearTimeout(timer);
     timer = setTimeout(tick, waitMs);
   }
@@ -82,7 +91,8 @@ export function createLoop({ name, step, retryMs = 1_000, onError, monotonicMs =
     wake() {
       if (!started) return;
       if (running) wokenDuringStep = true;
-      else tick();
+      // Not at once: whoever else has something to say in this turn of the event loop is served by the same step.
+      else soon ??= setImmediate(tick);
     },
     async runOnce() {
       await run();

@@ -48,7 +48,11 @@ export function createWakeUps({ db, instanceId, connectionString, onError }: Wak
       const kinds = [...unsent].join(' ');
       unsent.clear();
       await db
-        .query({ name: 'notify', text: 'SELECT pg_notify($1, $2)', values: [CHANNEL, `${instanceId} ${kinds}`] })
+        .query({
+          name: 'notify',
+          text: 'SELECT pg_notify($1, $2)',
+          values: [CHANNEL, `${instanceId} ${kinds}`],
+        })
         .catch(onError);
     }
     sending = null;
@@ -61,11 +65,19 @@ export function createWakeUps({ db, instanceId, connectionString, onError }: Wak
   }
 
   async function listen(): Promise<void> {
-    const session = new pg.Client({ connectionString, application_name: 'job-scheduler listen', keepAlive: true });
+    const session = new pg.Client({
+      connectionString,
+      application_name: 'job-scheduler listen',
+      keepAlive: true,
+    });
     client = session;
-    session.on('notification', (message) => { receive(message.payload); });
+    session.on('notification', (message) => {
+      receive(message.payload);
+    });
     session.on('error', onError);
-    session.on('end', () => { listenAgainLater(session); });
+    session.on('end', () => {
+      listenAgainLater(session);
+    });
     await session.connect();
     await session.query(`LISTEN ${CHANNEL}`);
     // What was notified while nobody listened is lost; look at everything once.
@@ -76,7 +88,9 @@ export function createWakeUps({ db, instanceId, connectionString, onError }: Wak
     if (stopped || client !== ended) return;
     client = null;
     clearTimeout(reconnect);
-    reconnect = setTimeout(() => { tryToListen(); }, RECONNECT_MS);
+    reconnect = setTimeout(() => {
+      tryToListen();
+    }, RECONNECT_MS);
     reconnect.unref();
   }
 

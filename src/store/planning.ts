@@ -1,33 +1,7 @@
-import type {
-  DstGapPolicy,
-  DstOverlapPolicy,
-  JobStatus,
-  MisfirePolicy,
-  SkipReason,
-} from '../generated/prisma/enums.ts';
-import type { ExecutionTrigger } from '../domain/execution.ts';
+import type { DueJob, JobMove, PlannedExecution } from '../domain/plan.ts';
 import { EVENT_LOG_LOCK } from './event-log.ts';
 import type { Queryable } from './sql.ts';
 import { toJsonb } from './sql.ts';
-
-/** A due job, as far as planning needs it. */
-export interface DueJob {
-  id: string;
-  schedule: string | null;
-  timezone: string;
-  runAt: Date | null;
-  startAt: Date | null;
-  endAt: Date | null;
-  createdAt: Date;
-  jitterMs: number;
-  misfirePolicy: MisfirePolicy;
-  misfireGraceMs: number;
-  dstGapPolicy: DstGapPolicy;
-  dstOverlapPolicy: DstOverlapPolicy;
-  priority: number;
-  maxRetries: number | null;
-  nextRunAt: Date;
-}
 
 const LOCK_DUE_JOBS = `
 -- lock up to $2 jobs due at $1, earliest first. SKIP LOCKED: another instance's batch is its own.
@@ -60,28 +34,6 @@ export async function nextDueAt(db: Queryable): Promise<Date | null> {
     text: `SELECT min(next_run_at) AS "nextRunAt" FROM jobs WHERE next_run_at IS NOT NULL`,
   });
   return rows[0]?.nextRunAt ?? null;
-}
-
-/** An execution that a plan creates: PENDING from `availableAt` on, or SKIPPED with its reason. */
-export interface PlannedExecution {
-  id: string;
-  jobId: string;
-  trigger: ExecutionTrigger;
-  scheduledAt: Date;
-  availableAt: Date;
-  priority: number;
-  maxAttempts: number;
-  /** Slots that this row stands for. */
-  slotCount: number;
-  skipReason: SkipReason | null;
-  errorMessage: string | null;
-}
-
-/** Where a planned job goes on. */
-export interface JobMove {
-  id: string;
-  nextRunAt: Date | null;
-  status: Extract<JobStatus, 'ACTIVE' | 'COMPLETED'>;
 }
 
 const RECORD_PLAN = `

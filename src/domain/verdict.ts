@@ -1,0 +1,130 @@
+import { decideAfterLoss } from './execution.ts';
+import {
+  classifyOutcome,
+  DEFAULT_RETRY_STATUSES,
+  type AttemptOutcome,
+  type FailureReason,
+  type Verdict,
+} from './outcome.ts';
+import { decideRetry, type RetryDecision, type RetryPolicy } from './retry.ts';
+
+/** What a decision after an attempt looks at. */
+export interface AttemptedExecution {
+  jobType: 'ATLEAST_ONCE' | 'ATMOST_ONCE';
+  successStatuses: readonly string[];
+  retryPolicy: RetryPolicy | null;
+  /** Retries used before this attempt failed. */
+  retryCount: number;
+  rescueCount: number;
+}
+
+/** Why we ended a call ourselves. A lost lease is not among them: then the outcome is no longer ours to decide. */
+export type AbortReason = 'cancelled' | 'shutdown';
+
+/** Where an attempt takes its execution. */
+export interface Resting {
+  status: 'SUCCESS' | 'FAILED' | 'CANCELLED' | 'RETRYING' | 'PENDING';
+  /** When it may be claimed again; null where it is finished. */
+  availableAt: Date | null;
+  /** Of the attempt; an execution that will be retried has not failed yet. */
+  failureReason: FailureReason | null;
+  errorMessage: string | null;
+  /** One line for the execution's log. */
+  log: { level: 'ERROR' | 'WARN' | 'INFO'; message: string };
+}
+
+/**
+ * Decides where an attempt takes its execution: the one place where outcome, retry policy and the kind of job meet.
+ *
+ * @param abortReason why an `aborted` outcome was aborted; null for every other
+ * @param jitterDraw a number in [0, 1)
+ */
+export function decideAfterAttempt(
+  execution: AttemptedExecution,
+  outcome: AttemptOutcome,
+  abortReason: AbortReason | null,
+  now: Date,
+  jitterDraw: number,
+): Resting {
+  const { successStatuses, retryPolicy } = execution;
+  const retryOn = retryPolicy?.retryOn ?? DEFAULT_RETRY_STATUSES;
+  const verdict = classifyOutcome(outcome, { successStatuses, retryOn });
+  switch (verdict.kind) {
+    case 'success':
+      return finished('SUCCESS', null, null, 'INFO', successMessage(outcome));
+    case 'aborted':
+      return abortReason === 'cancelled'
+        ? finished('CANCELLED', null, 'Cancelled while the call was under way.', 'WARN')
+        : afterShutdown(execution, now);
+    case 'retryableFailure':
+    case 'finalFailure':
+      return afterFailure(execution, outcome, verdict, now, jitterDraw);
+  }
+}
+
+function afterShutdown({ jobType }: AttemptedExecution, now: Date): Resting {
+  const message =
+    'The instance stopped while the call was under way; whether the target saw it is not known.';
+  // A stop is no death: it does not count towards the rescues after which an execution is given up.
+  return decideAfterLoss(jobType, 0) === 'giveUp'
+    ? finished('FAILED', 'INSTANCE_LOST', message, 'ERROR')
+    : {
+        status: 'PENDING',
+        availableAt: now,
+        failureReason: null,
+        errorMessage: message,
+        log: { level: 'WARN', message },
+      };
+}
+
+function afterFailure(
+  { jobType, retryPolicy, retryCount }: AttemptedExecution,
+  outcome: AttemptOutcome,
+  verdict: Extract<Verdict, { reason: FailureReason }>,
+  now: Date,
+  jitterDraw: number,
+): Resting {
+  const { reason, message } = verdict;
+  const retryable = verdict.kind === 'retryableFailure' && jobType === 'ATLEAST_ONCE';
+  const retryAfter = outcome.kind === 'responded' ? outcome.retryAfter : null;
+  const decision = decideRetry(
+    retryPolicy,
+    { retryable, retriesUsed: retryCount, retryAfter },
+    now,
+    jitterDraw,
+  );
+  if (decision.kind === 'giveUp')
+    return finished('FAILED', reason, message, 'ERROR', `${message} ${whyFinal(decision)}`);
+  return {
+    status: 'RETRYING',
+    availableAt: decision.availableAt,
+    failureReason: reason,
+    errorMessage: message,
+    log: { level: 'WARN', message: `${message} Retrying in ${decision.delayMs} ms.` },
+  };
+}
+
+function whyFinal({ reason }: Extract<RetryDecision, { kind: 'giveUp' }>): string {
+  switch (reason) {
+    case 'noPolicy':
+      return 'Final: the job has no retry policy.';
+    case 'notRetryable':
+      return 'Final: a failure of this kind is not retried.';
+    case 'retriesExhausted':
+      return 'Final: all retries are used up.';
+  }
+}
+
+function successMessage(outcome: AttemptOutcome): string {
+  return outcome.kind === 'responded' ? `The target answered with status ${outcome.status}.` : 'Done.';
+}
+
+function finished(
+  status: 'SUCCESS' | 'FAILED' | 'CANCELLED',
+  failureReason: FailureReason | null,
+  errorMessage: string | null,
+  level: Resting['log']['level'],
+  message = errorMessage ?? '',
+): Resting {
+  return { status, availableAt: null, failureReason, errorMessage, log: { level, message } };
+}

@@ -1,0 +1,167 @@
+import type { Pool } from 'pg';
+import type { DatabaseClock } from '../store/database-clock.ts';
+import type { WakeUps } from '../events/wakeups.ts';
+import type { Sender } from '../http/send-attempt.ts';
+import { createLogger } from '../logging/logger.ts';
+import { createHeartbeat } from './heartbeat.ts';
+import { createLeaseKeeper } from './lease-keeper.ts';
+import type { Loop } from './loop.ts';
+import { createPlanner } from './planner.ts';
+import { createPruner } from './pruner.ts';
+import { createRescuer } from './rescuer.ts';
+import { createSettler } from './settler.ts';
+import { createWorker } from './worker.ts';
+
+const logger = createLogger('Scheduler');
+
+export interface EngineOptions {
+  pool: Pool;
+  clock: DatabaseClock;
+  sender: Sender;
+  wakeUps: WakeUps;
+  resumePaused: () => Promise<Date | null>;
+  /** A number in [0, 1). */
+  random: () => number;
+  instance: { instanceId: string; hostname: string; version: string; startedAt: Date };
+  maxConcurrency: number;
+  leaseMs: number;
+  pollIntervalMs: number;
+  heartbeatIntervalMs: number;
+  shutdownGraceMs: number;
+  executionRetentionMs: number;
+  eventRetentionMs: number;
+}
+
+export interface Engine {
+  start(): Promise<void>;
+  /** Claims nothing more, drains within the grace, aborts the rest and gives it back. */
+  stop(): Promise<void>;
+  /** Loops that have not succeeded for longer than they should, by name; empty when all is well. */
+  stalledLoops(): string[];
+}
+
+/** Steps are seconds apart at most; one that has not succeeded for this long plus a poll interval hangs or fails. */
+const STALL_MS = 10_000;
+/** After the abort: time for the outcomes of aborted calls to be recorded. */
+const GIVE_BACK_MS = 3_000;
+
+/** Makes the loops of one instance and ties them together. */
+export function createEngine(options: EngineOptions): Engine {
+  const { pool, clock, wakeUps, instance, leaseMs, pollIntervalMs, shutdownGraceMs } = options;
+  const onError = (part: string) => (error: unknown) => {
+    logger.warn('A step failed and is tried again', { part, error });
+  };
+
+  const settler = createSettler({
+    db: pool,
+    pause,
+    onRecorded: () => {
+      wakeUps.wake('events');
+    },
+  });
+  const worker = createWorker({
+    ...options,
+    settler,
+    instanceId: instance.instanceId,
+    onClaimed: () => {
+      wakeUps.wake('events');
+    },
+    onError: onError('worker'),
+  });
+  const planner = createPlanner({
+    ...options,
+    onPlanned: () => {
+      wakeUps.wake('executions', 'events');
+    },
+    onError: onError('planner'),
+  });
+  const leaseKeeper = createLeaseKeeper({
+    db: pool,
+    clock,
+    worker,
+    leaseMs,
+    onError: onError('lease keeper'),
+  });
+  const rescuer = createRescuer({
+    pool,
+    clock,
+    onRescued: () => {
+      wakeUps.wake('executions', 'events');
+    },
+    onError: onError('rescuer'),
+  });
+  const pruner = createPruner({ ...options, onError: onError('pruner') });
+  const heartbeat = createHeartbeat({
+    ...options,
+    intervalMs: options.heartbeatIntervalMs,
+    runningExecutions: () => worker.held().length,
+    onError: onError('heartbeat'),
+  });
+  wakeUps.on('jobs', planner.wake);
+  wakeUps.on('executions', worker.wake);
+
+  const watched: { loop: Loop; longestRestMs: number }[] = [
+    { loop: planner, longestRestMs: pollIntervalMs },
+    { loop: worker, longestRestMs: pollIntervalMs },
+    { loop: leaseKeeper, longestRestMs: 1_000 },
+  ];
+  let startedMs = 0;
+  let stopping = false;
+
+  async function stop(): Promise<void> {
+    if (stopping) return;
+    stopping = true;
+    await Promise.all([planner.stop(), worker.stop(), rescuer.stop(), pruner.stop()]);
+    const running = worker.held().length;
+    if (running > 0) logger.info('Waiting for calls in flight', { running, graceMs: shutdownGraceMs });
+    if (!(await within(worker.drained(), shutdownGraceMs))) {
+      for (const { executionId } of worker.held()) worker.end(executionId, 'shutdown');
+      if (!(await within(worker.drained(), GIVE_BACK_MS))) {
+        logger.warn('Some outcomes could not be recorded; their leases will end', {
+          running: worker.held().length,
+        });
+      }
+    }
+    await leaseKeeper.stop();
+    await heartbeat.stop();
+    await within(heartbeat.leave().catch(onError('heartbeat')), GIVE_BACK_MS);
+    logger.info('Scheduler stopped');
+  }
+
+  return {
+    async start() {
+      await heartbeat.enter();
+      startedMs = performance.now();
+      for (const loop of [heartbeat, leaseKeeper, rescuer, planner, worker, pruner]) loop.start();
+      logger.info('Scheduler started', { instanceId: instance.instanceId });
+    },
+    stop,
+    stalledLoops() {
+      const nowMs = performance.now();
+      return watched
+        .filter(
+          ({ loop, longestRestMs }) => nowMs - (loop.lastSuccessMs ?? startedMs) > longestRestMs + STALL_MS,
+        )
+        .map(({ loop }) => loop.name);
+    },
+  };
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Whether the work ended in time; it goes on either way. */
+async function within(work: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => {
+      resolve(false);
+    }, ms);
+  });
+  try {
+    return await Promise.race([work.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

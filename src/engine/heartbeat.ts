@@ -1,0 +1,62 @@
+import type { Pool } from 'pg';
+import type { DatabaseClock } from '../store/database-clock.ts';
+import { createLogger } from '../logging/logger.ts';
+import {
+  beat,
+  enterInstance,
+  forgetInstances,
+  leaveInstance,
+  markLostInstances,
+  type Beat,
+} from '../store/instances.ts';
+import { inTransaction } from '../store/sql.ts';
+import { createLoop, type Loop } from './loop.ts';
+
+const logger = createLogger('Heartbeat');
+
+export interface HeartbeatOptions {
+  pool: Pool;
+  clock: DatabaseClock;
+  instance: Pick<Beat, 'instanceId' | 'hostname' | 'version' | 'startedAt'>;
+  intervalMs: number;
+  runningExecutions: () => number;
+  onError: (error: unknown) => void;
+}
+
+/** Says that this instance lives, keeps its clock with the database's, and marks those that have fallen silent. */
+export interface Heartbeat extends Loop {
+  /** Enters this instance into the table. */
+  enter(): Promise<void>;
+  /** Says goodbye. */
+  leave(): Promise<void>;
+}
+
+/** Silent for this many intervals: dead. Two beats may get lost without anybody being buried. */
+export const SILENT_INTERVALS = 3;
+const FORGET_AFTER_MS = 24 * 3_600_000;
+
+export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
+  const { pool, clock, instance, intervalMs, runningExecutions, onError } = options;
+  const entry = (): Beat => ({ ...instance, now: clock.now(), runningExecutions: runningExecutions() });
+
+  async function step(): Promise<number> {
+    await clock.refresh();
+    await beat(pool, entry());
+    const now = clock.now();
+    const silentSince = new Date(now.getTime() - SILENT_INTERVALS * intervalMs);
+    const lost = await inTransaction(pool, (tx) => markLostInstances(tx, now, silentSince));
+    if (lost.length > 0) logger.warn('Instances have fallen silent', { instanceIds: lost });
+    await forgetInstances(pool, new Date(now.getTime() - FORGET_AFTER_MS));
+    return intervalMs;
+  }
+
+  const loop = createLoop({ name: 'heartbeat', step, onError });
+  return {
+    ...loop,
+    get lastSuccessMs() {
+      return loop.lastSuccessMs;
+    },
+    enter: () => inTransaction(pool, (tx) => enterInstance(tx, entry())),
+    leave: () => inTransaction(pool, (tx) => leaveInstance(tx, instance.instanceId, clock.now())),
+  };
+}

@@ -1,0 +1,48 @@
+import type { Clock } from '../domain/clock.ts';
+import { createLogger } from '../logging/logger.ts';
+import { extendLeases } from '../store/leases.ts';
+import type { Queryable } from '../store/sql.ts';
+import { createLoop, type Loop } from './loop.ts';
+import type { Worker } from './worker.ts';
+
+const logger = createLogger('LeaseKeeper');
+
+export interface LeaseKeeperOptions {
+  db: Queryable;
+  clock: Clock;
+  worker: Pick<Worker, 'held' | 'end'>;
+  leaseMs: number;
+  onError: (error: unknown) => void;
+}
+
+/** A cancellation asked for on another instance is seen within this. */
+const MAX_INTERVAL_MS = 1_000;
+
+/**
+ * Keeps what this instance has in flight: extends all leases in one statement, ends the calls whose claim was lost,
+ * because another instance decides about those now, and those whose cancellation was asked for.
+ */
+export function createLeaseKeeper({ db, clock, worker, leaseMs, onError }: LeaseKeeperOptions): Loop {
+  const intervalMs = Math.min(leaseMs / 3, MAX_INTERVAL_MS);
+
+  async function step(): Promise<number> {
+    const held = worker.held();
+    if (held.length === 0) return intervalMs;
+    const kept = await extendLeases(db, held, new Date(clock.now().getTime() + leaseMs));
+    for (const { executionId } of held) {
+      const state = kept.get(executionId);
+      if (state?.cancelRequested) worker.end(executionId, 'cancelled');
+      else if (!state) endLost(executionId);
+    }
+    return intervalMs;
+  }
+
+  /** Also what was settled between the two lines above: ending a call that has ended does nothing. */
+  function endLost(executionId: string): void {
+    if (!worker.held().some((claim) => claim.executionId === executionId)) return;
+    logger.warn('A claim was lost; its call is ended', { executionId });
+    worker.end(executionId, 'leaseLost');
+  }
+
+  return createLoop({ name: 'lease keeper', step, onError });
+}

@@ -1,0 +1,114 @@
+import { createLogger } from '../logging/logger.ts';
+import { settle, type Settlement } from '../store/settling.ts';
+import type { Queryable } from '../store/sql.ts';
+
+const logger = createLogger('Settler');
+
+export interface Settler {
+  /**
+   * Hands in how an attempt ended. Resolves when that is recorded: true, or false where the claim had been lost and
+   * nothing was written. Rejects only when it could not be recorded at all.
+   */
+  settle(settlement: Settlement): Promise<boolean>;
+  /** Resolves when all that was handed in is recorded, or given up. */
+  idle(): Promise<void>;
+}
+
+export interface SettlerOptions {
+  db: Queryable;
+  /** Called after each recorded batch: claims may be made, the log has grown. */
+  onRecorded: (settlements: readonly Settlement[]) => void;
+  /** Waits before a batch is tried again while the database is away. */
+  pause: (ms: number) => Promise<void>;
+}
+
+interface Entry {
+  settlement: Settlement;
+  resolve: (recorded: boolean) => void;
+  reject: (error: unknown) => void;
+}
+
+/** One statement's worth: beyond this the JSON of a batch outweighs the round trips it saves. */
+const MAX_BATCH = 500;
+const RETRY_MS = 500;
+
+/**
+ * Records outcomes in micro-batches: at once when idle, and while one batch is being written the next one gathers. So
+ * a lone outcome waits for nobody and a flood of them costs a statement per few hundred.
+ */
+export function createSettler({ db, onRecorded, pause }: SettlerOptions): Settler {
+  let queue: Entry[] = [];
+  let flushing: Promise<void> | null = null;
+
+  async function flush(): Promise<void> {
+    while (queue.length > 0) {
+      const batch = queue.slice(0, MAX_BATCH);
+      queue = queue.slice(MAX_BATCH);
+      await record(batch);
+    }
+    flushing = null;
+  }
+
+  /** Keeps trying while the database is away: the outcome is known, and forgetting it would repeat the call. */
+  async function record(batch: Entry[]): Promise<void> {
+    for (;;) {
+      try {
+        const written = await settle(
+          db,
+          batch.map((entry) => entry.settlement),
+        );
+        finish(batch, written);
+        return;
+      } catch (error) {
+        if (isRefused(error)) {
+          await recordOneByOne(batch, error);
+          return;
+        }
+        logger.warn('Outcomes cannot be recorded at the moment; trying again', {
+          count: batch.length,
+          error,
+        });
+        await pause(RETRY_MS);
+      }
+    }
+  }
+
+  /** One row that the database refuses must not take a whole batch with it. */
+  async function recordOneByOne(batch: Entry[], error: unknown): Promise<void> {
+    const [only, ...others] = batch;
+    if (only && others.length === 0) {
+      logger.error('An outcome was refused by the database; its lease will end and the rescuer decides', {
+        executionId: only.settlement.executionId,
+        error,
+      });
+      only.reject(error);
+      return;
+    }
+    for (const entry of batch) await record([entry]);
+  }
+
+  function finish(batch: Entry[], written: ReadonlySet<string>): void {
+    onRecorded(
+      batch.map((entry) => entry.settlement).filter((settlement) => written.has(settlement.executionId)),
+    );
+    for (const { settlement, resolve } of batch) resolve(written.has(settlement.executionId));
+  }
+
+  return {
+    settle(settlement) {
+      return new Promise((resolve, reject) => {
+        queue.push({ settlement, resolve, reject });
+        flushing ??= flush();
+      });
+    },
+    async idle() {
+      while (flushing) await flushing;
+    },
+  };
+}
+
+/** Errors of the data itself (SQLSTATE classes 21, 22 and 23), which no second try will cure. */
+function isRefused(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' && /^2[123]/.test(code);
+}
