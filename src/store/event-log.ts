@@ -50,11 +50,12 @@ const APPEND_EVENTS = `
 -- is drawn before the lock is held.
 WITH log_lock AS MATERIALIZED (SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK})),
 event AS (
-  SELECT e.* FROM jsonb_to_recordset($1::jsonb) WITH ORDINALITY AS e(
+  SELECT e.* FROM ROWS FROM (jsonb_to_recordset($1::jsonb) AS (
     at timestamptz, kind event_kind, "jobId" uuid, "executionId" uuid, status execution_status,
     "previousStatus" execution_status, attempt int, trigger execution_trigger, "createdAt" timestamptz,
     "scheduledAt" timestamptz, "startedAt" timestamptz, "finishedAt" timestamptz, "durationMs" int, "latenessMs" int,
-    "failureReason" failure_reason, "responseStatus" int, "errorMessage" text, "instanceId" text, data jsonb, ordinality bigint)
+    "failureReason" failure_reason, "responseStatus" int, "errorMessage" text, "instanceId" text, data jsonb))
+    WITH ORDINALITY AS e
   ORDER BY e.ordinality
 )
 INSERT INTO event_log (position, at, kind, job_id, execution_id, status, previous_status, attempt, trigger, created_at,
