@@ -9,6 +9,8 @@ export type HourRule = 'EVERY_HOUR' | 'STEP' | 'FIXED';
 
 /** A cron expression that was understood. */
 export interface CronRule {
+  /** The six fields as text, `*` wherever a field allows all of its values. */
+  readonly expression: string;
   readonly fields: CronFields;
   readonly hourRule: HourRule;
   /** Both day fields are restricted, so a day counts when either of them names it. */
@@ -28,7 +30,8 @@ interface FieldSpec {
 }
 
 const NUMBER = '\\d{1,4}';
-const MONTH = `(?:${NUMBER}|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)`;
+const MONTH_NAMES = ['JAN', 'FEB', 'MAR', 'APR', 'MAY', 'JUN', 'JUL', 'AUG', 'SEP', 'OCT', 'NOV', 'DEC'];
+const MONTH = `(?:${NUMBER}|${MONTH_NAMES.join('|')})`;
 const WEEKDAY = `(?:${NUMBER}|sun|mon|tue|wed|thu|fri|sat)`;
 
 const SECOND: FieldSpec = { name: 'second', min: 0, max: 59, item: itemOf(NUMBER), allowed: '0 to 59' };
@@ -78,19 +81,31 @@ export function parseCronFields(texts: readonly string[]): CronRule | string {
 
 function readRule(texts: readonly string[]): CronRule {
   const [second = '', minute = '', hour = '', dayOfMonth = '', month = '', dayOfWeek = ''] = texts;
+  // In the order of the text, so that the first field at fault is the one that is named.
+  const seconds = readValues(SECOND, second);
+  const minutes = readValues(MINUTE, minute);
   const hours = readValues(HOUR, hour);
-  const months = readValues(MONTHS, month);
   const days = readDaysOfMonth(dayOfMonth);
+  const months = readValues(MONTHS, month);
   const weekdays = readWeekdays(dayOfWeek);
   const fields: CronFields = {
-    seconds: stepsOf(SECOND, readValues(SECOND, second)),
-    minutes: stepsOf(MINUTE, readValues(MINUTE, minute)),
+    seconds: stepsOf(SECOND, seconds),
+    minutes: stepsOf(MINUTE, minutes),
     hours: stepsOf(HOUR, hours),
     months: stepsOf(MONTHS, months),
     dayMasks: dayMasksOf(days, weekdays),
   };
   refuseDatesThatNeverCome(fields, months, dayOfMonth);
+  const open = [
+    seconds.size === 60,
+    minutes.size === 60,
+    hours.size === 24,
+    days === undefined,
+    months.size === 12,
+    weekdays === undefined,
+  ];
   return {
+    expression: texts.map((text, index) => (open[index] ? '*' : text.replaceAll('?', '*'))).join(' '),
     fields,
     hourRule: hours.size === 24 ? 'EVERY_HOUR' : hour.includes('/') ? 'STEP' : 'FIXED',
     eitherDay: days !== undefined && weekdays !== undefined,
@@ -182,11 +197,11 @@ function refuseDatesThatNeverCome(fields: CronFields, months: ReadonlySet<number
       [0, 1, 2, 3, 4, 5, 6].some((first) => fields.dayMasks[monthShape(length, first)]),
     ),
   );
-  if (!comes) {
-    throw new FieldError(
-      `day of month: ${dayOfMonth} never comes in month ${[...months].join(', ')}, so this would never run`,
-    );
-  }
+  if (comes) return;
+  const names = [...months].map((month) => MONTH_NAMES[month - 1]).join(', ');
+  throw new FieldError(
+    `day of month: ${dayOfMonth} never comes in ${names}, so the schedule would never fire`,
+  );
 }
 
 function monthLengths(month: number): readonly number[] {

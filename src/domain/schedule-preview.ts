@@ -1,6 +1,7 @@
 import { toString as describeCron } from 'cronstrue';
+import type { CronRule } from './cron-fields.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from './cron-wall.ts';
-import type { CronSchedule, Schedule } from './schedule.ts';
+import type { Schedule } from './schedule.ts';
 import { describeClockChanges } from './schedule-clock-changes.ts';
 import { nextSlot, type SlotRule, upcomingSlots } from './schedule-slots.ts';
 
@@ -31,7 +32,7 @@ export function previewSchedule(rule: SlotRule, from: Date, count: number): Sche
 export function describeSchedule(schedule: Schedule): string {
   switch (schedule.kind) {
     case 'CRON':
-      return describeCronSchedule(schedule);
+      return describeCronRule(schedule.rule);
     case 'EVERY':
       return `Every ${durationText(schedule.intervalMs)}`;
     case 'ONCE':
@@ -39,14 +40,19 @@ export function describeSchedule(schedule: Schedule): string {
   }
 }
 
-function describeCronSchedule({ expression, rule }: CronSchedule): string {
-  // cronstrue knows "?" in the day fields only; it means what "*" means.
-  const text = describeCron(expression.replaceAll('?', '*'), {
-    use24HourTimeFormat: true,
-    throwExceptionOnParseError: false,
-  });
-  // Its "and" between the two day fields reads as if both had to match.
-  return rule.eitherDay ? text.replace(', and on ', ', or on ') : text;
+function describeCronRule({ expression, eitherDay }: CronRule): string {
+  if (!eitherDay) return describeFields(expression);
+  // Told about both day fields at once, cronstrue joins them as if both had to match.
+  const [second, minute, hour, dayOfMonth, month, dayOfWeek] = expression.split(' ');
+  const time = `${second} ${minute} ${hour}`;
+  const clause = (days: string): string =>
+    describeFields(`${time} ${days}`).slice(describeFields(`${time} * * *`).length);
+  const orOnWeekday = clause(`* * ${dayOfWeek}`).replace(/^, (only )?/, ', or ');
+  return describeFields(`${time} ${dayOfMonth} * *`) + orOnWeekday + clause(`* ${month} *`);
+}
+
+function describeFields(expression: string): string {
+  return describeCron(expression, { use24HourTimeFormat: true, throwExceptionOnParseError: false });
 }
 
 function durationText(durationMs: number): string {

@@ -105,7 +105,7 @@ export function nextSlots(queries: readonly SlotQuery[]): (Date | null)[] {
 function sharedKey({ schedule, ...rule }: SlotRule, afterMs: number): string {
   switch (schedule.kind) {
     case 'CRON':
-      return `${afterMs} ${rule.timezone} ${rule.dstGapPolicy} ${rule.dstOverlapPolicy} ${schedule.expression}`;
+      return `${afterMs} ${rule.timezone} ${rule.dstGapPolicy} ${rule.dstOverlapPolicy} ${schedule.rule.expression}`;
     case 'EVERY':
       return `${afterMs} every ${schedule.intervalMs} ${rule.anchorAt.getTime()}`;
     case 'ONCE':

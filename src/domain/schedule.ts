@@ -5,8 +5,6 @@ import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from './cron-wall.ts';
 /** A cron schedule, or a nickname for one. */
 export interface CronSchedule {
   readonly kind: 'CRON';
-  /** The six fields, seconds first; a nickname is written out. */
-  readonly expression: string;
   readonly rule: CronRule;
 }
 
@@ -86,7 +84,7 @@ function parseCron(words: readonly string[]): CronSchedule | ScheduleProblem {
   const fields = words.length === 5 ? ['0', ...words] : words;
   const rule = parseCronFields(fields);
   if (typeof rule === 'string') return invalid(rule);
-  return { kind: 'CRON', expression: fields.join(' '), rule };
+  return { kind: 'CRON', rule };
 }
 
 const UNIT_MS = { d: DAY_MS, h: HOUR_MS, m: MINUTE_MS, s: SECOND_MS } as const;
