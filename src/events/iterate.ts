@@ -1,8 +1,8 @@
 /** Something that gives items in steps until it is closed. */
 export interface StepSource<T> {
   /** The next items; null at the end. */
-  next(): Promise<readonly T[] | null>;
-  close(): void;
+  next: () => Promise<readonly T[] | null>;
+  close: () => void;
 }
 
 /**

@@ -27,7 +27,7 @@ export async function openLogFeed(
 ): Promise<StepSource<LogFeedItem>> {
   // Opened before the first read: a line written between the two rings the bell.
   const bell = await hub.open({ filter: (event) => event.executionId === executionId });
-  const epoch = hub.epoch ?? '';
+  const epoch = await hub.epoch();
   const cursor = after === null ? null : decodeCursor(after);
   const isForeign = after !== null && cursor?.epoch !== epoch;
   let position = isForeign ? 0n : (cursor?.position ?? 0n);

@@ -1,3 +1,4 @@
+import type { QueryResultRow } from 'pg';
 import type {
   EventKind,
   ExecutionStatus,
@@ -83,12 +84,12 @@ const EVENT_COLUMNS = `position, at, kind, job_id AS "jobId", execution_id AS "e
 
 /** The events behind `after`, in order, at most `limit`. */
 export async function readEvents(db: Queryable, after: bigint, limit: number): Promise<EventRow[]> {
-  const { rows } = await db.query<Omit<EventRow, 'position'> & { position: string | bigint }>({
+  const { rows } = await db.query<EventRow & QueryResultRow>({
     name: 'read-events',
     text: `SELECT ${EVENT_COLUMNS} FROM event_log WHERE position > $1 ORDER BY position LIMIT $2`,
     values: [after.toString(), limit],
   });
-  return rows.map((row) => ({ ...row, position: BigInt(row.position) }));
+  return rows;
 }
 
 /** Where the log stands: what a new subscriber starts from and what an old cursor is checked against. */
@@ -115,13 +116,13 @@ FROM event_log_state AS state`;
 
 /** Reads epoch, tip and retention floor in one snapshot. */
 export async function readEventLogState(db: Queryable): Promise<EventLogState> {
-  const { rows } = await db.query<{ epoch: string; tip: string | bigint; prunedThrough: string | bigint }>({
+  const { rows } = await db.query<EventLogState & QueryResultRow>({
     name: 'event-log-state',
     text: EVENT_LOG_STATE,
   });
   const [state] = rows;
   if (!state) throw new Error('event_log_state has no row: the database was not migrated');
-  return { epoch: state.epoch, tip: BigInt(state.tip), prunedThrough: BigInt(state.prunedThrough) };
+  return state;
 }
 
 const PRUNE_EVENTS = `

@@ -29,9 +29,7 @@ export async function readExecutionLogs(
   after: bigint,
   limit: number,
 ): Promise<{ exists: boolean; finished: boolean; lines: ExecutionLogLine[] }> {
-  type Row = { status: ExecutionStatus } & (
-    { position: null } | (Omit<ExecutionLogLine, 'position'> & { position: string | bigint })
-  );
+  type Row = { status: ExecutionStatus } & ({ position: null } | ExecutionLogLine);
   const { rows } = await db.query<Row>({
     name: 'read-execution-logs',
     text: READ_LINES,
@@ -40,8 +38,8 @@ export async function readExecutionLogs(
   const lines: ExecutionLogLine[] = [];
   for (const row of rows) {
     if (row.position === null) continue;
-    const { at, level, message, attempt, metadata } = row;
-    lines.push({ position: BigInt(row.position), at, level, message, attempt, metadata });
+    const { position, at, level, message, attempt, metadata } = row;
+    lines.push({ position, at, level, message, attempt, metadata });
   }
   const [first] = rows;
   return { exists: first !== undefined, finished: first !== undefined && isFinished(first.status), lines };

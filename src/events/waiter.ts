@@ -1,0 +1,38 @@
+/** Where one subscriber sleeps until there is news, or until it is closed. */
+export interface Waiter {
+  readonly closed: boolean;
+  /** Resolves with the next `notify` or `close`; at once when closed. One at a time. */
+  wait: () => Promise<void>;
+  notify: () => void;
+  close: () => void;
+}
+
+export function createWaiter(onClose: () => void): Waiter {
+  let resume: (() => void) | null = null;
+  let closed = false;
+
+  function notify(): void {
+    const waiting = resume;
+    resume = null;
+    waiting?.();
+  }
+
+  return {
+    get closed() {
+      return closed;
+    },
+    wait: () =>
+      closed
+        ? Promise.resolve()
+        : new Promise((resolve) => {
+            resume = resolve;
+          }),
+    notify,
+    close() {
+      if (closed) return;
+      closed = true;
+      onClose();
+      notify();
+    },
+  };
+}
