@@ -4,9 +4,6 @@ import type { HttpMethod } from './http-method.ts';
 export const TIMEOUT_LIMITS_MS = { min: 1, max: 3_600_000 } as const;
 export const DEFAULT_TIMEOUT_MS = 30_000;
 
-/** The largest body that a job may send, in bytes of UTF-8: each execution keeps a copy. */
-export const MAX_REQUEST_BODY_BYTES = 1_048_576;
-
 /** How much of a response is kept, in UTF-16 units; a cut never splits a character. */
 export const MAX_RESPONSE_BODY_CHARACTERS = 5_000;
 
@@ -43,3 +40,11 @@ export function isValidTimeoutMs(timeoutMs: number): boolean {
     Number.isInteger(timeoutMs) && timeoutMs >= TIMEOUT_LIMITS_MS.min && timeoutMs <= TIMEOUT_LIMITS_MS.max
   );
 }
+
+/** A request as it may be shown: secret headers and URL parts are masked, the body is as sent. */
+export type ShownRequest = {
+  method: HttpMethod;
+  url: string;
+  headers: Record<string, string>;
+  body: string | null;
+};

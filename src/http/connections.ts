@@ -1,0 +1,60 @@
+import http from 'node:http';
+import https from 'node:https';
+
+/**
+ * How long an unused connection is kept. Shorter than the five seconds after which common servers close one, because
+ * a request that meets a server in the act of closing is lost, and may not be sent again if it is a POST.
+ */
+const IDLE_SOCKET_MS = 1_000;
+
+/** Unused connections kept for each host and port. */
+const MAX_IDLE_SOCKETS_PER_HOST = 16;
+
+/**
+ * When a name has several addresses, the time given to each before the next is tried. Node's 250 ms gives up on
+ * targets that are merely far away.
+ */
+const NEXT_ADDRESS_AFTER_MS = 500;
+
+/** The connections of one sender. */
+export type Connections = {
+  agents: { http: http.Agent; https: https.Agent };
+  /** Sockets open at this moment, in use or kept. */
+  openCount(): number;
+  /** Closes all of them, those in use as well. */
+  close(): void;
+};
+
+/**
+ * Makes agents of our own, so that nothing else in the process shares, exhausts or configures them.
+ *
+ * Connections in use are not bounded here: whoever starts calls bounds those. A bound in the agent would make a call
+ * to a busy host wait unseen, with its timeout running, for a socket that hanging calls hold.
+ */
+export function createConnections(): Connections {
+  const options: https.AgentOptions & { autoSelectFamilyAttemptTimeout: number } = {
+    keepAlive: true,
+    maxFreeSockets: MAX_IDLE_SOCKETS_PER_HOST,
+    // Only ends sockets that are not in use; on others node tells the request, which has its own timer.
+    timeout: IDLE_SOCKET_MS,
+    // The least recently used connections then grow old and close.
+    scheduling: 'lifo',
+    autoSelectFamilyAttemptTimeout: NEXT_ADDRESS_AFTER_MS,
+  };
+  const agents = { http: new http.Agent(options), https: new https.Agent(options) };
+  return {
+    agents,
+    openCount: () => countSockets(agents.http) + countSockets(agents.https),
+    close() {
+      agents.http.destroy();
+      agents.https.destroy();
+    },
+  };
+}
+
+function countSockets({ sockets, freeSockets }: http.Agent): number {
+  return [...Object.values(sockets), ...Object.values(freeSockets)].reduce(
+    (count, ofHost) => count + (ofHost?.length ?? 0),
+    0,
+  );
+}

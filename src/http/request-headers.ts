@@ -1,0 +1,86 @@
+import { IDENTITY_HEADERS, isFramingHeader } from '../domain/header-rules.ts';
+import type { OutgoingRequest, ShownRequest } from '../domain/outgoing-request.ts';
+import { maskHeaders, maskUrl } from '../domain/secrets.ts';
+
+/** A body as it goes over the wire. */
+export type EncodedBody = { text: string; contentType: string };
+
+/**
+ * Turns a job's body into text: a string is sent as it is, any other JSON value as JSON; null and undefined send none.
+ */
+export function encodeBody(body: unknown): EncodedBody | null {
+  if (body === null || body === undefined) return null;
+  if (typeof body === 'string') return { text: body, contentType: 'text/plain; charset=utf-8' };
+  return { text: JSON.stringify(body), contentType: 'application/json' };
+}
+
+/**
+ * The headers of one attempt, names in lower case.
+ *
+ * A job's own headers win over `user-agent` and `content-type`, never over what identifies the call; such names, and
+ * those that frame the message, are left out without a word, since commands already name them to the user.
+ *
+ * @param version of the scheduler, shown in the user agent
+ */
+export function buildRequestHeaders(
+  request: OutgoingRequest,
+  body: EncodedBody | null,
+  version: string,
+): Record<string, string> {
+  const headers: Record<string, string> = {
+    'user-agent': userAgent(version),
+    'accept-encoding': 'gzip, deflate, br',
+  };
+  if (body) headers['content-type'] = body.contentType;
+
+  const authorization = basicAuthorization(request.url);
+  if (authorization !== null) headers['authorization'] = authorization;
+
+  for (const [name, value] of Object.entries(request.headers)) {
+    const lower = name.toLowerCase();
+    if (!IDENTITY_HEADERS.has(lower) && !isFramingHeader(lower)) headers[lower] = value;
+  }
+
+  headers['x-execution-id'] = request.executionId;
+  headers['x-job-id'] = request.jobId;
+  headers['x-attempt'] = String(request.attempt);
+  headers['idempotency-key'] = request.executionId;
+  if (request.scheduledAt) headers['x-scheduled-at'] = request.scheduledAt.toISOString();
+  return headers;
+}
+
+/** How the scheduler names itself to targets. */
+export function userAgent(version: string): string {
+  return `job-scheduler/${version}`;
+}
+
+/** The request as the history shows it. */
+export function showRequest(
+  request: OutgoingRequest,
+  headers: Readonly<Record<string, string>>,
+  body: EncodedBody | null,
+): ShownRequest {
+  return {
+    method: request.method,
+    url: maskUrl(request.url),
+    headers: maskHeaders(headers),
+    body: body?.text ?? null,
+  };
+}
+
+/** `user:password@` of a URL as the header that it stands for; null where the URL names no user. */
+function basicAuthorization(url: string): string | null {
+  if (!URL.canParse(url)) return null;
+  const { username, password } = new URL(url);
+  if (username === '' && password === '') return null;
+  return `Basic ${Buffer.from(`${percentDecode(username)}:${percentDecode(password)}`).toString('base64')}`;
+}
+
+function percentDecode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // A lone % is no escape; it is then part of the password.
+    return text;
+  }
+}

@@ -1,0 +1,224 @@
+import got from 'got';
+import type { Got } from 'got';
+import { isIdempotent, mayCarryBody } from '../domain/http-method.ts';
+import type { HttpMethod } from '../domain/http-method.ts';
+import type { AttemptOutcome } from '../domain/outcome.ts';
+import { TIMEOUT_LIMITS_MS, isValidTimeoutMs } from '../domain/outgoing-request.ts';
+import type { AttemptTimings, OutgoingRequest, ShownRequest } from '../domain/outgoing-request.ts';
+import { matchesStatus } from '../domain/status-pattern.ts';
+import { checkTargetUrl } from '../domain/target-url.ts';
+import { createConnections } from './connections.ts';
+import type { Connections } from './connections.ts';
+import { exchange } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
+import { blockedTarget, describeFailure, failure } from './failure.ts';
+import type { CallFailure } from './failure.ts';
+import { MAX_REDIRECTS, withoutCredentials } from './redirects.ts';
+import type { Hop } from './redirects.ts';
+import { buildRequestHeaders, encodeBody, showRequest, userAgent } from './request-headers.ts';
+import { MAX_RESPONSE_HEADER_BYTES, boundHeaders } from './response-headers.ts';
+import type { TargetGuard } from './target-guard.ts';
+import { NO_PHASES, roundMs } from './timings.ts';
+import type { PhaseTimings } from './timings.ts';
+
+export type SenderOptions = {
+  /** Of the scheduler; stands in the User-Agent. */
+  version: string;
+  guard: TargetGuard;
+  /** PEM certificates to trust instead of the well-known authorities. NODE_EXTRA_CA_CERTS adds to them. */
+  certificateAuthority?: string;
+};
+
+/** A call that is no attempt of an execution, such as an alert: its headers are sent as they are. */
+export type PlainCall = {
+  method: HttpMethod;
+  url: string;
+  /** Names in lower case. */
+  headers: Readonly<Record<string, string>>;
+  body: string | null;
+  /** A redirect whose status is named here is the answer and is not followed. */
+  successStatuses?: readonly string[];
+};
+
+export type CallOptions = {
+  /** Ends the call with the outcome `aborted`. */
+  signal: AbortSignal;
+  /** For the whole call: name lookup, connecting, every redirect and the last byte of the body. */
+  timeoutMs: number;
+};
+
+export type SentCall = { outcome: AttemptOutcome; timings: AttemptTimings };
+
+/** `request` is the call as it may be shown: the first one, where redirects were followed. */
+export type SentAttempt = SentCall & { request: ShownRequest };
+
+export type Sender = {
+  /** Makes one attempt's call. Never rejects for what the target did, nor for a request that cannot be sent. */
+  sendAttempt(request: OutgoingRequest, options: CallOptions): Promise<SentAttempt>;
+  /** The same for a call of any other kind. */
+  send(call: PlainCall, options: CallOptions): Promise<SentCall>;
+  /** Sockets open at this moment, in use or kept for the next call. */
+  openSockets(): number;
+  /** Aborts what is in flight and closes every connection. Later calls give `aborted` at once. */
+  close(): void;
+};
+
+/** The reason of an abort that our own timer asked for. */
+const TIMED_OUT = Symbol('timed out');
+
+/**
+ * Makes the one way out of the process for calls to targets: guarded, bounded in time and memory, without proxies,
+ * cookies or retries of its own.
+ */
+export function createSender(options: SenderOptions): Sender {
+  const connections = createConnections();
+  const client = createClient(options, connections);
+  const inFlight = new Set<AbortController>();
+  let closed = false;
+
+  const send = async (call: PlainCall, { signal, timeoutMs }: CallOptions): Promise<SentCall> => {
+    const startedAtMs = performance.now();
+    const sent = (outcome: AttemptOutcome, phases: PhaseTimings = NO_PHASES): SentCall => ({
+      outcome,
+      timings: { ...phases, totalMs: roundMs(performance.now() - startedAtMs) },
+    });
+    const problem = requestProblem(call, timeoutMs);
+    if (problem) return sent({ kind: 'failed', ...problem });
+    if (closed || signal.aborted) return sent({ kind: 'aborted' });
+
+    const controller = new AbortController();
+    const timer = setTimeout(() => {
+      controller.abort(TIMED_OUT);
+    }, timeoutMs);
+    const abort = () => {
+      controller.abort();
+    };
+    signal.addEventListener('abort', abort);
+    inFlight.add(controller);
+    try {
+      const { outcome, phases } = await followRedirects(client, options.guard, call, controller.signal);
+      if (outcome.kind !== 'aborted' || controller.signal.reason !== TIMED_OUT) return sent(outcome, phases);
+      return sent({ kind: 'failed', ...timeoutFailure(call.url, timeoutMs) }, phases);
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+      inFlight.delete(controller);
+    }
+  };
+
+  return {
+    send,
+    async sendAttempt(request, callOptions) {
+      const body = encodeBody(request.body);
+      const headers = buildRequestHeaders(request, body, options.version);
+      const sent = await send({ ...request, headers, body: body?.text ?? null }, callOptions);
+      return { ...sent, request: showRequest(request, headers, body) };
+    },
+    openSockets: () => connections.openCount(),
+    close() {
+      closed = true;
+      for (const controller of inFlight) controller.abort();
+      connections.close();
+    },
+  };
+}
+
+/**
+ * One instance of got for all calls. Everything that got would do beyond one plain exchange is off: its retries would
+ * escape the retry policy, its redirects follow without the guard and read an endless body to its end, its timeouts
+ * restart with each redirect.
+ */
+function createClient({ guard, certificateAuthority, version }: SenderOptions, { agents }: Connections): Got {
+  return got.extend({
+    retry: { limit: 0 },
+    throwHttpErrors: false,
+    followRedirect: false,
+    decompress: false,
+    allowGetBody: true,
+    headers: { 'user-agent': userAgent(version) },
+    agent: agents,
+    dnsLookup: guard.lookup,
+    maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
+    ...(certificateAuthority === undefined ? {} : { https: { certificateAuthority } }),
+  });
+}
+
+type Answer = { outcome: AttemptOutcome; phases: PhaseTimings };
+
+/** The last call's phases stand for the whole; the total, taken elsewhere, covers all of them. */
+async function followRedirects(
+  client: Got,
+  guard: TargetGuard,
+  call: PlainCall,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const follows = (status: number) => !matchesStatus(call.successStatuses ?? [], status);
+  let hop: Hop = { ...call, url: withoutCredentials(new URL(call.url)), headers: { ...call.headers } };
+  let phases = NO_PHASES;
+  for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
+    const blocked = guard.blockedAddressIn(hop.url);
+    if (blocked !== null)
+      return { outcome: { kind: 'failed', ...blockedTarget(blocked, hop.url.host) }, phases };
+
+    const result = await exchangeRepairing(client, hop, { signal, follows });
+    phases = result.phases;
+    if (result.kind !== 'redirected') return { outcome: toOutcome(result, hop), phases };
+    hop = result.to;
+  }
+  const message = `More than ${MAX_REDIRECTS} redirects; the last one led to ${hop.url.host}.`;
+  return { outcome: { kind: 'failed', ...failure('TOO_MANY_REDIRECTS', message) }, phases };
+}
+
+/**
+ * Sends a second time where a kept connection turned out to be closed by the target, on a new one. Only for methods
+ * that may be repeated: whether the target had read the request cannot be known. For the others the attempt fails,
+ * and the job's own policy decides.
+ */
+async function exchangeRepairing(
+  client: Got,
+  hop: Hop,
+  options: { signal: AbortSignal; follows: (status: number) => boolean },
+): Promise<Exchange> {
+  const first = await exchange(client, hop, { ...options, freshConnection: false });
+  if (first.kind !== 'failed' || !first.staleConnection || !isIdempotent(hop.method)) return first;
+  return exchange(client, hop, { ...options, freshConnection: true });
+}
+
+function toOutcome(result: Exclude<Exchange, { kind: 'redirected' }>, hop: Hop): AttemptOutcome {
+  switch (result.kind) {
+    case 'aborted':
+      return { kind: 'aborted' };
+    case 'failed':
+      return { kind: 'failed', ...describeFailure(result.error, hop.url.host) };
+    case 'responded':
+      return {
+        kind: 'responded',
+        status: result.status,
+        headers: boundHeaders(result.headers),
+        body: result.body.text,
+        bodyTruncated: result.body.truncated,
+        retryAfter: result.headers['retry-after'] ?? null,
+        noRetry: 'x-job-no-retry' in result.headers,
+      };
+  }
+}
+
+/** Commands refuse such requests when a job is written; templates and older rows can still give one. */
+function requestProblem(call: PlainCall, timeoutMs: number): CallFailure | null {
+  if (!isValidTimeoutMs(timeoutMs)) {
+    const { min, max } = TIMEOUT_LIMITS_MS;
+    return failure(
+      'INVALID_REQUEST',
+      `The timeout must be a whole number from ${min} to ${max} ms; it is ${timeoutMs}.`,
+    );
+  }
+  if (call.body !== null && !mayCarryBody(call.method)) {
+    return failure('INVALID_REQUEST', `A ${call.method} request cannot carry a body.`);
+  }
+  const issue = checkTargetUrl(call.url);
+  return issue ? failure('INVALID_REQUEST', `The URL cannot be called. ${issue.message}`) : null;
+}
+
+function timeoutFailure(url: string, timeoutMs: number): CallFailure {
+  return failure('TIMEOUT', `No complete response from ${new URL(url).host} within ${timeoutMs} ms.`);
+}

@@ -1,0 +1,49 @@
+import type { AttemptTimings } from '../domain/outgoing-request.ts';
+
+/** Durations as got's timer measured them. NaN and undefined stand for what did not take place. */
+type Phases = {
+  dns?: number | undefined;
+  tcp?: number | undefined;
+  tls?: number | undefined;
+  firstByte?: number | undefined;
+};
+
+export type PhaseTimings = Omit<AttemptTimings, 'totalMs'>;
+
+export const NO_PHASES: PhaseTimings = {
+  dnsMs: null,
+  connectMs: null,
+  tlsMs: null,
+  firstByteMs: null,
+  downloadMs: null,
+};
+
+/**
+ * The phases of one call on the wire.
+ *
+ * @param reusedSocket a connection that was already open has no name lookup, connect or handshake; got repeats those
+ *   of its first use, which would count them again
+ */
+export function readPhases(
+  phases: Phases | undefined,
+  reusedSocket: boolean,
+  downloadMs: number | null,
+): PhaseTimings {
+  return {
+    dnsMs: reusedSocket ? null : duration(phases?.dns),
+    connectMs: reusedSocket ? null : duration(phases?.tcp),
+    tlsMs: reusedSocket ? null : duration(phases?.tls),
+    firstByteMs: duration(phases?.firstByte),
+    downloadMs: downloadMs === null ? null : roundMs(downloadMs),
+  };
+}
+
+/** Milliseconds to a hundredth: finer digits are noise in every row. */
+export function roundMs(ms: number): number {
+  return Math.round(ms * 100) / 100;
+}
+
+/** got's timer reads the wall clock, which may be set back in the middle of a call. */
+function duration(ms: number | undefined): number | null {
+  return ms === undefined || Number.isNaN(ms) ? null : Math.max(0, ms);
+}

@@ -1,0 +1,141 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { HttpMethod } from '../../src/domain/http-method.ts';
+import type { CallFailureReason } from '../../src/domain/outcome.ts';
+import type { Sender } from '../../src/http/send-attempt.ts';
+import * as bad from '../support/bad-targets.ts';
+import type { Misbehaviour } from '../support/bad-targets.ts';
+import { expectResponse, newSender, request, unhurried } from './sending.ts';
+
+/** What the kernel takes off a fast writer's hands before the reader hangs up: far above it, far below the whole. */
+const BYTES_IN_FLIGHT = 32 * 1024 * 1024;
+
+let sender: Sender;
+
+beforeEach(() => {
+  sender = newSender();
+});
+afterEach(() => {
+  sender.close();
+});
+
+async function callBadTarget(misbehave: Misbehaviour, timeoutMs = 10_000, method: HttpMethod = 'GET') {
+  const target = await bad.startBadTarget(misbehave);
+  try {
+    const { outcome } = await sender.sendAttempt(request(target.url, { method }), unhurried({ timeoutMs }));
+    await target.allSocketsClosed();
+    await expect.poll(() => sender.openSockets()).toBe(0);
+    return { outcome, connections: target.connections(), bytesSent: target.bytesSent() };
+  } finally {
+    await target.close();
+  }
+}
+
+describe('a target that breaks off', () => {
+  it.each<[string, Misbehaviour]>([
+    ['resets the connection', bad.reset],
+    ['resets the connection in the body', bad.resetInBody],
+    ['closes without an answer', bad.closeWithoutAnswer],
+    ['closes its half before the announced end', bad.halfClose],
+    ['closes between chunks', bad.cutChunks],
+  ])('and %s ends the call with CONNECTION', async (_what, misbehave) => {
+    const { outcome, connections } = await callBadTarget(misbehave);
+    expect(outcome).toMatchObject({ kind: 'failed', reason: 'CONNECTION' });
+    expect(outcome).toHaveProperty('message', expect.stringContaining('closed the connection'));
+    expect(connections).toBe(1);
+  });
+});
+
+describe('a target that sends what cannot be read', () => {
+  it.each<[string, Misbehaviour, CallFailureReason]>([
+    ['a chunk whose size is no number', bad.badChunk, 'CONNECTION'],
+    ['another protocol', bad.notHttp, 'CONNECTION'],
+    ['a switch to another protocol', bad.unaskedUpgrade, 'CONNECTION'],
+    ['text that it calls gzip', bad.badGzip, 'CONNECTION'],
+    ['gzip that is spoilt', bad.spoiledGzip, 'CONNECTION'],
+    ['headers without end', bad.endlessHeaders, 'CONNECTION'],
+  ])('such as %s ends the call with the right reason', async (_what, misbehave, reason) => {
+    expect((await callBadTarget(misbehave)).outcome).toMatchObject({ kind: 'failed', reason });
+  });
+});
+
+describe('a target that takes its time', () => {
+  it.each<[string, Misbehaviour]>([
+    ['says nothing', bad.silence],
+    ['drips its head', bad.slowHead],
+    ['drips its body', bad.slowBody],
+    ['sends information without end', bad.endlessInformation],
+    ['sends packed bytes that unpack to nothing', bad.emptyGzipMembers],
+  ])('and %s ends the call with TIMEOUT', async (_what, misbehave) => {
+    expect((await callBadTarget(misbehave, 100)).outcome).toMatchObject({
+      kind: 'failed',
+      reason: 'TIMEOUT',
+    });
+  });
+
+  it('loses its socket when the call is aborted in the middle of the body', async () => {
+    const target = await bad.startBadTarget(bad.slowBody);
+    const controller = new AbortController();
+    const sent = sender.sendAttempt(request(target.url), unhurried({ signal: controller.signal }));
+    await target.requested();
+    controller.abort();
+    expect((await sent).outcome).toEqual({ kind: 'aborted' });
+    await target.allSocketsClosed();
+    await target.close();
+  });
+});
+
+describe('a target that sends too much', () => {
+  it.each<[string, Misbehaviour]>([
+    ['a body without end', bad.endlessBody],
+    ['a gigabyte', bad.gigabyteBody],
+    ['a gzip bomb', bad.gzipBomb],
+  ])('such as %s is heard out for 5,000 characters and then left', async (_what, misbehave) => {
+    const { outcome, bytesSent } = await callBadTarget(misbehave);
+    const { status, body, bodyTruncated } = expectResponse(outcome);
+    expect({ status, length: body.length, bodyTruncated }).toEqual({
+      status: 200,
+      length: 5_000,
+      bodyTruncated: true,
+    });
+    expect(bytesSent).toBeLessThan(BYTES_IN_FLIGHT);
+  });
+
+  it('does not make the process grow, however often it is called', async () => {
+    const target = await bad.startBadTarget(bad.gzipBomb);
+    const call = () => sender.sendAttempt(request(target.url), unhurried());
+    await Promise.all(Array.from({ length: 20 }, call));
+    const before = process.memoryUsage().rss;
+    for (let round = 0; round < 5; round += 1) await Promise.all(Array.from({ length: 20 }, call));
+    expect(process.memoryUsage().rss - before).toBeLessThan(50 * 1024 * 1024);
+    await target.allSocketsClosed();
+    await target.close();
+  });
+});
+
+describe('a kept connection that the target closes as it is used', () => {
+  it.each<HttpMethod>(['GET', 'HEAD', 'PUT', 'DELETE'])(
+    'costs a %s nothing: it is sent once more on a new one',
+    async (method) => {
+      const target = await bad.startBadTarget(bad.answersOncePerConnection());
+      for (let count = 0; count < 3; count += 1) {
+        const { outcome } = await sender.sendAttempt(request(target.url, { method }), unhurried());
+        expect(outcome).toMatchObject({ kind: 'responded', status: 200 });
+      }
+      await target.close();
+    },
+  );
+
+  it.each<HttpMethod>(['POST', 'PATCH'])('fails a %s, which the target may have read', async (method) => {
+    const target = await bad.startBadTarget(bad.answersOncePerConnection());
+    const call = () => sender.sendAttempt(request(target.url, { method }), unhurried());
+    expect((await call()).outcome).toMatchObject({ kind: 'responded' });
+    expect((await call()).outcome).toMatchObject({ kind: 'failed', reason: 'CONNECTION' });
+    await target.close();
+  });
+
+  it('is not mistaken for a target that resets every connection', async () => {
+    const { outcome, connections } = await callBadTarget(bad.reset);
+    expect(outcome).toMatchObject({ reason: 'CONNECTION' });
+    expect(connections).toBe(1);
+  });
+});

@@ -1,0 +1,121 @@
+import { describe, expect, it } from 'vitest';
+import { buildRequestHeaders, encodeBody, showRequest } from '../../src/http/request-headers.ts';
+import { request } from './sending.ts';
+
+const url = 'http://target.test/';
+
+describe('encodeBody', () => {
+  it.each([null, undefined])('sends nothing for %s', (body) => {
+    expect(encodeBody(body)).toBeNull();
+  });
+
+  it('sends a string as it is', () => {
+    expect(encodeBody('<a/>')).toEqual({ text: '<a/>', contentType: 'text/plain; charset=utf-8' });
+  });
+
+  it.each([
+    [{ a: 1 }, '{"a":1}'],
+    [[1, 2], '[1,2]'],
+    [0, '0'],
+    [false, 'false'],
+    [{}, '{}'],
+  ])('sends %j as JSON', (body, text) => {
+    expect(encodeBody(body)).toEqual({ text, contentType: 'application/json' });
+  });
+});
+
+describe('buildRequestHeaders', () => {
+  it('says which execution, job, attempt and slot the call is for', () => {
+    expect(buildRequestHeaders(request(url, { attempt: 3 }), null, '1.2.3')).toEqual({
+      'user-agent': 'job-scheduler/1.2.3',
+      'accept-encoding': 'gzip, deflate, br',
+      'x-execution-id': 'exec_1',
+      'x-job-id': 'job_1',
+      'x-attempt': '3',
+      'x-scheduled-at': '2030-01-01T00:00:00.000Z',
+      'idempotency-key': 'exec_1',
+    });
+  });
+
+  it('names no slot where there is none, not even one that the job makes up', () => {
+    const headers = buildRequestHeaders(
+      request(url, { scheduledAt: null, headers: { 'X-Scheduled-At': 'now' } }),
+      null,
+      '1',
+    );
+    expect(headers).not.toHaveProperty('x-scheduled-at');
+  });
+
+  it('lets the job choose its user agent and content type, in any spelling', () => {
+    const own = { 'USER-AGENT': 'mine', 'Content-Type': 'application/xml', 'X-Custom': 'yes' };
+    const headers = buildRequestHeaders(request(url, { headers: own }), encodeBody({ a: 1 }), '1');
+    expect(headers).toMatchObject({
+      'user-agent': 'mine',
+      'content-type': 'application/xml',
+      'x-custom': 'yes',
+    });
+    expect(Object.keys(headers).filter((name) => /[A-Z]/.test(name))).toEqual([]);
+  });
+
+  it('does not let the job pretend to be another execution', () => {
+    const own = {
+      'x-execution-id': 'forged',
+      'X-JOB-ID': 'forged',
+      'X-Attempt': '0',
+      'Idempotency-Key': 'forged',
+    };
+    expect(Object.values(buildRequestHeaders(request(url, { headers: own }), null, '1'))).not.toContain(
+      'forged',
+    );
+  });
+
+  it('leaves out headers that belong to the connection', () => {
+    const own = {
+      'Content-Length': '5',
+      'Transfer-Encoding': 'chunked',
+      Connection: 'close',
+      Expect: '100-continue',
+    };
+    const headers = buildRequestHeaders(request(url, { headers: own }), null, '1');
+    for (const name of Object.keys(own)) expect(headers).not.toHaveProperty(name.toLowerCase());
+  });
+
+  it('turns the credentials of the URL into authorization', () => {
+    const headers = buildRequestHeaders(request('http://us%40er:p%3Ass@target.test/'), null, '1');
+    expect(headers['authorization']).toBe(`Basic ${Buffer.from('us@er:p:ss').toString('base64')}`);
+  });
+
+  it('takes a password with a lone percent sign as it is', () => {
+    const headers = buildRequestHeaders(request('http://user:100%@target.test/'), null, '1');
+    expect(headers['authorization']).toBe(`Basic ${Buffer.from('user:100%').toString('base64')}`);
+  });
+
+  it("prefers the job's own authorization to the URL's", () => {
+    const own = { Authorization: 'Bearer token' };
+    const headers = buildRequestHeaders(
+      request('http://user:pass@target.test/', { headers: own }),
+      null,
+      '1',
+    );
+    expect(headers['authorization']).toBe('Bearer token');
+  });
+});
+
+describe('showRequest', () => {
+  it('hides credentials and keeps the rest', () => {
+    const outgoing = request('http://user:s3cret@target.test/?token=s3cret', {
+      method: 'POST',
+      body: { a: 1 },
+    });
+    const body = encodeBody(outgoing.body);
+    const shown = showRequest(outgoing, buildRequestHeaders(outgoing, body, '1'), body);
+    expect(JSON.stringify(shown)).not.toContain('s3cret');
+    expect(shown.headers['authorization']).toBe('***');
+    expect(shown).toMatchObject({
+      method: 'POST',
+      url: 'http://user:***@target.test/?token=***',
+      body: '{"a":1}',
+    });
+    expect(shown.headers['idempotency-key']).toBe('exec_1');
+  });
+});
