@@ -14,6 +14,8 @@ export default tseslint.config(
       'no-console': 'error',
       eqeqeq: 'error',
       '@typescript-eslint/consistent-type-imports': 'error',
+      // Checked more strictly than methods, and such a function may be handed on without its object.
+      '@typescript-eslint/method-signature-style': ['error', 'property'],
       // Numbers are safe in a template; objects, which print as [object Object], stay forbidden.
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
       // `type` and `interface` differ where an index signature is wanted; the author chooses.

@@ -1,3 +1,4 @@
+import type { PoolClient } from 'pg';
 import { nextRunAfter } from '../domain/job-slots.ts';
 import { type StoredJob, updateJob as writeJob } from '../store/jobs.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
@@ -25,13 +26,23 @@ export async function resumeJob(
       const message = 'The job is complete: give it a schedule or a runAt with runs left.';
       return failWith({ kind: 'ConflictError', message, path: ['id'] });
     }
-    const now = deps.clock.now();
-    const next = resumed(before, nextRunAfter(before, now));
-    const after: StoredJob = { ...next, version: before.version + 1, updatedAt: now };
-    await writeJob(tx, after);
-    const kinds =
-      after.status === 'COMPLETED' ? (['JOB_RESUMED', 'JOB_COMPLETED'] as const) : (['JOB_RESUMED'] as const);
-    await recordJobChange(tx, deps, by, { action: 'RESUMED', before, after, now, kinds });
-    return { ok: true, value: after };
+    return { ok: true, value: await resumeLocked(tx, deps, by, before) };
   });
+}
+
+/** Resumes a job that the transaction holds locked, with its audit entry and events: the transaction's last write. */
+export async function resumeLocked(
+  tx: PoolClient,
+  deps: CommandDeps,
+  by: Caller,
+  before: StoredJob,
+): Promise<StoredJob> {
+  const now = deps.clock.now();
+  const next = resumed(before, nextRunAfter(before, now));
+  const after: StoredJob = { ...next, version: before.version + 1, updatedAt: now };
+  await writeJob(tx, after);
+  const kinds =
+    after.status === 'COMPLETED' ? (['JOB_RESUMED', 'JOB_COMPLETED'] as const) : (['JOB_RESUMED'] as const);
+  await recordJobChange(tx, deps, by, { action: 'RESUMED', before, after, now, kinds });
+  return after;
 }

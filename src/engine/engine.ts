@@ -33,11 +33,11 @@ export interface EngineOptions {
 }
 
 export interface Engine {
-  start(): Promise<void>;
+  start: () => Promise<void>;
   /** Claims nothing more, drains within the grace, aborts the rest and gives it back. */
-  stop(): Promise<void>;
+  stop: () => Promise<void>;
   /** Loops that have not succeeded for longer than they should, by name; empty when all is well. */
-  stalledLoops(): string[];
+  stalledLoops: () => string[];
 }
 
 /** Steps are seconds apart at most; one that has not succeeded for this long plus a poll interval hangs or fails. */

@@ -26,9 +26,9 @@ export interface HeartbeatOptions {
 /** Says that this instance lives, keeps its clock with the database's, and marks those that have fallen silent. */
 export interface Heartbeat extends Loop {
   /** Enters this instance into the table. */
-  enter(): Promise<void>;
+  enter: () => Promise<void>;
   /** Says goodbye. */
-  leave(): Promise<void>;
+  leave: () => Promise<void>;
 }
 
 /** Silent for this many intervals: dead. Two beats may get lost without anybody being buried. */

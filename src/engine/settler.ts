@@ -9,9 +9,9 @@ export interface Settler {
    * Hands in how an attempt ended. Resolves when that is recorded: true, or false where the claim had been lost and
    * nothing was written. Rejects only when it could not be recorded at all.
    */
-  settle(settlement: Settlement): Promise<boolean>;
+  settle: (settlement: Settlement) => Promise<boolean>;
   /** Resolves when all that was handed in is recorded, or given up. */
-  idle(): Promise<void>;
+  idle: () => Promise<void>;
 }
 
 export interface SettlerOptions {

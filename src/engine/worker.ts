@@ -23,11 +23,11 @@ export interface WorkerOptions extends RunDeps {
 /** Claims due executions as capacity allows, and runs them. */
 export interface Worker extends Loop {
   /** What this instance holds now. */
-  held(): HeldClaim[];
+  held: () => HeldClaim[];
   /** Ends a call from our side; the reason decides what becomes of its execution. */
-  end(executionId: string, reason: EndReason): void;
+  end: (executionId: string, reason: EndReason) => void;
   /** Resolves when nothing is held any more. */
-  drained(): Promise<void>;
+  drained: () => Promise<void>;
 }
 
 interface Held {

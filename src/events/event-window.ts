@@ -9,9 +9,9 @@ export interface EventWindow {
   readonly floor: bigint;
   readonly tip: bigint;
   /** Adds events that follow the tip, in order; the oldest leave when the window is full. */
-  append(events: readonly EventRow[]): void;
+  append: (events: readonly EventRow[]) => void;
   /** The events behind `position`, at most `limit`; `position` must not lie below the floor. */
-  after(position: bigint, limit: number): readonly EventRow[];
+  after: (position: bigint, limit: number) => readonly EventRow[];
 }
 
 /** @param capacity events kept; about 500 bytes each */

@@ -9,9 +9,9 @@ import { openLogFeed, type LogFeedItem } from './log-feed.ts';
  * missed. They reject while the database is away.
  */
 export interface Feeds {
-  subscribe(options: FeedOptions): Promise<AsyncIterableIterator<FeedItem>>;
+  subscribe: (options: FeedOptions) => Promise<AsyncIterableIterator<FeedItem>>;
   /** Ends by itself when the execution is finished and its last line was given. */
-  subscribeToLogs(executionId: string, after: string | null): Promise<AsyncIterableIterator<LogFeedItem>>;
+  subscribeToLogs: (executionId: string, after: string | null) => Promise<AsyncIterableIterator<LogFeedItem>>;
 }
 
 export function createFeeds({ db, hub }: { db: Queryable; hub: EventHub }): Feeds {

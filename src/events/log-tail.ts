@@ -29,12 +29,12 @@ export interface LogTail {
   /** Whether the last look at the log failed. */
   readonly failing: boolean;
   /** Reads to the tip; joins a read under way, which then looks once more. Errors go to `onError`. */
-  read(): Promise<void>;
+  read: () => Promise<void>;
   /** Says that a read elsewhere failed: looks again soon, and tells when it works. */
-  reportFailure(error: unknown): void;
+  reportFailure: (error: unknown) => void;
   /** Drops the window: one that is not fed soon tells nothing. */
-  forget(): void;
-  stop(): Promise<void>;
+  forget: () => void;
+  stop: () => Promise<void>;
 }
 
 const READ_LIMIT = 1_000;

@@ -6,11 +6,11 @@ export type WakeUp = 'jobs' | 'executions' | 'events';
 
 export interface WakeUps {
   /** Calls `listener` for each wake-up of its kind, of this instance or another. */
-  on(kind: WakeUp, listener: () => void): void;
+  on: (kind: WakeUp, listener: () => void) => void;
   /** After a commit: wakes this instance at once and the others within a few milliseconds. */
-  wake(...kinds: WakeUp[]): void;
-  start(): void;
-  stop(): Promise<void>;
+  wake: (...kinds: WakeUp[]) => void;
+  start: () => void;
+  stop: () => Promise<void>;
 }
 
 export interface WakeUpOptions {

@@ -5,7 +5,7 @@ import type { Queryable } from './sql.ts';
 /** The database's clock, followed without asking it each time. */
 export interface DatabaseClock extends Clock {
   /** Asks the database for its time; keeps the old offset when it cannot be reached. */
-  refresh(): Promise<void>;
+  refresh: () => Promise<void>;
 }
 
 /**

@@ -2,7 +2,7 @@ import type { Pool, PoolClient, QueryResult, QueryResultRow } from 'pg';
 
 /** A pool (each statement its own transaction) or a client inside a transaction. */
 export interface Queryable {
-  query<Row extends QueryResultRow>(statement: Statement): Promise<QueryResult<Row>>;
+  query: <Row extends QueryResultRow>(statement: Statement) => Promise<QueryResult<Row>>;
 }
 
 /** A prepared statement: the name lets PostgreSQL keep its plan for the connection's life. */

@@ -1,0 +1,201 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { PrismaPg } from '@prisma/adapter-pg';
+import type { Pool } from 'pg';
+import type { CommandDeps } from './commands/command-deps.ts';
+import { createCommands } from './commands/commands.ts';
+import { resumeEndedPauses } from './commands/resume-ended-pauses.ts';
+import type { Config } from './config.ts';
+import { startEmbeddedPostgres } from './database/embedded-postgres.ts';
+import { migrate } from './database/migrate.ts';
+import { packageRoot } from './database/package-root.ts';
+import { createPool } from './database/pool.ts';
+import { newUuidV7 } from './domain/uuid-v7.ts';
+import { createEngine, type Engine } from './engine/engine.ts';
+import { createFeeds } from './events/feeds.ts';
+import { createEventHub } from './events/hub.ts';
+import { createWakeUps } from './events/wakeups.ts';
+import { PrismaClient } from './generated/prisma/client.ts';
+import { createGraphqlBase, createRequestContext } from './graphql/context.ts';
+import { schema } from './graphql/schema.ts';
+import { createHealthCheck } from './health-check.ts';
+import { createSender } from './http/send-attempt.ts';
+import { createTargetGuard } from './http/target-guard.ts';
+import { createLogger } from './logging/logger.ts';
+import { createHttpServer } from './server/server.ts';
+import { createDatabaseClock } from './store/database-clock.ts';
+import { latestExecutionIds } from './store/latest-executions.ts';
+
+const logger = createLogger('App');
+
+export interface App {
+  /** Resolves when jobs are scheduled and the API answers. Throws, with nothing left running, where that fails. */
+  start: () => Promise<{ url: string; port: number }>;
+  /** Drains and stops everything, in the order in which it depends on each other. */
+  stop: () => Promise<void>;
+}
+
+const DAY_MS = 24 * 3_600_000;
+const HOUR_MS = 3_600_000;
+
+/** Makes one instance of the scheduler: the only place where parts are made and handed to each other. */
+export function createApp(config: Config): App {
+  /** What was started, to be stopped in the opposite order. */
+  const running: { name: string; stop: () => Promise<unknown> }[] = [];
+  let stopping: Promise<void> | undefined;
+
+  async function start(): Promise<{ url: string; port: number }> {
+    try {
+      return await startParts();
+    } catch (error) {
+      await stop();
+      throw error;
+    }
+  }
+
+  async function startParts(): Promise<{ url: string; port: number }> {
+    const version = readVersion();
+    const instanceId = `${config.instanceName}-${randomBytes(4).toString('hex')}`;
+    const { connectionString, directConnectionString } = await provideDatabase();
+    const pool = openPool(connectionString);
+    const clock = await createDatabaseClock(pool);
+    const onError = (part: string) => (error: unknown) => {
+      logger.warn('The database could not be reached', { part, error });
+    };
+
+    const wakeUps = createWakeUps({
+      db: pool,
+      instanceId,
+      connectionString: directConnectionString,
+      onError: onError('wake-ups'),
+    });
+    const hub = createEventHub({
+      db: pool,
+      pollIntervalMs: config.pollIntervalMs,
+      onError: onError('event hub'),
+    });
+    wakeUps.on('events', hub.wake);
+
+    const guard = createTargetGuard({ blockedRanges: config.blockedTargets });
+    const sender = createSender({ version, guard });
+    const deps: CommandDeps = {
+      pool,
+      clock,
+      newId: newUuidV7,
+      wake: () => {
+        wakeUps.wake('jobs', 'executions', 'events');
+      },
+      checkTarget: (url) => {
+        const address = guard.blockedAddressIn(new URL(url));
+        return address === null ? { ok: true } : { ok: false, address };
+      },
+    };
+    const engine = createEngine({
+      ...config,
+      pool,
+      clock,
+      sender,
+      wakeUps,
+      resumePaused: () => resumeEndedPauses(deps),
+      random: Math.random,
+      instance: { instanceId, hostname: hostname(), version, startedAt: clock.now() },
+      executionRetentionMs: config.executionRetentionDays * DAY_MS,
+      eventRetentionMs: config.eventRetentionHours * HOUR_MS,
+    });
+    const health = createHealthCheck({
+      pool,
+      version,
+      stalledLoops: engine.stalledLoops,
+      isStopping: () => stopping !== undefined,
+    });
+    const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
+    const base = createGraphqlBase({
+      prisma,
+      commands: createCommands(deps),
+      events: createFeeds({ db: pool, hub }),
+      clock,
+      health,
+      heartbeatIntervalMs: config.heartbeatIntervalMs,
+      latestExecutionIds: (jobIds, limit) => latestExecutionIds(pool, jobIds, limit),
+    });
+    const server = createHttpServer({
+      ...config,
+      schema,
+      createContext: (facts) => createRequestContext(base, facts),
+      health,
+      version,
+      log: createLogger('Server'),
+    });
+
+    running.push(
+      { name: 'wake-ups', stop: wakeUps.stop },
+      {
+        name: 'sender',
+        stop: () => Promise.resolve(sender.close()),
+      },
+    );
+    wakeUps.start();
+    running.push({ name: 'event hub', stop: hub.stop });
+    const listening = await server.start();
+    running.push({ name: 'server', stop: server.stop });
+    await startEngine(engine);
+    logger.info('Ready', { url: listening.url, instanceId, version });
+    return listening;
+  }
+
+  /** An embedded PostgreSQL where no other is configured; migrated either way. */
+  async function provideDatabase(): Promise<{ connectionString: string; directConnectionString: string }> {
+    const log = createLogger('Database').info;
+    let connectionString = config.databaseUrl;
+    if (connectionString === undefined) {
+      const { dataDir, embeddedPostgresPort } = config;
+      const port = embeddedPostgresPort === undefined ? {} : { port: embeddedPostgresPort };
+      const embedded = await startEmbeddedPostgres({ dataDir, log, ...port });
+      running.push({ name: 'embedded PostgreSQL', stop: embedded.stop });
+      connectionString = embedded.connectionString;
+    }
+    const directConnectionString = config.databaseDirectUrl ?? connectionString;
+    await migrate({ connectionString: directConnectionString, log });
+    return { connectionString, directConnectionString };
+  }
+
+  function openPool(connectionString: string): Pool {
+    const pool = createPool({
+      connectionString,
+      max: config.databasePoolMax,
+      idleTimeoutMs: config.databaseIdleTimeoutMs,
+      connectTimeoutMs: config.databaseConnectTimeoutMs,
+      log: createLogger('Database').warn,
+    });
+    running.push({ name: 'connection pool', stop: () => pool.end() });
+    return pool;
+  }
+
+  async function startEngine(engine: Engine): Promise<void> {
+    // Entered first: an engine that started halfway is stopped like a whole one.
+    running.push({ name: 'engine', stop: engine.stop });
+    await engine.start();
+  }
+
+  function stop(): Promise<void> {
+    stopping ??= stopParts();
+    return stopping;
+  }
+
+  async function stopParts(): Promise<void> {
+    for (const { name, stop: stopPart } of running.splice(0).reverse()) {
+      await stopPart().catch((error: unknown) => {
+        logger.error('A part could not be stopped cleanly', { part: name, error });
+      });
+    }
+  }
+
+  return { start, stop };
+}
+
+function readVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8'));
+  return (manifest as { version: string }).version;
+}

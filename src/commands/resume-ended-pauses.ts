@@ -1,0 +1,26 @@
+import { lockJob } from '../store/jobs.ts';
+import { findEndedPauses, nextPauseEndAt } from '../store/pauses.ts';
+import type { Caller, CommandDeps } from './command-deps.ts';
+import { commandTransaction } from './command-transaction.ts';
+import { resumeLocked } from './resume-job.ts';
+
+/** How the audit log names what the scheduler does by itself. */
+const SCHEDULER: Caller = { actor: 'scheduler', requestId: 'pausedUntil', address: null };
+const BATCH = 100;
+
+/**
+ * Resumes the jobs whose `pausedUntil` has come, each in a transaction of its own.
+ *
+ * @returns when the next pause ends; null where none does
+ */
+export async function resumeEndedPauses(deps: CommandDeps): Promise<Date | null> {
+  const ended = await findEndedPauses(deps.pool, deps.clock.now(), BATCH);
+  for (const id of ended) {
+    await commandTransaction(deps, async (tx) => {
+      const job = await lockJob(tx, id);
+      // Another instance, or its owner, may have resumed it meanwhile, or paused it for longer.
+      if (job?.pausedUntil && job.pausedUntil <= deps.clock.now()) await resumeLocked(tx, deps, SCHEDULER, job);
+    });
+  }
+  return nextPauseEndAt(deps.pool);
+}

@@ -1,0 +1,69 @@
+import { createApp } from './app.ts';
+import { ConfigError, loadConfig, type Config } from './config.ts';
+import { configureLogging, consoleFormatFor, createLogger, flushLogs } from './logging/logger.ts';
+
+const logger = createLogger('Main');
+
+/** A second signal, or a stop that takes this much longer than its own limits, ends the process at once. */
+const STOP_MARGIN_MS = 20_000;
+
+const config = readConfig();
+configureLogging({
+  level: config.logLevel,
+  dir: config.logDir,
+  console: true,
+  consoleFormat: consoleFormatFor(config.nodeEnv),
+});
+for (const warning of config.warnings) logger.warn('Configuration', { warning });
+
+const app = createApp(config);
+const signals: NodeJS.Signals[] = [];
+
+process.on('SIGTERM', onSignal);
+process.on('SIGINT', onSignal);
+process.on('unhandledRejection', (error) => {
+  logger.error('An error that nobody handled', { error });
+});
+process.on('uncaughtException', (error) => {
+  logger.error('An error that nobody caught; the process ends', { error });
+  void end(1);
+});
+
+try {
+  await app.start();
+} catch (error) {
+  if (signals.length === 0) {
+    logger.error('The scheduler could not start', { error });
+    await end(1);
+  }
+}
+
+function onSignal(signal: NodeJS.Signals): void {
+  signals.push(signal);
+  if (signals.length > 1) {
+    logger.warn('Ended by a second signal', { signal });
+    void end(1);
+    return;
+  }
+  logger.info('Stopping', { signal });
+  setTimeout(() => void end(1), config.shutdownGraceMs + STOP_MARGIN_MS).unref();
+  app.stop().then(
+    () => end(0),
+    () => end(1),
+  );
+}
+
+async function end(code: number): Promise<never> {
+  await flushLogs();
+  process.exit(code);
+}
+
+function readConfig(): Config {
+  try {
+    return loadConfig(process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(1);
+  }
+}
