@@ -60,8 +60,7 @@ function nextDay(fields: CronFields, fromDayMs: number, untilMs: number): number
     const nextFirstMs = Date.UTC(year, month + 1);
     if (contains(fields.months, (month % 12) + 1)) {
       const lengthInDays = (nextFirstMs - firstMs) / DAY_MS;
-      // 1 January 1970 was a Thursday.
-      const firstWeekday = (firstMs / DAY_MS + 4) % 7;
+      const firstWeekday = new Date(firstMs).getUTCDay();
       const days = (fields.dayMasks[monthShape(lengthInDays, firstWeekday)] ?? 0) >>> daysGone;
       if (days !== 0) return firstMs + (daysGone + lowestBit(days)) * DAY_MS;
     }
