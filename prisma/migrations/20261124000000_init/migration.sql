@@ -513,7 +513,7 @@ ALTER TABLE "jobs"
   ADD CONSTRAINT "jobs_retry_policy_whole" CHECK (
     num_nonnulls("max_retries", "backoff_strategy", "initial_delay_ms", "max_delay_ms", "retry_jitter", "respect_retry_after") IN (0, 6)),
   ADD CONSTRAINT "jobs_retry_policy_range" CHECK (
-    "max_retries" BETWEEN 0 AND 100 AND "initial_delay_ms" >= 1 AND "max_delay_ms" >= "initial_delay_ms" AND "retry_jitter" BETWEEN 0 AND 1),
+    "max_retries" BETWEEN 0 AND 100 AND "initial_delay_ms" >= 1 AND "max_delay_ms" >= 1 AND "retry_jitter" BETWEEN 0 AND 1),
   ADD CONSTRAINT "jobs_next_run_only_when_active" CHECK ("next_run_at" IS NULL OR "status" = 'ACTIVE'),
   ADD CONSTRAINT "jobs_paused_at_exactly_when_paused" CHECK (("paused_at" IS NOT NULL) = ("status" = 'PAUSED')),
   ADD CONSTRAINT "jobs_pause_facts_only_when_paused" CHECK (
