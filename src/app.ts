@@ -133,7 +133,10 @@ export function createApp(config: Config): App {
       { name: 'wake-ups', stop: wakeUps.stop },
       {
         name: 'sender',
-        stop: () => Promise.resolve(sender.close()),
+        stop: () => {
+          sender.close();
+          return Promise.resolve();
+        },
       },
     );
     wakeUps.start();
