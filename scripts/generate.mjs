@@ -1,10 +1,12 @@
 // Generates the Prisma client and Pothos' types into src/generated, if they are not there or were made from another
 // schema or by other versions. Plain JavaScript, as it runs before anything that could compile it needs to be there.
 import { execFileSync } from 'node:child_process';
+import console from 'node:console';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, dirname, join } from 'node:path';
+import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -31,17 +33,21 @@ function generateInto(folder) {
   mkdirSync(join(folder, 'prisma'), { recursive: true });
   cpSync(schemaFile, join(folder, 'prisma', 'schema.prisma'));
   const cli = join(dirname(require.resolve('prisma/package.json')), 'build', 'index.js');
-  execFileSync(process.execPath, [cli, 'generate', '--no-hints', '--schema', join(folder, 'prisma', 'schema.prisma')], {
-    cwd: root,
-    stdio: 'pipe',
-    env: {
-      ...process.env,
-      // Generators are commands that packages have installed; npm adds their folder, a plain `node` does not.
-      PATH: `${join(root, 'node_modules', '.bin')}${delimiter}${process.env.PATH ?? ''}`,
-      CHECKPOINT_DISABLE: '1',
-      PRISMA_HIDE_UPDATE_MESSAGE: '1',
+  execFileSync(
+    process.execPath,
+    [cli, 'generate', '--no-hints', '--schema', join(folder, 'prisma', 'schema.prisma')],
+    {
+      cwd: root,
+      stdio: 'pipe',
+      env: {
+        ...process.env,
+        // Generators are commands that packages have installed; npm adds their folder, a plain `node` does not.
+        PATH: `${join(root, 'node_modules', '.bin')}${delimiter}${process.env.PATH ?? ''}`,
+        CHECKPOINT_DISABLE: '1',
+        PRISMA_HIDE_UPDATE_MESSAGE: '1',
+      },
     },
-  });
+  );
 }
 
 const wanted = fingerprint();

@@ -14,22 +14,30 @@ import { withSchemaEngine } from './schema-engine.ts';
  * @returns a summary for people of what the migrations lack, or null when they build the schema
  * @throws Error when the shadow database is not empty, or a migration fails in it
  */
-export async function diffSchema({ schemaPath, migrationsDir }: SchemaFiles, shadowConnectionString: string): Promise<string | null> {
+export async function diffSchema(
+  { schemaPath, migrationsDir }: SchemaFiles,
+  shadowConnectionString: string,
+): Promise<string | null> {
   const migrations = await readMigrations(migrationsDir);
   const schema = { path: basename(schemaPath), content: await readFile(schemaPath, 'utf8') };
-  return withSchemaEngine({ connectionString: shadowConnectionString, shadowConnectionString }, async (engine) => {
-    const { exitCode, stdout } = await engine
-      .diff({
-        from: { tag: 'migrations', ...migrations },
-        to: { tag: 'schemaDatamodel', files: [schema] },
-        script: false,
-        // Only then does a difference show in the result's own exit code.
-        exitCode: true,
-        filters: { externalTables: [], externalEnums: [] },
-      })
-      .catch((error: unknown) => {
-        throw hasCode(error, 'P3026') ? new Error('The shadow database is not empty; give an empty one.', { cause: error }) : error;
-      });
-    return exitCode === 0 ? null : (stdout ?? 'The schema and the migrations differ.');
-  });
+  return withSchemaEngine(
+    { connectionString: shadowConnectionString, shadowConnectionString },
+    async (engine) => {
+      const { exitCode, stdout } = await engine
+        .diff({
+          from: { tag: 'migrations', ...migrations },
+          to: { tag: 'schemaDatamodel', files: [schema] },
+          script: false,
+          // Only then does a difference show in the result's own exit code.
+          exitCode: true,
+          filters: { externalTables: [], externalEnums: [] },
+        })
+        .catch((error: unknown) => {
+          throw hasCode(error, 'P3026')
+            ? new Error('The shadow database is not empty; give an empty one.', { cause: error })
+            : error;
+        });
+      return exitCode === 0 ? null : (stdout ?? 'The schema and the migrations differ.');
+    },
+  );
 }

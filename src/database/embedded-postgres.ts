@@ -2,7 +2,13 @@ import { createServer, type AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { locatePackage, runnableBinaries, type Binaries } from './embedded/binaries.ts';
-import { findPostmaster, provideCluster, removeForeignLock, SUPERUSER, type Cluster } from './embedded/cluster.ts';
+import {
+  findPostmaster,
+  provideCluster,
+  removeForeignLock,
+  SUPERUSER,
+  type Cluster,
+} from './embedded/cluster.ts';
 import { provideHome, type Home } from './embedded/home.ts';
 import { keepRunning } from './embedded/keep-running.ts';
 import { launchServer, type Server } from './embedded/supervisor.ts';
@@ -13,7 +19,7 @@ export type EmbeddedPostgres = {
   /** Holds the cluster's password: not for logs. */
   connectionString: string;
   /** Shuts the server down and resolves when its process is gone. May be called again, and at any time. */
-  stop(): Promise<void>;
+  stop: () => Promise<void>;
 };
 
 export type EmbeddedPostgresOptions = {
@@ -74,7 +80,10 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     await stop();
     throw error;
   }
-  return { connectionString: `postgresql://${SUPERUSER}:${cluster.password}@127.0.0.1:${port}/${DATABASE}`, stop };
+  return {
+    connectionString: `postgresql://${SUPERUSER}:${cluster.password}@127.0.0.1:${port}/${DATABASE}`,
+    stop,
+  };
 }
 
 type Parts = { home: Home; cluster: Cluster; binaries: Binaries; dataDir: string };
@@ -107,7 +116,8 @@ async function launchOnPort(
 ): Promise<{ server: Server; port: number }> {
   if (wanted !== undefined) {
     const server = await launch(wanted);
-    if (server === 'portTaken') throw new Error(`Port ${wanted}, chosen for the embedded database, is taken by another program.`);
+    if (server === 'portTaken')
+      throw new Error(`Port ${wanted}, chosen for the embedded database, is taken by another program.`);
     return { server, port: wanted };
   }
   // A port that is free when we ask may be taken when the server asks.
@@ -134,17 +144,21 @@ async function freePort(): Promise<number> {
 async function launchReady(parts: Parts, settings: Record<string, string>): Promise<Server | 'portTaken'> {
   const { home, cluster, binaries, dataDir } = parts;
   const server = await launchServer(home, cluster, binaries, settings);
-  let ended = false;
+  const state = { ended: false };
   const markEnded = () => {
-    ended = true;
+    state.ended = true;
   };
   server.exited.then(markEnded, markEnded);
 
   const since = performance.now();
   // An ended server is looked for first: on a port taken by another copy, that copy might answer in its place.
-  while (!ended && performance.now() - since < START_MS) {
+  while (!state.ended && performance.now() - since < START_MS) {
     const postmaster = await findPostmaster(cluster.folder);
-    if (postmaster?.status === 'ready' && postmaster.pid === (await server.pid) && (await answers(Number(settings['port']), cluster.password))) {
+    if (
+      postmaster?.status === 'ready' &&
+      postmaster.pid === (await server.pid) &&
+      (await answers(Number(settings['port']), cluster.password))
+    ) {
       return server;
     }
     await delay(POLL_MS);
@@ -155,7 +169,9 @@ async function launchReady(parts: Parts, settings: Record<string, string>): Prom
   if (messages.includes('could not create any TCP/IP sockets')) return 'portTaken';
   // Rejects with the cause when not even the shell could be started.
   await server.exited;
-  throw new Error(`The embedded PostgreSQL in ${cluster.folder} did not start. Its last messages:\n${lastLines(messages)}`);
+  throw new Error(
+    `The embedded PostgreSQL in ${cluster.folder} did not start. Its last messages:\n${lastLines(messages)}`,
+  );
 }
 
 function lastLines(text: string): string {
@@ -179,8 +195,19 @@ async function createDatabase(port: number, password: string): Promise<void> {
   });
 }
 
-async function withClient(port: number, password: string, use: (client: pg.Client) => Promise<void>): Promise<void> {
-  const client = new pg.Client({ host: '127.0.0.1', port, user: SUPERUSER, password, database: 'postgres', connectionTimeoutMillis: 2_000 });
+async function withClient(
+  port: number,
+  password: string,
+  use: (client: pg.Client) => Promise<void>,
+): Promise<void> {
+  const client = new pg.Client({
+    host: '127.0.0.1',
+    port,
+    user: SUPERUSER,
+    password,
+    database: 'postgres',
+    connectionTimeoutMillis: 2_000,
+  });
   // A server that stops while we talk to it fails the query; the event besides would end the process.
   client.on('error', () => undefined);
   try {

@@ -28,7 +28,11 @@ const NO_FILTER = { externalTables: [], externalEnums: [] };
  * a migration was edited after it was applied, when an earlier one failed, or when the database holds foreign tables.
  * When a migration fails, the error names it and the cause
  */
-export async function migrate({ connectionString, log = () => undefined, migrationsDir }: MigrateOptions): Promise<{ applied: string[] }> {
+export async function migrate({
+  connectionString,
+  log = () => undefined,
+  migrationsDir,
+}: MigrateOptions): Promise<{ applied: string[] }> {
   const migrations = await readMigrations(migrationsDir ?? installedSchemaFiles().migrationsDir);
   return withMigrationLock(connectionString, log, () =>
     withSchemaEngine({ connectionString }, async (engine) => {
@@ -52,18 +56,27 @@ export async function markRolledBack(connectionString: string, migrationName: st
   await withMigrationLock(
     connectionString,
     () => undefined,
-    () => withSchemaEngine({ connectionString }, (engine) => engine.markMigrationRolledBack({ migrationName })),
+    () =>
+      withSchemaEngine({ connectionString }, (engine) => engine.markMigrationRolledBack({ migrationName })),
   );
 }
 
-async function withMigrationLock<T>(connectionString: string, log: DatabaseLog, use: () => Promise<T>): Promise<T> {
+async function withMigrationLock<T>(
+  connectionString: string,
+  log: DatabaseLog,
+  use: () => Promise<T>,
+): Promise<T> {
   const client = new pg.Client({ connectionString, application_name: 'job-scheduler migrations' });
   // Losing the connection loses the lock; the engine, on its own connection, then fails or finishes as well.
   client.on('error', () => undefined);
-  await client.connect();
+  await client.connect().catch((error: unknown) => {
+    throw new Error(`The database cannot be reached: ${reasonOf(error)}`, { cause: error });
+  });
   try {
     await refuseOldServer(client);
-    const { rows } = await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [LOCK_KEY]);
+    const { rows } = await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [
+      LOCK_KEY,
+    ]);
     if (rows[0]?.locked !== true) {
       log('waiting for another instance that is migrating the database');
       await client.query('SELECT pg_advisory_lock($1)', [LOCK_KEY]);
@@ -75,8 +88,16 @@ async function withMigrationLock<T>(connectionString: string, log: DatabaseLog, 
   }
 }
 
+/** A host name with several addresses fails with one error per address, and a message of none. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join(', ');
+  return error instanceof Error ? error.message : String(error);
+}
+
 async function refuseOldServer(client: pg.Client): Promise<void> {
-  const { rows } = await client.query<{ version: string }>("SELECT current_setting('server_version') AS version");
+  const { rows } = await client.query<{ version: string }>(
+    "SELECT current_setting('server_version') AS version",
+  );
   const version = rows[0]?.version ?? '';
   if (Number.parseInt(version, 10) < OLDEST_SERVER) {
     throw new Error(`The database is PostgreSQL ${version}; the scheduler needs ${OLDEST_SERVER} or later.`);
@@ -84,7 +105,11 @@ async function refuseOldServer(client: pg.Client): Promise<void> {
 }
 
 async function refuseUnlessSound(engine: SchemaEngine, migrations: MigrationList): Promise<void> {
-  const found = await engine.diagnoseMigrationHistory({ migrationsList: migrations, optInToShadowDatabase: false, filters: NO_FILTER });
+  const found = await engine.diagnoseMigrationHistory({
+    migrationsList: migrations,
+    optInToShadowDatabase: false,
+    filters: NO_FILTER,
+  });
   const [failed] = found.failedMigrationNames;
   if (failed !== undefined) {
     throw new Error(
@@ -113,7 +138,10 @@ async function refuseUnlessSound(engine: SchemaEngine, migrations: MigrationList
 function explain(error: unknown): Error {
   const { code, message } = error as { code?: string; message: string };
   if (code === 'P3005') {
-    return new Error('The database holds tables that are not the scheduler’s. Give it an empty database of its own.', { cause: error });
+    return new Error(
+      'The database holds tables that are not the scheduler’s. Give it an empty database of its own.',
+      { cause: error },
+    );
   }
   const migrationName = /migration_name="([^"]+)"/.exec(message)?.[1];
   const reason = /Error querying the database: (.*?)(?:\n +0: |$)/s.exec(message)?.[1];

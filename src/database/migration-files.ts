@@ -18,18 +18,26 @@ export function installedSchemaFiles(): SchemaFiles {
  * @throws Error naming the file, when a migration's folder has no migration.sql
  */
 export async function readMigrations(migrationsDir: string): Promise<MigrationList> {
-  const folders = (await readdir(migrationsDir, { withFileTypes: true })).filter((entry) => entry.isDirectory());
+  const folders = (await readdir(migrationsDir, { withFileTypes: true })).filter((entry) =>
+    entry.isDirectory(),
+  );
   const names = folders.map(({ name }) => name).sort();
   return {
     baseDir: migrationsDir,
-    lockfile: { path: 'migration_lock.toml', content: await readFile(join(migrationsDir, 'migration_lock.toml'), 'utf8') },
+    lockfile: {
+      path: 'migration_lock.toml',
+      content: await readFile(join(migrationsDir, 'migration_lock.toml'), 'utf8'),
+    },
     shadowDbInitScript: '',
     migrationDirectories: await Promise.all(
       names.map(async (name) => ({
         path: name,
         migrationFile: {
           path: 'migration.sql',
-          content: { tag: 'ok' as const, value: await readFile(join(migrationsDir, name, 'migration.sql'), 'utf8') },
+          content: {
+            tag: 'ok' as const,
+            value: await readFile(join(migrationsDir, name, 'migration.sql'), 'utf8'),
+          },
         },
       })),
     ),

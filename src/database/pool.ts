@@ -25,7 +25,13 @@ export type PoolOptions = {
  * the pool's error event would end the process.
  */
 export function createPool(options: PoolOptions): pg.Pool {
-  const { connectionString, max = 20, idleTimeoutMs = 30_000, connectTimeoutMs = 2_000, applicationName = 'job-scheduler' } = options;
+  const {
+    connectionString,
+    max = 20,
+    idleTimeoutMs = 30_000,
+    connectTimeoutMs = 2_000,
+    applicationName = 'job-scheduler',
+  } = options;
   const { log = () => undefined } = options;
   const types = new pg.TypeOverrides();
   types.setTypeParser(pg.types.builtins.INT8, BigInt);

@@ -23,7 +23,10 @@ export type EngineDatabases = {
 /** What we use of the global; the compiler's settings name no library that declares it, as those are the browser's. */
 const { WebAssembly } = globalThis as unknown as {
   WebAssembly: {
-    instantiate(code: Uint8Array, imports: Record<string, unknown>): Promise<{ instance: { exports: Record<string, unknown> } }>;
+    instantiate(
+      code: Uint8Array,
+      imports: Record<string, unknown>,
+    ): Promise<{ instance: { exports: Record<string, unknown> } }>;
   };
 };
 
@@ -33,7 +36,9 @@ let instantiated: Promise<void> | undefined;
 async function instantiate(): Promise<void> {
   const bindingsPath = createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm/schema_engine_bg');
   const code = await readFile(bindingsPath.replace(/\.js$/, '.wasm'));
-  const { instance } = await WebAssembly.instantiate(code, { './schema_engine_bg.js': withoutLingeringTimers() });
+  const { instance } = await WebAssembly.instantiate(code, {
+    './schema_engine_bg.js': withoutLingeringTimers(),
+  });
   bindings.__wbg_set_wasm(instance.exports);
   (instance.exports['__wbindgen_start'] as () => void)();
 }
@@ -54,7 +59,10 @@ function withoutLingeringTimers(): Record<string, unknown> {
  * Runs Prisma's schema engine, compiled to WebAssembly, over ordinary `pg` connections: no native engine is
  * ever needed or downloaded.
  */
-export async function withSchemaEngine<T>(databases: EngineDatabases, use: (engine: SchemaEngine) => Promise<T>): Promise<T> {
+export async function withSchemaEngine<T>(
+  databases: EngineDatabases,
+  use: (engine: SchemaEngine) => Promise<T>,
+): Promise<T> {
   instantiated ??= instantiate();
   await instantiated;
   const opened: SqlDriverAdapter[] = [];
@@ -69,7 +77,10 @@ export async function withSchemaEngine<T>(databases: EngineDatabases, use: (engi
   }
 }
 
-function adapterFactory(databases: EngineDatabases, opened: SqlDriverAdapter[]): SqlMigrationAwareDriverAdapterFactory {
+function adapterFactory(
+  databases: EngineDatabases,
+  opened: SqlDriverAdapter[],
+): SqlMigrationAwareDriverAdapterFactory {
   const connect = async (connectionString: string): Promise<SqlDriverAdapter> => {
     // One connection, so that what the engine sets or locks on it holds for all that it does.
     const pool = new pg.Pool({ connectionString, max: 1 });
@@ -88,13 +99,15 @@ function adapterFactory(databases: EngineDatabases, opened: SqlDriverAdapter[]):
     adapterName: '@prisma/adapter-pg',
     connect: () => connect(databases.connectionString),
     connectToShadowDb: () => {
-      if (databases.shadowConnectionString === undefined) throw new Error('The engine asked for a shadow database, and none was given.');
+      if (databases.shadowConnectionString === undefined)
+        throw new Error('The engine asked for a shadow database, and none was given.');
       return connect(databases.shadowConnectionString);
     },
   };
 }
 
-/** The type of arrays of PostgreSQL's "char". The adapter knows it, though not the type of one. */
+/** PostgreSQL's numbers of the type "char" and of arrays of it. The adapter knows only the second. */
+const CHAR_OID = 18;
 const CHAR_ARRAY_OID = 1002;
 
 /**
@@ -109,7 +122,7 @@ function letCharThrough(pool: pg.Pool, adapter: SqlDriverAdapter): void {
     // A script of several statements gives a list of results, which nobody reads.
     if (Array.isArray(result)) return result;
     for (const field of result.fields) {
-      if (field.dataTypeID === pg.types.builtins.CHAR) field.dataTypeID = CHAR_ARRAY_OID;
+      if (field.dataTypeID === CHAR_OID) field.dataTypeID = CHAR_ARRAY_OID;
     }
     return result;
   };
@@ -119,7 +132,10 @@ function letCharThrough(pool: pg.Pool, adapter: SqlDriverAdapter): void {
   adapter.queryRaw = async (statement) => {
     const { columnTypes, ...result } = await queryRaw(statement);
     const { Character, CharacterArray } = ColumnTypeEnum;
-    return { ...result, columnTypes: columnTypes.map((type) => (type === CharacterArray ? Character : type)) };
+    return {
+      ...result,
+      columnTypes: columnTypes.map((type) => (type === CharacterArray ? Character : type)),
+    };
   };
 }
 

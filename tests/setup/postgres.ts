@@ -1,10 +1,8 @@
-import { chmod, mkdtemp, realpath, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres } from '../../src/database/embedded-postgres.ts';
 import { migrate } from '../../src/database/migrate.ts';
+import { makeTempFolder } from '../support/temp-folder.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -33,17 +31,13 @@ async function startServer(): Promise<{ connectionString: string; stop: () => Pr
   const given = process.env['TEST_DATABASE_URL'];
   if (given !== undefined) return { connectionString: given, stop: () => Promise.resolve() };
 
-  const dataDir = await mkdtemp(join(tmpdir(), 'job-scheduler-tests-'));
-  // As root, the server runs under another account, which may enter.
-  await chmod(dataDir, 0o755);
-  const { connectionString, stop } = await startEmbeddedPostgres({ dataDir, settings: FAST });
+  const folder = await makeTempFolder('tests');
+  const { connectionString, stop } = await startEmbeddedPostgres({ dataDir: folder.path, settings: FAST });
   return {
     connectionString,
     stop: async () => {
       await stop();
-      // A link, where the folder for temporary files cannot be entered by that account.
-      await rm(await realpath(join(dataDir, 'postgres')), { recursive: true });
-      await rm(dataDir, { recursive: true });
+      await folder.remove();
     },
   };
 }

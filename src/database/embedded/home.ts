@@ -1,5 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, chown, lstat, mkdir, readdir, realpath, rm, rmdir, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  lstat,
+  mkdir,
+  readdir,
+  realpath,
+  rm,
+  rmdir,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { canEnter, runsAsRoot, unprivilegedAccount, type Account } from './account.ts';
 import { hasCode } from './errors.ts';
@@ -21,7 +33,8 @@ export type Home = { folder: string; account: Account | undefined; copiesFolder:
 export async function provideHome(dataDir: string, log: DatabaseLog): Promise<Home> {
   await mkdir(dataDir, { recursive: true });
   const entry = join(await realpath(dataDir), 'postgres');
-  if (!runsAsRoot()) return { folder: await ownFolder(entry), account: undefined, copiesFolder: join(entry, 'programs') };
+  if (!runsAsRoot())
+    return { folder: await ownFolder(entry), account: undefined, copiesFolder: join(entry, 'programs') };
 
   const copiesFolder = join(SHARED_FOLDER, 'programs');
   const existing = await followEntry(entry);
@@ -53,7 +66,9 @@ async function ownFolder(entry: string): Promise<string> {
   } catch (error) {
     if (!hasCode(error, 'ENOENT', 'EACCES', 'EEXIST')) throw error;
     throw Object.assign(
-      new Error(`The folder of the embedded database, ${entry}, cannot be used. Set DATA_DIR to another folder, or set DATABASE_URL.`),
+      new Error(
+        `The folder of the embedded database, ${entry}, cannot be used. Set DATA_DIR to another folder, or set DATABASE_URL.`,
+      ),
       { cause: error },
     );
   }
@@ -71,7 +86,9 @@ async function followEntry(entry: string): Promise<string | undefined> {
     throw error;
   }
   // Starting anew would look like a loss of all data, when perhaps only a volume is not mounted.
-  throw new Error(`${entry} is a link to a folder that does not exist. Restore that folder, or remove the link to start with an empty database.`);
+  throw new Error(
+    `${entry} is a link to a folder that does not exist. Restore that folder, or remove the link to start with an empty database.`,
+  );
 }
 
 /** A cluster that an ordinary user has made stays that user's, also when root starts it. */
@@ -109,6 +126,9 @@ async function newFolder(entry: string, account: Account, log: DatabaseLog): Pro
     if (hasCode(error, 'EEXIST', 'ENOTDIR', 'ENOENT')) return realpath(entry);
     throw error;
   }
-  log('the server runs as an ordinary user who cannot enter the data folder; its database is kept elsewhere', { link: entry, folder: place });
+  log(
+    'the server runs as an ordinary user who cannot enter the data folder; its database is kept elsewhere',
+    { link: entry, folder: place },
+  );
   return place;
 }

@@ -11,19 +11,26 @@ const LONGEST_DELAY_MS = 30_000;
  * @param relaunch starts it on the same port
  * @returns the one way to end it: shuts down what runs now and resolves when nothing does; may be called again
  */
-export function keepRunning(first: Server, relaunch: () => Promise<Server | 'portTaken'>, log: DatabaseLog): () => Promise<void> {
+export function keepRunning(
+  first: Server,
+  relaunch: () => Promise<Server | 'portTaken'>,
+  log: DatabaseLog,
+): () => Promise<void> {
   const stopping = new AbortController();
+  const isStopping = () => stopping.signal.aborted;
   let current: Server | undefined = first;
 
   const watch = async (): Promise<void> => {
     let delayMs = FIRST_DELAY_MS;
-    while (!stopping.signal.aborted) {
+    for (;;) {
       const exitCode = await current?.exited.catch(() => undefined);
-      if (stopping.signal.aborted) return;
+      if (isStopping()) return;
       log('embedded PostgreSQL ended unexpectedly, starting it again', { exitCode, delayMs });
       // Not kept alive for this: a process with nothing else to do may end.
       await delay(delayMs, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined);
+      if (isStopping()) return;
       current = await restart(relaunch, log);
+      if (isStopping()) return current?.stop();
       delayMs = current === undefined ? Math.min(delayMs * 2, LONGEST_DELAY_MS) : FIRST_DELAY_MS;
     }
   };
@@ -33,12 +40,13 @@ export function keepRunning(first: Server, relaunch: () => Promise<Server | 'por
     stopping.abort();
     await current?.stop();
     await watching;
-    // A restart that was under way when we were asked has brought up one more.
-    await current?.stop();
   };
 }
 
-async function restart(relaunch: () => Promise<Server | 'portTaken'>, log: DatabaseLog): Promise<Server | undefined> {
+async function restart(
+  relaunch: () => Promise<Server | 'portTaken'>,
+  log: DatabaseLog,
+): Promise<Server | undefined> {
   try {
     const server = await relaunch();
     if (server !== 'portTaken') return server;

@@ -60,13 +60,18 @@ export type Server = {
   /** Settles when the server is gone, with its exit code where that is known. Rejects when it could not be started. */
   exited: Promise<number | null>;
   /** What the server has written to its log since this start. */
-  messages(): Promise<string>;
+  messages: () => Promise<string>;
   /** Stops it and resolves when it is gone. May be called again. */
-  stop(): Promise<void>;
+  stop: () => Promise<void>;
 };
 
 /** Starts the server of a cluster under a supervisor that outlives this process just long enough to stop it. */
-export async function launchServer(home: Home, cluster: Cluster, binaries: Binaries, settings: Record<string, string>): Promise<Server> {
+export async function launchServer(
+  home: Home,
+  cluster: Cluster,
+  binaries: Binaries,
+  settings: Record<string, string>,
+): Promise<Server> {
   const logPath = join(home.folder, 'postgres.log');
   if ((await sizeOf(logPath)) > LOG_LIMIT_BYTES) await rename(logPath, `${logPath}.1`);
   const startsAt = await sizeOf(logPath);
@@ -148,7 +153,12 @@ async function readFrom(path: string, position: number): Promise<string> {
   const file = await open(path, 'r');
   try {
     const { size } = await file.stat();
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.max(0, size - position)), 0, null, position);
+    const { buffer, bytesRead } = await file.read(
+      Buffer.alloc(Math.max(0, size - position)),
+      0,
+      null,
+      position,
+    );
     return buffer.toString('utf8', 0, bytesRead);
   } finally {
     await file.close();

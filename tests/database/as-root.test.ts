@@ -1,0 +1,89 @@
+import { chmod, cp, lstat, mkdir, readlink, readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { unprivilegedAccount } from '../../src/database/embedded/account.ts';
+import { locatePackage, runnableBinaries } from '../../src/database/embedded/binaries.ts';
+import { clusterFolder, dataFolder, query, serverPid, start } from './embedded.ts';
+
+const isRoot = process.getuid?.() === 0;
+
+/** A folder that only root can enter, as root's home is. */
+async function closedFolder(): Promise<string> {
+  const path = join(await dataFolder('closed folder'), 'closed');
+  await mkdir(path, { mode: 0o700 });
+  return path;
+}
+
+describe.skipIf(!isRoot)(
+  'as root (skipped for other users: only root can start a process under another account)',
+  () => {
+    it('runs the server under an unprivileged account', async () => {
+      const dataDir = await dataFolder();
+      const { connectionString } = await start(dataDir);
+      await query(connectionString, 'SELECT 1');
+      const { uid } = await stat(`/proc/${await serverPid(dataDir)}`);
+      expect(uid).not.toBe(0);
+      expect(uid).toBe((await stat(clusterFolder(dataDir))).uid);
+    });
+
+    it('keeps the database of a folder that the account cannot enter elsewhere, behind a link', async () => {
+      const dataDir = join(await closedFolder(), 'data');
+      const log: string[] = [];
+      const first = await start(dataDir, (message) => log.push(message));
+      const place = await realpath(join(dataDir, 'postgres'));
+      onTestFinished(() => rm(place, { recursive: true, force: true }));
+      await query(first.connectionString, 'CREATE TABLE kept AS SELECT 1 AS one');
+      await first.stop();
+      expect(log.filter((message) => message.includes('kept elsewhere'))).toHaveLength(1);
+      expect((await lstat(join(dataDir, 'postgres'))).isSymbolicLink()).toBe(true);
+      expect(await readFile(join(place, 'README'), 'utf8')).toContain(dataDir);
+
+      const second = await start(dataDir, (message) => log.push(message));
+      expect(await query(second.connectionString, 'SELECT * FROM kept')).toEqual([{ one: 1 }]);
+      expect(log.filter((message) => message.includes('kept elsewhere'))).toHaveLength(1);
+    });
+
+    it('starts empty after the data folder was deleted', async () => {
+      const dataDir = join(await closedFolder(), 'data');
+      await (await start(dataDir)).stop();
+      const oldPlace = await readlink(join(dataDir, 'postgres'));
+      onTestFinished(() => rm(oldPlace, { recursive: true, force: true }));
+      await rm(dataDir, { recursive: true });
+
+      await start(dataDir);
+      const newPlace = await readlink(join(dataDir, 'postgres'));
+      onTestFinished(() => rm(newPlace, { recursive: true, force: true }));
+      expect(newPlace).not.toBe(oldPlace);
+    });
+
+    it('says so when the link to the database leads nowhere, instead of starting empty', async () => {
+      const dataDir = join(await closedFolder(), 'data');
+      await (await start(dataDir)).stop();
+      await rm(await realpath(join(dataDir, 'postgres')), { recursive: true });
+      await expect(start(dataDir)).rejects.toThrow('is a link to a folder that does not exist');
+    });
+
+    it('copies the programs once when the account cannot reach them', async () => {
+      const source = await locatePackage();
+      const hidden = join(await closedFolder(), 'package');
+      await cp(source.folder, hidden, { recursive: true, verbatimSymlinks: true });
+      // As npm leaves it when it blocks install scripts and the user's umask is tight.
+      await rm(join(hidden, 'native', 'lib', 'libicuuc.so.60'));
+      await chmod(join(hidden, 'native', 'share'), 0o700);
+      const copies = await dataFolder('copies of programs');
+      const log: string[] = [];
+      const makeRunnable = async () =>
+        runnableBinaries({ ...source, folder: hidden }, await unprivilegedAccount(), copies, (message) =>
+          log.push(message),
+        );
+
+      const [one, two] = await Promise.all([makeRunnable(), makeRunnable()]);
+      expect(one).toEqual(two);
+      expect(one.postgres.startsWith(copies)).toBe(true);
+      expect(await readdir(copies)).toEqual([`postgresql-${source.version}`]);
+      log.length = 0;
+      expect(await makeRunnable()).toEqual(one);
+      expect(log).toEqual([]);
+    });
+  },
+);

@@ -1,0 +1,45 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { createPool, type PoolOptions } from '../../src/database/pool.ts';
+import { until } from '../support/until.ts';
+import { query } from './embedded.ts';
+import { emptyDatabase } from './migrations.ts';
+
+function poolOn(connectionString: string, options: Partial<PoolOptions> = {}) {
+  const pool = createPool({ connectionString, ...options });
+  onTestFinished(() => pool.end());
+  return pool;
+}
+
+it('gives instants as Dates, int8 as bigints and numerics as strings', async () => {
+  const pool = poolOn(await emptyDatabase());
+  const { rows } = await pool.query(
+    `SELECT timestamptz '2026-03-29T02:30:00.123+02' AS instant, 9007199254740993 AS large, 7::int AS small, 1.50 AS exact`,
+  );
+  expect(rows).toEqual([
+    { instant: new Date('2026-03-29T00:30:00.123Z'), large: 9007199254740993n, small: 7, exact: '1.50' },
+  ]);
+});
+
+it('outlives the loss of its connections', async () => {
+  const connectionString = await emptyDatabase();
+  const log: string[] = [];
+  const pool = poolOn(connectionString, {
+    applicationName: 'pool under test',
+    log: (message) => log.push(message),
+  });
+  await pool.query('SELECT 1');
+  await query(
+    connectionString,
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pool under test'",
+  );
+  await until(() => log.includes('an idle database connection was lost'));
+  expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+});
+
+it('opens no more connections than it may, and gives up waiting for one', async () => {
+  const pool = poolOn(await emptyDatabase(), { max: 1, connectTimeoutMs: 50 });
+  const client = await pool.connect();
+  await expect(pool.query('SELECT 1')).rejects.toThrow('timeout exceeded when trying to connect');
+  client.release();
+  expect(pool.totalCount).toBe(1);
+});
