@@ -167,11 +167,11 @@ function expandItem(spec: FieldSpec, match: RegExpExecArray): Set<number> {
   return expand(spec, `${range}/${step}`);
 }
 
-/** Has cron-parser expand one item, with every other field left open. */
+/** Has cron-parser expand one item; what stands in the other fields does not matter. */
 function expand(spec: FieldSpec, item: string): Set<number> {
   // A range that ends on Sunday needs the other one of its two numbers.
   const text = spec === DAY_OF_WEEK ? item.replace(/(?<!^sun|^0)-(sun|0)(?=\/|$)/i, '-7') : item;
-  const expression = FIELDS.map((field) => (field === spec ? text : '*')).join(' ');
+  const expression = FIELDS.map((field) => (field === spec ? text : field.min)).join(' ');
   try {
     const { second, minute, hour, dayOfMonth, month, dayOfWeek } =
       CronExpressionParser.parse(expression).fields;

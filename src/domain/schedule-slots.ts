@@ -54,7 +54,9 @@ export function* slotsAfter(rule: SlotRule, after: Date): Generator<Date, void, 
 /** The next `count` slots strictly after an instant; fewer where the schedule ends. */
 export function upcomingSlots(rule: SlotRule, after: Date, count: number): Date[] {
   const slots: Date[] = [];
-  for (let slot = nextSlot(rule, after); slot !== null && slots.length < count; slot = nextSlot(rule, slot)) {
+  while (slots.length < count) {
+    const slot = nextSlot(rule, slots.at(-1) ?? after);
+    if (slot === null) break;
     slots.push(slot);
   }
   return slots;
