@@ -1,6 +1,6 @@
-import type { JobDefinition } from './job-definition.ts';
+import type { JobDefinition, JobStatus } from './job-definition.ts';
 import { parseSchedule, type Schedule } from './schedule.ts';
-import { nextSlot, type SlotRule } from './schedule-slots.ts';
+import { nextSlot, type SlotRule, upcomingSlots } from './schedule-slots.ts';
 
 /** What of a job decides its slots. */
 export type SlotFacts = Pick<
@@ -68,4 +68,10 @@ export function nextRunAfterChange(
     if (sameSlot?.getTime() === due.getTime()) return due;
   }
   return firstRunAt(after, now);
+}
+
+/** The next runs of a job, for showing them; none where it is not active. */
+export function upcomingRuns(job: SlotFacts & { status: JobStatus }, after: Date, count: number): Date[] {
+  const rule = job.status === 'ACTIVE' ? slotRuleOf(job) : null;
+  return rule === null ? [] : upcomingSlots(rule, after, count);
 }

@@ -14,7 +14,7 @@ export const MAX_JSON_DEPTH = 64;
 export function checkJsonValue(value: unknown, maxBytes: number): string | null {
   const problem = findProblem(value, MAX_JSON_DEPTH);
   if (problem !== null) return problem;
-  const bytes = Buffer.byteLength(JSON.stringify(value) ?? '');
+  const bytes = Buffer.byteLength(JSON.stringify(value));
   return bytes > maxBytes ? `Has ${bytes} bytes as JSON; allowed are ${maxBytes}.` : null;
 }
 

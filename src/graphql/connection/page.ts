@@ -1,0 +1,89 @@
+import type { PrismaWhere } from '../filters/prisma-where.ts';
+import { orderByOf, rowsBeside } from './keyset.ts';
+import type { Ordering } from './ordering.ts';
+import { type PageArgs, type PageSize, readPageSize } from './page-args.ts';
+import { decodePlace, encodePlace, type Place } from './page-cursor.ts';
+
+/** What a page asks of the database, beside the connection's own filter. */
+export interface PageQuery {
+  where: PrismaWhere;
+  orderBy: PrismaWhere[];
+  /** One row more than the page holds: it says whether another page follows. */
+  take: number;
+}
+
+/** A page as a connection shows it. */
+export interface Page<Row> {
+  edges: { cursor: string; node: Row }[];
+  pageInfo: {
+    hasNextPage: boolean;
+    hasPreviousPage: boolean;
+    startCursor: string | null;
+    endCursor: string | null;
+  };
+}
+
+/** A connection's arguments, read and checked. */
+export interface PageRequest {
+  ordering: Ordering;
+  pageSize: PageSize;
+  args: PageArgs;
+  query: PageQuery;
+}
+
+/**
+ * Reads the arguments of a connection.
+ *
+ * @throws GraphQLError BAD_USER_INPUT where a size is out of bounds or a cursor is none of this ordering
+ */
+export function requestPage(ordering: Ordering, args: PageArgs): PageRequest {
+  const pageSize = readPageSize(args);
+  const bounds = (['after', 'before'] as const).flatMap((side) => {
+    const cursor = args[side];
+    return typeof cursor === 'string'
+      ? [rowsBeside(ordering, decodePlace(ordering, cursor, side), side)]
+      : [];
+  });
+  return {
+    ordering,
+    pageSize,
+    args,
+    query: {
+      where: { AND: bounds },
+      orderBy: orderByOf(ordering, pageSize.from === 'end'),
+      take: pageSize.size + 1,
+    },
+  };
+}
+
+/** Makes the page of the rows that its query gave, in the query's order. */
+export function pageOf<Row extends object>(
+  { ordering, pageSize, args }: PageRequest,
+  rows: readonly Row[],
+): Page<Row> {
+  const hasMore = rows.length > pageSize.size;
+  const shown = rows.slice(0, pageSize.size);
+  if (pageSize.from === 'end') shown.reverse();
+  const edges = shown.map((node) => ({ cursor: encodePlace(ordering, placeOf(ordering, node)), node }));
+  // On the side that was not asked for, a cursor is taken as sign of the row it came from: looking would cost a read.
+  const [hasNextPage, hasPreviousPage] =
+    pageSize.from === 'end' ? [isCursor(args.before), hasMore] : [hasMore, isCursor(args.after)];
+  return {
+    edges,
+    pageInfo: {
+      hasNextPage,
+      hasPreviousPage,
+      startCursor: edges[0]?.cursor ?? null,
+      endCursor: edges.at(-1)?.cursor ?? null,
+    },
+  };
+}
+
+function isCursor(cursor: string | null | undefined): boolean {
+  return typeof cursor === 'string';
+}
+
+function placeOf(ordering: Ordering, row: object): Place {
+  const values = row as Record<string, Place[number]>;
+  return ordering.map(({ column }) => values[column] ?? null);
+}

@@ -1,0 +1,44 @@
+import { queryFromInfo } from '@pothos/plugin-prisma';
+import type { GraphQLResolveInfo } from 'graphql';
+import type { GraphqlContext } from '../context.ts';
+import type { PrismaWhere } from '../filters/prisma-where.ts';
+import type { Ordering } from './ordering.ts';
+import { type Page, pageOf, type PageRequest } from './page.ts';
+
+/** A page of rows that Pothos reads from tables. The total is counted only when it is asked for. */
+export interface CountedPage<Row> extends Page<Row> {
+  totalCount: () => Promise<number>;
+}
+
+/** Where the rows of a connection lie within its selection. */
+const ROW_PATHS = [['nodes'], ['edges', 'node']];
+
+/** Prisma's `select` for the rows of a connection: what the client asked of them, and their place in the ordering. */
+export function selectionOfRows(
+  context: GraphqlContext,
+  info: GraphQLResolveInfo,
+  ordering: Ordering,
+): Record<string, unknown> {
+  const columns = Object.fromEntries(ordering.map(({ column }) => [column, true]));
+  const { select } = queryFromInfo({ context, info, paths: ROW_PATHS, select: columns });
+  return select;
+}
+
+/**
+ * Reads a page.
+ *
+ * @param filter the connection's own `where`; the page's bounds are added to it
+ */
+export async function readPage<Row extends object>(
+  request: PageRequest,
+  filter: PrismaWhere,
+  source: {
+    select: Record<string, unknown>;
+    find: (query: Record<string, unknown>) => Promise<Row[]>;
+    count: (where: PrismaWhere) => Promise<number>;
+  },
+): Promise<CountedPage<Row>> {
+  const { where, orderBy, take } = request.query;
+  const rows = await source.find({ select: source.select, where: { AND: [filter, where] }, orderBy, take });
+  return { ...pageOf(request, rows), totalCount: () => source.count(filter) };
+}

@@ -1,0 +1,66 @@
+import type { Caller } from '../commands/command-deps.ts';
+import type { Commands } from '../commands/commands.ts';
+import type { Clock } from '../domain/clock.ts';
+import type { Feeds } from '../events/feeds.ts';
+import type { PrismaClient } from '../generated/prisma/client.ts';
+import { createExecutionLoader, type ExecutionLoader } from './loaders/execution-loader.ts';
+import { createJobHistoryLoaders, type JobHistoryLoaders } from './loaders/job-history-loaders.ts';
+
+export type HealthStatus = 'UP' | 'DEGRADED' | 'DOWN';
+
+/** How a part of the process is doing; `message` says what is wrong, null where nothing is. */
+export interface ComponentHealth {
+  status: HealthStatus;
+  message: string | null;
+}
+
+export interface HealthReport {
+  status: HealthStatus;
+  version: string;
+  uptimeSeconds: number;
+  database: ComponentHealth & { latencyMs: number | null };
+  scheduler: ComponentHealth;
+}
+
+/** What the API is given by whoever composes the application. */
+export interface GraphqlParts {
+  /** For reads only: writes go through the commands. */
+  prisma: PrismaClient;
+  commands: Commands;
+  events: Feeds;
+  clock: Clock;
+  health: () => Promise<HealthReport>;
+  /** An instance that has not beaten for three times this long is taken for dead. */
+  heartbeatIntervalMs: number;
+  /** The newest executions of each job, newest first, at most `limit` of each: one statement for any number of jobs. */
+  latestExecutionIds: (jobIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;
+}
+
+/** What the parts need once, whatever the number of requests. */
+export interface GraphqlBase extends GraphqlParts {
+  /** Shared by all requests, so that one event costs one read however many subscribers it has. */
+  executionLoader: ExecutionLoader;
+  jobHistory: JobHistoryLoaders;
+}
+
+/** What each resolver of one operation is given. */
+export interface GraphqlContext extends GraphqlBase {
+  caller: Caller;
+}
+
+/** Prepares what all requests share. */
+export function createGraphqlBase(parts: GraphqlParts): GraphqlBase {
+  return {
+    ...parts,
+    executionLoader: createExecutionLoader(parts.prisma),
+    jobHistory: createJobHistoryLoaders(parts),
+  };
+}
+
+/** The context of one operation. A subscription keeps its context for as long as it lives. */
+export function createRequestContext(
+  base: GraphqlBase,
+  { actor, requestId, address }: Caller,
+): GraphqlContext {
+  return { ...base, caller: { actor, requestId, address } };
+}

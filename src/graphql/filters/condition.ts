@@ -1,0 +1,68 @@
+/** One question about one value. A null value answers every question with no. */
+export type Test =
+  | { op: 'in'; values: readonly (string | number)[] }
+  | { op: 'contains' | 'startsWith'; text: string }
+  | { op: 'gt' | 'gte' | 'lt' | 'lte'; bound: number | Date };
+
+/**
+ * A `where` once it has been checked, without GraphQL's shape. It is two-valued: a test of a null value is false, and
+ * `not` makes it true. SQL alone would make it unknown, and "not failed by a timeout" would leave out all that never
+ * failed.
+ */
+export type Condition<Field extends string = string> =
+  | { kind: 'all' | 'any'; of: readonly Condition<Field>[] }
+  | { kind: 'not'; of: Condition<Field> }
+  | { kind: 'test'; field: Field; test: Test };
+
+/** Holds for every row. */
+export const EVERYTHING: Condition<never> = { kind: 'all', of: [] };
+
+/** Whether some test of the condition is about the field. */
+export function mentions<Field extends string>(condition: Condition<Field>, field: Field): boolean {
+  switch (condition.kind) {
+    case 'test':
+      return condition.field === field;
+    case 'not':
+      return mentions(condition.of, field);
+    default:
+      return condition.of.some((part) => mentions(part, field));
+  }
+}
+
+/** Answers the condition for one row, given its values by field. */
+export function matches<Field extends string>(
+  condition: Condition<Field>,
+  valueOf: (field: Field) => string | number | Date | null | undefined,
+): boolean {
+  switch (condition.kind) {
+    case 'test': {
+      const value = valueOf(condition.field);
+      return value !== null && value !== undefined && passes(condition.test, value);
+    }
+    case 'not':
+      return !matches(condition.of, valueOf);
+    case 'all':
+      return condition.of.every((part) => matches(part, valueOf));
+    case 'any':
+      return condition.of.some((part) => matches(part, valueOf));
+  }
+}
+
+function passes(test: Test, value: string | number | Date): boolean {
+  switch (test.op) {
+    case 'in':
+      return !(value instanceof Date) && test.values.includes(value);
+    case 'contains':
+      return typeof value === 'string' && value.includes(test.text);
+    case 'startsWith':
+      return typeof value === 'string' && value.startsWith(test.text);
+    case 'gt':
+      return value > test.bound;
+    case 'gte':
+      return value >= test.bound;
+    case 'lt':
+      return value < test.bound;
+    case 'lte':
+      return value <= test.bound;
+  }
+}

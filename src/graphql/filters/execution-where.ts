@@ -1,0 +1,71 @@
+import type { FeedEvent } from '../../events/feed.ts';
+import type { Prisma } from '../../generated/prisma/client.ts';
+import { type Condition, matches } from './condition.ts';
+import { type Column, toPrismaWhere } from './prisma-where.ts';
+import { type FieldSpecs, readWhere, type WhereInput } from './read-where.ts';
+
+export type ExecutionField =
+  | 'id'
+  | 'jobId'
+  | 'status'
+  | 'trigger'
+  | 'failureReason'
+  | 'scheduledAt'
+  | 'startedAt'
+  | 'finishedAt'
+  | 'createdAt'
+  | 'durationMs'
+  | 'latenessMs'
+  | 'responseStatus'
+  | 'errorMessage'
+  | 'instanceId';
+
+const SPECS: FieldSpecs<ExecutionField> = {
+  id: { kind: 'ids', idKind: 'Execution' },
+  jobId: { kind: 'ids', idKind: 'Job' },
+  status: { kind: 'values' },
+  trigger: { kind: 'values' },
+  failureReason: { kind: 'values' },
+  scheduledAt: { kind: 'instant' },
+  startedAt: { kind: 'instant' },
+  finishedAt: { kind: 'instant' },
+  createdAt: { kind: 'instant' },
+  durationMs: { kind: 'number' },
+  latenessMs: { kind: 'number' },
+  responseStatus: { kind: 'number' },
+  errorMessage: { kind: 'text' },
+  instanceId: { kind: 'values' },
+};
+
+const COLUMNS: Readonly<Record<ExecutionField, Column>> = {
+  id: { name: 'id', nullable: false },
+  jobId: { name: 'jobId', nullable: false },
+  status: { name: 'status', nullable: false },
+  trigger: { name: 'trigger', nullable: false },
+  failureReason: { name: 'failureReason', nullable: true },
+  scheduledAt: { name: 'scheduledAt', nullable: true },
+  startedAt: { name: 'startedAt', nullable: true },
+  finishedAt: { name: 'finishedAt', nullable: true },
+  createdAt: { name: 'createdAt', nullable: false },
+  durationMs: { name: 'durationMs', nullable: true },
+  latenessMs: { name: 'latenessMs', nullable: true },
+  responseStatus: { name: 'responseStatus', nullable: true },
+  errorMessage: { name: 'errorMessage', nullable: true },
+  instanceId: { name: 'claimedBy', nullable: true },
+};
+
+/** Checks an ExecutionWhere; see {@link readWhere} for what is refused. */
+export function readExecutionWhere(where: WhereInput | null | undefined): Condition<ExecutionField> {
+  return readWhere(where, SPECS);
+}
+
+/** The executions that a condition selects, for a query. */
+export function executionsMatching(condition: Condition<ExecutionField>): Prisma.JobExecutionWhereInput {
+  return toPrismaWhere(condition, COLUMNS);
+}
+
+/** Whether an event is about an execution that, at that moment, the condition selects. */
+export function eventMatches(event: FeedEvent['event'], condition: Condition<ExecutionField>): boolean {
+  if (event.executionId === null || !event.kind.startsWith('EXECUTION_')) return false;
+  return matches(condition, (field) => (field === 'id' ? event.executionId : event[field]));
+}

@@ -1,0 +1,126 @@
+import { decodePublicId, type PublicIdKind } from '../../domain/public-id.ts';
+import { isStorable } from '../../domain/text.ts';
+import { badArgument } from '../errors.ts';
+import type { Condition, Test } from './condition.ts';
+
+/** What a field of a `where` input holds. */
+export type FieldKind = 'ids' | 'values' | 'text' | 'instant' | 'number';
+
+/** Which fields a `where` input has; ids also say of which kind. */
+export type FieldSpecs<Field extends string> = Readonly<
+  Record<Field, { kind: FieldKind; idKind?: PublicIdKind }>
+>;
+
+export const WHERE_LIMITS = {
+  /** How deep AND, OR and NOT may nest. */
+  depth: 8,
+  /** Tests and groups in one `where`. */
+  size: 200,
+  /** Entries of one list, and of all lists together: each becomes a parameter of the statement. */
+  list: 1_000,
+  lists: 10_000,
+  /** Characters of one text. */
+  text: 5_000,
+} as const;
+
+/** A `where` as graphql-js hands it over. */
+export type WhereInput = Readonly<Record<string, unknown>>;
+
+/**
+ * Checks a `where` and turns it into a condition. All fields given must hold; null is as good as absent. An id that is
+ * malformed or of another kind names nothing, and so matches nothing.
+ *
+ * @throws GraphQLError BAD_USER_INPUT where it is larger than {@link WHERE_LIMITS} allows
+ */
+export function readWhere<Field extends string>(
+  where: WhereInput | null | undefined,
+  specs: FieldSpecs<Field>,
+): Condition<Field> {
+  let size = 0;
+  let listed = 0;
+  const read = (input: WhereInput, depth: number): Condition<Field> => {
+    if (depth > WHERE_LIMITS.depth)
+      throw badArgument('where', `nests deeper than ${WHERE_LIMITS.depth} levels.`);
+    const parts: Condition<Field>[] = [];
+    for (const [name, value] of Object.entries(input)) {
+      if (value === null || value === undefined) continue;
+      size += 1;
+      if (size > WHERE_LIMITS.size)
+        throw badArgument('where', `has more than ${WHERE_LIMITS.size} conditions.`);
+      if (name === 'AND')
+        parts.push({ kind: 'all', of: (value as WhereInput[]).map((part) => read(part, depth + 1)) });
+      else if (name === 'OR')
+        parts.push({ kind: 'any', of: (value as WhereInput[]).map((part) => read(part, depth + 1)) });
+      else if (name === 'NOT') parts.push({ kind: 'not', of: read(value as WhereInput, depth + 1) });
+      else parts.push(...readField(name as Field, specs[name as Field], value));
+      if (Array.isArray(value)) listed += value.length;
+      if (listed > WHERE_LIMITS.lists)
+        throw badArgument('where', `lists more than ${WHERE_LIMITS.lists} values.`);
+    }
+    return parts.length === 1 && parts[0] ? parts[0] : { kind: 'all', of: parts };
+  };
+  return read(where ?? {}, 1);
+}
+
+function readField<Field extends string>(
+  field: Field,
+  { kind, idKind }: FieldSpecs<Field>[Field],
+  value: unknown,
+): Condition<Field>[] {
+  const tests =
+    kind === 'ids' || kind === 'values'
+      ? [listTest(field, value as string[], idKind)]
+      : operatorTests(field, value as WhereInput);
+  return tests.map((test) => ({ kind: 'test', field, test }));
+}
+
+function listTest(field: string, values: readonly string[], idKind: PublicIdKind | undefined): Test {
+  checkList(field, values);
+  if (idKind === undefined) return { op: 'in', values: values.filter(isStorable) };
+  return { op: 'in', values: values.map((id) => decodePublicId(idKind, id)).filter((id) => id !== null) };
+}
+
+function operatorTests(field: string, filter: WhereInput): Test[] {
+  const tests: Test[] = [];
+  for (const [operator, value] of Object.entries(filter)) {
+    if (value === null || value === undefined) continue;
+    tests.push(operatorTest(field, operator, value));
+  }
+  return tests;
+}
+
+function operatorTest(field: string, operator: string, value: unknown): Test {
+  switch (operator) {
+    case 'eq':
+      return { op: 'in', values: [value as string | number].map((item) => checkedText(field, item)) };
+    case 'in':
+      checkList(field, value as string[]);
+      return { op: 'in', values: (value as string[]).map((item) => checkedText(field, item)) };
+    case 'contains':
+    case 'startsWith':
+      return { op: operator, text: checkedText(field, value as string) };
+    case 'gt':
+    case 'gte':
+    case 'lt':
+    case 'lte':
+      return { op: operator, bound: value as number | Date };
+    default:
+      throw new Error(`A filter has an operator that is not understood: ${operator}`);
+  }
+}
+
+function checkList(field: string, values: readonly unknown[]): void {
+  if (values.length > WHERE_LIMITS.list) {
+    throw badArgument(`where.${field}`, `lists ${values.length} values; allowed are ${WHERE_LIMITS.list}.`);
+  }
+}
+
+function checkedText<Value extends string | number>(field: string, value: Value): Value {
+  if (typeof value !== 'string') return value;
+  if (value.length > WHERE_LIMITS.text) {
+    throw badArgument(`where.${field}`, `has ${value.length} characters; allowed are ${WHERE_LIMITS.text}.`);
+  }
+  if (!isStorable(value))
+    throw badArgument(`where.${field}`, 'holds a NUL character or half of a surrogate pair.');
+  return value;
+}

@@ -1,0 +1,20 @@
+import { builder } from './builder.ts';
+import './types/scalars.ts';
+import './types/job-queries.ts';
+import './types/job-mutations.ts';
+import './types/execution-attempt.ts';
+import './types/dead-letter.ts';
+import './types/execution-queries.ts';
+import './types/execution-feed.ts';
+import './types/execution-log-feed.ts';
+import './types/node-queries.ts';
+import './types/health.ts';
+import './types/scheduler-status.ts';
+import './types/schedule-preview.ts';
+
+builder.queryType({ description: 'What can be read.' });
+builder.mutationType({ description: 'What can be done. Expected failures are in the payloads’ `errors`.' });
+builder.subscriptionType({ description: 'What can be followed live.' });
+
+/** The API. */
+export const schema = builder.toSchema();

@@ -1,0 +1,88 @@
+import { queryFromInfo } from '@pothos/plugin-prisma';
+import type { FeedEvent, FeedGap as FeedGapShape, FeedItem } from '../../events/feed.ts';
+import { builder } from '../builder.ts';
+import { clientError } from '../errors.ts';
+import { eventMatches, readExecutionWhere } from '../filters/execution-where.ts';
+import { Execution } from './execution.ts';
+import { ExecutionEventKind, ExecutionStatus } from './execution-enums.ts';
+import { FeedGap } from './feed-gap.ts';
+import { ExecutionWhere } from './filter-inputs.ts';
+
+type ExecutionEventName = typeof ExecutionEventKind.$inferType;
+
+const ExecutionEvent = builder.objectRef<FeedEvent>('ExecutionEvent').implement({
+  description:
+    'An execution moved. Its own fields tell of that moment; `execution` is read when the event is delivered.',
+  fields: (t) => ({
+    cursor: t.exposeString('cursor', {
+      description: 'Pass the last one seen as `after` to resume with nothing lost and nothing repeated.',
+    }),
+    kind: t.field({
+      type: ExecutionEventKind,
+      description: 'How it moved.',
+      resolve: ({ event }) => event.kind.slice('EXECUTION_'.length) as ExecutionEventName,
+    }),
+    at: t.field({ type: 'DateTime', description: 'When it moved.', resolve: ({ event }) => event.at }),
+    status: t.field({
+      type: ExecutionStatus,
+      description: 'Where it stood after it.',
+      resolve: ({ event }) => known(event.status),
+    }),
+    previousStatus: t.field({
+      type: ExecutionStatus,
+      nullable: true,
+      description: 'Where it stood before; null where it came into being.',
+      resolve: ({ event }) => event.previousStatus,
+    }),
+    attempt: t.int({
+      nullable: true,
+      description: 'The attempt that this is about, from 1; null before the first one.',
+      resolve: ({ event }) => event.attempt,
+    }),
+    execution: t.field({
+      type: Execution,
+      description: 'The execution as it is now, which may be further on than this event.',
+      resolve: async ({ event }, _args, context, info) => {
+        const { select } = queryFromInfo({ context, info, select: { id: true } });
+        const execution = await context.executionLoader.load({ id: known(event.executionId), select });
+        if (execution === null) throw clientError('NOT_FOUND', 'The execution is no longer kept.');
+        return execution;
+      },
+    }),
+  }),
+});
+
+const ExecutionFeedItem = builder.unionType('ExecutionFeedItem', {
+  description: 'What the feed of executions delivers.',
+  types: [ExecutionEvent, FeedGap],
+  resolveType: (item) => (isGap(item) ? 'FeedGap' : 'ExecutionEvent'),
+});
+
+builder.subscriptionField('executionEvents', (t) =>
+  t.field({
+    type: ExecutionFeedItem,
+    description: 'Live status of executions. Without `after`, from now on.',
+    args: {
+      where: t.arg({
+        type: ExecutionWhere,
+        description: 'Only events of executions that are so at that moment.',
+      }),
+      after: t.arg.string({ description: 'Cursor of the last event seen: the feed goes on behind it.' }),
+    },
+    subscribe: (_root, { where, after }, { events }) => {
+      const condition = readExecutionWhere(where);
+      return events.subscribe({ after, filter: (event) => eventMatches(event, condition) }) as never;
+    },
+    resolve: (item) => item as never,
+  }),
+);
+
+function isGap(item: FeedItem): item is FeedGapShape {
+  return item.type === 'gap';
+}
+
+/** What the log holds for every event of an execution. */
+function known<T>(value: T | null): T {
+  if (value === null) throw new Error('An event of an execution lacks a fact that all of them have');
+  return value;
+}

@@ -1,0 +1,120 @@
+import { builder } from '../builder.ts';
+import { requestPage, pageOf } from '../connection/page.ts';
+import { ExecutionStatus, ExecutionTrigger, FailureReason, SkipReason } from './execution-enums.ts';
+import { ExecutionLogConnection, ExecutionLog } from './execution-log.ts';
+import { HttpRequest, requestOf } from './http-request.ts';
+
+const JOB_REQUEST = { method: true, api: true, headers: true, body: true } as const;
+
+export const Execution = builder.prismaNode('JobExecution', {
+  name: 'Execution',
+  id: { field: 'id' },
+  nullable: true,
+  description: 'One run of a job: a call, with its retries, and how it ended.',
+  select: { id: true },
+  fields: (t) => ({
+    job: t.relation('job', { description: 'The job that it is a run of.' }),
+    status: t.expose('status', { type: ExecutionStatus, description: 'Where it stands.' }),
+    trigger: t.expose('trigger', { type: ExecutionTrigger, description: 'How it came about.' }),
+    scheduledAt: t.expose('scheduledAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'The slot that this execution serves; null where no schedule named it.',
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was planned or triggered.' }),
+    startedAt: t.expose('startedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When its first attempt began.',
+    }),
+    finishedAt: t.expose('finishedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it became final.',
+    }),
+    durationMs: t.exposeInt('durationMs', {
+      nullable: true,
+      description: 'finishedAt minus startedAt in milliseconds, waits between attempts included.',
+    }),
+    latenessMs: t.exposeInt('latenessMs', {
+      nullable: true,
+      description: 'startedAt minus scheduledAt, in milliseconds.',
+    }),
+    attemptCount: t.exposeInt('attemptCount', { description: 'Attempts begun so far.' }),
+    maxAttempts: t.exposeInt('maxAttempts', { description: 'Attempts that the job’s retry policy allows.' }),
+    nextAttemptAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description: 'When the next attempt is due; null unless it waits for one.',
+      select: { status: true, availableAt: true },
+      resolve: ({ status, availableAt }) =>
+        status === 'PENDING' || status === 'RETRYING' ? availableAt : null,
+    }),
+    failureReason: t.expose('failureReason', {
+      type: FailureReason,
+      nullable: true,
+      description: 'Why it failed; null unless FAILED.',
+    }),
+    skipReason: t.expose('skipReason', {
+      type: SkipReason,
+      nullable: true,
+      description: 'Why it never ran; null unless SKIPPED.',
+    }),
+    errorMessage: t.exposeString('errorMessage', {
+      nullable: true,
+      description: 'What went wrong last, in words.',
+    }),
+    request: t.field({
+      type: HttpRequest,
+      description:
+        'The request as it was last sent, secrets masked; before the first attempt, as it would be sent now.',
+      select: { request: true, bodyOverride: true, job: { select: JOB_REQUEST } },
+      resolve: ({ request, bodyOverride, job }) => requestOf(request, job, bodyOverride),
+    }),
+    responseStatus: t.exposeInt('responseStatus', {
+      nullable: true,
+      description: 'HTTP status of the last answer.',
+    }),
+    responseBody: t.exposeString('responseBody', {
+      nullable: true,
+      description: 'First 5,000 characters of the last answer.',
+    }),
+    responseTruncated: t.exposeBoolean('responseTruncated', {
+      description: 'Whether the answer was longer than what is kept.',
+    }),
+    attempts: t.relation('attempts', {
+      description: 'Its finished calls, first to last.',
+      query: { orderBy: { number: 'asc' } },
+    }),
+    logs: t.connection(
+      {
+        type: ExecutionLog,
+        description: 'Its log, oldest line first.',
+        select: { id: true },
+        resolve: async ({ id }, args, { prisma }) => {
+          const request = requestPage(LOG_ORDER, args);
+          const { where, orderBy, take } = request.query;
+          const rows = await prisma.executionLog.findMany({
+            where: { executionId: id, ...where },
+            orderBy,
+            take,
+          });
+          return pageOf(request, rows);
+        },
+      },
+      ExecutionLogConnection,
+    ),
+    instanceId: t.exposeString('claimedBy', {
+      nullable: true,
+      description: 'The instance that made the last attempt, or makes it now.',
+    }),
+    deadLetter: t.relation('deadLetter', {
+      nullable: true,
+      description: 'Its entry in the dead letter queue; null unless it FAILED.',
+    }),
+  }),
+});
+
+const LOG_ORDER = [
+  { name: 'POSITION', column: 'position', type: 'position', nullable: false, direction: 'asc' },
+] as const;

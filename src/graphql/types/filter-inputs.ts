@@ -1,0 +1,79 @@
+import { builder } from '../builder.ts';
+import { WHERE_LIMITS } from '../filters/read-where.ts';
+import { ExecutionStatus, ExecutionTrigger, FailureReason } from './execution-enums.ts';
+import { JobStatus } from './job-enums.ts';
+
+const StringFilter = builder.inputType('StringFilter', {
+  description: `Conditions on a text, all of which must hold. Upper and lower case differ. A text may have ${WHERE_LIMITS.text} characters.`,
+  fields: (t) => ({
+    eq: t.string({ description: 'Is exactly this.' }),
+    in: t.stringList({ description: `Is one of these, ${WHERE_LIMITS.list} at most.` }),
+    contains: t.string({ description: 'Has this in it.' }),
+    startsWith: t.string({ description: 'Begins with this.' }),
+  }),
+});
+
+const DateTimeFilter = builder.inputType('DateTimeFilter', {
+  description: 'Conditions on an instant, all of which must hold. An instant that is null fulfils none.',
+  fields: (t) => ({
+    gte: t.field({ type: 'DateTime', description: 'At or after.' }),
+    lte: t.field({ type: 'DateTime', description: 'At or before.' }),
+    gt: t.field({ type: 'DateTime', description: 'After.' }),
+    lt: t.field({ type: 'DateTime', description: 'Before.' }),
+  }),
+});
+
+const IntFilter = builder.inputType('IntFilter', {
+  description: 'Conditions on a whole number, all of which must hold. A number that is null fulfils none.',
+  fields: (t) => ({
+    eq: t.int({ description: 'Is exactly this.' }),
+    gte: t.int({ description: 'Is this or more.' }),
+    lte: t.int({ description: 'Is this or less.' }),
+  }),
+});
+
+const LISTED = `any of these, ${WHERE_LIMITS.list} at most`;
+const AND = 'All of these hold.';
+const OR = 'At least one of these holds; an empty list never does.';
+const NOT = 'This does not hold. A condition on a field that is null does not hold.';
+
+const JobWhereRef = builder.inputRef<object>('JobWhere');
+export const JobWhere = JobWhereRef.implement({
+  description: `Selects jobs; all fields given must hold. Deleted jobs are left out unless a condition on \`status\` is among them. At most ${WHERE_LIMITS.depth} levels and ${WHERE_LIMITS.size} conditions.`,
+  fields: (t) => ({
+    AND: t.field({ type: [JobWhereRef], description: AND }),
+    OR: t.field({ type: [JobWhereRef], description: OR }),
+    NOT: t.field({ type: JobWhereRef, description: NOT }),
+    id: t.idList({ description: `Its id is ${LISTED}; an id of something else matches nothing.` }),
+    key: t.field({ type: StringFilter, description: 'Its key.' }),
+    name: t.field({ type: StringFilter, description: 'Its name.' }),
+    status: t.field({ type: [JobStatus], description: 'Its status is any of these.' }),
+    api: t.field({ type: StringFilter, description: 'The URL that it calls.' }),
+    nextRunAt: t.field({ type: DateTimeFilter, description: 'When it runs next.' }),
+    createdAt: t.field({ type: DateTimeFilter, description: 'When it was created.' }),
+  }),
+});
+
+const ExecutionWhereRef = builder.inputRef<object>('ExecutionWhere');
+export const ExecutionWhere = ExecutionWhereRef.implement({
+  description: `Selects executions; all fields given must hold. For a feed it is asked of the execution as it was at each event. At most ${WHERE_LIMITS.depth} levels and ${WHERE_LIMITS.size} conditions.`,
+  fields: (t) => ({
+    AND: t.field({ type: [ExecutionWhereRef], description: AND }),
+    OR: t.field({ type: [ExecutionWhereRef], description: OR }),
+    NOT: t.field({ type: ExecutionWhereRef, description: NOT }),
+    id: t.idList({ description: `Its id is ${LISTED}; an id of something else matches nothing.` }),
+    jobId: t.idList({ description: `Its job is ${LISTED}; an id of something else matches nothing.` }),
+    status: t.field({ type: [ExecutionStatus], description: 'Its status is any of these.' }),
+    trigger: t.field({ type: [ExecutionTrigger], description: 'It came about in any of these ways.' }),
+    failureReason: t.field({ type: [FailureReason], description: 'It failed for any of these reasons.' }),
+    scheduledAt: t.field({ type: DateTimeFilter, description: 'The slot that it serves.' }),
+    startedAt: t.field({ type: DateTimeFilter, description: 'When its first attempt began.' }),
+    finishedAt: t.field({ type: DateTimeFilter, description: 'When it became final.' }),
+    createdAt: t.field({ type: DateTimeFilter, description: 'When it was planned or triggered.' }),
+    durationMs: t.field({ type: IntFilter, description: 'finishedAt minus startedAt, in milliseconds.' }),
+    latenessMs: t.field({ type: IntFilter, description: 'startedAt minus scheduledAt, in milliseconds.' }),
+    responseStatus: t.field({ type: IntFilter, description: 'HTTP status of the last answer.' }),
+    errorMessage: t.field({ type: StringFilter, description: 'What went wrong last, in words.' }),
+    instanceId: t.stringList({ description: `The instance that made the last attempt is ${LISTED}.` }),
+  }),
+});

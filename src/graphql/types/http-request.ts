@@ -1,0 +1,59 @@
+import { type HttpMethod as Method, mayCarryBody } from '../../domain/http-method.ts';
+import { maskHeaders, maskUrl } from '../../domain/secrets.ts';
+import { builder } from '../builder.ts';
+import { HttpMethod } from './job-enums.ts';
+
+export interface HttpRequestShape {
+  method: Method;
+  url: string;
+  headers: Record<string, string>;
+  body: string | null;
+}
+
+export const HttpRequest = builder.objectRef<HttpRequestShape>('HttpRequest').implement({
+  description: 'A call as it goes to the target, secrets masked.',
+  fields: (t) => ({
+    method: t.expose('method', { type: HttpMethod, description: 'The method.' }),
+    url: t.exposeString('url', {
+      description: 'The URL; passwords and secret parameters are shown as `***`.',
+    }),
+    headers: t.field({
+      type: 'JSON',
+      description: 'Names and values; secret values are shown as `***`.',
+      resolve: ({ headers }) => headers,
+    }),
+    body: t.exposeString('body', {
+      nullable: true,
+      description: 'The body as text; null where none is sent.',
+    }),
+  }),
+});
+
+/** What of a job makes its request. */
+interface RequestFacts {
+  method: Method;
+  api: string;
+  headers: unknown;
+  body: unknown;
+}
+
+/**
+ * The request of an execution: as it was last sent or, before the first attempt, as it would be sent now.
+ *
+ * @param sent what the engine stored, already masked; null before the first attempt
+ */
+export function requestOf(sent: unknown, job: RequestFacts, bodyOverride: unknown): HttpRequestShape {
+  if (sent !== null) return sent as HttpRequestShape;
+  const body = bodyOverride ?? job.body;
+  return {
+    method: job.method,
+    url: maskUrl(job.api),
+    headers: maskHeaders(job.headers as Record<string, string>),
+    body:
+      body === null || !mayCarryBody(job.method)
+        ? null
+        : typeof body === 'string'
+          ? body
+          : JSON.stringify(body),
+  };
+}

@@ -1,0 +1,70 @@
+import type { CommandResult } from '../../commands/command-result.ts';
+import { builder } from '../builder.ts';
+import {
+  CreateJobInput,
+  DeleteJobInput,
+  PauseJobInput,
+  ResumeJobInput,
+  TriggerJobInput,
+  UpdateJobInput,
+} from './job-inputs.ts';
+import { ExecutionPayload, JobPayload, type JobPayloadShape } from './payloads.ts';
+
+const INPUT = 'What to do.';
+
+builder.mutationFields((t) => ({
+  createJob: t.field({
+    type: JobPayload,
+    description: 'Creates a job. Its first run is the first slot after now, or `runAt`.',
+    args: { input: t.arg({ type: CreateJobInput, required: true, description: INPUT }) },
+    resolve: async (_root, { input }, { commands, caller }) =>
+      payloadOf(await commands.createJob(caller, input)),
+  }),
+  updateJob: t.field({
+    type: JobPayload,
+    description:
+      'Changes a job. A change of when it runs counts from now, and makes a COMPLETED job ACTIVE again; one that changes nothing leaves the version as it is.',
+    args: { input: t.arg({ type: UpdateJobInput, required: true, description: INPUT }) },
+    resolve: async (_root, { input }, { commands, caller }) =>
+      payloadOf(await commands.updateJob(caller, input)),
+  }),
+  deleteJob: t.field({
+    type: JobPayload,
+    description:
+      'Deletes a job. Executions that wait are cancelled and running ones are asked to stop; its history stays until retention prunes it.',
+    args: { input: t.arg({ type: DeleteJobInput, required: true, description: INPUT }) },
+    resolve: async (_root, { input }, { commands, caller }) =>
+      payloadOf(await commands.deleteJob(caller, input)),
+  }),
+  pauseJob: t.field({
+    type: JobPayload,
+    description:
+      'Stops a job’s schedule. Executions that were planned and not yet started are cancelled; what runs, runs on.',
+    args: { input: t.arg({ type: PauseJobInput, required: true, description: INPUT }) },
+    resolve: async (_root, { input }, { commands, caller }) =>
+      payloadOf(await commands.pauseJob(caller, input)),
+  }),
+  resumeJob: t.field({
+    type: JobPayload,
+    description:
+      'Takes a paused job up again from its next slot on; what passed meanwhile is not replayed. Changes nothing where the job is ACTIVE.',
+    args: { input: t.arg({ type: ResumeJobInput, required: true, description: INPUT }) },
+    resolve: async (_root, { input }, { commands, caller }) =>
+      payloadOf(await commands.resumeJob(caller, input)),
+  }),
+  triggerJob: t.field({
+    type: ExecutionPayload,
+    description: 'Runs a job now, beside its schedule, also while it is paused.',
+    args: { input: t.arg({ type: TriggerJobInput, required: true, description: INPUT }) },
+    resolve: async (_root, { input }, { commands, caller }) => {
+      const result = await commands.triggerJob(caller, input);
+      return result.ok
+        ? { executionId: result.value.executionId, errors: [] }
+        : { executionId: null, errors: result.errors };
+    },
+  }),
+}));
+
+function payloadOf(result: CommandResult<{ id: string }>): JobPayloadShape {
+  return result.ok ? { jobId: result.value.id, errors: [] } : { jobId: null, errors: result.errors };
+}

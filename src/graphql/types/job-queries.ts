@@ -1,0 +1,76 @@
+import type { Job as JobRow, Prisma } from '../../generated/prisma/client.ts';
+import { decodePublicId } from '../../domain/public-id.ts';
+import { builder } from '../builder.ts';
+import { readOrdering } from '../connection/ordering.ts';
+import { requestPage } from '../connection/page.ts';
+import { type CountedPage, readPage, selectionOfRows } from '../connection/prisma-page.ts';
+import { badArgument } from '../errors.ts';
+import { jobsMatching } from '../filters/job-where.ts';
+import { JobWhere } from './filter-inputs.ts';
+import { Job } from './job.ts';
+import { ID_COLUMN, JOB_SORT_COLUMNS, JobOrder, NEWEST_FIRST } from './order-inputs.ts';
+
+const JobConnection = builder.connectionObject(
+  {
+    type: Job,
+    name: 'JobConnection',
+    description: 'A page of a list of jobs.',
+    fields: (t) => ({
+      totalCount: t.int({
+        description: 'Rows on all pages, as `where` selects them; counted only when it is asked for.',
+        resolve: (page) => (page as unknown as CountedPage<JobRow>).totalCount(),
+      }),
+    }),
+  },
+  { name: 'JobEdge', description: 'A job of a page.' },
+);
+
+builder.queryFields((t) => ({
+  job: t.prismaField({
+    type: 'Job',
+    nullable: true,
+    description:
+      'By id or by key, exactly one of them; null where there is none. A deleted job is found by its id only.',
+    args: {
+      id: t.arg.id({ description: 'The job’s id.' }),
+      key: t.arg.string({ description: 'The job’s key.' }),
+    },
+    resolve: (query, _root, { id, key }, { prisma }) => {
+      if (typeof id === typeof key) throw badArgument('id', 'exactly one of id and key is needed.');
+      if (typeof key === 'string') {
+        return isSearchable(key)
+          ? prisma.job.findFirst({ ...query, where: { key, status: { not: 'DELETED' } } })
+          : null;
+      }
+      const uuid = decodePublicId('Job', id ?? '');
+      return uuid === null ? null : prisma.job.findUnique({ ...query, where: { id: uuid } });
+    },
+  }),
+  jobs: t.connection(
+    {
+      type: Job,
+      description: 'Jobs, newest first unless `orderBy` says otherwise.',
+      args: {
+        where: t.arg({ type: JobWhere, description: 'Only these.' }),
+        orderBy: t.arg({
+          type: [JobOrder],
+          description: 'How to sort them, first key first; 4 keys at most.',
+        }),
+      },
+      resolve: (_root, args, context, info) => {
+        const ordering = readOrdering(args.orderBy, JOB_SORT_COLUMNS, NEWEST_FIRST, ID_COLUMN);
+        return readPage(requestPage(ordering, args), jobsMatching(args.where as never), {
+          select: selectionOfRows(context, info, ordering),
+          find: (query) => context.prisma.job.findMany(query as Prisma.JobFindManyArgs),
+          count: (where) => context.prisma.job.count({ where }),
+        });
+      },
+    },
+    JobConnection,
+  ),
+}));
+
+/** What no key can be need not be asked for, and PostgreSQL would refuse it. */
+function isSearchable(key: string): boolean {
+  return key.length <= 200 && !key.includes('\0') && key.isWellFormed();
+}

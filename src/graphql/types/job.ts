@@ -1,0 +1,211 @@
+import { queryFromInfo } from '@pothos/plugin-prisma';
+import { z } from 'zod';
+import { type SlotFacts, slotRuleOf, upcomingRuns } from '../../domain/job-slots.ts';
+import { describeSchedule } from '../../domain/schedule-preview.ts';
+import { maskHeaders, maskUrl } from '../../domain/secrets.ts';
+import { builder } from '../builder.ts';
+import { Execution } from './execution.ts';
+import { ExecutionConnection, executionPageOfJob } from './execution-connection.ts';
+import { ExecutionWhere } from './filter-inputs.ts';
+import {
+  DstGapPolicy,
+  DstOverlapPolicy,
+  HttpMethod,
+  JobStatus,
+  JobType,
+  MisfirePolicy,
+} from './job-enums.ts';
+import { ExecutionOrder } from './order-inputs.ts';
+import { policyOf, POLICY_COLUMNS, RetryPolicy } from './retry-policy.ts';
+
+const MAX_UPCOMING_RUNS = 100;
+
+const SLOT_COLUMNS = {
+  schedule: true,
+  timezone: true,
+  runAt: true,
+  startAt: true,
+  endAt: true,
+  dstGapPolicy: true,
+  dstOverlapPolicy: true,
+  createdAt: true,
+} as const satisfies Record<keyof SlotFacts, true>;
+
+export const Job = builder.prismaNode('Job', {
+  id: { field: 'id' },
+  nullable: true,
+  description: 'A request, and when it is to be made.',
+  select: { id: true },
+  fields: (t) => ({
+    key: t.exposeString('key', {
+      nullable: true,
+      description:
+        'Unique name of the owner’s choosing, for upserts and files; free again once the job is deleted.',
+    }),
+    name: t.exposeString('name', { description: 'A name for people.' }),
+    description: t.exposeString('description', { nullable: true, description: 'What it is for.' }),
+    status: t.expose('status', { type: JobStatus, description: 'Whether it fires.' }),
+    type: t.expose('type', {
+      type: JobType,
+      description: 'What is promised when a process dies during a call.',
+    }),
+    schedule: t.exposeString('schedule', {
+      nullable: true,
+      description:
+        'Cron with 6 fields (seconds first) or 5, a nickname such as @hourly, or @every 90s; null: runs once at `runAt`, or when it is triggered.',
+    }),
+    scheduleDescription: t.string({
+      nullable: true,
+      description: 'The schedule, or `runAt`, as an English sentence.',
+      select: SLOT_COLUMNS,
+      resolve: (job) => {
+        const rule = slotRuleOf(job);
+        return rule && describeSchedule(rule.schedule);
+      },
+    }),
+    timezone: t.exposeString('timezone', {
+      description: 'IANA name of the zone that the schedule is read in.',
+    }),
+    runAt: t.expose('runAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'One-off run at this instant, instead of a schedule.',
+    }),
+    startAt: t.expose('startAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'No slot lies before it.',
+    }),
+    endAt: t.expose('endAt', { type: 'DateTime', nullable: true, description: 'No slot lies after it.' }),
+    jitterMs: t.exposeInt('jitterMs', {
+      description:
+        'Each slot’s call is put off by up to this many milliseconds, by the same amount on every instance.',
+    }),
+    api: t.string({
+      description: 'The URL that is called; passwords and secret parameters are shown as `***`.',
+      select: { api: true },
+      resolve: ({ api }) => maskUrl(api),
+    }),
+    method: t.expose('method', { type: HttpMethod, description: 'The method of the call.' }),
+    headers: t.field({
+      type: 'JSON',
+      description:
+        'Headers of the call, an object of names and values. Values of headers that carry credentials are shown as `***`; written back by an update, that leaves them as they are.',
+      select: { headers: true },
+      resolve: ({ headers }) => maskHeaders(headers as Record<string, string>),
+    }),
+    body: t.field({
+      type: 'JSON',
+      nullable: true,
+      description: 'Body of the call: a text is sent as it is, any other value as JSON; null sends none.',
+      select: { body: true },
+      resolve: ({ body }) => body,
+    }),
+    timeoutMs: t.exposeInt('timeoutMs', { description: 'How long one attempt may take, in milliseconds.' }),
+    successStatuses: t.exposeStringList('successStatuses', {
+      description: 'Statuses that count as success, such as 200 or 2xx.',
+    }),
+    retryPolicy: t.field({
+      type: RetryPolicy,
+      nullable: true,
+      description: 'How failed attempts are repeated; null: a failed attempt is final.',
+      select: POLICY_COLUMNS,
+      resolve: policyOf,
+    }),
+    misfirePolicy: t.expose('misfirePolicy', {
+      type: MisfirePolicy,
+      description: 'What happens to missed slots.',
+    }),
+    misfireGraceMs: t.exposeInt('misfireGraceMs', {
+      description: 'A slot counts as missed when it is served later than this many milliseconds.',
+    }),
+    dstGapPolicy: t.expose('dstGapPolicy', {
+      type: DstGapPolicy,
+      description: 'What happens to slots in a skipped hour.',
+    }),
+    dstOverlapPolicy: t.expose('dstOverlapPolicy', {
+      type: DstOverlapPolicy,
+      description: 'What happens to slots in a repeated hour.',
+    }),
+    priority: t.exposeInt('priority', {
+      description: 'Of executions that are due, those with the higher priority start first.',
+    }),
+    nextRunAt: t.expose('nextRunAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'Its next slot; null unless it is ACTIVE and has one.',
+    }),
+    upcomingRuns: t.field({
+      type: ['DateTime'],
+      description: 'Its next slots from now; empty unless it is ACTIVE.',
+      args: {
+        count: t.arg.int({
+          defaultValue: 5,
+          description: `How many, 1 to ${MAX_UPCOMING_RUNS}.`,
+          validate: z.number().min(1).max(MAX_UPCOMING_RUNS).nullish(),
+        }),
+      },
+      select: { ...SLOT_COLUMNS, status: true },
+      resolve: (job, { count }, { clock }) => upcomingRuns(job, clock.now(), count ?? 5),
+    }),
+    pausedAt: t.expose('pausedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'Since when it is paused.',
+    }),
+    pausedUntil: t.expose('pausedUntil', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it goes on by itself; null: when somebody resumes it.',
+    }),
+    pauseReason: t.exposeString('pauseReason', { nullable: true, description: 'Why it is paused.' }),
+    pausedBy: t.exposeString('pausedBy', { nullable: true, description: 'Who paused it.' }),
+    lastExecution: t.loadable({
+      type: Execution,
+      nullable: true,
+      description: 'Its newest execution, whatever its status; null where it never had one.',
+      byPath: true,
+      // A subscription keeps its context, and what is newest changes.
+      loaderOptions: { cache: false },
+      load: async (jobIds: string[], context, _args, info) => {
+        const latest = await context.latestExecutionIds(jobIds, 1);
+        const { select } = queryFromInfo({ context, info, select: { id: true } });
+        const rows = await context.prisma.jobExecution.findMany({
+          where: { id: { in: [...latest.values()].flat() } },
+          select,
+        });
+        const byId = new Map(rows.map((row) => [row.id, row]));
+        return jobIds.map((jobId) => byId.get(latest.get(jobId)?.[0] ?? '') ?? null);
+      },
+      resolve: ({ id }) => id,
+    }),
+    executions: t.connection(
+      {
+        type: Execution,
+        description: 'Its executions, newest first unless `orderBy` says otherwise.',
+        args: {
+          where: t.arg({ type: ExecutionWhere, description: 'Only these.' }),
+          orderBy: t.arg({
+            type: [ExecutionOrder],
+            description: 'How to sort them, first key first; 4 keys at most.',
+          }),
+        },
+        resolve: ({ id }, args, context, info) => executionPageOfJob(id, args, context, info),
+      },
+      ExecutionConnection,
+    ),
+    version: t.exposeInt('version', {
+      description: 'Rises by one with each change; pass it as expectedVersion to refuse a lost update.',
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created.' }),
+    updatedAt: t.expose('updatedAt', {
+      type: 'DateTime',
+      description: 'When it was last changed; its runs change nothing.',
+    }),
+    deletedAt: t.expose('deletedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it was deleted.',
+    }),
+  }),
+});

@@ -1,0 +1,47 @@
+import type { CommandError } from '../../commands/command-result.ts';
+import { builder } from '../builder.ts';
+import { MutationError } from './mutation-errors.ts';
+
+const ERRORS = 'Why nothing was done; empty where it was.';
+
+/** What a mutation on a job came to, with the row's id where there is a job to show. */
+export interface JobPayloadShape {
+  jobId: string | null;
+  errors: CommandError[];
+}
+
+export const JobPayload = builder.objectRef<JobPayloadShape>('JobPayload').implement({
+  description: 'What became of a job.',
+  fields: (t) => ({
+    job: t.prismaField({
+      type: 'Job',
+      nullable: true,
+      description: 'The job as it is now; null where there are errors.',
+      resolve: (query, { jobId }, _args, { prisma }) =>
+        jobId === null ? null : prisma.job.findUnique({ ...query, where: { id: jobId } }),
+    }),
+    errors: t.expose('errors', { type: [MutationError], description: ERRORS }),
+  }),
+});
+
+/** The same for an execution. */
+export interface ExecutionPayloadShape {
+  executionId: string | null;
+  errors: CommandError[];
+}
+
+export const ExecutionPayload = builder.objectRef<ExecutionPayloadShape>('ExecutionPayload').implement({
+  description: 'What became of an execution.',
+  fields: (t) => ({
+    execution: t.prismaField({
+      type: 'JobExecution',
+      nullable: true,
+      description: 'The execution as it is now; null where there are errors.',
+      resolve: (query, { executionId }, _args, { prisma }) =>
+        executionId === null
+          ? null
+          : prisma.jobExecution.findUnique({ ...query, where: { id: executionId } }),
+    }),
+    errors: t.expose('errors', { type: [MutationError], description: ERRORS }),
+  }),
+});
