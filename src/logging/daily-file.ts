@@ -8,20 +8,20 @@ const MESSAGE = Symbol.for('message');
 /** A file of one day that is open, and changes to the next day's by itself. */
 export interface DailyFile {
   /** @throws where the next day's file is due and its folder can neither be found nor made */
-  write(line: string): void;
+  write: (line: string) => void;
   /** Bytes that were taken and are not on their way to the disk yet. */
-  pendingBytes(): number;
+  pendingBytes: () => number;
   /** Where lines go now; `undefined` until the file was opened. */
-  path(): string | undefined;
-  close(): void;
+  path: () => string | undefined;
+  close: () => void;
 }
 
 /** What an open file tells its owner. */
 export interface DailyFileEvents {
   /** Some bytes have been written; also called when the last ones were. */
-  onWritten(): void;
+  onWritten: () => void;
   /** Nothing can be written any more; the file has to be opened anew. */
-  onError(error: Error): void;
+  onError: (error: Error) => void;
 }
 
 /**

@@ -14,13 +14,13 @@ export type LogFields = Readonly<Record<string, unknown>>;
  */
 export interface Logger {
   /** Someone must act. */
-  error(message: string, fields?: LogFields): void;
+  error: (message: string, fields?: LogFields) => void;
   /** Something is not as it should be, and the program helps itself. */
-  warn(message: string, fields?: LogFields): void;
-  info(message: string, fields?: LogFields): void;
-  debug(message: string, fields?: LogFields): void;
+  warn: (message: string, fields?: LogFields) => void;
+  info: (message: string, fields?: LogFields) => void;
+  debug: (message: string, fields?: LogFields) => void;
   /** A logger that adds these fields to each entry. */
-  child(fields: LogFields): Logger;
+  child: (fields: LogFields) => Logger;
 }
 
 export interface LoggingOptions {

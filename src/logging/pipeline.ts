@@ -30,11 +30,11 @@ export interface PipelineOptions {
 /** Where entries go: one winston logger, with a transport for the console and one per file. */
 export interface Pipeline {
   /** Whether an entry of this level goes anywhere, so that others need not be built. */
-  isEnabled(level: LogLevel): boolean;
-  write(entry: LogEntry): void;
+  isEnabled: (level: LogLevel) => boolean;
+  write: (entry: LogEntry) => void;
   /** Resolves when what was written so far has left the process; waits as long as that takes. */
-  flush(): Promise<void>;
-  close(): void;
+  flush: () => Promise<void>;
+  close: () => void;
 }
 
 const LEVELS: Record<LogLevel, number> = { error: 0, warn: 1, info: 2, debug: 3 };
