@@ -19,7 +19,8 @@ export async function resumeEndedPauses(deps: CommandDeps): Promise<Date | null>
     await commandTransaction(deps, async (tx) => {
       const job = await lockJob(tx, id);
       // Another instance, or its owner, may have resumed it meanwhile, or paused it for longer.
-      if (job?.pausedUntil && job.pausedUntil <= deps.clock.now()) await resumeLocked(tx, deps, SCHEDULER, job);
+      if (job?.pausedUntil && job.pausedUntil <= deps.clock.now())
+        await resumeLocked(tx, deps, SCHEDULER, job);
     });
   }
   return nextPauseEndAt(deps.pool);

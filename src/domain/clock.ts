@@ -3,5 +3,5 @@
  * instance agrees on what is due; in tests it is moved by hand.
  */
 export interface Clock {
-  now(): Date;
+  now: () => Date;
 }

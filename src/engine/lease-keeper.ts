@@ -2,6 +2,7 @@ import type { Clock } from '../domain/clock.ts';
 import { createLogger } from '../logging/logger.ts';
 import { extendLeases } from '../store/leases.ts';
 import type { Queryable } from '../store/sql.ts';
+import { logIds } from './log-ids.ts';
 import { createLoop, type Loop } from './loop.ts';
 import type { Worker } from './worker.ts';
 
@@ -40,7 +41,7 @@ export function createLeaseKeeper({ db, clock, worker, leaseMs, onError }: Lease
   /** Also what was settled between the two lines above: ending a call that has ended does nothing. */
   function endLost(executionId: string): void {
     if (!worker.held().some((claim) => claim.executionId === executionId)) return;
-    logger.warn('A claim was lost; its call is ended', { executionId });
+    logger.warn('A claim was lost; its call is ended', logIds({ executionId }));
     worker.end(executionId, 'leaseLost');
   }
 

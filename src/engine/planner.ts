@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import type { Clock } from '../domain/clock.ts';
 import { planJob, type DueJob, type JobPlan } from '../domain/plan.ts';
+import { encodePublicId } from '../domain/public-id.ts';
 import { createLogger } from '../logging/logger.ts';
 import { lockDueJobs, nextDueAt, recordPlan } from '../store/planning.ts';
 import { inTransaction } from '../store/sql.ts';
@@ -68,7 +69,7 @@ function planOrSetAside(job: DueJob, now: Date): JobPlan {
     return planJob(job, now);
   } catch (error) {
     logger.error('A job cannot be planned and has no next run now; change its schedule', {
-      jobId: job.id,
+      jobId: encodePublicId('Job', job.id),
       error,
     });
     return { executions: [], move: { id: job.id, nextRunAt: null, status: 'ACTIVE' } };

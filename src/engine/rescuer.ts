@@ -5,6 +5,7 @@ import { createLogger } from '../logging/logger.ts';
 import { lockLostExecutions, nextLeaseEndAt, type LostExecution } from '../store/leases.ts';
 import { settle, type Settlement } from '../store/settling.ts';
 import { inTransaction } from '../store/sql.ts';
+import { logIds } from './log-ids.ts';
 import { createLoop, type Loop } from './loop.ts';
 
 const logger = createLogger('Rescuer');
@@ -53,8 +54,7 @@ export function createRescuer({ pool, clock, onRescued, onError }: RescuerOption
 function rescue(lost: LostExecution, now: Date): Settlement {
   const status = statusAfterLoss(lost);
   logger.warn('Rescued an execution from a lost instance', {
-    executionId: lost.id,
-    jobId: lost.jobId,
+    ...logIds({ executionId: lost.id, jobId: lost.jobId }),
     lostBy: lost.claimedBy,
     status,
   });

@@ -5,6 +5,7 @@ import {
   type AttemptTimings,
   type OutgoingRequest,
 } from '../domain/outgoing-request.ts';
+import { encodePublicId } from '../domain/public-id.ts';
 import { maskHeaders, maskUrl } from '../domain/secrets.ts';
 import { decideAfterAttempt, type AbortReason, type Resting } from '../domain/verdict.ts';
 import type { Sender } from '../http/send-attempt.ts';
@@ -55,8 +56,8 @@ export async function runExecution(
 
 function requestOf(execution: ClaimedExecution): OutgoingRequest {
   return {
-    executionId: execution.id,
-    jobId: execution.jobId,
+    executionId: encodePublicId('Execution', execution.id),
+    jobId: encodePublicId('Job', execution.jobId),
     attempt: execution.attemptCount,
     scheduledAt: execution.scheduledAt,
     method: execution.method,

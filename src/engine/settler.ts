@@ -1,6 +1,7 @@
 import { createLogger } from '../logging/logger.ts';
 import { settle, type Settlement } from '../store/settling.ts';
 import type { Queryable } from '../store/sql.ts';
+import { logIds } from './log-ids.ts';
 
 const logger = createLogger('Settler');
 
@@ -78,7 +79,7 @@ export function createSettler({ db, onRecorded, pause }: SettlerOptions): Settle
     const [only, ...others] = batch;
     if (only && others.length === 0) {
       logger.error('An outcome was refused by the database; its lease will end and the rescuer decides', {
-        executionId: only.settlement.executionId,
+        ...logIds(only.settlement),
         error,
       });
       only.reject(error);

@@ -3,6 +3,7 @@ import type { Clock } from '../domain/clock.ts';
 import { createLogger } from '../logging/logger.ts';
 import { claimDue, nextAvailableAt, type ClaimedExecution } from '../store/claiming.ts';
 import type { HeldClaim } from '../store/leases.ts';
+import { logIds } from './log-ids.ts';
 import { createLoop, type Loop } from './loop.ts';
 import { runExecution, type EndReason, type RunDeps } from './run-execution.ts';
 
@@ -61,8 +62,7 @@ export function createWorker(options: WorkerOptions): Worker {
     const done = runExecution(execution, options, controller.signal)
       .then((status) => {
         logger.info('Attempt ended', {
-          executionId: execution.id,
-          jobId: execution.jobId,
+          ...logIds({ executionId: execution.id, jobId: execution.jobId }),
           attempt: execution.attemptCount,
           status: status ?? 'claim lost',
         });
