@@ -1,0 +1,62 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pumpBody } from './event-stream.ts';
+import type { PumpOptions } from './event-stream.ts';
+import type { GraphqlEndpoint } from './graphql-endpoint.ts';
+import { readParams } from './graphql-params.ts';
+import { GRAPHQL_PATH } from './limits.ts';
+import { factsOf } from './request-facts.ts';
+import { refuse } from './respond.ts';
+
+export interface GraphqlHttpOptions extends PumpOptions {
+  endpoint: GraphqlEndpoint;
+}
+
+/** Answers a GraphQL request over HTTP: one JSON document, or an event stream for a subscription. */
+export async function answerGraphql(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { endpoint, ...pump }: GraphqlHttpOptions,
+  { url, requestId }: { url: URL; requestId: string },
+): Promise<void> {
+  const read = await readParams(request, url);
+  if ('refusal' in read) {
+    refuse(response, read.refusal);
+    return;
+  }
+  // The request gets no abort signal: Yoga would drop a subscription that starts just after its client left, and
+  // nobody would end it. Here the answer always arrives, and pumpBody cancels what has no reader.
+  const answer = await endpoint.handleRequest(
+    new Request(new URL(GRAPHQL_PATH, 'http://localhost'), {
+      method: request.method ?? 'GET',
+      headers: { accept: request.headers.accept ?? '*/*' },
+    }),
+    { facts: factsOf(request, requestId), params: read.params },
+  );
+  await send(answer, response, pump);
+}
+
+async function send(answer: Response, response: ServerResponse, pump: PumpOptions): Promise<void> {
+  if (answer.body === null) {
+    refuse(response, {
+      status: answer.status,
+      code: answer.status === 406 ? 'NOT_ACCEPTABLE' : 'BAD_REQUEST',
+      message: 'Accept application/json for a query or mutation, text/event-stream for a subscription.',
+    });
+    return;
+  }
+  const isStream = !(answer.headers.get('content-type') ?? '').includes('json');
+  for (const [name, value] of answer.headers) {
+    // Node names the connection's fate itself, and knows better while the server is stopping.
+    if (name !== 'connection' && name !== 'content-encoding') response.setHeader(name, value);
+  }
+  if (!isStream) {
+    const body = Buffer.from(await answer.arrayBuffer());
+    response.setHeader('Cache-Control', 'no-store');
+    response.writeHead(answer.status, { 'Content-Length': body.length }).end(body);
+    return;
+  }
+  // Tells nginx to pass events on as they come.
+  response.setHeader('X-Accel-Buffering', 'no');
+  response.writeHead(answer.status);
+  await pumpBody(answer.body, response, pump);
+}

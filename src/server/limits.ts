@@ -1,0 +1,68 @@
+/**
+ * The bounds of the public surface. Each protects the process from one client; none is reached by ordinary use.
+ * Sizes in bytes unless the name says otherwise.
+ */
+
+/** Path of the GraphQL endpoint, for HTTP and websockets alike. */
+export const GRAPHQL_PATH = '/graphql';
+
+/** Largest request body and largest websocket message. */
+export const MAX_BODY_BYTES = 1_000_000;
+
+/**
+ * How much of a body that is too large is still read, and thrown away. A client that is answered while it sends often
+ * sees a reset connection instead of the answer.
+ */
+export const MAX_DISCARDED_BYTES = 64_000_000;
+
+/** Longest GraphQL document, in characters; values belong into variables, which only the body's limit bounds. */
+export const MAX_QUERY_CHARACTERS = 64_000;
+
+/** Most lexical tokens of a document. The parser stops there, so that no document costs more than that. */
+export const MAX_QUERY_TOKENS = 5_000;
+
+/** Deepest nesting of fields; the Relay path jobs → edges → node → executions → edges → node → job takes 7. */
+export const MAX_QUERY_DEPTH = 15;
+
+/**
+ * Most fields of an operation after its fragments are written out: fragments that spread one another grow
+ * exponentially out of a short document.
+ */
+export const MAX_QUERY_FIELDS = 2_000;
+
+/** Most aliases of an operation, counted as fields are: the same expensive field can be asked for under many names. */
+export const MAX_QUERY_ALIASES = 250;
+
+/** Characters of documents whose parsed form is kept for the next request; the parsed form is some 50 times larger. */
+export const MAX_CACHED_QUERY_CHARACTERS = 500_000;
+
+/** Most websockets open at once; further upgrades are answered with 503. */
+export const MAX_WEBSOCKETS = 20_000;
+
+/** Most operations running at once on one websocket; a further one is answered with an error of its own. */
+export const MAX_OPERATIONS_PER_SOCKET = 200;
+
+/** Time for a new websocket to send `connection_init`. */
+export const CONNECTION_INIT_TIMEOUT_MS = 10_000;
+
+/** How often websockets are pinged; one that has not answered by the next ping is gone. */
+export const KEEP_ALIVE_MS = 12_000;
+
+/** Unsent bytes on one websocket above which nothing more is read from it, since every message may earn an answer. */
+export const MAX_BUFFERED_BYTES = 256_000;
+
+/** How long a subscriber may take in nothing at all of what waits for it, before it is disconnected. */
+export const SLOW_READER_TIMEOUT_MS = 60_000;
+
+/** How long a health check may take before its endpoint answers without it. */
+export const HEALTH_TIMEOUT_MS = 2_000;
+
+/** How long `stop` waits for running requests and for clients to close their websockets. */
+export const STOP_TIMEOUT_MS = 10_000;
+
+/** Time for a client to send its headers, and its whole request. */
+export const HEADERS_TIMEOUT_MS = 20_000;
+export const REQUEST_TIMEOUT_MS = 60_000;
+
+/** How long an idle connection is kept: longer than the 60 s of common proxies, which else reuse a closed one. */
+export const IDLE_CONNECTION_TIMEOUT_MS = 65_000;

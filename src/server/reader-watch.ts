@@ -1,0 +1,98 @@
+import type { WebSocket } from 'ws';
+import { MAX_BUFFERED_BYTES } from './limits.ts';
+
+/** "Try again later": clients reconnect on it, and resume from their last cursor. */
+export const SLOW_READER_CODE = 1013;
+export const SLOW_READER_REASON = 'Reading too slowly: reconnect and resume from the last cursor';
+
+/** How long a slow reader may take to receive the reason before the connection is cut. */
+const CLOSE_GRACE_MS = 2_000;
+
+export interface ReaderWatch {
+  /**
+   * Sends a message; resolves once it is handed to the operating system, which is how backpressure reaches the source.
+   * On a socket that is closing it resolves when the socket is closed: resolving at once would let an operation run
+   * through its source without pause, and the event that ends it would never get its turn.
+   */
+  send: (data: string) => Promise<void>;
+  ping: () => void;
+  /** Whether anything waits for the client to read on. While it does, missing pongs mean nothing. */
+  isBehind: () => boolean;
+  /** To be called when the socket is closed. */
+  dispose: () => void;
+}
+
+/**
+ * Bounds what one client can make the server hold. Messages wait for the client one per operation, since an operation
+ * takes its next result only after `send` resolved. While much waits, nothing more is read from the client, since
+ * each message may earn an answer. A client that takes in nothing for a long time is disconnected.
+ */
+export function watchReader(
+  socket: WebSocket,
+  { slowReaderTimeoutMs, onStuck }: { slowReaderTimeoutMs: number; onStuck: () => void },
+): ReaderWatch {
+  let waiting = 0;
+  let stuckTimer: NodeJS.Timeout | undefined;
+  let cutTimer: NodeJS.Timeout | undefined;
+  let tellGone = (): void => undefined;
+  const gone = new Promise<void>((resolve) => (tellGone = resolve));
+
+  function disconnect(): void {
+    if (socket.readyState !== socket.OPEN) return;
+    onStuck();
+    socket.close(SLOW_READER_CODE, SLOW_READER_REASON);
+    cutTimer = setTimeout(() => {
+      socket.terminate();
+    }, CLOSE_GRACE_MS);
+  }
+
+  /** Runs one write, which calls back once the operating system has it, or when the socket is gone. */
+  function write(
+    start: (written: (error?: Error | null) => void) => void,
+    done: (error?: Error | null) => void,
+  ): void {
+    waiting += 1;
+    if (waiting === 1) stuckTimer = setTimeout(disconnect, slowReaderTimeoutMs);
+    start((error) => {
+      waiting -= 1;
+      // Whatever was written is progress, so the time counts anew for what still waits.
+      clearTimeout(stuckTimer);
+      if (waiting > 0) stuckTimer = setTimeout(disconnect, slowReaderTimeoutMs);
+      if (socket.isPaused && socket.bufferedAmount <= MAX_BUFFERED_BYTES) socket.resume();
+      done(error);
+    });
+    if (socket.bufferedAmount > MAX_BUFFERED_BYTES) socket.pause();
+  }
+
+  return {
+    async send(data) {
+      if (socket.readyState !== socket.OPEN) return gone;
+      const failed = await new Promise<boolean>((resolve) => {
+        write(
+          (written) => {
+            socket.send(data, written);
+          },
+          (error) => {
+            resolve(error !== undefined && error !== null);
+          },
+        );
+      });
+      if (failed) await gone;
+    },
+    ping() {
+      if (socket.readyState !== socket.OPEN) return;
+      write(
+        (written) => {
+          socket.ping(undefined, false, written);
+        },
+        () => undefined,
+      );
+    },
+    isBehind: () => waiting > 0,
+    dispose() {
+      clearTimeout(stuckTimer);
+      clearTimeout(cutTimer);
+      tellGone();
+    },
+  };
+}

@@ -1,0 +1,26 @@
+import type { IncomingMessage } from 'node:http';
+
+/** What the transport knows about one operation; everything else of the GraphQL context is made from it. */
+export interface RequestFacts {
+  /** Identifies the operation in logs, audit rows and the `X-Request-Id` header. */
+  requestId: string;
+  /** Who asks, as the audit log names it. */
+  actor: string;
+  /** Address of the peer, which is the proxy where there is one; null once the connection is gone. */
+  address: string | null;
+}
+
+/** The actor of every request for as long as the API has no authentication. */
+export const ANONYMOUS_ACTOR = 'anonymous';
+
+const SANE_REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
+
+/** The caller's `X-Request-Id` where it is harmless in a log line, else a drawn one. */
+export function requestIdOf(request: IncomingMessage, newId: () => string): string {
+  const given = request.headers['x-request-id'];
+  return typeof given === 'string' && SANE_REQUEST_ID.test(given) ? given : newId();
+}
+
+export function factsOf(request: IncomingMessage, requestId: string): RequestFacts {
+  return { requestId, actor: ANONYMOUS_ACTOR, address: request.socket.remoteAddress ?? null };
+}

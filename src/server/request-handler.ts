@@ -1,0 +1,133 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ErrorMask } from './error-mask.ts';
+import type { OpenStream } from './event-stream.ts';
+import { createGraphiqlPage, wantsGraphiql } from './graphiql.ts';
+import type { GraphqlEndpoint } from './graphql-endpoint.ts';
+import { answerGraphql } from './graphql-http.ts';
+import { createHealthEndpoint } from './health.ts';
+import type { HealthReport } from './health.ts';
+import { GRAPHQL_PATH } from './limits.ts';
+import type { OriginPolicy } from './origins.ts';
+import { requestIdOf } from './request-facts.ts';
+import { methodNotAllowed, refuse, sendJson } from './respond.ts';
+import type { ServerLog } from './server-log.ts';
+
+export interface RequestHandlerOptions {
+  endpoint: GraphqlEndpoint;
+  origins: OriginPolicy;
+  maskError: ErrorMask;
+  health: () => Promise<HealthReport>;
+  healthTimeoutMs?: number;
+  graphiql: boolean;
+  version: string;
+  log: ServerLog;
+  newId: () => string;
+  isStopping: () => boolean;
+  openStreams: Set<OpenStream>;
+  slowReaderTimeoutMs: number;
+}
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** Routes every HTTP request, gives it its id, writes its line in the log, and answers what nobody else did. */
+export function createRequestHandler(options: RequestHandlerOptions): Handler {
+  const { log, newId, isStopping, maskError } = options;
+  const route = createRoutes(options);
+
+  return (request, response) => {
+    const requestId = requestIdOf(request, newId);
+    const url = parseTarget(request);
+    response.setHeader('X-Request-Id', requestId);
+    response.setHeader('X-Content-Type-Options', 'nosniff');
+    if (isStopping()) response.setHeader('Connection', 'close');
+    logWhenDone(request, response, { log, requestId, path: url?.pathname });
+
+    if (url === null) {
+      refuse(response, { status: 400, code: 'BAD_REQUEST', message: 'The request target is not a path.' });
+      return;
+    }
+    route(request, response, { url, requestId }).catch((error: unknown) => {
+      // A client that left in the middle of its body is no fault, and hears nothing.
+      if (request.destroyed && !request.complete) return;
+      const { message, extensions } = maskError(error);
+      if (response.headersSent) response.destroy();
+      else
+        sendJson(response, 500, {
+          errors: [{ message, extensions: { code: extensions['code'], errorId: extensions['errorId'] } }],
+        });
+    });
+  };
+}
+
+type Route = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  target: { url: URL; requestId: string },
+) => Promise<void>;
+
+function createRoutes(options: RequestHandlerOptions): Route {
+  const { endpoint, origins, graphiql, version, openStreams, slowReaderTimeoutMs } = options;
+  const answerHealth = createHealthEndpoint({
+    health: options.health,
+    log: options.log,
+    isStopping: options.isStopping,
+    ...(options.healthTimeoutMs !== undefined && { timeoutMs: options.healthTimeoutMs }),
+  });
+  const sendGraphiql = graphiql ? createGraphiqlPage(version) : null;
+
+  return async (request, response, target) => {
+    const path = target.url.pathname;
+    if (path === GRAPHQL_PATH || path === `${GRAPHQL_PATH}/`) {
+      if (origins.applyCors(request, response)) return;
+      if (request.method !== 'GET' && request.method !== 'POST') {
+        refuse(response, methodNotAllowed('GET, POST, OPTIONS'));
+      } else if (sendGraphiql && wantsGraphiql(request)) {
+        await sendGraphiql(request, response);
+      } else {
+        await answerGraphql(request, response, { endpoint, openStreams, slowReaderTimeoutMs }, target);
+      }
+      return;
+    }
+    if (await answerHealth(path, request, response)) return;
+    if (path !== '/') {
+      refuse(response, {
+        status: 404,
+        code: 'NOT_FOUND',
+        message: `Nothing is here; the API is at ${GRAPHQL_PATH}.`,
+      });
+    } else if (request.method !== 'GET' && request.method !== 'HEAD') {
+      refuse(response, methodNotAllowed('GET, HEAD'));
+    } else if (graphiql && request.headers.accept?.includes('text/html')) {
+      response.writeHead(302, { Location: GRAPHQL_PATH }).end();
+    } else {
+      sendJson(response, 200, { name: 'job-scheduler', version, graphql: GRAPHQL_PATH, health: '/health' });
+    }
+  };
+}
+
+/** Null for what is no path, such as the `*` of `OPTIONS *`. */
+function parseTarget(request: IncomingMessage): URL | null {
+  const target = request.url ?? '';
+  return target.startsWith('/') && URL.canParse(target, 'http://localhost')
+    ? new URL(target, 'http://localhost')
+    : null;
+}
+
+function logWhenDone(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { log, requestId, path }: { log: ServerLog; requestId: string; path: string | undefined },
+): void {
+  const startedAtMs = performance.now();
+  response.once('close', () => {
+    log.debug('Request answered', {
+      requestId,
+      method: request.method,
+      path,
+      status: response.statusCode,
+      durationMs: Math.round(performance.now() - startedAtMs),
+      // A stream that its reader ended, or a client that left before its answer.
+      clientLeft: !response.writableFinished,
+    });
+  });
+}

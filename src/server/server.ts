@@ -1,0 +1,138 @@
+import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import type { GraphQLSchema } from 'graphql';
+import { createErrorMask } from './error-mask.ts';
+import type { OpenStream } from './event-stream.ts';
+import { createGraphqlEndpoint } from './graphql-endpoint.ts';
+import type { CreateContext } from './graphql-endpoint.ts';
+import type { HealthReport } from './health.ts';
+import * as limits from './limits.ts';
+import { listen } from './listen.ts';
+import type { Listening } from './listen.ts';
+import { createOriginPolicy } from './origins.ts';
+import { createRequestHandler } from './request-handler.ts';
+import type { ServerLog } from './server-log.ts';
+import { createWebsocketEndpoint } from './websocket-endpoint.ts';
+import { createOperationServer } from './websocket-operations.ts';
+
+export interface HttpServerOptions {
+  schema: GraphQLSchema;
+  createContext: CreateContext;
+  host: string;
+  /** 0 takes any free port. */
+  port: number;
+  /** Origins besides the server's own whose pages may call the API; `*` for all. */
+  corsOrigins: readonly string[];
+  graphiql: boolean;
+  health: () => Promise<HealthReport>;
+  version: string;
+  log: ServerLog;
+  /** Draws request and error ids. */
+  newId?: () => string;
+  keepAliveMs?: number;
+  slowReaderTimeoutMs?: number;
+  stopTimeoutMs?: number;
+  healthTimeoutMs?: number;
+}
+
+export interface HttpServer {
+  /** @throws Error in words for the operator, where the port or the host cannot be had */
+  start: () => Promise<Listening>;
+  /**
+   * Stops accepting, tells websocket clients that the server goes away (1001), ends event streams, lets running
+   * requests finish, and resolves when the last connection is closed. What is still open after `stopTimeoutMs` is cut.
+   */
+  stop: () => Promise<void>;
+}
+
+/** The server that clients talk to: GraphQL over HTTP, server-sent events and websockets, GraphiQL, and health. */
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  const { log, newId = randomUUID, stopTimeoutMs = limits.STOP_TIMEOUT_MS } = options;
+  const slowReaderTimeoutMs = options.slowReaderTimeoutMs ?? limits.SLOW_READER_TIMEOUT_MS;
+  const origins = createOriginPolicy(options.corsOrigins);
+  const maskError = createErrorMask({ log, newId });
+  const endpoint = createGraphqlEndpoint({
+    schema: options.schema,
+    createContext: options.createContext,
+    maskError,
+  });
+  const openStreams = new Set<OpenStream>();
+  let stopping: Promise<void> | undefined;
+
+  const http = createServer({
+    headersTimeout: limits.HEADERS_TIMEOUT_MS,
+    requestTimeout: limits.REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: limits.IDLE_CONNECTION_TIMEOUT_MS,
+  });
+  const websockets = createWebsocketEndpoint({
+    operations: createOperationServer(endpoint, maskError),
+    origins,
+    log,
+    newId,
+    keepAliveMs: options.keepAliveMs ?? limits.KEEP_ALIVE_MS,
+    slowReaderTimeoutMs,
+  });
+  const isStopping = () => stopping !== undefined;
+
+  http.on('upgrade', websockets.upgrade);
+  http.on(
+    'request',
+    createRequestHandler({
+      ...options,
+      newId,
+      endpoint,
+      origins,
+      maskError,
+      isStopping,
+      openStreams,
+      slowReaderTimeoutMs,
+    }),
+  );
+
+  return {
+    start: () => listen(http, options.host, options.port),
+    stop: () =>
+      (stopping ??= closeServer(http, stopTimeoutMs, {
+        end: () => {
+          websockets.close();
+          for (const stream of openStreams) stream.end();
+        },
+        ended: websockets.ended,
+        cut: () => {
+          log.warn('Connections did not end in time and are cut', { stopTimeoutMs });
+          websockets.terminate();
+        },
+      })),
+  };
+}
+
+/** Closes the listener at once, and each connection as soon as it has nothing left to answer. */
+async function closeServer(
+  http: Server,
+  timeoutMs: number,
+  { end, ended, cut }: { end: () => void; ended: () => Promise<void>; cut: () => void },
+): Promise<void> {
+  if (!http.listening) return;
+  // A connection that is kept alive becomes idle only after its answer, and would keep the server open.
+  const sweep = setInterval(() => {
+    http.closeIdleConnections();
+  }, 50);
+  const listenerClosed = new Promise<void>((resolve) => {
+    http.close(() => {
+      resolve();
+    });
+  });
+  end();
+  let limit: NodeJS.Timeout | undefined;
+  const timeUp = new Promise<void>((resolve) => {
+    limit = setTimeout(() => {
+      cut();
+      http.closeAllConnections();
+      resolve();
+    }, timeoutMs);
+  });
+  await Promise.race([listenerClosed.then(ended), timeUp]);
+  clearInterval(sweep);
+  clearTimeout(limit);
+}

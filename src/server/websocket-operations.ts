@@ -1,0 +1,120 @@
+import { getOperationAST, GraphQLError } from 'graphql';
+import type {
+  DocumentNode,
+  ExecutionArgs,
+  FormattedExecutionResult,
+  GraphQLFormattedError,
+  GraphQLSchema,
+} from 'graphql';
+import { makeServer } from 'graphql-ws';
+import type { ExecutionResult, OperationResult, Server, SubscribePayload } from 'graphql-ws';
+import type { ErrorMask } from './error-mask.ts';
+import type { GraphqlEndpoint } from './graphql-endpoint.ts';
+import { CONNECTION_INIT_TIMEOUT_MS, MAX_OPERATIONS_PER_SOCKET } from './limits.ts';
+import type { RequestFacts } from './request-facts.ts';
+
+/** What belongs to one websocket. */
+export interface SocketFacts {
+  /** The facts of the socket's next operation; each operation has a request id of its own. */
+  nextOperation: () => RequestFacts;
+}
+
+/** Yoga's pipeline for one operation; its own type says `any`. */
+interface Pipeline {
+  schema: GraphQLSchema;
+  parse: (query: string) => DocumentNode;
+  validate: (schema: GraphQLSchema, document: DocumentNode) => readonly GraphQLError[];
+  contextFactory: () => Promise<object>;
+  execute: (args: ExecutionArgs) => OperationResult;
+  subscribe: (args: ExecutionArgs) => OperationResult;
+}
+type OperationArgs = ExecutionArgs & { pipeline: Pipeline };
+
+/**
+ * The protocol graphql-transport-ws over Yoga's pipeline. An operation that cannot be parsed, validated or started
+ * gets an `error` message of its own. Left to itself, graphql-ws closes the socket for a syntax error and for anything
+ * thrown on the way (4500, with the error's text as the reason), and the client loses its other subscriptions.
+ */
+export function createOperationServer(endpoint: GraphqlEndpoint, maskError: ErrorMask): Server<SocketFacts> {
+  return makeServer<Record<string, unknown> | undefined, SocketFacts>({
+    connectionInitWaitTimeout: CONNECTION_INIT_TIMEOUT_MS,
+    onSubscribe: async ({ subscriptions, extra }, _id, payload) => {
+      if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET) return [tooManyOperations()];
+      try {
+        return await prepare(endpoint, extra.nextOperation(), payload);
+      } catch (error) {
+        return [maskError(error)];
+      }
+    },
+    execute: (args) => guarded(maskError, () => pipelineOf(args).execute(args)),
+    subscribe: (args) => guarded(maskError, () => pipelineOf(args).subscribe(args)),
+    onNext: (_context, _id, _payload, _args, result) => (result.errors ? formatResult(result) : undefined),
+    onError: (_context, _id, _payload, errors) => errors.map((error) => format(maskError(error))),
+  });
+}
+
+/** What {@link pipelineOf} finds again: graphql-ws hands `execute` the same object that `onSubscribe` returned. */
+async function prepare(
+  endpoint: GraphqlEndpoint,
+  facts: RequestFacts,
+  { query, variables, operationName }: SubscribePayload,
+): Promise<OperationArgs | readonly GraphQLError[]> {
+  const pipeline = endpoint.getEnveloped({ facts }) as Pipeline;
+  const document = pipeline.parse(query);
+  const errors = pipeline.validate(pipeline.schema, document);
+  if (errors.length > 0) return errors;
+  if (!getOperationAST(document, operationName)) return [unknownOperation()];
+  return {
+    schema: pipeline.schema,
+    document,
+    variableValues: variables ?? null,
+    operationName: operationName ?? null,
+    contextValue: await pipeline.contextFactory(),
+    pipeline,
+  };
+}
+
+function pipelineOf(args: ExecutionArgs): Pipeline {
+  return (args as OperationArgs).pipeline;
+}
+
+/** Executors return their errors, but a plugin around them may throw. */
+async function guarded(
+  maskError: ErrorMask,
+  run: () => OperationResult | Promise<OperationResult>,
+): Promise<AsyncIterable<ExecutionResult> | AsyncGenerator<ExecutionResult> | ExecutionResult> {
+  try {
+    return await run();
+  } catch (error) {
+    return { errors: [maskError(error)] };
+  }
+}
+
+function formatResult({ data, errors = [], extensions }: ExecutionResult): FormattedExecutionResult {
+  return {
+    ...(data !== undefined && { data }),
+    errors: errors.map(format),
+    ...(extensions && { extensions }),
+  };
+}
+
+/** `http` is for the HTTP transport only, which removes it too. */
+function format(error: GraphQLError): GraphQLFormattedError {
+  const { extensions, ...rest } = error.toJSON();
+  if (!extensions) return rest;
+  const shown = { ...extensions };
+  delete shown['http'];
+  return { ...rest, extensions: shown };
+}
+
+function tooManyOperations(): GraphQLError {
+  return new GraphQLError(`One websocket runs at most ${MAX_OPERATIONS_PER_SOCKET} operations at once.`, {
+    extensions: { code: 'TOO_MANY_OPERATIONS' },
+  });
+}
+
+function unknownOperation(): GraphQLError {
+  return new GraphQLError('Could not determine which operation of the document to execute.', {
+    extensions: { code: 'OPERATION_RESOLUTION_FAILURE' },
+  });
+}

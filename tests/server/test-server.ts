@@ -1,0 +1,68 @@
+import { onTestFinished } from 'vitest';
+import type { HealthReport } from '../../src/server/health.ts';
+import { createHttpServer } from '../../src/server/server.ts';
+import type { HttpServer, HttpServerOptions } from '../../src/server/server.ts';
+import { smallSchema } from './small-schema.ts';
+import type { SmallSchema } from './small-schema.ts';
+
+export type LoggedLine = { level: string; message: string; fields: Record<string, unknown> };
+
+export type TestServer = SmallSchema & {
+  url: string;
+  port: number;
+  server: HttpServer;
+  log: LoggedLine[];
+  logged: (message: string) => LoggedLine[];
+};
+
+export const HEALTHY: HealthReport = {
+  status: 'UP',
+  version: '1.2.3',
+  uptimeSeconds: 5,
+  database: { status: 'UP', latencyMs: 1, message: null },
+  scheduler: { status: 'UP', message: null },
+};
+
+/** Starts the server over the small schema on a free port; stopped when the test ends. */
+export async function startTestServer(options: Partial<HttpServerOptions> = {}): Promise<TestServer> {
+  const small = smallSchema();
+  const log: LoggedLine[] = [];
+  const server = createHttpServer(serverOptions(small, log, options));
+  const { url, port } = await server.start();
+  onTestFinished(() => server.stop());
+  return {
+    ...small,
+    url,
+    port,
+    server,
+    log,
+    logged: (message) => log.filter((line) => line.message === message),
+  };
+}
+
+/** The options of a test's server, for tests that start it themselves. */
+export function serverOptions(
+  { schema }: SmallSchema,
+  log: LoggedLine[],
+  options: Partial<HttpServerOptions> = {},
+): HttpServerOptions {
+  const write =
+    (level: string) =>
+    (message: string, fields: Record<string, unknown> = {}): void => {
+      log.push({ level, message, fields });
+    };
+  return {
+    schema,
+    createContext: (facts) => ({ ...facts }),
+    host: '127.0.0.1',
+    port: 0,
+    corsOrigins: [],
+    graphiql: true,
+    health: () => Promise.resolve(HEALTHY),
+    version: '1.2.3',
+    log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
+    // Short, since a test that stops its server has nothing left that would be worth waiting for.
+    stopTimeoutMs: 1_000,
+    ...options,
+  };
+}
