@@ -20,9 +20,9 @@ const NEXT_ADDRESS_AFTER_MS = 500;
 export type Connections = {
   agents: { http: http.Agent; https: https.Agent };
   /** Sockets open at this moment, in use or kept. */
-  openCount(): number;
+  openCount: () => number;
   /** Closes all of them, those in use as well. */
-  close(): void;
+  close: () => void;
 };
 
 /**

@@ -58,7 +58,8 @@ export function describeFailure(error: unknown, host: string): CallFailure {
 
   const code = codeOf(root) ?? codeOf(error) ?? 'UNKNOWN';
   const text = root instanceof Error ? root.message : '';
-  if (DNS_CODES.has(code)) return failure('DNS', `The name of ${host} could not be resolved (${code}).`);
+  if (DNS_CODES.has(code) || isLookupError(root))
+    return failure('DNS', `The name of ${host} could not be resolved (${code}).`);
   // Node reports a handshake that the target broke off as a reset; only the text tells.
   if (code === 'ECONNRESET' && text.includes('before secure TLS connection')) {
     return failure('TLS', `${host} closed the connection during the TLS handshake (${code}).`);
@@ -105,6 +106,11 @@ function rootCause(error: unknown): unknown {
     else break;
   }
   return current;
+}
+
+/** The resolver also fails with general codes, such as EINVAL for a name that is no name. */
+function isLookupError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && error.syscall === 'getaddrinfo';
 }
 
 function codeOf(error: unknown): string | null {

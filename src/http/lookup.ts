@@ -24,7 +24,9 @@ export function createLookup(
     const key = `${hostname} ${String(options.family ?? 0)} ${options.hints ?? 0}`;
     const shared = underWay.get(key);
     if (shared) return shared;
-    const answer = resolveAll(hostname, options).finally(() => underWay.delete(key));
+    const answer = Promise.resolve()
+      .then(() => resolveAll(hostname, options))
+      .finally(() => underWay.delete(key));
     underWay.set(key, answer);
     return answer;
   };

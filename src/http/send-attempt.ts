@@ -41,7 +41,7 @@ export type PlainCall = {
 };
 
 export type CallOptions = {
-  /** Ends the call with the outcome `aborted`. */
+  /** Ends the call with the outcome `aborted`. One for each call: node warns when many share one. */
   signal: AbortSignal;
   /** For the whole call: name lookup, connecting, every redirect and the last byte of the body. */
   timeoutMs: number;
@@ -54,13 +54,13 @@ export type SentAttempt = SentCall & { request: ShownRequest };
 
 export type Sender = {
   /** Makes one attempt's call. Never rejects for what the target did, nor for a request that cannot be sent. */
-  sendAttempt(request: OutgoingRequest, options: CallOptions): Promise<SentAttempt>;
+  sendAttempt: (request: OutgoingRequest, options: CallOptions) => Promise<SentAttempt>;
   /** The same for a call of any other kind. */
-  send(call: PlainCall, options: CallOptions): Promise<SentCall>;
+  send: (call: PlainCall, options: CallOptions) => Promise<SentCall>;
   /** Sockets open at this moment, in use or kept for the next call. */
-  openSockets(): number;
+  openSockets: () => number;
   /** Aborts what is in flight and closes every connection. Later calls give `aborted` at once. */
-  close(): void;
+  close: () => void;
 };
 
 /** The reason of an abort that our own timer asked for. */

@@ -30,7 +30,7 @@ export type TargetGuard = {
    * only {@link TargetGuard.lookup} can know. Call it for each URL before it is connected to, redirects included:
    * Node looks up no address literal.
    */
-  blockedAddressIn(url: URL): string | null;
+  blockedAddressIn: (url: URL) => string | null;
   /**
    * For `net.connect`. Resolves a name and fails with {@link BlockedTargetError} if any of its addresses is blocked.
    * The addresses that were checked are the ones connected to, so a name server that answers differently the second

@@ -5,9 +5,9 @@ export type BodyText = { text: string; truncated: boolean };
 
 export type TextCollector = {
   /** Takes a chunk; true once there is more than is kept, so that reading on is pointless. */
-  add(chunk: Uint8Array): boolean;
+  add: (chunk: Uint8Array) => boolean;
   /** What was gathered, cut between characters. */
-  finish(): BodyText;
+  finish: () => BodyText;
 };
 
 /**

@@ -362,10 +362,13 @@ describe('a target that cannot be reached', () => {
     byName.close();
   });
 
-  it('ends with DNS where its name does not exist', async () => {
-    const { outcome } = await sender.sendAttempt(request('http://no-such-name.invalid/'), unhurried());
-    expect(outcome).toMatchObject({ kind: 'failed', reason: 'DNS' });
-  });
+  it.each(['no-such-name.invalid', 'a'.repeat(300), 'a..b', '*.invalid'])(
+    'ends with DNS where its name is %s',
+    async (name) => {
+      const { outcome } = await sender.sendAttempt(request(`http://${name}/`), unhurried());
+      expect(outcome).toMatchObject({ kind: 'failed', reason: 'DNS' });
+    },
+  );
 
   it.each(['ENOTFOUND', 'EAI_AGAIN'])('ends with DNS where the resolver fails with %s', async (code) => {
     const resolveAll = () => Promise.reject(Object.assign(new Error('getaddrinfo failed'), { code }));
