@@ -1,5 +1,5 @@
 import { decodePublicId } from '../../domain/public-id.ts';
-import type { LogFeedItem, LogFeedLine } from '../../events/log-feed.ts';
+import type { LogFeedLine } from '../../events/log-feed.ts';
 import { builder } from '../builder.ts';
 import { clientError } from '../errors.ts';
 import { ExecutionLog } from './execution-log.ts';

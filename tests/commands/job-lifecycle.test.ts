@@ -1,0 +1,275 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createJob, type CreateJobInput } from '../../src/commands/create-job.ts';
+import { deleteJob } from '../../src/commands/delete-job.ts';
+import { pauseJob } from '../../src/commands/pause-job.ts';
+import { resumeJob } from '../../src/commands/resume-job.ts';
+import { triggerJob } from '../../src/commands/trigger-job.ts';
+import { encodePublicId } from '../../src/domain/public-id.ts';
+import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
+import {
+  CALLER,
+  clearJobs,
+  type CommandHarness,
+  createCommandHarness,
+  insertExecution,
+  START,
+  valueOf,
+} from './harness.ts';
+
+let harness: CommandHarness;
+
+beforeAll(async () => {
+  harness = await createCommandHarness();
+});
+afterAll(async () => {
+  await harness.close();
+});
+beforeEach(async () => {
+  harness.clock.set(START);
+  await clearJobs(harness.pool);
+});
+
+async function existing(input: Partial<CreateJobInput> = {}): Promise<{ id: string; uuid: string }> {
+  const defaults = { name: 'Report', api: 'https://example.test/report', schedule: '0 * * * * *' };
+  const job = valueOf(await createJob(harness.deps, CALLER, { ...defaults, ...input }));
+  return { id: encodePublicId('Job', job.id), uuid: job.id };
+}
+
+async function execution(
+  jobId: string,
+  facts: Partial<Parameters<typeof insertExecution>[1]>,
+): Promise<string> {
+  const id = newUuidV7(new Date(START));
+  await insertExecution(harness.pool, { id, jobId, status: 'PENDING', at: START, ...facts });
+  return id;
+}
+
+async function statuses(): Promise<Record<string, string>> {
+  const { rows } = await harness.pool.query<{ id: string; status: string }>(
+    'SELECT id, status FROM job_executions',
+  );
+  return Object.fromEntries(rows.map(({ id, status }) => [id, status]));
+}
+
+describe('pauseJob', () => {
+  it('stops the schedule and says who, why and until when', async () => {
+    const { id } = await existing();
+    const until = new Date('2025-03-02T00:00:00.000Z');
+    const job = valueOf(await pauseJob(harness.deps, CALLER, { id, reason: 'Maintenance', until }));
+    expect(job).toMatchObject({
+      status: 'PAUSED',
+      nextRunAt: null,
+      pausedAt: new Date(START),
+      pausedBy: 'ada',
+      pauseReason: 'Maintenance',
+      pausedUntil: until,
+      version: 2,
+    });
+    expect((await harness.auditEntries()).map(({ action }) => action)).toEqual(['CREATED', 'PAUSED']);
+  });
+
+  it('cancels what was planned and has not started, and nothing else', async () => {
+    const { id, uuid } = await existing();
+    const planned = await execution(uuid, { scheduledAt: '2025-03-01T11:00:00.000Z' });
+    const interrupted = await execution(uuid, { scheduledAt: '2025-03-01T11:01:00.000Z', started: true });
+    const running = await execution(uuid, { scheduledAt: '2025-03-01T11:02:00.000Z', status: 'RUNNING' });
+    const manual = await execution(uuid, { trigger: 'MANUAL', scheduledAt: null });
+    valueOf(await pauseJob(harness.deps, CALLER, { id }));
+
+    expect(await statuses()).toEqual({
+      [planned]: 'CANCELLED',
+      [interrupted]: 'PENDING',
+      [running]: 'RUNNING',
+      [manual]: 'PENDING',
+    });
+    const events = await harness.events();
+    expect(events.map(({ kind }) => kind)).toEqual(['JOB_CREATED', 'EXECUTION_CANCELLED', 'JOB_PAUSED']);
+    expect(events[1]).toMatchObject({
+      execution_id: planned,
+      status: 'CANCELLED',
+      previous_status: 'PENDING',
+      trigger: 'SCHEDULE',
+      finished_at: new Date(START),
+    });
+    const { rows } = await harness.pool.query('SELECT cancelled_count FROM job_execution_rollups');
+    expect(rows).toEqual([{ cancelled_count: 1 }]);
+  });
+
+  it('changes nothing when it is repeated', async () => {
+    const { id } = await existing();
+    valueOf(await pauseJob(harness.deps, CALLER, { id, reason: 'Why' }));
+    harness.clock.set('2025-03-01T13:00:00.000Z');
+    const again = valueOf(await pauseJob(harness.deps, CALLER, { id, reason: 'Why' }));
+    expect([again.version, again.pausedAt]).toEqual([2, new Date(START)]);
+    expect(await harness.auditEntries()).toHaveLength(2);
+  });
+
+  it('refuses an end that has passed, and text that cannot be stored', async () => {
+    const { id } = await existing();
+    const result = await pauseJob(harness.deps, CALLER, { id, until: new Date(START), reason: 'a\0b' });
+    const issues = !result.ok && result.errors[0]?.kind === 'ValidationError' ? result.errors[0].issues : [];
+    expect(issues.map(({ path }) => path)).toEqual([['reason'], ['until']]);
+  });
+});
+
+describe('resumeJob', () => {
+  it('goes on from the next slot and replays nothing', async () => {
+    const { id } = await existing();
+    valueOf(await pauseJob(harness.deps, CALLER, { id, reason: 'Why' }));
+    harness.clock.set('2025-03-01T14:30:30.000Z');
+    const job = valueOf(await resumeJob(harness.deps, CALLER, { id }));
+    expect(job).toMatchObject({
+      status: 'ACTIVE',
+      nextRunAt: new Date('2025-03-01T14:31:00.000Z'),
+      pausedAt: null,
+      pauseReason: null,
+      pausedBy: null,
+    });
+  });
+
+  it('completes a one-off whose instant passed meanwhile', async () => {
+    const { id } = await existing({ schedule: null, runAt: new Date('2025-03-01T13:00:00.000Z') });
+    valueOf(await pauseJob(harness.deps, CALLER, { id }));
+    harness.clock.set('2025-03-01T13:00:01.000Z');
+    const job = valueOf(await resumeJob(harness.deps, CALLER, { id }));
+    expect([job.status, job.nextRunAt]).toEqual(['COMPLETED', null]);
+    expect((await harness.events()).map(({ kind }) => kind).slice(-2)).toEqual([
+      'JOB_RESUMED',
+      'JOB_COMPLETED',
+    ]);
+  });
+
+  it('leaves an active job as it is, and refuses a completed one', async () => {
+    const { id, uuid } = await existing();
+    expect(valueOf(await resumeJob(harness.deps, CALLER, { id })).version).toBe(1);
+    await harness.pool.query(`UPDATE jobs SET status = 'COMPLETED', next_run_at = NULL WHERE id = $1`, [
+      uuid,
+    ]);
+    expect(await resumeJob(harness.deps, CALLER, { id })).toMatchObject({
+      ok: false,
+      errors: [{ kind: 'ConflictError' }],
+    });
+    expect(await pauseJob(harness.deps, CALLER, { id })).toMatchObject({
+      ok: false,
+      errors: [{ kind: 'ConflictError' }],
+    });
+  });
+});
+
+describe('deleteJob', () => {
+  it('cancels all that waits and asks what runs to stop', async () => {
+    const { id, uuid } = await existing();
+    const waiting = await execution(uuid, { trigger: 'MANUAL', scheduledAt: null });
+    const retrying = await execution(uuid, {
+      status: 'RETRYING',
+      started: true,
+      scheduledAt: '2025-03-01T11:01:00.000Z',
+    });
+    const running = await execution(uuid, { status: 'RUNNING', scheduledAt: '2025-03-01T11:02:00.000Z' });
+    const job = valueOf(await deleteJob(harness.deps, CALLER, { id }));
+    expect(job).toMatchObject({ status: 'DELETED', deletedAt: new Date(START), nextRunAt: null, version: 2 });
+
+    expect(await statuses()).toEqual({
+      [waiting]: 'CANCELLED',
+      [retrying]: 'CANCELLED',
+      [running]: 'RUNNING',
+    });
+    const { rows } = await harness.pool.query(
+      'SELECT cancel_requested_at FROM job_executions WHERE id = $1',
+      [running],
+    );
+    expect(rows).toEqual([{ cancel_requested_at: new Date(START) }]);
+    expect((await harness.events()).map(({ kind }) => kind)).toEqual([
+      'JOB_CREATED',
+      'EXECUTION_CANCELLED',
+      'EXECUTION_CANCELLED',
+      'JOB_DELETED',
+    ]);
+  });
+
+  it('leaves nothing that other commands could find', async () => {
+    const { id } = await existing();
+    valueOf(await deleteJob(harness.deps, CALLER, { id }));
+    for (const command of [deleteJob, pauseJob, resumeJob, triggerJob]) {
+      expect(await command(harness.deps, CALLER, { id })).toMatchObject({
+        ok: false,
+        errors: [{ kind: 'NotFoundError', id }],
+      });
+    }
+  });
+
+  it('refuses a version that is not current', async () => {
+    const { id } = await existing();
+    const result = await deleteJob(harness.deps, CALLER, { id, expectedVersion: 7 });
+    expect(result).toMatchObject({
+      ok: false,
+      errors: [{ kind: 'VersionConflictError', currentVersion: 1 }],
+    });
+  });
+});
+
+describe('triggerJob', () => {
+  it('plans an execution that is due at once, with the job’s priority and attempts', async () => {
+    const { id, uuid } = await existing({ priority: 7, retryPolicy: { maxRetries: 2 } });
+    const { executionId } = valueOf(await triggerJob(harness.deps, CALLER, { id, body: { a: 1 } }));
+    const { rows } = await harness.pool.query('SELECT * FROM job_executions');
+    expect(rows).toMatchObject([
+      {
+        id: executionId,
+        job_id: uuid,
+        status: 'PENDING',
+        trigger: 'MANUAL',
+        scheduled_at: null,
+        available_at: new Date(START),
+        priority: 7,
+        max_attempts: 3,
+        body_override: { a: 1 },
+      },
+    ]);
+    const events = await harness.events();
+    expect(events.at(-1)).toMatchObject({
+      kind: 'EXECUTION_PLANNED',
+      execution_id: executionId,
+      status: 'PENDING',
+      trigger: 'MANUAL',
+    });
+    expect((await harness.auditEntries()).at(-1)).toMatchObject({
+      action: 'TRIGGERED',
+      after: { executionId: encodePublicId('Execution', executionId) },
+    });
+  });
+
+  it('answers a repeated idempotency key with the first execution', async () => {
+    const { id } = await existing();
+    const first = valueOf(await triggerJob(harness.deps, CALLER, { id, idempotencyKey: 'once' }));
+    const again = valueOf(await triggerJob(harness.deps, CALLER, { id, idempotencyKey: 'once' }));
+    expect(again).toEqual({ executionId: first.executionId, created: false });
+    const simultaneous = await Promise.all(
+      Array.from({ length: 5 }, () => triggerJob(harness.deps, CALLER, { id, idempotencyKey: 'twice' })),
+    );
+    expect(new Set(simultaneous.map((result) => valueOf(result).executionId)).size).toBe(1);
+    expect(Object.keys(await statuses())).toHaveLength(2);
+    expect((await harness.auditEntries()).filter(({ action }) => action === 'TRIGGERED')).toHaveLength(2);
+  });
+
+  it('runs a paused job by hand', async () => {
+    const { id } = await existing();
+    valueOf(await pauseJob(harness.deps, CALLER, { id }));
+    expect(await triggerJob(harness.deps, CALLER, { id })).toMatchObject({
+      ok: true,
+      value: { created: true },
+    });
+  });
+
+  it('refuses a body and a key beyond their limits', async () => {
+    const { id } = await existing();
+    const result = await triggerJob(harness.deps, CALLER, {
+      id,
+      body: 'x'.repeat(262_144),
+      idempotencyKey: '',
+    });
+    const issues = !result.ok && result.errors[0]?.kind === 'ValidationError' ? result.errors[0].issues : [];
+    expect(issues.map(({ path }) => path)).toEqual([['body'], ['idempotencyKey']]);
+    expect(issues[0]?.message).toContain('262144');
+  });
+});

@@ -1,0 +1,214 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createJob, type CreateJobInput } from '../../src/commands/create-job.ts';
+import { updateJob, type UpdateJobInput } from '../../src/commands/update-job.ts';
+import { encodePublicId } from '../../src/domain/public-id.ts';
+import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
+import type { StoredJob } from '../../src/store/jobs.ts';
+import {
+  CALLER,
+  clearJobs,
+  type CommandHarness,
+  createCommandHarness,
+  insertExecution,
+  START,
+  valueOf,
+} from './harness.ts';
+
+let harness: CommandHarness;
+
+beforeAll(async () => {
+  harness = await createCommandHarness();
+});
+afterAll(async () => {
+  await harness.close();
+});
+beforeEach(async () => {
+  harness.clock.set(START);
+  await clearJobs(harness.pool);
+});
+
+async function existing(input: Partial<CreateJobInput> = {}): Promise<StoredJob> {
+  const result = await createJob(harness.deps, CALLER, {
+    name: 'Report',
+    api: 'https://user:hunter2@example.test/report?token=abc',
+    schedule: '0 * * * * *',
+    headers: { Authorization: 'Bearer s3cret', Accept: 'text/plain' },
+    ...input,
+  });
+  return valueOf(result);
+}
+
+const update = (job: StoredJob, input: Omit<UpdateJobInput, 'id'>) =>
+  updateJob(harness.deps, CALLER, { id: encodePublicId('Job', job.id), ...input });
+
+describe('updateJob', () => {
+  it('changes what is given, leaves the rest, and raises the version', async () => {
+    const job = await existing({ description: 'Old' });
+    harness.clock.set('2025-03-01T12:00:30.000Z');
+    const changed = valueOf(await update(job, { name: 'Renamed', description: null }));
+    expect(changed).toMatchObject({
+      name: 'Renamed',
+      description: null,
+      version: 2,
+      api: job.api,
+      nextRunAt: job.nextRunAt,
+    });
+    expect(changed.updatedAt).toEqual(new Date('2025-03-01T12:00:30.000Z'));
+
+    const [, entry] = await harness.auditEntries();
+    expect(entry).toMatchObject({
+      action: 'UPDATED',
+      before: { name: 'Report', description: 'Old' },
+      after: { name: 'Renamed', description: null },
+    });
+    expect((await harness.events()).map(({ kind }) => kind)).toEqual(['JOB_CREATED', 'JOB_UPDATED']);
+  });
+
+  it('writes nothing where nothing changes', async () => {
+    const job = await existing();
+    const same = valueOf(
+      await update(job, { name: job.name, headers: { ...job.headers }, schedule: job.schedule }),
+    );
+    expect(same.version).toBe(1);
+    expect([await harness.auditEntries(), await harness.events()].map((rows) => rows.length)).toEqual([1, 1]);
+  });
+
+  it('refuses null where a field may not be null', async () => {
+    const job = await existing();
+    const result = await update(job, { name: null, headers: null, timeoutMs: null, status: null });
+    const issues = !result.ok && result.errors[0]?.kind === 'ValidationError' ? result.errors[0].issues : [];
+    expect(issues.map(({ path }) => path[0]).toSorted()).toEqual(['headers', 'name', 'status', 'timeoutMs']);
+  });
+
+  it('keeps secrets where what was read is written back masked', async () => {
+    const job = await existing();
+    const masked = {
+      api: 'https://user:***@example.test/report?token=***',
+      headers: { authorization: '***', Accept: 'application/json' },
+    };
+    const changed = valueOf(await update(job, masked));
+    expect(changed.api).toBe(job.api);
+    expect(changed.headers).toEqual({ authorization: 'Bearer s3cret', Accept: 'application/json' });
+  });
+
+  it('refuses a mask that stands for no secret of the job', async () => {
+    const job = await existing();
+    const result = await update(job, {
+      api: 'https://user:***@other.test/',
+      headers: { 'X-Api-Key': '***' },
+    });
+    const issues = !result.ok && result.errors[0]?.kind === 'ValidationError' ? result.errors[0].issues : [];
+    expect(issues.map(({ path }) => path)).toEqual([['api'], ['headers', 'X-Api-Key']]);
+  });
+
+  it('computes the next run anew from now when the schedule changes', async () => {
+    const job = await existing();
+    harness.clock.set('2025-03-01T12:00:10.000Z');
+    const changed = valueOf(await update(job, { schedule: '*/15 * * * * *' }));
+    expect(changed.nextRunAt).toEqual(new Date('2025-03-01T12:00:15.000Z'));
+  });
+
+  it('keeps a due slot that both the old and the new definition name', async () => {
+    const job = await existing();
+    harness.clock.set('2025-03-01T12:01:00.500Z');
+    const changed = valueOf(await update(job, { endAt: new Date('2026-01-01T00:00:00.000Z') }));
+    expect(changed.nextRunAt).toEqual(new Date('2025-03-01T12:01:00.000Z'));
+  });
+
+  it('replaces a schedule by a one-off', async () => {
+    const job = await existing();
+    const runAt = new Date('2025-03-02T00:00:00.000Z');
+    const both = await update(job, { runAt });
+    expect(both).toMatchObject({ ok: false, errors: [{ kind: 'ValidationError', path: ['runAt'] }] });
+    const changed = valueOf(await update(job, { runAt, schedule: null }));
+    expect([changed.schedule, changed.nextRunAt]).toEqual([null, runAt]);
+  });
+
+  it('makes a completed job active again when it has runs again', async () => {
+    const job = await existing();
+    await harness.pool.query(`UPDATE jobs SET status = 'COMPLETED', next_run_at = NULL WHERE id = $1`, [
+      job.id,
+    ]);
+    expect(await update(job, { name: 'Still complete' })).toMatchObject({
+      ok: true,
+      value: { status: 'COMPLETED' },
+    });
+    const changed = valueOf(await update(job, { schedule: '0 0 * * * *' }));
+    expect([changed.status, changed.nextRunAt]).toEqual(['ACTIVE', new Date('2025-03-01T13:00:00.000Z')]);
+  });
+
+  it('pauses and resumes by status', async () => {
+    const job = await existing();
+    const paused = valueOf(await update(job, { status: 'PAUSED' }));
+    expect([paused.status, paused.nextRunAt, paused.pausedBy]).toEqual(['PAUSED', null, 'ada']);
+    const resumed = valueOf(await update(job, { status: 'ACTIVE' }));
+    expect([resumed.status, resumed.nextRunAt, resumed.pausedAt]).toEqual(['ACTIVE', job.nextRunAt, null]);
+    expect((await harness.events()).map(({ kind }) => kind)).toEqual([
+      'JOB_CREATED',
+      'JOB_PAUSED',
+      'JOB_RESUMED',
+    ]);
+    expect(await update(job, { status: 'DELETED' })).toMatchObject({
+      ok: false,
+      errors: [{ path: ['status'] }],
+    });
+  });
+
+  it('refuses an update of a version that is no longer current', async () => {
+    const job = await existing();
+    valueOf(await update(job, { name: 'Second' }));
+    const stale = await update(job, { name: 'Third', expectedVersion: 1 });
+    expect(stale).toMatchObject({ ok: false, errors: [{ kind: 'VersionConflictError', currentVersion: 2 }] });
+    expect(await update(job, { name: 'Third', expectedVersion: 2 })).toMatchObject({
+      ok: true,
+      value: { version: 3 },
+    });
+  });
+
+  it('lets exactly one of many simultaneous updates of one version through', async () => {
+    const job = await existing();
+    const results = await Promise.all(
+      Array.from({ length: 8 }, (_, index) => update(job, { name: `Name ${index}`, expectedVersion: 1 })),
+    );
+    expect(results.filter(({ ok }) => ok)).toHaveLength(1);
+    expect((await harness.auditEntries()).filter(({ action }) => action === 'UPDATED')).toHaveLength(1);
+  });
+
+  it('withdraws what was planned ahead when the schedule changes, and nothing that is due', async () => {
+    const job = await existing();
+    const [due, ahead] = [newUuidV7(new Date(START)), newUuidV7(new Date(START))];
+    await insertExecution(harness.pool, {
+      id: due,
+      jobId: job.id,
+      status: 'PENDING',
+      at: '2025-03-01T11:59:00.000Z',
+    });
+    await insertExecution(harness.pool, {
+      id: ahead,
+      jobId: job.id,
+      status: 'PENDING',
+      at: '2025-03-01T12:01:00.000Z',
+    });
+    valueOf(await update(job, { schedule: '30 * * * * *' }));
+    const { rows } = await harness.pool.query('SELECT id, status FROM job_executions ORDER BY scheduled_at');
+    expect(rows).toEqual([
+      { id: due, status: 'PENDING' },
+      { id: ahead, status: 'CANCELLED' },
+    ]);
+  });
+
+  it('finds no job under an id that is malformed, unknown, or of another kind', async () => {
+    const uuid = newUuidV7(new Date(START));
+    for (const id of [
+      '',
+      'job_',
+      'nonsense',
+      encodePublicId('Job', uuid),
+      encodePublicId('Execution', uuid),
+      'x'.repeat(1e6),
+    ]) {
+      const result = await updateJob(harness.deps, CALLER, { id, name: 'New' });
+      expect(result).toMatchObject({ ok: false, errors: [{ kind: 'NotFoundError', path: ['id'] }] });
+    }
+  });
+});
