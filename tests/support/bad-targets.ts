@@ -8,14 +8,14 @@ export type Misbehaviour = (socket: Socket, requestNumber: number) => void;
 export type BadTarget = {
   url: string;
   /** Connections accepted since the start. */
-  connections(): number;
-  openSockets(): number;
+  connections: () => number;
+  openSockets: () => number;
   /** Bytes handed to the network so far, by all connections. */
-  bytesSent(): number;
+  bytesSent: () => number;
   /** Resolves once a request's head has arrived, and again for each further one that is waited for. */
-  requested(count?: number): Promise<void>;
-  allSocketsClosed(): Promise<void>;
-  close(): Promise<void>;
+  requested: (count?: number) => Promise<void>;
+  allSocketsClosed: () => Promise<void>;
+  close: () => Promise<void>;
 };
 
 /** A target on bare sockets, for everything that an HTTP server would not let itself do. */

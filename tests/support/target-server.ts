@@ -36,17 +36,17 @@ export type TargetServer = {
   url: string;
   /** Every request so far, in the order of arrival. */
   calls: RecordedCall[];
-  callsTo(path: string): RecordedCall[];
+  callsTo: (path: string) => RecordedCall[];
   /** Answers the path's calls in turn; the last reply goes on for ever. Paths without a script answer 200 "ok". */
-  script(path: string, replies: Reply | readonly Reply[]): void;
+  script: (path: string, replies: Reply | readonly Reply[]) => void;
   /** Holds the path's calls until the gate is opened, then answers them. */
-  gate(path: string, reply?: number | ReplyParts): Gate;
+  gate: (path: string, reply?: number | ReplyParts) => Gate;
   /** Resolves with the path's calls as soon as there are that many. */
-  received(path: string, count?: number): Promise<RecordedCall[]>;
+  received: (path: string, count?: number) => Promise<RecordedCall[]>;
   /** Resolves as soon as no connection is open. */
-  allSocketsClosed(): Promise<void>;
-  openSockets(): number;
-  close(): Promise<void>;
+  allSocketsClosed: () => Promise<void>;
+  openSockets: () => number;
+  close: () => Promise<void>;
 };
 
 export type TargetOptions = {
