@@ -23,6 +23,13 @@ export interface PlannerOptions {
 
 /** Jobs in one transaction: enough to share its cost, few enough that their rows are not held for long. */
 const BATCH_JOBS = 1_000;
+/**
+ * Slots after which a batch takes no further job. An outage of a day leaves a job of every second with 86,400 of
+ * them: a thousand such jobs in one transaction would stand still for minutes, and every other loop with them.
+ */
+const BATCH_SLOTS = 5_000;
+/** A due job that could not be taken is locked by somebody, who may hold it for long. */
+const LOCKED_RETRY_MS = 50;
 
 /**
  * Turns due slots into executions. Sleeps until the earliest job is due, not from poll to poll; takes batches that no
@@ -33,25 +40,27 @@ export function createPlanner(options: PlannerOptions): Loop {
 
   async function step(): Promise<number> {
     const pauseEndsAt = await resumePaused();
-    const { jobs, executions } = await planBatch();
+    const now = clock.now();
+    const { executions, isMoreDue } = await planBatch(now);
     if (executions > 0) onPlanned();
-    if (jobs === BATCH_JOBS) return 0;
-    return untilEarliest([await nextDueAt(pool), pauseEndsAt]);
+    if (isMoreDue) return 0;
+    const dueAt = await nextDueAt(pool);
+    if (dueAt !== null && dueAt <= now) return LOCKED_RETRY_MS;
+    return untilEarliest([dueAt, pauseEndsAt]);
   }
 
-  function planBatch(): Promise<{ jobs: number; executions: number }> {
+  function planBatch(now: Date): Promise<{ executions: number; isMoreDue: boolean }> {
     return inTransaction(pool, async (tx) => {
-      const now = clock.now();
       const jobs = await lockDueJobs(tx, now, BATCH_JOBS);
-      if (jobs.length === 0) return { jobs: 0, executions: 0 };
-      const plans = jobs.map((job) => planOrSetAside(job, now));
+      if (jobs.length === 0) return { executions: 0, isMoreDue: false };
+      const plans = planSome(jobs, now);
       const executions = await recordPlan(tx, {
         executions: plans.flatMap((plan) => plan.executions),
         moves: plans.map((plan) => plan.move),
         now,
       });
-      logger.debug('Planned', { jobs: jobs.length, executions });
-      return { jobs: jobs.length, executions };
+      logger.debug('Planned', { jobs: plans.length, executions });
+      return { executions, isMoreDue: plans.length < jobs.length || jobs.length === BATCH_JOBS };
     });
   }
 
@@ -61,6 +70,19 @@ export function createPlanner(options: PlannerOptions): Loop {
   }
 
   return createLoop({ name: 'planner', step, onError });
+}
+
+/** Plans jobs in their order until the batch has its fill; those left over stay due. */
+function planSome(jobs: readonly DueJob[], now: Date): JobPlan[] {
+  const plans: JobPlan[] = [];
+  let slots = 0;
+  for (const job of jobs) {
+    if (slots >= BATCH_SLOTS) break;
+    const plan = planOrSetAside(job, now);
+    plans.push(plan);
+    for (const { slotCount } of plan.executions) slots += slotCount;
+  }
+  return plans;
 }
 
 /** One job that cannot be planned, say because its row was edited by hand, must not stop all others for ever. */

@@ -31,6 +31,9 @@ export interface Worker extends Loop {
   drained: () => Promise<void>;
 }
 
+/** What is due and could not be claimed is locked by somebody: most often another instance that is claiming it. */
+const LOCKED_RETRY_MS = 20;
+
 interface Held {
   claim: HeldClaim;
   controller: AbortController;
@@ -52,9 +55,9 @@ export function createWorker(options: WorkerOptions): Worker {
     if (claimed.length > 0) onClaimed();
     if (claimed.length === free) return pollIntervalMs;
     const availableAt = await nextAvailableAt(pool);
-    return availableAt === null
-      ? pollIntervalMs
-      : Math.min(availableAt.getTime() - clock.now().getTime(), pollIntervalMs);
+    if (availableAt === null) return pollIntervalMs;
+    if (availableAt <= now) return LOCKED_RETRY_MS;
+    return Math.min(availableAt.getTime() - clock.now().getTime(), pollIntervalMs);
   }
 
   function hold(execution: ClaimedExecution): void {

@@ -1,0 +1,214 @@
+import { randomUUID } from 'node:crypto';
+import type { Pool } from 'pg';
+import type { Caller, CommandDeps } from '../../src/commands/command-deps.ts';
+import type { CommandResult } from '../../src/commands/command-result.ts';
+import { createCommands, type Commands } from '../../src/commands/commands.ts';
+import type { CreateJobInput } from '../../src/commands/create-job.ts';
+import { resumeEndedPauses } from '../../src/commands/resume-ended-pauses.ts';
+import { createPool } from '../../src/database/pool.ts';
+import { encodePublicId } from '../../src/domain/public-id.ts';
+import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
+import { createHeartbeat, type Heartbeat } from '../../src/engine/heartbeat.ts';
+import { createLeaseKeeper } from '../../src/engine/lease-keeper.ts';
+import type { Loop } from '../../src/engine/loop.ts';
+import { createPlanner } from '../../src/engine/planner.ts';
+import { createPruner } from '../../src/engine/pruner.ts';
+import { createRescuer } from '../../src/engine/rescuer.ts';
+import { createSettler, type Settler } from '../../src/engine/settler.ts';
+import { createWorker, type Worker } from '../../src/engine/worker.ts';
+import type { WakeUp, WakeUps } from '../../src/events/wakeups.ts';
+import { createSender, type Sender } from '../../src/http/send-attempt.ts';
+import { createTargetGuard } from '../../src/http/target-guard.ts';
+import type { StoredJob } from '../../src/store/jobs.ts';
+import type { ManualClock } from './manual-clock.ts';
+
+export const CALLER: Caller = { actor: 'test', requestId: 'req-1', address: null };
+export const LEASE_MS = 30_000;
+export const POLL_INTERVAL_MS = 10_000;
+export const HEARTBEAT_INTERVAL_MS = 30_000;
+export const DAY_MS = 24 * 3_600_000;
+
+export type InstanceOptions = {
+  connectionString: string;
+  clock: ManualClock;
+  instanceId?: string;
+  maxConcurrency?: number;
+  /** In [0, 1); 0 where left out. */
+  random?: () => number;
+};
+
+/** One instance of the scheduler, taken apart: nothing runs by itself, a test steps each loop with `runOnce`. */
+export type TestInstance = {
+  instanceId: string;
+  pool: Pool;
+  clock: ManualClock;
+  sender: Sender;
+  commands: Commands;
+  /** For whoever binds a command of its own. */
+  commandDeps: CommandDeps;
+  planner: Loop;
+  worker: Worker;
+  settler: Settler;
+  leaseKeeper: Loop;
+  rescuer: Loop;
+  pruner: Loop;
+  heartbeat: Heartbeat;
+  wakeUps: RecordedWakeUps;
+  /** What the loops could not do, in order. */
+  errors: unknown[];
+  /** Claims what is due and waits until all of it is recorded. */
+  work: () => Promise<void>;
+  /** Ends all calls and connections. */
+  close: () => Promise<void>;
+};
+
+/** Wake-ups that reach this instance only, and are remembered. */
+export type RecordedWakeUps = WakeUps & { readonly woken: WakeUp[] };
+
+export function recordWakeUps(): RecordedWakeUps {
+  const woken: WakeUp[] = [];
+  const listeners: { kind: WakeUp; listener: () => void }[] = [];
+  return {
+    woken,
+    on(kind, listener) {
+      listeners.push({ kind, listener });
+    },
+    wake(...kinds) {
+      woken.push(...kinds);
+      for (const { kind, listener } of listeners) if (kinds.includes(kind)) listener();
+    },
+    start: () => undefined,
+    stop: () => Promise.resolve(),
+  };
+}
+
+export function createInstance(options: InstanceOptions): TestInstance {
+  const { clock, instanceId = `test-${randomUUID().slice(0, 8)}`, random = () => 0 } = options;
+  const errors: unknown[] = [];
+  const onError = (error: unknown) => errors.push(error);
+  const pool = createPool({
+    connectionString: options.connectionString,
+    max: 6,
+    applicationName: instanceId,
+  });
+  const wakeUps = recordWakeUps();
+  const sender = createSender({ version: 'test', guard: createTargetGuard({ blockedRanges: [] }) });
+  const commandDeps: CommandDeps = {
+    pool,
+    clock,
+    newId: newUuidV7,
+    wake: () => {
+      wakeUps.wake('jobs', 'executions', 'events');
+    },
+    checkTarget: () => ({ ok: true }),
+  };
+  const tell =
+    (...kinds: WakeUp[]) =>
+    () => {
+      wakeUps.wake(...kinds);
+    };
+  const settler = createSettler({ db: pool, pause: nextTurn, onRecorded: tell('events') });
+  const worker = createWorker({
+    pool,
+    clock,
+    sender,
+    settler,
+    random,
+    instanceId,
+    maxConcurrency: options.maxConcurrency ?? 50,
+    leaseMs: LEASE_MS,
+    pollIntervalMs: POLL_INTERVAL_MS,
+    onClaimed: tell('events'),
+    onError,
+  });
+  const planner = createPlanner({
+    pool,
+    clock,
+    pollIntervalMs: POLL_INTERVAL_MS,
+    resumePaused: () => resumeEndedPauses(commandDeps),
+    onPlanned: tell('executions', 'events'),
+    onError,
+  });
+  const heartbeat = createHeartbeat({
+    pool,
+    clock,
+    instance: { instanceId, hostname: 'test-host', version: 'test', startedAt: clock.now() },
+    intervalMs: HEARTBEAT_INTERVAL_MS,
+    runningExecutions: () => worker.held().length,
+    onError,
+  });
+  const loops = {
+    leaseKeeper: createLeaseKeeper({ db: pool, clock, worker, leaseMs: LEASE_MS, onError }),
+    rescuer: createRescuer({ pool, clock, onRescued: tell('executions', 'events'), onError }),
+    pruner: createPruner({
+      pool,
+      clock,
+      executionRetentionMs: 30 * DAY_MS,
+      eventRetentionMs: 3 * DAY_MS,
+      onError,
+    }),
+  };
+  return {
+    instanceId,
+    pool,
+    clock,
+    sender,
+    commands: createCommands(commandDeps),
+    commandDeps,
+    planner,
+    worker,
+    settler,
+    heartbeat,
+    ...loops,
+    wakeUps,
+    errors,
+    async work() {
+      await worker.runOnce();
+      await worker.drained();
+    },
+    async close() {
+      for (const loop of [planner, worker, heartbeat, ...Object.values(loops)]) await loop.stop();
+      sender.close();
+      await worker.drained();
+      await pool.end();
+    },
+  };
+}
+
+/** Lets everything else have its turn; what waits for the database does not wait for a clock in tests. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Creates a job as a user would. Throws what the command answers with where it refuses. */
+export async function createJob(
+  { commands }: Pick<TestInstance, 'commands'>,
+  input: Partial<CreateJobInput> = {},
+): Promise<StoredJob> {
+  return valueOf(
+    await commands.createJob(CALLER, {
+      name: 'Job of a test',
+      api: 'http://127.0.0.1:9/unreachable',
+      ...input,
+    }),
+  );
+}
+
+/** Triggers a job by hand; answers the execution's id (a UUID). */
+export async function trigger(
+  { commands }: Pick<TestInstance, 'commands'>,
+  job: { id: string },
+): Promise<string> {
+  return valueOf(await commands.triggerJob(CALLER, reference(job))).executionId;
+}
+
+/** A job as a command names it. */
+export function reference(job: { id: string }): { id: string } {
+  return { id: encodePublicId('Job', job.id) };
+}
+
+/** What a command gave; its refusal becomes an exception. */
+export function valueOf<T>(result: CommandResult<T>): T {
+  if (result.ok) return result.value;
+  throw new Error(`A command refused: ${JSON.stringify(result.errors)}`);
+}
