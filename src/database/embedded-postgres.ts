@@ -1,4 +1,5 @@
 import { createServer, type AddressInfo } from 'node:net';
+import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { locatePackage, runnableBinaries, type Binaries } from './embedded/binaries.ts';
@@ -62,7 +63,8 @@ const SETTINGS: Record<string, string> = {
  * this platform (then: set DATABASE_URL)
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
-  const { dataDir, log = () => undefined, settings = {} } = options;
+  const { log = () => undefined, settings = {} } = options;
+  const dataDir = resolve(options.dataDir);
   const source = await locatePackage();
   const home = await provideHome(dataDir, log);
   const binaries = await runnableBinaries(source, home.account, home.copiesFolder, log);

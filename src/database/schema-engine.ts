@@ -23,10 +23,10 @@ export type EngineDatabases = {
 /** What we use of the global; the compiler's settings name no library that declares it, as those are the browser's. */
 const { WebAssembly } = globalThis as unknown as {
   WebAssembly: {
-    instantiate(
+    instantiate: (
       code: Uint8Array,
       imports: Record<string, unknown>,
-    ): Promise<{ instance: { exports: Record<string, unknown> } }>;
+    ) => Promise<{ instance: { exports: Record<string, unknown> } }>;
   };
 };
 

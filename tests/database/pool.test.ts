@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
 import { createPool, type PoolOptions } from '../../src/database/pool.ts';
 import { until } from '../support/until.ts';
@@ -36,10 +38,20 @@ it('outlives the loss of its connections', async () => {
   expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
 });
 
-it('opens no more connections than it may, and gives up waiting for one', async () => {
-  const pool = poolOn(await emptyDatabase(), { max: 1, connectTimeoutMs: 50 });
+it('opens no more connections than it may; further queries wait their turn', async () => {
+  const pool = poolOn(await emptyDatabase(), { max: 1, connectTimeoutMs: 20_000 });
   const client = await pool.connect();
-  await expect(pool.query('SELECT 1')).rejects.toThrow('timeout exceeded when trying to connect');
+  const waiting = pool.query('SELECT 1 AS one');
+  expect([pool.totalCount, pool.waitingCount]).toEqual([1, 1]);
   client.release();
-  expect(pool.totalCount).toBe(1);
+  expect((await waiting).rows).toEqual([{ one: 1 }]);
+});
+
+it('gives up on a server that accepts and never answers', async () => {
+  const silent = createServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.0.1');
+  onTestFinished(() => void silent.close());
+  await once(silent, 'listening');
+  const { port } = silent.address() as AddressInfo;
+  const pool = poolOn(`postgresql://127.0.0.1:${port}/none`, { connectTimeoutMs: 50 });
+  await expect(pool.query('SELECT 1')).rejects.toThrow('timeout');
 });

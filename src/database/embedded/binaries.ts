@@ -4,7 +4,7 @@ import { chmod, cp, lstat, mkdir, readFile, readdir, rename, rm, stat, symlink }
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { childOptions, type Account } from './account.ts';
+import { childOptions, runsAsRoot, type Account } from './account.ts';
 import { hasCode } from './errors.ts';
 import type { DatabaseLog } from '../log.ts';
 
@@ -53,7 +53,8 @@ export async function locatePackage(): Promise<Package> {
  * Makes the package's programs runnable for the account, in place if that is possible, else as a private copy:
  * node_modules may be read-only, or lie under a folder that the account cannot enter.
  *
- * @param copiesFolder where a private copy may be kept, one folder per version; must be open to the account
+ * @param copiesFolder where a private copy may be kept, one folder per version. For root, it and the folder above it
+ * are opened to all
  * @throws Error that tells to set DATABASE_URL when the programs do not run here at all
  */
 export async function runnableBinaries(
@@ -129,7 +130,9 @@ async function tryBinaries(
 async function copyPackage(from: string, to: string): Promise<void> {
   const temporary = `${to}.${process.pid}-${randomBytes(4).toString('hex')}`;
   try {
-    await mkdir(temporary, { recursive: true, mode: 0o755 });
+    await mkdir(temporary, { recursive: true });
+    // Whatever the umask. For an ordinary user the folders above are nobody else's business.
+    if (runsAsRoot()) await Promise.all([chmod(dirname(to), 0o755), chmod(dirname(dirname(to)), 0o755)]);
     await cp(join(from, 'native'), join(temporary, 'native'), { recursive: true, verbatimSymlinks: true });
     await openToAll(temporary);
     await makeMissingSymlinks(temporary);

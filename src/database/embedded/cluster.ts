@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import {
   chown,
   mkdir,
+  open,
   readFile,
   readdir,
   readlink,
@@ -90,17 +91,47 @@ async function makeCluster(folder: string, home: Home, binaries: Binaries, durab
   const passwordFile = join(temporary, PASSWORD_FILE);
   try {
     await mkdir(temporary, { mode: 0o700 });
-    await writeFile(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600 });
+    await writeFile(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600, flush: durable });
     await give(temporary, home.account);
     await give(passwordFile, home.account);
-    await run(binaries.initdb, initdbArguments(cluster, passwordFile, durable), childOptions(home.account));
+    await runInitdb(binaries, initdbArguments(cluster, passwordFile, durable), home.account);
     await rename(passwordFile, join(cluster, PASSWORD_FILE));
     await rename(cluster, folder);
+    // Before anything is stored in it: a power cut must not bring back the time before it had its name.
+    if (durable) await Promise.all([flushFolder(folder), flushFolder(home.folder)]);
   } catch (error) {
     // ENOTEMPTY: another process made the cluster meanwhile; which of us may start it is decided by PostgreSQL's lock.
     if (!hasCode(error, 'ENOTEMPTY', 'EEXIST')) throw error;
   } finally {
     await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+async function runInitdb(
+  binaries: Binaries,
+  parameters: string[],
+  account: Account | undefined,
+): Promise<void> {
+  try {
+    await run(binaries.initdb, parameters, childOptions(account));
+  } catch (error) {
+    const { stderr, message } = error as { stderr?: string; message: string };
+    const reason = [stderr?.trim(), message].find((text) => text !== undefined && text !== '') ?? '';
+    throw new Error(
+      `The embedded database cannot be created: ${reason}. Or set DATABASE_URL to a PostgreSQL server.`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+async function flushFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
   }
 }
 

@@ -39,7 +39,7 @@ export async function provideHome(dataDir: string, log: DatabaseLog): Promise<Ho
   const copiesFolder = join(SHARED_FOLDER, 'programs');
   const existing = await followEntry(entry);
   if (existing !== undefined) {
-    const account = await ownerOf(existing);
+    const account = await ownerOf(existing, entry);
     if (await canEnter(account, existing)) return { folder: existing, account, copiesFolder };
     // An empty one was left by a start that was killed before it could set the link.
     if ((await readdir(existing)).length > 0) {
@@ -92,10 +92,17 @@ async function followEntry(entry: string): Promise<string | undefined> {
 }
 
 /** A cluster that an ordinary user has made stays that user's, also when root starts it. */
-async function ownerOf(folder: string): Promise<Account> {
+async function ownerOf(folder: string, entry: string): Promise<Account> {
   const { uid, gid } = await stat(folder);
   if (uid !== 0) return { uid, gid };
   const account = await unprivilegedAccount();
+  // A start that was killed may have left our own folder to root. What a link leads to may be anybody's.
+  if (folder !== entry) {
+    throw new Error(
+      `${entry} is a link to ${folder}, which belongs to root, and PostgreSQL refuses to run as root. ` +
+        `Give that folder to another user (chown -R ${account.uid}:${account.gid}), set DATA_DIR to another folder, or set DATABASE_URL.`,
+    );
+  }
   await chown(folder, account.uid, account.gid);
   return account;
 }

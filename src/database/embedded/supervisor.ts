@@ -76,6 +76,8 @@ export async function launchServer(
   if ((await sizeOf(logPath)) > LOG_LIMIT_BYTES) await rename(logPath, `${logPath}.1`);
   const startsAt = await sizeOf(logPath);
   const logFile = await open(logPath, 'a', 0o600);
+  // An ordinary user whose database root has started once must be able to write to it again.
+  if (home.account !== undefined) await logFile.chown(home.account.uid, home.account.gid);
 
   const settingArguments = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const command = [binaries.postgres, '-D', cluster.folder, ...settingArguments];
