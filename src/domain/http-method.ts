@@ -2,13 +2,6 @@
 export const HTTP_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 export type HttpMethod = (typeof HTTP_METHODS)[number];
 
-/**
- * Methods that may be repeated without the target's doing more than it did the first time (RFC 9110 section 9.2.2).
- */
-export function isIdempotent(method: HttpMethod): boolean {
-  return method !== 'POST' && method !== 'PATCH';
-}
-
 /** HEAD alone never carries a body; some targets (search engines) expect one with GET, so that is sent. */
 export function mayCarryBody(method: HttpMethod): boolean {
   return method !== 'HEAD';

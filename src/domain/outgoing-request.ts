@@ -22,6 +22,8 @@ export type OutgoingRequest = {
   body: unknown;
   /** A redirect whose status is named here is the answer and is not followed. */
   successStatuses?: readonly string[];
+  /** The target must not see the call twice, whatever that costs. */
+  atMostOnce?: boolean;
 };
 
 /** Milliseconds spent in each phase of a call; null where the phase did not take place or was not reached. */

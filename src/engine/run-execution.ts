@@ -1,16 +1,11 @@
 import type { Clock } from '../domain/clock.ts';
-import type { AttemptOutcome } from '../domain/outcome.ts';
-import {
-  MAX_RESPONSE_BODY_CHARACTERS,
-  type AttemptTimings,
-  type OutgoingRequest,
-} from '../domain/outgoing-request.ts';
+import { MAX_RESPONSE_BODY_CHARACTERS, type OutgoingRequest } from '../domain/outgoing-request.ts';
 import { encodePublicId } from '../domain/public-id.ts';
-import { maskHeaders, maskUrl } from '../domain/secrets.ts';
+import { maskHeaders } from '../domain/secrets.ts';
 import { decideAfterAttempt, type AbortReason, type Resting } from '../domain/verdict.ts';
-import type { Sender } from '../http/send-attempt.ts';
+import type { Sender, SentAttempt } from '../http/send-attempt.ts';
 import type { ClaimedExecution } from '../store/claiming.ts';
-import type { SentRequest, Settlement } from '../store/settling.ts';
+import type { Settlement } from '../store/settling.ts';
 import type { Settler } from './settler.ts';
 
 export interface RunDeps {
@@ -40,18 +35,18 @@ export async function runExecution(
   signal: AbortSignal,
 ): Promise<Resting['status'] | null> {
   const request = requestOf(execution);
-  const { outcome, timings } = await deps.sender.sendAttempt(request, {
-    signal,
-    timeoutMs: execution.timeoutMs,
-  });
-  const ended = outcome.kind === 'aborted' ? (signal.reason as EndReason) : null;
+  const sent = await deps.sender.sendAttempt(request, { signal, timeoutMs: execution.timeoutMs });
+  const ended = sent.outcome.kind === 'aborted' ? endReasonOf(signal) : null;
   if (ended === 'leaseLost') return null;
   const finishedAt = deps.clock.now();
-  const resting = decideAfterAttempt(execution, outcome, ended, finishedAt, deps.random());
-  const recorded = await deps.settler.settle(
-    settlementOf(execution, request, outcome, timings, resting, finishedAt),
-  );
+  const resting = decideAfterAttempt(execution, sent.outcome, ended, finishedAt, deps.random());
+  const recorded = await deps.settler.settle(settlementOf(execution, sent, resting, finishedAt));
   return recorded ? resting.status : null;
+}
+
+/** A call that ended because the sender was closed has no reason: that, too, is a shutdown. */
+function endReasonOf(signal: AbortSignal): EndReason {
+  return signal.aborted ? (signal.reason as EndReason) : 'shutdown';
 }
 
 function requestOf(execution: ClaimedExecution): OutgoingRequest {
@@ -65,14 +60,13 @@ function requestOf(execution: ClaimedExecution): OutgoingRequest {
     headers: execution.headers,
     body: execution.body,
     successStatuses: execution.successStatuses,
+    atMostOnce: execution.jobType === 'ATMOST_ONCE',
   };
 }
 
 function settlementOf(
   execution: ClaimedExecution,
-  request: OutgoingRequest,
-  outcome: AttemptOutcome,
-  timings: AttemptTimings,
+  { outcome, timings, request }: SentAttempt,
   resting: Resting,
   finishedAt: Date,
 ): Settlement {
@@ -92,29 +86,20 @@ function settlementOf(
     responseBody: response?.body ?? null,
     responseTruncated: response?.bodyTruncated ?? false,
     timings,
-    request: sentRequest(request),
+    request: {
+      ...request,
+      body: request.body === null ? null : request.body.slice(0, MAX_RESPONSE_BODY_CHARACTERS),
+    },
     instanceLost: false,
     log: {
       level: resting.log.level,
       message: resting.log.message,
       metadata: {
         method: request.method,
-        url: maskUrl(request.url),
+        url: request.url,
         status: response?.status ?? null,
         durationMs,
       },
     },
-  };
-}
-
-/** What is kept of a request: enough to see what was sent, without its secrets. */
-function sentRequest({ method, url, headers, body }: OutgoingRequest): SentRequest {
-  const text =
-    body === null || body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body);
-  return {
-    method,
-    url: maskUrl(url),
-    headers: maskHeaders(headers),
-    body: text === null ? null : text.slice(0, MAX_RESPONSE_BODY_CHARACTERS),
   };
 }

@@ -1,6 +1,6 @@
 import got from 'got';
 import type { Got } from 'got';
-import { isIdempotent, mayCarryBody } from '../domain/http-method.ts';
+import { mayCarryBody } from '../domain/http-method.ts';
 import type { HttpMethod } from '../domain/http-method.ts';
 import type { AttemptOutcome } from '../domain/outcome.ts';
 import { TIMEOUT_LIMITS_MS, isValidTimeoutMs } from '../domain/outgoing-request.ts';
@@ -38,6 +38,8 @@ export type PlainCall = {
   body: string | null;
   /** A redirect whose status is named here is the answer and is not followed. */
   successStatuses?: readonly string[];
+  /** The target must not see the call twice, whatever that costs: it gets a connection of its own. */
+  atMostOnce?: boolean;
 };
 
 export type CallOptions = {
@@ -160,7 +162,7 @@ async function followRedirects(
     if (blocked !== null)
       return { outcome: { kind: 'failed', ...blockedTarget(blocked, hop.url.host) }, phases };
 
-    const result = await exchangeRepairing(client, hop, { signal, follows });
+    const result = await exchangeRepairing(client, hop, { signal, follows }, call.atMostOnce ?? false);
     phases = result.phases;
     if (result.kind !== 'redirected') return { outcome: toOutcome(result, hop), phases };
     hop = result.to;
@@ -170,17 +172,18 @@ async function followRedirects(
 }
 
 /**
- * Sends a second time where a kept connection turned out to be closed by the target, on a new one. Only for methods
- * that may be repeated: whether the target had read the request cannot be known. For the others the attempt fails,
- * and the job's own policy decides.
+ * Sends a second time, on a new connection, where a kept one turned out to be closed by the target. Whether the target
+ * had read the request cannot be known: at least once allows that, and the call bears the same Idempotency-Key. A call
+ * that must not be seen twice never uses a kept connection, and so never meets one that is stale.
  */
 async function exchangeRepairing(
   client: Got,
   hop: Hop,
   options: { signal: AbortSignal; follows: (status: number) => boolean },
+  atMostOnce: boolean,
 ): Promise<Exchange> {
-  const first = await exchange(client, hop, { ...options, freshConnection: false });
-  if (first.kind !== 'failed' || !first.staleConnection || !isIdempotent(hop.method)) return first;
+  const first = await exchange(client, hop, { ...options, freshConnection: atMostOnce });
+  if (first.kind !== 'failed' || !first.staleConnection || atMostOnce) return first;
   return exchange(client, hop, { ...options, freshConnection: true });
 }
 

@@ -1,6 +1,6 @@
 import type { LogLevel } from '../generated/prisma/enums.ts';
 import type { FailureReason } from '../domain/outcome.ts';
-import type { AttemptTimings } from '../domain/outgoing-request.ts';
+import type { AttemptTimings, ShownRequest } from '../domain/outgoing-request.ts';
 import { EVENT_LOG_LOCK } from './event-log.ts';
 import type { Queryable } from './sql.ts';
 import { toJsonb } from './sql.ts';
@@ -23,17 +23,10 @@ export interface Settlement {
   responseTruncated: boolean;
   timings: AttemptTimings | null;
   /** The request as it was sent, secrets masked; null leaves what is there. */
-  request: SentRequest | null;
+  request: ShownRequest | null;
   /** The attempt ended with the death of its instance. */
   instanceLost: boolean;
   log: { level: LogLevel; message: string; metadata: Record<string, unknown> | null };
-}
-
-export interface SentRequest {
-  method: string;
-  url: string;
-  headers: Record<string, string>;
-  body: string | null;
 }
 
 const SETTLE = `
