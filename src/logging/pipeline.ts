@@ -46,7 +46,7 @@ type Carrier = winston.Logform.TransformableInfo & { [ENTRY]: LogEntry; [MESSAGE
 
 type Screen = { show: (entry: LogEntry, json?: string) => void; sink: LogSink };
 
-/** Builds the pipeline. A file is opened by its first line, and no trouble with it is ever thrown. */
+/** Builds the pipeline and opens its files. No trouble with them is ever thrown. */
 export function createPipeline(options: PipelineOptions): Pipeline {
   guardStream(process.stderr);
   const screen = createScreen(options);

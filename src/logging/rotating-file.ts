@@ -113,6 +113,9 @@ export function createRotatingFile(options: RotatingFileOptions): LogSink {
     }
   }
 
+  // At once, so that a folder that cannot be written is reported at start and not with the first error of the night.
+  open();
+
   return {
     write,
     flush: () =>
