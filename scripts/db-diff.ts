@@ -1,26 +1,24 @@
 // npm run db:diff: does prisma/schema.prisma say more than the migrations build? Exit code 1 and a summary if so.
 // Compares in SHADOW_DATABASE_URL, an empty database, where that is given, else in an embedded one made for the purpose.
-import { chmod, mkdtemp, realpath, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { diffSchema } from '../src/database/drift.ts';
 import { startEmbeddedPostgres } from '../src/database/embedded-postgres.ts';
 import { installedSchemaFiles } from '../src/database/migration-files.ts';
+import { makeTempFolder } from '../tests/support/temp-folder.ts';
 
 async function withShadowDatabase<T>(use: (connectionString: string) => Promise<T>): Promise<T> {
   const given = process.env['SHADOW_DATABASE_URL'];
   if (given !== undefined && given !== '') return use(given);
 
-  const dataDir = await mkdtemp(join(tmpdir(), 'job-scheduler-diff-'));
-  // As root, the server runs under another account, which may enter.
-  await chmod(dataDir, 0o755);
-  const server = await startEmbeddedPostgres({ dataDir, settings: { fsync: 'off' } });
+  const folder = await makeTempFolder('diff');
   try {
-    return await use(server.connectionString);
+    const server = await startEmbeddedPostgres({ dataDir: folder.path, settings: { fsync: 'off' } });
+    try {
+      return await use(server.connectionString);
+    } finally {
+      await server.stop();
+    }
   } finally {
-    await server.stop();
-    await rm(await realpath(join(dataDir, 'postgres')), { recursive: true });
-    await rm(dataDir, { recursive: true });
+    await folder.remove();
   }
 }
 
