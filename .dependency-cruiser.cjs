@@ -1,5 +1,18 @@
 /** The import table of docs/architecture.md, enforced. A folder may import itself and what its row names. */
-const FOLDERS = ['domain', 'store', 'http', 'events', 'engine', 'alerts', 'commands', 'graphql', 'server', 'logging', 'database', 'generated'];
+const FOLDERS = [
+  'domain',
+  'store',
+  'http',
+  'events',
+  'engine',
+  'alerts',
+  'commands',
+  'graphql',
+  'server',
+  'logging',
+  'database',
+  'generated',
+];
 
 const ALLOWED = {
   domain: [],
@@ -16,7 +29,9 @@ const ALLOWED = {
 };
 
 const folderRules = Object.entries(ALLOWED).map(([folder, allowed]) => {
-  const forbidden = FOLDERS.filter((other) => other !== folder && other !== 'logging' && !allowed.includes(other));
+  const forbidden = FOLDERS.filter(
+    (other) => other !== folder && other !== 'logging' && !allowed.includes(other),
+  );
   return {
     name: `${folder}-imports`,
     comment: `src/${folder} may import ${['itself', ...allowed].join(', ')} and logging.`,
@@ -34,7 +49,14 @@ module.exports = {
       comment: 'domain/ does no I/O: no packages and no Node modules but those named here.',
       severity: 'error',
       from: { path: '^src/domain/' },
-      to: { pathNot: ['^src/domain/', 'node_modules/(cron-parser|temporal-polyfill|temporal-spec|cronstrue|typeid-js|luxon)/', '^node:crypto$', '^crypto$'] },
+      to: {
+        pathNot: [
+          '^src/domain/',
+          'node_modules/(cron-parser|temporal-polyfill|temporal-spec|cronstrue|typeid-js|luxon)/',
+          '^node:crypto$',
+          '^crypto$',
+        ],
+      },
     },
     {
       name: 'cron-parser-in-one-file',
@@ -67,6 +89,10 @@ module.exports = {
     doNotFollow: { path: ['node_modules', '^src/generated'] },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'], mainFields: ['module', 'main', 'types'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+      mainFields: ['module', 'main', 'types'],
+    },
   },
 };

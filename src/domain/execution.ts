@@ -46,7 +46,10 @@ export const MAX_RESCUES = 3;
  *
  * @param rescueCount how often this has happened to the execution before
  */
-export function decideAfterLoss(type: 'ATLEAST_ONCE' | 'ATMOST_ONCE', rescueCount: number): 'interrupt' | 'giveUp' {
+export function decideAfterLoss(
+  type: 'ATLEAST_ONCE' | 'ATMOST_ONCE',
+  rescueCount: number,
+): 'interrupt' | 'giveUp' {
   if (type === 'ATMOST_ONCE') return 'giveUp';
   return rescueCount + 1 >= MAX_RESCUES ? 'giveUp' : 'interrupt';
 }
