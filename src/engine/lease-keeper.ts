@@ -1,6 +1,6 @@
 import type { Clock } from '../domain/clock.ts';
 import { createLogger } from '../logging/logger.ts';
-import { extendLeases } from '../store/leases.ts';
+import { extendLeases, type HeldClaim } from '../store/leases.ts';
 import type { Queryable } from '../store/sql.ts';
 import { logIds } from './log-ids.ts';
 import { createLoop, type Loop } from './loop.ts';
@@ -30,17 +30,18 @@ export function createLeaseKeeper({ db, clock, worker, leaseMs, onError }: Lease
     const held = worker.held();
     if (held.length === 0) return intervalMs;
     const kept = await extendLeases(db, held, new Date(clock.now().getTime() + leaseMs));
-    for (const { executionId } of held) {
-      const state = kept.get(executionId);
-      if (state?.cancelRequested) worker.end(executionId, 'cancelled');
-      else if (!state) endLost(executionId);
+    for (const claim of held) {
+      const state = kept.get(claim.executionId);
+      if (state?.cancelRequested) worker.end(claim.executionId, 'cancelled');
+      else if (!state) endLost(claim);
     }
     return intervalMs;
   }
 
-  /** Also what was settled between the two lines above: ending a call that has ended does nothing. */
-  function endLost(executionId: string): void {
-    if (!worker.held().some((claim) => claim.executionId === executionId)) return;
+  /** Unless it was settled meanwhile, or even claimed anew: the call of another claim is not ours to end. */
+  function endLost({ executionId, claimSeq }: HeldClaim): void {
+    if (!worker.held().some((claim) => claim.executionId === executionId && claim.claimSeq === claimSeq))
+      return;
     logger.warn('A claim was lost; its call is ended', logIds({ executionId }));
     worker.end(executionId, 'leaseLost');
   }

@@ -61,6 +61,8 @@ export function createWorker(options: WorkerOptions): Worker {
   }
 
   function hold(execution: ClaimedExecution): void {
+    // A claim that was lost and has come back to us: its earlier call would go on beside the new one, kept by nobody.
+    end(execution.id, 'leaseLost');
     const controller = new AbortController();
     const done = runExecution(execution, options, controller.signal)
       .then((status) => {
@@ -83,6 +85,10 @@ export function createWorker(options: WorkerOptions): Worker {
     });
   }
 
+  function end(executionId: string, reason: EndReason): void {
+    held.get(executionId)?.controller.abort(reason);
+  }
+
   const loop = createLoop({ name: 'worker', step, onError });
   return {
     ...loop,
@@ -90,9 +96,7 @@ export function createWorker(options: WorkerOptions): Worker {
       return loop.lastSuccessMs;
     },
     held: () => [...held.values()].map((entry) => entry.claim),
-    end(executionId, reason) {
-      held.get(executionId)?.controller.abort(reason);
-    },
+    end,
     async drained() {
       while (held.size > 0) await Promise.all([...held.values()].map((entry) => entry.done));
     },

@@ -10,9 +10,17 @@ export interface HeldClaim {
 
 const EXTEND_LEASES = `
 -- extend the leases of what this instance has in flight; answer those it still holds, and which were cancelled.
+-- Locked by id before the update, which takes its rows in any order: a batch that settles at this moment, or a command
+-- that asks for cancellations, would otherwise wait for us while we wait for it.
+WITH held AS MATERIALIZED (
+  SELECT e.id FROM unnest($1::uuid[], $2::int[]) AS claim(id, claim_seq)
+  JOIN job_executions AS e ON e.id = claim.id AND e.claim_seq = claim.claim_seq
+  WHERE e.status = 'RUNNING'
+  ORDER BY e.id
+  FOR NO KEY UPDATE OF e
+)
 UPDATE job_executions AS e SET lease_expires_at = $3
-FROM unnest($1::uuid[], $2::int[]) AS held(id, claim_seq)
-WHERE e.id = held.id AND e.claim_seq = held.claim_seq AND e.status = 'RUNNING'
+FROM held WHERE e.id = held.id
 RETURNING e.id, e.cancel_requested_at IS NOT NULL AS "cancelRequested"`;
 
 /**

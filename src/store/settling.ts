@@ -29,6 +29,8 @@ export interface Settlement {
   log: { level: LogLevel; message: string; metadata: Record<string, unknown> | null };
 }
 
+const CANCELLED_BEFORE_REPEAT = 'It is not repeated: its cancellation was asked for.';
+
 const SETTLE = `
 -- settle: record how attempts ended, with their history, counters and events, for a whole batch.
 -- Only who still holds the claim writes: a row that was rescued meanwhile has another claim_seq or is not RUNNING,
@@ -39,26 +41,39 @@ WITH outcome AS MATERIALIZED (
     "attemptFinishedAt" timestamptz, "attemptDurationMs" int, "failureReason" failure_reason, "errorMessage" text,
     "responseStatus" int, "responseHeaders" jsonb, "responseBody" text, "responseTruncated" boolean, timings jsonb,
     request jsonb, "instanceLost" boolean, log jsonb)
+), held AS MATERIALIZED (
+  -- Locked by id, as all do who lock several executions: two batches in two orders would wait for each other for ever.
+  SELECT e.id AS held_id, e.cancel_requested_at IS NOT NULL AND o.status IN ('RETRYING', 'PENDING') AS is_cancelled
+  FROM outcome AS o JOIN job_executions AS e ON e.id = o."executionId"
+  WHERE e.claim_seq = o."claimSeq" AND e.status = 'RUNNING'
+  ORDER BY e.id
+  FOR NO KEY UPDATE OF e
+), decided AS (
+  -- What was asked to be cancelled is not called again, whatever its last attempt gave.
+  SELECT o.*, CASE WHEN is_cancelled THEN 'CANCELLED' ELSE o.status END AS final_status,
+    CASE WHEN is_cancelled THEN concat_ws(' ', o."errorMessage", '${CANCELLED_BEFORE_REPEAT}')
+      ELSE log->>'message' END AS log_message
+  FROM outcome AS o JOIN held ON held_id = o."executionId"
 ), settled AS (
   UPDATE job_executions AS e
-  SET status = o.status,
+  SET status = o.final_status,
       lease_expires_at = NULL,
       available_at = coalesce(o."availableAt", e.available_at),
-      retry_count = e.retry_count + (o.status = 'RETRYING')::int,
+      retry_count = e.retry_count + (o.final_status = 'RETRYING')::int,
       rescue_count = e.rescue_count + o."instanceLost"::int,
-      finished_at = CASE WHEN o.status IN ('SUCCESS', 'FAILED', 'CANCELLED') THEN o."attemptFinishedAt" END,
-      duration_ms = CASE WHEN o.status IN ('SUCCESS', 'FAILED', 'CANCELLED') THEN
+      finished_at = CASE WHEN o.final_status IN ('SUCCESS', 'FAILED', 'CANCELLED') THEN o."attemptFinishedAt" END,
+      duration_ms = CASE WHEN o.final_status IN ('SUCCESS', 'FAILED', 'CANCELLED') THEN
         least(greatest(extract(epoch FROM (o."attemptFinishedAt" - e.started_at)) * 1000, 0), 2147483647)::int END,
-      failure_reason = CASE WHEN o.status = 'FAILED' THEN o."failureReason" END,
+      failure_reason = CASE WHEN o.final_status = 'FAILED' THEN o."failureReason" END,
       error_message = o."errorMessage",
       response_status = o."responseStatus",
       response_body = o."responseBody",
       response_truncated = o."responseTruncated",
       request = coalesce(nullif(o.request, 'null'::jsonb), e.request)
-  FROM outcome AS o
-  WHERE e.id = o."executionId" AND e.claim_seq = o."claimSeq" AND e.status = 'RUNNING'
+  FROM decided AS o
+  WHERE e.id = o."executionId"
   RETURNING e.*, o."attemptFinishedAt", o."attemptDurationMs", o."failureReason" AS attempt_failure_reason,
-    o."responseHeaders", o.timings, o.log
+    o."responseHeaders", o.timings, o.log, o.log_message
 ), attempts AS (
   INSERT INTO job_execution_attempts (execution_id, number, started_at, finished_at, duration_ms, response_status,
     failure_reason, error_message, response_headers, response_body, instance_id, timings)
@@ -90,7 +105,7 @@ WITH outcome AS MATERIALIZED (
   FROM (SELECT (SELECT count(*) FROM settled) AS n, (SELECT count(*) FROM counted) AS c) AS done WHERE n + c > 0
 ), lines AS (
   INSERT INTO job_execution_logs (execution_id, position, at, level, message, attempt, metadata)
-  SELECT id, nextval('event_log_position_seq'), "attemptFinishedAt", (log->>'level')::log_level, log->>'message',
+  SELECT id, nextval('event_log_position_seq'), "attemptFinishedAt", (log->>'level')::log_level, log_message,
     attempt_count, nullif(log->'metadata', 'null'::jsonb)
   FROM log_lock, settled
 )
