@@ -46,6 +46,8 @@ export function createPool(options: PoolOptions): pg.Pool {
     types,
   });
   pool.on('error', (error) => {
+    // `end` does not wait for the goodbyes of its connections; what becomes of those is of no interest.
+    if (pool.ending) return;
     log('an idle database connection was lost', { error });
   });
   return pool;
