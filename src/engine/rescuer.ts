@@ -64,7 +64,7 @@ function rescue(lost: LostExecution, now: Date): Settlement {
     status,
     availableAt: status === 'PENDING' ? now : null,
     attemptFinishedAt: now,
-    attemptDurationMs: Math.max(0, now.getTime() - lost.attemptStartedAt.getTime()),
+    attemptDurationMs: storableMs(now.getTime() - lost.attemptStartedAt.getTime()),
     failureReason: 'INSTANCE_LOST',
     errorMessage: MESSAGE,
     responseStatus: null,
@@ -76,6 +76,11 @@ function rescue(lost: LostExecution, now: Date): Settlement {
     instanceLost: true,
     log: { level: 'WARN', message: MESSAGE, metadata: { instanceId: lost.claimedBy } },
   };
+}
+
+/** The column ends at 24.8 days: after an outage longer than that the exact figure is of no use to anybody. */
+function storableMs(ms: number): number {
+  return Math.min(Math.max(ms, 0), 2 ** 31 - 1);
 }
 
 function statusAfterLoss({

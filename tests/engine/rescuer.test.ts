@@ -1,0 +1,182 @@
+import { describe, expect, it } from 'vitest';
+import { createJob, LEASE_MS, trigger } from '../support/instance.ts';
+import { START, plus } from '../support/manual-clock.ts';
+import { recordRests } from '../support/rests.ts';
+import {
+  attemptsOf,
+  count,
+  eventsOf,
+  everythingOf,
+  insertExecution,
+  insertJob,
+  readExecution,
+} from '../support/rows.ts';
+import { useScene } from '../support/scene.ts';
+import { until } from '../support/until.ts';
+
+const scene = useScene();
+
+describe('an execution whose lease has ended', () => {
+  it('is PENDING again, its lost attempt recorded', async () => {
+    const { rescuer, wakeUps } = scene.instance();
+    const job = await insertJob(scene.pool);
+    const id = await insertExecution(scene.pool, job, 'RUNNING');
+    const now = scene.clock.advance(LEASE_MS + 1);
+    await rescuer.runOnce();
+
+    expect(await readExecution(scene.pool, id)).toMatchObject({
+      status: 'PENDING',
+      available_at: now,
+      lease_expires_at: null,
+      rescue_count: 1,
+      retry_count: 0,
+      finished_at: null,
+      failure_reason: null,
+    });
+    expect(await attemptsOf(scene.pool, id)).toMatchObject([
+      {
+        number: 1,
+        failure_reason: 'INSTANCE_LOST',
+        instance_id: 'another-instance',
+        started_at: START,
+        finished_at: now,
+        duration_ms: LEASE_MS + 1,
+      },
+    ]);
+    expect(await eventsOf(scene.pool, job)).toMatchObject([
+      {
+        kind: 'EXECUTION_INTERRUPTED',
+        status: 'PENDING',
+        previous_status: 'RUNNING',
+        failure_reason: 'INSTANCE_LOST',
+        instance_id: 'another-instance',
+      },
+    ]);
+    expect(wakeUps.woken).toEqual(['executions', 'events']);
+  });
+
+  it('keeps the request that an earlier attempt sent', async () => {
+    const { rescuer } = scene.instance();
+    const job = await insertJob(scene.pool);
+    const id = await insertExecution(scene.pool, job, 'RUNNING', { request: { method: 'GET' } });
+    scene.clock.advance(LEASE_MS + 1);
+    await rescuer.runOnce();
+    expect(await readExecution(scene.pool, id)).toMatchObject({ request: { method: 'GET' } });
+  });
+
+  it('fails where its job is ATMOST_ONCE: the target may have seen the call', async () => {
+    const { rescuer } = scene.instance();
+    const job = await insertJob(scene.pool, { type: 'ATMOST_ONCE' });
+    const id = await insertExecution(scene.pool, job, 'RUNNING');
+    scene.clock.advance(LEASE_MS + 1);
+    await rescuer.runOnce();
+    expect(await readExecution(scene.pool, id)).toMatchObject({
+      status: 'FAILED',
+      failure_reason: 'INSTANCE_LOST',
+      finished_at: scene.clock.now(),
+    });
+    expect(await count(scene.pool, 'failed_jobs_dlq WHERE execution_id = $1', [id])).toBe(1);
+  });
+
+  it('is CANCELLED where that was asked for while it ran', async () => {
+    const { rescuer } = scene.instance();
+    const job = await insertJob(scene.pool);
+    const id = await insertExecution(scene.pool, job, 'RUNNING', { cancel_requested_at: START });
+    scene.clock.advance(LEASE_MS + 1);
+    await rescuer.runOnce();
+    expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'CANCELLED', failure_reason: null });
+  });
+
+  it('is recorded whatever the length of the outage', async () => {
+    const { rescuer } = scene.instance();
+    const job = await insertJob(scene.pool);
+    const id = await insertExecution(scene.pool, job, 'RUNNING');
+    scene.clock.advance(60 * 24 * 3_600_000);
+    await rescuer.runOnce();
+    expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'PENDING' });
+    expect(await attemptsOf(scene.pool, id)).toMatchObject([{ duration_ms: 2 ** 31 - 1 }]);
+  });
+
+  it('is rescued up to the third death of its instance, which ends it as FAILED', async () => {
+    const { rescuer, worker } = scene.instance();
+    scene.target.script('/slow', 'hang');
+    const job = await insertJob(scene.pool, { api: `${scene.target.url}/slow` });
+    const id = await insertExecution(scene.pool, job, 'PENDING');
+    const statuses: unknown[] = [];
+    for (let death = 1; death <= 3; death += 1) {
+      await worker.runOnce();
+      await scene.target.received('/slow', death);
+      scene.clock.advance(LEASE_MS + 1);
+      await rescuer.runOnce();
+      statuses.push((await readExecution(scene.pool, id))['status']);
+    }
+    expect(statuses).toEqual(['PENDING', 'PENDING', 'FAILED']);
+    expect(await readExecution(scene.pool, id)).toMatchObject({
+      failure_reason: 'INSTANCE_LOST',
+      rescue_count: 3,
+      retry_count: 0,
+    });
+    const attempts = await attemptsOf(scene.pool, id);
+    expect(attempts.map((attempt) => attempt['number'])).toEqual([1, 2, 3]);
+    expect(attempts.every((attempt) => attempt['failure_reason'] === 'INSTANCE_LOST')).toBe(true);
+  });
+
+  it('has all of its retries left after a rescue', async () => {
+    const instance = scene.instance();
+    scene.target.script('/flaky', ['hang', 503, 503, 200]);
+    const job = await createJob(instance, {
+      api: `${scene.target.url}/flaky`,
+      retryPolicy: { maxRetries: 2, backoffStrategy: 'FIXED', initialDelayMs: 1_000 },
+    });
+    const id = await trigger(instance, job);
+    await instance.worker.runOnce();
+    await scene.target.received('/flaky');
+    scene.clock.advance(LEASE_MS + 1);
+    await instance.rescuer.runOnce();
+    for (let attempt = 2; attempt <= 4; attempt += 1) {
+      await instance.work();
+      scene.clock.advance(1_000);
+    }
+    expect(await readExecution(scene.pool, id)).toMatchObject({
+      status: 'SUCCESS',
+      attempt_count: 4,
+      max_attempts: 4,
+      retry_count: 2,
+      rescue_count: 1,
+    });
+    expect((await attemptsOf(scene.pool, id)).map((attempt) => attempt['number'])).toEqual([1, 2, 3, 4]);
+  });
+});
+
+describe('rescuers', () => {
+  it('leave alone whose lease has not ended, to the millisecond', async () => {
+    const { rescuer } = scene.instance();
+    const job = await insertJob(scene.pool);
+    const id = await insertExecution(scene.pool, job, 'RUNNING');
+    const before = await everythingOf(scene.pool, id);
+    scene.clock.advance(LEASE_MS);
+    await rescuer.runOnce();
+    expect(await everythingOf(scene.pool, id)).toEqual(before);
+  });
+
+  it('decide once when two of them look at once', async () => {
+    const instances = [scene.instance(), scene.instance()];
+    const job = await insertJob(scene.pool);
+    for (let n = 0; n < 60; n += 1) await insertExecution(scene.pool, job, 'RUNNING');
+    scene.clock.advance(LEASE_MS + 1);
+    await Promise.all(instances.map(({ rescuer }) => rescuer.runOnce()));
+    expect(await count(scene.pool, `job_executions WHERE status = 'PENDING' AND rescue_count = 1`)).toBe(60);
+    expect(await count(scene.pool, 'job_execution_attempts')).toBe(60);
+    expect(await count(scene.pool, 'event_log')).toBe(60);
+  });
+
+  it('look again when the next lease ends', async () => {
+    const { rescuer } = scene.instance();
+    const job = await insertJob(scene.pool);
+    await insertExecution(scene.pool, job, 'RUNNING', { lease_expires_at: plus(START, 1_200) });
+    const rests = recordRests();
+    rescuer.start();
+    await until(() => rests.length > 0);
+    expect(rests[0]).toBe(1_201);
+  });
+});

@@ -1,0 +1,212 @@
+import { describe, expect, it } from 'vitest';
+import { createSettler, type Settler } from '../../src/engine/settler.ts';
+import type { Settlement } from '../../src/store/settling.ts';
+import type { Queryable, Statement } from '../../src/store/sql.ts';
+import { START, plus } from '../support/manual-clock.ts';
+import { count, everythingOf, insertJob, readExecution } from '../support/rows.ts';
+import type { Row } from '../support/rows.ts';
+import { useScene } from '../support/scene.ts';
+import { createGate } from '../support/target-server.ts';
+import { until } from '../support/until.ts';
+
+const scene = useScene();
+
+describe('outcomes', () => {
+  it('that arrive alone are written at once, each in one statement', async () => {
+    const { settler, statements } = await settlerOf(scene.pool);
+    const ids = await insertRunning(2);
+    for (const id of ids) expect(await settler.settle(succeeded(id))).toBe(true);
+    expect(statements).toEqual(['settle', 'settle']);
+  });
+
+  it('that gather while one is being written go out together in the next statement', async () => {
+    const { settler, statements } = await settlerOf(scene.pool);
+    const ids = await insertRunning(200);
+    const written = await Promise.all(ids.map((id) => settler.settle(succeeded(id))));
+    expect(written).toEqual(Array<boolean>(200).fill(true));
+    expect(statements).toEqual(['settle', 'settle']);
+    expect(await count(scene.pool, `job_executions WHERE status = 'SUCCESS'`)).toBe(200);
+    expect(await count(scene.pool, 'job_execution_attempts')).toBe(200);
+    expect(await count(scene.pool, 'job_execution_logs')).toBe(200);
+    expect(await count(scene.pool, `event_log WHERE kind = 'EXECUTION_SUCCEEDED'`)).toBe(200);
+    expect(await count(scene.pool, 'job_execution_rollups WHERE success_count = 200')).toBe(1);
+  });
+
+  it('never fill more than 500 to a statement', async () => {
+    const { settler, statements } = await settlerOf(scene.pool);
+    const ids = await insertRunning(1_002);
+    await Promise.all(ids.map((id) => settler.settle(succeeded(id))));
+    expect(statements).toHaveLength(1 + 3);
+  });
+
+  it('of claims that were lost answer false and write nothing, beside others that are written', async () => {
+    const { settler } = await settlerOf(scene.pool);
+    const [kept = '', reclaimed = '', finished = ''] = await insertRunning(3);
+    await scene.pool.query('UPDATE job_executions SET claim_seq = 2 WHERE id = $1', [reclaimed]);
+    await settler.settle(succeeded(finished));
+    const before = await historyOf([reclaimed, finished]);
+    const answers = await Promise.all([kept, reclaimed, finished].map((id) => settler.settle(failed(id))));
+    expect(answers).toEqual([true, false, false]);
+    expect(await historyOf([reclaimed, finished])).toEqual(before);
+    expect(await count(scene.pool, 'failed_jobs_dlq')).toBe(1);
+  });
+
+  it('that the database refuses are rejected, and hold up none of their batch', async () => {
+    const { settler } = await settlerOf(scene.pool);
+    const ids = await insertRunning(5);
+    const poison = ids[2] ?? '';
+    const results = await Promise.allSettled(
+      ids.map((id) =>
+        settler.settle({ ...succeeded(id), responseBody: id === poison ? 'x'.repeat(5_001) : 'ok' }),
+      ),
+    );
+    expect(results.map((result) => result.status)).toEqual([
+      'fulfilled',
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+      'fulfilled',
+    ]);
+    expect(await count(scene.pool, `job_executions WHERE status = 'SUCCESS'`)).toBe(4);
+    expect(await readExecution(scene.pool, poison)).toMatchObject({ status: 'RUNNING' });
+  });
+
+  it('are told of once they are recorded, and only those that were', async () => {
+    const told: string[][] = [];
+    const settler = createSettler({
+      db: scene.pool,
+      pause: () => Promise.resolve(),
+      onRecorded: (settlements) => told.push(settlements.map((settlement) => settlement.executionId)),
+    });
+    const [first = '', second = '', lost = ''] = await insertRunning(3);
+    await scene.pool.query('UPDATE job_executions SET claim_seq = 2 WHERE id = $1', [lost]);
+    await Promise.all([first, second, lost].map((id) => settler.settle(succeeded(id))));
+    expect(told).toEqual([[first], [second]]);
+  });
+});
+
+describe('while the database is away', () => {
+  it('an outcome is tried again until it is recorded', async () => {
+    const { pool } = scene.instance();
+    const pauses: number[] = [];
+    const { settler, statements } = await settlerOf(pool, (ms) => {
+      pauses.push(ms);
+      return Promise.resolve();
+    });
+    const [id = ''] = await insertRunning(1);
+    const blocked = await blockSettling(id);
+    const settled = settler.settle(succeeded(id));
+    await until(() => waitingBackends().then((pids) => pids.length > 0));
+    await scene.pool.query('SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid', [
+      await waitingBackends(),
+    ]);
+    await until(() => statements.length > 1);
+    await blocked.release();
+    expect(await settled).toBe(true);
+    expect(pauses.length).toBeGreaterThanOrEqual(1);
+    expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'SUCCESS' });
+    expect(await count(scene.pool, 'job_execution_attempts WHERE execution_id = $1', [id])).toBe(1);
+  });
+
+  it('`idle` waits for what is being tried, and resolves when all of it is recorded', async () => {
+    const gate = createGate();
+    const { settler } = await settlerOf(scene.pool, undefined, gate.opened);
+    const ids = await insertRunning(3);
+    const settled: string[] = [];
+    for (const id of ids) void settler.settle(succeeded(id)).then(() => settled.push(id));
+    const idle = settler.idle().then(() => [...settled]);
+    gate.open();
+    expect(await idle).toHaveLength(3);
+    expect(await count(scene.pool, `job_executions WHERE status = 'SUCCESS'`)).toBe(3);
+    await settler.idle();
+  });
+});
+
+type Counted = { settler: Settler; statements: string[] };
+
+/** A settler whose statements are counted; they are held until `held` settles. */
+async function settlerOf(
+  db: Queryable,
+  pause: (ms: number) => Promise<void> = () => Promise.resolve(),
+  held?: Promise<void>,
+): Promise<Counted> {
+  const statements: string[] = [];
+  const query = async (statement: Statement) => {
+    statements.push(statement.name ?? '');
+    await held;
+    return db.query(statement);
+  };
+  const counted: Queryable = { query: query as Queryable['query'] };
+  return Promise.resolve({
+    settler: createSettler({ db: counted, pause, onRecorded: () => undefined }),
+    statements,
+  });
+}
+
+async function insertRunning(executions: number): Promise<string[]> {
+  const job = await insertJob(scene.pool);
+  const { rows } = await scene.pool.query<{ id: string }>(
+    `INSERT INTO job_executions (id, job_id, status, trigger, created_at, available_at, started_at, attempt_started_at,
+       attempt_count, claim_seq, claimed_by, lease_expires_at)
+     SELECT gen_random_uuid(), $1, 'RUNNING', 'MANUAL', $2, $2, $2, $2, 1, 1, 'a', $3
+     FROM generate_series(1, $4::int) RETURNING id`,
+    [job, START, plus(START, 30_000), executions],
+  );
+  return rows.map((row) => row.id);
+}
+
+/** All but the counters, which other executions of the job move. */
+async function historyOf(ids: string[]): Promise<Row[]> {
+  const histories = await Promise.all(ids.map((id) => everythingOf(scene.pool, id)));
+  return histories.map((history) => ({ ...history, rollups: null }));
+}
+
+function succeeded(executionId: string): Settlement {
+  return {
+    executionId,
+    claimSeq: 1,
+    status: 'SUCCESS',
+    availableAt: null,
+    attemptFinishedAt: plus(START, 100),
+    attemptDurationMs: 100,
+    failureReason: null,
+    errorMessage: null,
+    responseStatus: 200,
+    responseHeaders: {},
+    responseBody: 'ok',
+    responseTruncated: false,
+    timings: null,
+    request: null,
+    instanceLost: false,
+    log: { level: 'INFO', message: 'Done.', metadata: null },
+  };
+}
+
+function failed(executionId: string): Settlement {
+  return {
+    ...succeeded(executionId),
+    status: 'FAILED',
+    failureReason: 'TIMEOUT',
+    errorMessage: 'No answer.',
+  };
+}
+
+/** Holds the execution's row, so that settling it waits. */
+async function blockSettling(id: string): Promise<{ release: () => Promise<void> }> {
+  const client = await scene.pool.connect();
+  await client.query('BEGIN');
+  await client.query('SELECT FROM job_executions WHERE id = $1 FOR UPDATE', [id]);
+  return {
+    release: async () => {
+      await client.query('COMMIT');
+      client.release();
+    },
+  };
+}
+
+async function waitingBackends(): Promise<number[]> {
+  const { rows } = await scene.pool.query<{ pid: number }>(
+    `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+  );
+  return rows.map((row) => row.pid);
+}
