@@ -1,0 +1,28 @@
+import { readFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { configReference } from '../src/config.ts';
+
+const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
+/** The table's rows without the padding that the formatter adds. */
+const rows = readme
+  .split('\n')
+  .filter((line) => line.startsWith('| `'))
+  .map((line) => line.replace(/\s+/g, ' '));
+
+describe('the README', () => {
+  it.each(configReference())('has $name in its configuration table as it is', (entry) => {
+    const value = entry.default.startsWith('(') ? entry.default.slice(1, -1) : `\`${entry.default}\``;
+    expect(rows).toContain(`| \`${entry.name}\` | ${value} | ${entry.description.replaceAll('|', '\\|')} |`);
+  });
+
+  it('names no variable that does not exist', () => {
+    const names = rows
+      .map((row) => /^\| `([A-Z][A-Z_]+)` \|/.exec(row)?.[1])
+      .filter((name) => name !== undefined);
+    expect(names.sort()).toEqual(
+      configReference()
+        .map(({ name }) => name)
+        .sort(),
+    );
+  });
+});
