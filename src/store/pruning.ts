@@ -3,6 +3,7 @@ import type { Queryable } from './sql.ts';
 const PRUNE_EXECUTIONS = `
 -- delete up to $2 executions that finished before $1; attempts, logs and dead letters go with them.
 -- An open dead letter is a task for somebody: its execution stays until it is redriven or discarded.
+-- SKIP LOCKED: instances that prune at once take rows of their own, instead of waiting for each other in two orders.
 WITH doomed AS MATERIALIZED (
   SELECT e.id FROM job_executions AS e
   WHERE e.finished_at < $1
@@ -10,6 +11,7 @@ WITH doomed AS MATERIALIZED (
       WHERE d.execution_id = e.id AND d.redriven_at IS NULL AND d.discarded_at IS NULL)
   ORDER BY e.finished_at
   LIMIT $2
+  FOR UPDATE OF e SKIP LOCKED
 )
 DELETE FROM job_executions WHERE id IN (SELECT id FROM doomed)`;
 

@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest';
+import { createLeaseKeeper } from '../../src/engine/lease-keeper.ts';
+import type { HeldClaim } from '../../src/store/leases.ts';
+import { LEASE_MS } from '../support/instance.ts';
+import { plus } from '../support/manual-clock.ts';
+import { recordRests } from '../support/rests.ts';
+import { insertExecution, insertJob, readExecution } from '../support/rows.ts';
+import { useScene } from '../support/scene.ts';
+import { until } from '../support/until.ts';
+
+const scene = useScene();
+
+describe('the lease keeper', () => {
+  it('extends the leases of all that its instance holds, and of nothing else', async () => {
+    const instance = scene.instance();
+    scene.target.script('/slow', 'hang');
+    const job = await insertJob(scene.pool, { api: `${scene.target.url}/slow` });
+    const mine = [
+      await insertExecution(scene.pool, job, 'PENDING'),
+      await insertExecution(scene.pool, job, 'PENDING'),
+    ];
+    const others = await insertExecution(scene.pool, job, 'RUNNING');
+    await instance.worker.runOnce();
+    const now = scene.clock.advance(LEASE_MS / 2);
+    await instance.leaseKeeper.runOnce();
+    for (const id of mine) {
+      expect(await readExecution(scene.pool, id)).toMatchObject({ lease_expires_at: plus(now, LEASE_MS) });
+    }
+    expect(await readExecution(scene.pool, others)).toMatchObject({
+      lease_expires_at: plus(now, LEASE_MS / 2),
+    });
+  });
+
+  it('keeps an execution from being rescued for as long as its call takes', async () => {
+    const [instance, other] = [scene.instance(), scene.instance()];
+    const gate = scene.target.gate('/slow');
+    const job = await insertJob(scene.pool, { api: `${scene.target.url}/slow` });
+    const id = await insertExecution(scene.pool, job, 'PENDING');
+    await instance.worker.runOnce();
+    for (let n = 0; n < 10; n += 1) {
+      scene.clock.advance(LEASE_MS / 2);
+      await instance.leaseKeeper.runOnce();
+      await other.rescuer.runOnce();
+    }
+    gate.open();
+    await instance.worker.drained();
+    expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'SUCCESS', rescue_count: 0 });
+  });
+
+  it('asks nothing of the database while nothing is held', async () => {
+    const { leaseKeeper, pool } = scene.instance();
+    await leaseKeeper.runOnce();
+    expect(pool.totalCount).toBe(0);
+  });
+
+  it('ends what another instance claimed meanwhile, and what is to be cancelled; it keeps the rest', async () => {
+    const job = await insertJob(scene.pool);
+    const claim = async (overrides: Record<string, unknown>): Promise<HeldClaim> => ({
+      executionId: await insertExecution(scene.pool, job, 'RUNNING', overrides),
+      claimSeq: 1,
+    });
+    const kept = await claim({});
+    const lost = await claim({ claim_seq: 2 });
+    const cancelled = await claim({ cancel_requested_at: scene.clock.now() });
+    const gone: HeldClaim = { ...kept, executionId: '00000000-0000-7000-8000-000000000000' };
+    const { ended, keeper } = keeperOf(() => [kept, lost, cancelled, gone]);
+    await keeper.runOnce();
+    expect(ended).toEqual([
+      [lost.executionId, 'leaseLost'],
+      [cancelled.executionId, 'cancelled'],
+      [gone.executionId, 'leaseLost'],
+    ]);
+  });
+
+  it('leaves alone a call that ended, or was claimed anew, while it asked', async () => {
+    const job = await insertJob(scene.pool);
+    const ended = await insertExecution(scene.pool, job, 'SUCCESS');
+    const anew = await insertExecution(scene.pool, job, 'RUNNING', { claim_seq: 2 });
+    const asked = [ended, anew].map((executionId) => ({ executionId, claimSeq: 1 }));
+    let looks = 0;
+    const { ended: endedCalls, keeper } = keeperOf(() => {
+      looks += 1;
+      return looks === 1 ? asked : [{ executionId: anew, claimSeq: 2 }];
+    });
+    await keeper.runOnce();
+    expect(endedCalls).toEqual([]);
+  });
+
+  it.each([
+    { leaseMs: 30_000, restMs: 1_000 },
+    { leaseMs: 900, restMs: 300 },
+  ])('looks every $restMs ms where a lease is $leaseMs ms', async ({ leaseMs, restMs }) => {
+    const { keeper } = keeperOf(() => [], leaseMs);
+    const rests = recordRests();
+    keeper.start();
+    await until(() => rests.length > 0);
+    await keeper.stop();
+    expect(rests[0]).toBe(restMs);
+  });
+});
+
+function keeperOf(held: () => HeldClaim[], leaseMs = LEASE_MS) {
+  const ended: [string, string][] = [];
+  const keeper = createLeaseKeeper({
+    db: scene.pool,
+    clock: scene.clock,
+    worker: { held, end: (executionId, reason) => ended.push([executionId, reason]) },
+    leaseMs,
+    onError: () => undefined,
+  });
+  return { ended, keeper };
+}

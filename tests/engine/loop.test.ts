@@ -1,0 +1,241 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createLoop, type Loop } from '../../src/engine/loop.ts';
+import { createGate } from '../support/target-server.ts';
+
+const REST_MS = 60_000;
+const RETRY_MS = 1_000;
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate'] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe('a loop', () => {
+  it('steps at once when started, and again after the rest that its step asked for', async () => {
+    const { loop, steps } = counting(() => 250);
+    loop.start();
+    await passMs(0);
+    expect(steps()).toBe(1);
+    await passMs(249);
+    expect(steps()).toBe(1);
+    await passMs(1);
+    expect(steps()).toBe(2);
+  });
+
+  it('does nothing before it is started, woken or not', async () => {
+    const { loop, steps } = counting();
+    loop.wake();
+    await passMs(REST_MS);
+    expect(steps()).toBe(0);
+  });
+
+  it('steps at once when woken while it rests', async () => {
+    const { loop, steps } = counting();
+    loop.start();
+    await passMs(10);
+    loop.wake();
+    await passMs(0);
+    expect(steps()).toBe(2);
+  });
+
+  it('makes one step of a storm of wake-ups', async () => {
+    const { loop, steps } = counting();
+    loop.start();
+    await passMs(10);
+    for (let n = 0; n < 1_000; n += 1) loop.wake();
+    await passMs(1);
+    expect(steps()).toBe(2);
+  });
+
+  it('steps once more after a step during which it was woken, however often', async () => {
+    const { loop, steps, open } = gated();
+    loop.start();
+    await passMs(0);
+    for (let n = 0; n < 100; n += 1) loop.wake();
+    expect(steps()).toBe(1);
+    open();
+    await passMs(1);
+    expect(steps()).toBe(2);
+    await passMs(10);
+    expect(steps()).toBe(2);
+  });
+
+  it('starts no second step while one is under way, whoever asks', async () => {
+    const { loop, steps, open } = gated();
+    loop.start();
+    await passMs(0);
+    const once = loop.runOnce();
+    loop.wake();
+    await passMs(REST_MS);
+    expect(steps()).toBe(1);
+    open();
+    await once;
+  });
+
+  it('reports a step that failed, and tries again after a while', async () => {
+    const { loop, steps, errors } = counting((step) => {
+      if (step === 1) throw new Error('The database is away.');
+      return REST_MS;
+    });
+    loop.start();
+    await passMs(RETRY_MS - 1);
+    expect(steps()).toBe(1);
+    expect(errors).toMatchObject([{ message: 'The database is away.' }]);
+    expect(loop.lastSuccessMs).toBeNull();
+    await passMs(1);
+    expect(steps()).toBe(2);
+    expect(errors).toHaveLength(1);
+    expect(loop.lastSuccessMs).not.toBeNull();
+  });
+
+  it('waits after a failure also where it was woken during the step', async () => {
+    const gate = createGate();
+    let steps = 0;
+    const loop = createLoop({
+      name: 'test',
+      retryMs: RETRY_MS,
+      onError: () => undefined,
+      step: async () => {
+        steps += 1;
+        await gate.opened;
+        throw new Error('The database is away.');
+      },
+    });
+    loop.start();
+    await passMs(0);
+    loop.wake();
+    gate.open();
+    await passMs(RETRY_MS - 1);
+    expect(steps).toBe(1);
+    await loop.stop();
+  });
+
+  it('rests no longer than a timer can, where its step asks for eternity', async () => {
+    const { loop, steps } = counting(() => Infinity);
+    loop.start();
+    await passMs(10_000);
+    expect(steps()).toBe(1);
+  });
+
+  it('says by its own clock when a step last succeeded', async () => {
+    let nowMs = 100;
+    const loop = createLoop({
+      name: 'test',
+      step: () => Promise.resolve(REST_MS),
+      onError: () => undefined,
+      monotonicMs: () => nowMs,
+    });
+    expect(loop.lastSuccessMs).toBeNull();
+    nowMs = 107;
+    await loop.runOnce();
+    expect(loop.lastSuccessMs).toBe(107);
+  });
+});
+
+describe('stopping a loop', () => {
+  it('waits for the step under way and begins no other', async () => {
+    const { loop, steps, open } = gated();
+    loop.start();
+    await passMs(0);
+    let stopped = false;
+    const stopping = loop.stop().then(() => (stopped = true));
+    loop.wake();
+    await passMs(REST_MS);
+    expect(stopped).toBe(false);
+    open();
+    await stopping;
+    await passMs(10 * REST_MS);
+    expect(steps()).toBe(1);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('resolves also when the step under way fails', async () => {
+    const { loop } = counting(() => {
+      throw new Error('The database is away.');
+    });
+    loop.start();
+    await loop.stop();
+    await passMs(RETRY_MS);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('takes back a wake-up that has not led to a step yet', async () => {
+    const { loop, steps } = counting();
+    loop.start();
+    await passMs(1);
+    loop.wake();
+    await loop.stop();
+    await passMs(REST_MS);
+    expect(steps()).toBe(1);
+  });
+
+  it('leaves one line of steps, however often it is stopped and started', async () => {
+    const { loop, steps } = counting(() => 100);
+    for (let n = 0; n < 20; n += 1) {
+      loop.start();
+      loop.start();
+      loop.wake();
+      void loop.stop();
+      void loop.stop();
+    }
+    loop.start();
+    await passMs(50);
+    const before = steps();
+    await passMs(1_000);
+    expect(steps()).toBe(before + 10);
+    await loop.stop();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe('a step by hand', () => {
+  it('runs without the loop being started, and throws what the step throws', async () => {
+    const { loop, steps, errors } = counting((step) => {
+      if (step === 2) throw new Error('no');
+      return REST_MS;
+    });
+    await loop.runOnce();
+    await expect(loop.runOnce()).rejects.toThrow('no');
+    expect(steps()).toBe(2);
+    expect(errors).toEqual([]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+function counting(step: (number: number) => number = () => REST_MS) {
+  const errors: unknown[] = [];
+  let steps = 0;
+  const loop: Loop = createLoop({
+    name: 'test',
+    retryMs: RETRY_MS,
+    onError: (error) => errors.push(error),
+    // eslint-disable-next-line @typescript-eslint/require-await -- what a step throws is to become a rejection
+    step: async () => {
+      steps += 1;
+      return step(steps);
+    },
+  });
+  return { loop, steps: () => steps, errors };
+}
+
+/** Its first step ends when it is opened. */
+function gated() {
+  const gate = createGate();
+  let steps = 0;
+  const loop = createLoop({
+    name: 'test',
+    onError: () => undefined,
+    step: async () => {
+      steps += 1;
+      await gate.opened;
+      return REST_MS;
+    },
+  });
+  return { loop, steps: () => steps, open: gate.open };
+}
+
+async function passMs(ms: number): Promise<void> {
+  await vi.advanceTimersByTimeAsync(ms);
+}

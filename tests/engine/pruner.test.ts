@@ -1,0 +1,121 @@
+import { describe, expect, it } from 'vitest';
+import { readEventLogState, readEvents } from '../../src/store/event-log.ts';
+import { DAY_MS } from '../support/instance.ts';
+import { START, plus } from '../support/manual-clock.ts';
+import { recordRests } from '../support/rests.ts';
+import { count, insertExecution, insertJob, readExecution } from '../support/rows.ts';
+import { appendTestEvents } from '../support/events.ts';
+import { useScene } from '../support/scene.ts';
+import { until } from '../support/until.ts';
+
+const scene = useScene();
+
+describe('executions', () => {
+  it('go 30 days after their end, with all that hangs on them', async () => {
+    const instance = scene.instance();
+    const job = await insertJob(scene.pool, { api: `${scene.target.url}/hook` });
+    const id = await insertExecution(scene.pool, job, 'PENDING');
+    await instance.work();
+    scene.clock.set(plus(START, 30 * DAY_MS));
+    await instance.pruner.runOnce();
+    expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'SUCCESS' });
+    scene.clock.advance(1);
+    await instance.pruner.runOnce();
+    expect(await readExecution(scene.pool, id)).toEqual({});
+    expect(await count(scene.pool, 'job_execution_attempts')).toBe(0);
+    expect(await count(scene.pool, 'job_execution_logs')).toBe(0);
+    expect(await count(scene.pool, 'job_execution_rollups WHERE success_count = 1')).toBe(1);
+    expect(await count(scene.pool, 'jobs')).toBe(1);
+  });
+
+  it('that are not finished stay, however old', async () => {
+    const { pruner } = scene.instance();
+    const job = await insertJob(scene.pool);
+    for (const status of ['PENDING', 'BLOCKED', 'RUNNING', 'RETRYING'] as const) {
+      await insertExecution(scene.pool, job, status);
+    }
+    scene.clock.advance(400 * DAY_MS);
+    await pruner.runOnce();
+    expect(await count(scene.pool, 'job_executions')).toBe(4);
+  });
+
+  it('with an open dead letter stay until it is redriven or discarded', async () => {
+    const { pruner } = scene.instance();
+    const job = await insertJob(scene.pool);
+    const [open, redriven, discarded] = [
+      await insertExecution(scene.pool, job, 'FAILED'),
+      await insertExecution(scene.pool, job, 'FAILED'),
+      await insertExecution(scene.pool, job, 'FAILED'),
+    ];
+    await scene.pool.query('UPDATE failed_jobs_dlq SET redriven_at = $2 WHERE execution_id = $1', [
+      redriven,
+      START,
+    ]);
+    await scene.pool.query('UPDATE failed_jobs_dlq SET discarded_at = $2 WHERE execution_id = $1', [
+      discarded,
+      START,
+    ]);
+    scene.clock.advance(31 * DAY_MS);
+    await pruner.runOnce();
+    const { rows } = await scene.pool.query<{ id: string }>('SELECT id FROM job_executions');
+    expect(rows).toEqual([{ id: open }]);
+    expect(await count(scene.pool, 'failed_jobs_dlq')).toBe(1);
+  });
+
+  it('go in bites: a full one is followed by the next one soon', async () => {
+    const { pruner } = scene.instance();
+    const job = await insertJob(scene.pool);
+    await scene.pool.query(
+      `INSERT INTO job_executions (id, job_id, status, trigger, created_at, available_at, finished_at, skip_reason)
+       SELECT gen_random_uuid(), $1, 'SKIPPED', 'MANUAL', $2, $2, $2, 'OPERATOR' FROM generate_series(1, 1200)`,
+      [job, START],
+    );
+    scene.clock.advance(31 * DAY_MS);
+    const rests = recordRests();
+    pruner.start();
+    await until(() => rests.length > 1);
+    expect(rests).toEqual([50, 60_000]);
+    expect(await count(scene.pool, 'job_executions')).toBe(0);
+  });
+
+  it('are pruned by two instances at once without standing in each other’s way', async () => {
+    const instances = [scene.instance(), scene.instance(), scene.instance()];
+    const job = await insertJob(scene.pool);
+    await scene.pool.query(
+      `INSERT INTO job_executions (id, job_id, status, trigger, created_at, available_at, finished_at, skip_reason)
+       SELECT gen_random_uuid(), $1, 'SKIPPED', 'MANUAL', $2, $2, $2::timestamptz + n % 7 * interval '1 s', 'OPERATOR'
+       FROM generate_series(1, 3000) AS n`,
+      [job, START],
+    );
+    scene.clock.advance(31 * DAY_MS);
+    await Promise.all(instances.map(({ pruner }) => pruner.runOnce()));
+    expect(await count(scene.pool, 'job_executions')).toBe(0);
+  });
+});
+
+describe('events', () => {
+  it('go 3 days after they happened, and the floor of the log moves with them', async () => {
+    const { pruner } = scene.instance();
+    await appendTestEvents(scene.pool, 3, START);
+    await appendTestEvents(scene.pool, 2, plus(START, 1_000));
+    const all = await readEvents(scene.pool, 0n, 10);
+    scene.clock.set(plus(START, 3 * DAY_MS + 1));
+    await pruner.runOnce();
+    expect(await readEvents(scene.pool, 0n, 10)).toEqual(all.slice(3));
+    expect(await readEventLogState(scene.pool)).toMatchObject({
+      prunedThrough: all[2]?.position,
+      tip: all[4]?.position,
+    });
+  });
+
+  it('may all go: the log then ends where its floor is', async () => {
+    const { pruner } = scene.instance();
+    await appendTestEvents(scene.pool, 3, START);
+    const { tip } = await readEventLogState(scene.pool);
+    scene.clock.advance(4 * DAY_MS);
+    await pruner.runOnce();
+    expect(await readEventLogState(scene.pool)).toMatchObject({ prunedThrough: tip, tip });
+    await pruner.runOnce();
+    expect(await readEventLogState(scene.pool)).toMatchObject({ prunedThrough: tip, tip });
+  });
+});
