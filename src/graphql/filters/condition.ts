@@ -15,7 +15,40 @@ export type Condition<Field extends string = string> =
   | { kind: 'test'; field: Field; test: Test };
 
 /** Holds for every row. */
-export const EVERYTHING: Condition<never> = { kind: 'all', of: [] };
+export const EVERYTHING = { kind: 'all', of: [] } as const satisfies Condition<never>;
+/** Holds for none. */
+export const NOTHING = { kind: 'any', of: [] } as const satisfies Condition<never>;
+
+/**
+ * The same condition without empty groups, unless it is one as a whole. Prisma takes some of them for the opposite of
+ * what they mean.
+ */
+export function withoutEmptyGroups<Field extends string>(condition: Condition<Field>): Condition<Field> {
+  switch (condition.kind) {
+    case 'test':
+      return condition;
+    case 'not': {
+      const of = withoutEmptyGroups(condition.of);
+      if (isEmptyGroup(of, 'all')) return NOTHING;
+      return isEmptyGroup(of, 'any') ? EVERYTHING : { kind: 'not', of };
+    }
+    case 'all':
+    case 'any': {
+      const { kind } = condition;
+      const parts = condition.of.map(withoutEmptyGroups);
+      // Nothing among all, or everything among any, decides the whole; the other way round, it changes nothing.
+      const deciding = parts.find((part) => isEmptyGroup(part, kind === 'all' ? 'any' : 'all'));
+      if (deciding) return deciding;
+      const of = parts.filter((part) => !isEmptyGroup(part, kind));
+      return of.length === 1 && of[0] ? of[0] : { kind, of };
+    }
+  }
+}
+
+/** Whether the condition is everything (an empty `all`) or nothing (an empty `any`). */
+export function isEmptyGroup(condition: Condition, kind: 'all' | 'any'): boolean {
+  return condition.kind === kind && condition.of.length === 0;
+}
 
 /** Whether some test of the condition is about the field. */
 export function mentions<Field extends string>(condition: Condition<Field>, field: Field): boolean {

@@ -1,4 +1,4 @@
-import type { Condition, Test } from './condition.ts';
+import { type Condition, isEmptyGroup, type Test, withoutEmptyGroups } from './condition.ts';
 
 /** Where a field of a condition stands in the table. */
 export interface Column {
@@ -14,7 +14,11 @@ export function toPrismaWhere<Field extends string>(
   condition: Condition<Field>,
   columns: Readonly<Record<Field, Column>>,
 ): PrismaWhere {
-  return translate(condition, columns, false);
+  const simple = withoutEmptyGroups(condition);
+  if (isEmptyGroup(simple, 'all')) return {};
+  if (!isEmptyGroup(simple, 'any')) return translate(simple, columns, false);
+  const [{ name } = { name: 'id' }] = Object.values<Column>(columns);
+  return { [name]: { in: [] } };
 }
 
 function translate<Field extends string>(

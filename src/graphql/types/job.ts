@@ -177,7 +177,12 @@ export const Job = builder.prismaNode('Job', {
         const byId = new Map(rows.map((row) => [row.id, row]));
         return jobIds.map((jobId) => byId.get(latest.get(jobId)?.[0] ?? '') ?? null);
       },
-      resolve: ({ id }) => id,
+      resolve: ({ id }, _args, context, info) => {
+        // Of each row, not of the batch, Pothos must know that `load` reads what is selected beneath it; else it would
+        // read that a second time.
+        queryFromInfo({ context, info, select: { id: true } });
+        return id;
+      },
     }),
     executions: t.connection(
       {

@@ -1,0 +1,124 @@
+import { PrismaPg } from '@prisma/adapter-pg';
+import { graphql, type GraphQLFormattedError, parse, subscribe } from 'graphql';
+import type pg from 'pg';
+import { createCommands } from '../../src/commands/commands.ts';
+import { createFeeds } from '../../src/events/feeds.ts';
+import { createEventHub } from '../../src/events/hub.ts';
+import { PrismaClient } from '../../src/generated/prisma/client.ts';
+import { createGraphqlBase, createRequestContext, type GraphqlContext } from '../../src/graphql/context.ts';
+import { schema } from '../../src/graphql/schema.ts';
+import { latestExecutionIds } from '../../src/store/latest-executions.ts';
+import { CALLER, type CommandHarness, createCommandHarness } from '../commands/harness.ts';
+
+type Variables = Record<string, unknown>;
+type Answer = { data: unknown; errors: GraphQLFormattedError[] };
+
+/** The schema on a database of its own, without a server. */
+export interface ApiHarness extends CommandHarness {
+  /** Executes an operation that must succeed. */
+  query: <Data>(source: string, variables?: Variables) => Promise<Data>;
+  /** Executes one that need not. */
+  execute: (source: string, variables?: Variables) => Promise<Answer>;
+  /** Opens a subscription that must be accepted. */
+  subscribe: <Data>(source: string, variables?: Variables) => Promise<AsyncGenerator<Data>>;
+  /** The text of every statement sent since the last call. */
+  takeStatements: () => string[];
+}
+
+export async function createApiHarness(): Promise<ApiHarness> {
+  const commands = await createCommandHarness();
+  const { pool, clock } = commands;
+  const statements = recordStatements(pool);
+  const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
+  const hub = createEventHub({ db: pool, pollIntervalMs: 50, onError: fail });
+  const base = createGraphqlBase({
+    prisma,
+    commands: createCommands({ ...commands.deps, wake: hub.wake }),
+    events: createFeeds({ db: pool, hub }),
+    clock,
+    health: () =>
+      Promise.resolve({
+        status: 'UP',
+        version: '1.2.3',
+        uptimeSeconds: 1.5,
+        database: { status: 'UP', latencyMs: 0.5, message: null },
+        scheduler: { status: 'UP', message: null },
+      }),
+    heartbeatIntervalMs: 30_000,
+    latestExecutionIds: (jobIds, limit) => latestExecutionIds(pool, jobIds, limit),
+  });
+  const newContext = (): GraphqlContext => createRequestContext(base, CALLER);
+
+  async function execute(source: string, variables: Variables = {}): Promise<Answer> {
+    const { data, errors = [] } = await graphql({
+      schema,
+      source,
+      variableValues: variables,
+      contextValue: newContext(),
+    });
+    return { data: toPlain(data), errors: errors.map((error) => error.toJSON()) };
+  }
+
+  return {
+    ...commands,
+    execute,
+    query: async <Data>(source: string, variables?: Variables) =>
+      dataOf<Data>(await execute(source, variables)),
+    subscribe: async <Data>(source: string, variables: Variables = {}) => {
+      const result = await subscribe({
+        schema,
+        document: parse(source),
+        variableValues: variables,
+        contextValue: newContext(),
+      });
+      if (!(Symbol.asyncIterator in result)) throw new Error(JSON.stringify(result.errors));
+      return itemsOf<Data>(result);
+    },
+    takeStatements: () => statements.splice(0),
+    close: async () => {
+      await hub.stop();
+      await prisma.$disconnect();
+      await commands.close();
+    },
+  };
+}
+
+async function* itemsOf<Data>(results: AsyncGenerator<unknown, void, void>): AsyncGenerator<Data> {
+  for await (const result of results) yield dataOf<Data>(toPlain(result) as Answer);
+}
+
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- what an answer holds, its reader knows
+function dataOf<Data>({
+  data,
+  errors = [],
+}: {
+  data?: unknown;
+  errors?: readonly GraphQLFormattedError[];
+}): Data {
+  if (errors.length > 0) throw new Error(JSON.stringify(errors));
+  return data as Data;
+}
+
+/** As a client sees it: graphql-js answers with objects that have no prototype, and with Dates. */
+function toPlain(value: unknown): unknown {
+  return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
+}
+
+function fail(error: unknown): never {
+  throw error;
+}
+
+function recordStatements(pool: pg.Pool): string[] {
+  const statements: string[] = [];
+  pool.on('connect', (client) => {
+    const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+    Object.assign(client, {
+      query: (...args: unknown[]) => {
+        const [statement] = args;
+        statements.push(typeof statement === 'string' ? statement : (statement as { text: string }).text);
+        return query(...args);
+      },
+    });
+  });
+  return statements;
+}

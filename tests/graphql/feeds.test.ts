@@ -1,0 +1,185 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { triggerJob } from '../../src/commands/trigger-job.ts';
+import { encodePublicId } from '../../src/domain/public-id.ts';
+import { CALLER, clearJobs, START, valueOf } from '../commands/harness.ts';
+import { insertExecution, insertJob, insertRow } from '../support/rows.ts';
+import { type ApiHarness, createApiHarness } from './api-harness.ts';
+
+let api: ApiHarness;
+
+beforeAll(async () => {
+  api = await createApiHarness();
+});
+afterAll(async () => {
+  await api.close();
+});
+beforeEach(async () => {
+  api.clock.set(START);
+  await clearJobs(api.pool);
+});
+
+type EventItem = {
+  executionEvents: {
+    __typename: string;
+    cursor: string;
+    kind: string;
+    status: string;
+    execution: { id: string; status: string; job: { name: string } };
+    reason?: string;
+    toCursor?: string;
+  };
+};
+
+const EVENTS = /* GraphQL */ `
+  subscription ($where: ExecutionWhere, $after: String) {
+    executionEvents(where: $where, after: $after) {
+      __typename
+      ... on ExecutionEvent {
+        cursor
+        kind
+        at
+        status
+        previousStatus
+        attempt
+        execution {
+          id
+          status
+          job {
+            name
+          }
+        }
+      }
+      ... on FeedGap {
+        reason
+        fromCursor
+        toCursor
+      }
+    }
+  }
+`;
+
+/** Triggers a job; answers the public id of the execution. */
+async function trigger(jobId: string): Promise<string> {
+  const result = await triggerJob(api.deps, CALLER, { id: encodePublicId('Job', jobId) });
+  return encodePublicId('Execution', valueOf(result).executionId);
+}
+
+async function next<Data>(items: AsyncGenerator<Data, unknown, unknown>): Promise<Data> {
+  const result = await items.next();
+  if (result.done === true) throw new Error('The feed ended');
+  return result.value;
+}
+
+describe('executionEvents', () => {
+  it('delivers what happens from now on, with the execution as it is', async () => {
+    const jobId = await insertJob(api.pool, { name: 'Followed' });
+    await trigger(jobId);
+    const feed = await api.subscribe<EventItem>(EVENTS);
+    const id = await trigger(jobId);
+    expect((await next(feed)).executionEvents).toMatchObject({
+      __typename: 'ExecutionEvent',
+      kind: 'PLANNED',
+      at: START,
+      status: 'PENDING',
+      previousStatus: null,
+      attempt: null,
+      execution: { id, status: 'PENDING', job: { name: 'Followed' } },
+    });
+    await feed.return(undefined);
+  });
+
+  it('goes on behind a cursor, with nothing lost and nothing repeated', async () => {
+    const jobId = await insertJob(api.pool);
+    const first = await api.subscribe<EventItem>(EVENTS);
+    const ids = [await trigger(jobId), await trigger(jobId), await trigger(jobId)];
+    const { cursor } = (await next(first)).executionEvents;
+    await first.return(undefined);
+    const second = await api.subscribe<EventItem>(EVENTS, { after: cursor });
+    const seen = [await next(second), await next(second)].map(
+      ({ executionEvents }) => executionEvents.execution.id,
+    );
+    expect(seen).toEqual(ids.slice(1));
+    await second.return(undefined);
+  });
+
+  it('delivers only what the filter selects, as the execution was at that moment', async () => {
+    const [jobId, otherJobId] = [await insertJob(api.pool), await insertJob(api.pool)];
+    const where = {
+      jobId: [encodePublicId('Job', jobId)],
+      status: ['PENDING'],
+      NOT: { trigger: ['SCHEDULE'] },
+    };
+    const feed = await api.subscribe<EventItem>(EVENTS, { where });
+    await trigger(otherJobId);
+    const id = await trigger(jobId);
+    expect((await next(feed)).executionEvents.execution.id).toBe(id);
+    await feed.return(undefined);
+  });
+
+  it('shows each event the execution’s state of that time, also on one long subscription', async () => {
+    const jobId = await insertJob(api.pool, { name: 'Before' });
+    const feed = await api.subscribe<EventItem>(EVENTS);
+    await trigger(jobId);
+    expect((await next(feed)).executionEvents.execution.job.name).toBe('Before');
+    await api.pool.query(`UPDATE jobs SET name = 'After' WHERE id = $1`, [jobId]);
+    await trigger(jobId);
+    expect((await next(feed)).executionEvents.execution.job.name).toBe('After');
+    await feed.return(undefined);
+  });
+
+  it('tells of a cursor that is none by a gap', async () => {
+    const feed = await api.subscribe<EventItem>(EVENTS, { after: 'nonsense' });
+    const { executionEvents: gap } = await next(feed);
+    expect(gap).toMatchObject({ __typename: 'FeedGap', reason: 'CURSOR_INVALID', fromCursor: 'nonsense' });
+    expect(gap.toCursor).not.toBe('');
+    await feed.return(undefined);
+  });
+
+  it('reads executions once for all subscribers that ask the same', async () => {
+    const jobId = await insertJob(api.pool);
+    const feeds = await Promise.all(Array.from({ length: 5 }, () => api.subscribe<EventItem>(EVENTS)));
+    api.takeStatements();
+    await trigger(jobId);
+    await Promise.all(feeds.map((feed) => next(feed)));
+    const reads = api.takeStatements().filter((text) => text.includes('FROM "public"."job_executions"'));
+    expect(reads.length).toBeLessThan(feeds.length);
+    await Promise.all(feeds.map((feed) => feed.return(undefined)));
+  });
+});
+
+describe('executionLogs', () => {
+  const LOGS = `subscription ($id: ID!, $after: String) { executionLogs(executionId: $id, after: $after) {
+    ... on ExecutionLogEvent { cursor log { level message attempt metadata } } ... on FeedGap { reason }
+  } }`;
+  type LogItem = { executionLogs: { cursor: string; log: { message: string } } };
+
+  it('gives the lines that exist and ends with a finished execution', async () => {
+    const executionId = await insertExecution(api.pool, await insertJob(api.pool), 'SUCCESS');
+    for (const position of [1, 2]) {
+      const line = {
+        execution_id: executionId,
+        position,
+        at: new Date(START),
+        level: 'INFO',
+        message: `Line ${position}`,
+      };
+      await insertRow(api.pool, 'job_execution_logs', line);
+    }
+    const id = encodePublicId('Execution', executionId);
+    const items: LogItem[] = [];
+    for await (const item of await api.subscribe<LogItem>(LOGS, { id })) items.push(item);
+    expect(items.map(({ executionLogs }) => executionLogs.log.message)).toEqual(['Line 1', 'Line 2']);
+
+    const rest: LogItem[] = [];
+    const after = items[0]?.executionLogs.cursor;
+    for await (const item of await api.subscribe<LogItem>(LOGS, { id, after })) rest.push(item);
+    expect(rest).toEqual(items.slice(1));
+  });
+
+  it.each(['nonsense', encodePublicId('Execution', '0195509c-9c00-7abc-8def-0123456789ab')])(
+    'finds no execution under %s',
+    async (id) => {
+      await expect(api.subscribe(LOGS, { id })).rejects.toThrow(/executionId.*NOT_FOUND/s);
+    },
+  );
+});

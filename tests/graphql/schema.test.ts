@@ -1,0 +1,66 @@
+import { readFile } from 'node:fs/promises';
+import {
+  getNamedType,
+  type GraphQLNamedType,
+  isEnumType,
+  isInputObjectType,
+  isInterfaceType,
+  isIntrospectionType,
+  isObjectType,
+  isSpecifiedScalarType,
+  lexicographicSortSchema,
+  printSchema,
+} from 'graphql';
+import { describe, expect, it } from 'vitest';
+import { schema } from '../../src/graphql/schema.ts';
+
+type Described = { name: string; description?: string | null | undefined };
+type Field = Described & { args?: readonly Described[] };
+
+/** Every element that may have a description, by its coordinate. */
+function describedElements(): [string, string][] {
+  return Object.values(schema.getTypeMap())
+    .filter((type) => !isIntrospectionType(type) && !isSpecifiedScalarType(type))
+    .flatMap((type) => [
+      entry(type.name, type),
+      ...membersOf(type).flatMap((member) => {
+        const coordinate = `${type.name}.${member.name}`;
+        return [
+          entry(coordinate, member),
+          ...(member.args ?? []).map((argument) => entry(`${coordinate}(${argument.name}:)`, argument)),
+        ];
+      }),
+    ]);
+}
+
+function membersOf(type: GraphQLNamedType): readonly Field[] {
+  if (isEnumType(type)) return type.getValues();
+  if (isObjectType(type) || isInterfaceType(type)) return Object.values(type.getFields());
+  return isInputObjectType(type) ? Object.values(type.getFields()) : [];
+}
+
+function entry(coordinate: string, { description }: Described): [string, string] {
+  return [coordinate, (description ?? '').trim()];
+}
+
+describe('the schema', () => {
+  it('describes every type, field, argument and enum value', () => {
+    const bare = describedElements().filter(([, description]) => description === '');
+    expect(bare.map(([coordinate]) => coordinate)).toEqual([]);
+  });
+
+  it('is what schema.graphql says', async () => {
+    const committed = await readFile(new URL('../../schema.graphql', import.meta.url), 'utf8');
+    expect(committed).toBe(`${printSchema(lexicographicSortSchema(schema))}\n`);
+  });
+
+  it('gives every payload its errors, never null', () => {
+    const fields = Object.values(schema.getMutationType()?.getFields() ?? {});
+    expect(fields.length).toBeGreaterThan(0);
+    for (const field of fields) {
+      const payload = getNamedType(field.type);
+      const errors = isObjectType(payload) ? payload.getFields()['errors'] : undefined;
+      expect(String(errors?.type)).toBe('[MutationError!]!');
+    }
+  });
+});
