@@ -21,6 +21,12 @@ export interface Statement {
 export async function inTransaction<T>(pool: Pool, work: (tx: PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
+  // The pool listens only to connections that nobody uses; one that dies in our hands without a listener would end
+  // the process.
+  const onConnectionLost = (error: Error): void => {
+    broken = error;
+  };
+  client.on('error', onConnectionLost);
   try {
     await client.query('BEGIN');
     const result = await work(client);
@@ -32,6 +38,7 @@ export async function inTransaction<T>(pool: Pool, work: (tx: PoolClient) => Pro
     });
     throw error;
   } finally {
+    client.off('error', onConnectionLost);
     client.release(broken);
   }
 }

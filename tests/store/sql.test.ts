@@ -1,0 +1,79 @@
+import type { PoolClient } from 'pg';
+import { describe, expect, it } from 'vitest';
+import { createPool } from '../../src/database/pool.ts';
+import { inTransaction, toJsonb } from '../../src/store/sql.ts';
+import { count, insertJob } from '../support/rows.ts';
+import { useScene } from '../support/scene.ts';
+
+const scene = useScene();
+
+describe('a transaction', () => {
+  it('is committed when its work resolves', async () => {
+    await inTransaction(scene.pool, async (tx) => {
+      await insertJob(scene.pool);
+      await tx.query('UPDATE jobs SET priority = 3');
+    });
+    expect(await count(scene.pool, 'jobs WHERE priority = 3')).toBe(1);
+  });
+
+  it('is rolled back when its work throws, which goes on to the caller', async () => {
+    await insertJob(scene.pool);
+    const work = inTransaction(scene.pool, async (tx) => {
+      await tx.query('UPDATE jobs SET priority = 3');
+      throw new Error('no');
+    });
+    await expect(work).rejects.toThrow('no');
+    expect(await count(scene.pool, 'jobs WHERE priority = 3')).toBe(0);
+  });
+
+  it('leaves its connection usable after a statement that failed', async () => {
+    const pool = onePool();
+    await expect(inTransaction(pool, (tx) => tx.query('SELECT 1 / 0'))).rejects.toThrow('division by zero');
+    expect(await inTransaction(pool, async (tx) => (await tx.query('SELECT 1')).rowCount)).toBe(1);
+    expect(pool.totalCount).toBe(1);
+    await pool.end();
+  });
+
+  it('fails when its connection dies while it does something else, and takes nothing with it', async () => {
+    const pool = onePool();
+    const work = inTransaction(pool, async (tx) => {
+      await terminate(tx);
+      await new Promise((resolve) => tx.once('end', resolve));
+      await tx.query('SELECT 1');
+    });
+    await expect(work).rejects.toThrow();
+    expect((await pool.query('SELECT 1')).rowCount).toBe(1);
+    await pool.end();
+  });
+
+  it('fails when its connection dies in the middle of a statement, and takes nothing with it', async () => {
+    const pool = onePool();
+    const work = inTransaction(pool, async (tx) => {
+      const sleeping = tx.query('SELECT pg_sleep(60)');
+      await Promise.all([sleeping, terminate(tx)]);
+    });
+    await expect(work).rejects.toThrow('terminating connection');
+    expect((await pool.query('SELECT 1')).rowCount).toBe(1);
+    await pool.end();
+  });
+});
+
+describe('a value as JSON text', () => {
+  it.each([
+    ['NUL characters', { text: 'a\0b' }, { text: 'a\uFFFDb' }],
+    ['halves of surrogate pairs', ['\uD800', 'x\uDC00y'], ['\uFFFD', 'x\uFFFDy']],
+    ['whole surrogate pairs, kept', '😀', '😀'],
+  ])('is one that jsonb accepts: %s', async (_what, value, stored) => {
+    const { rows } = await scene.pool.query<{ value: unknown }>('SELECT $1::jsonb AS value', [toJsonb(value)]);
+    expect(rows[0]?.value).toEqual(stored);
+  });
+});
+
+function onePool() {
+  return createPool({ connectionString: scene.connectionString, max: 1 });
+}
+
+async function terminate(tx: PoolClient): Promise<void> {
+  const { processID } = tx as PoolClient & { processID: number };
+  await scene.pool.query('SELECT pg_terminate_backend($1)', [processID]);
+}
