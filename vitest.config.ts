@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
+  // Packages load graphql as Node does, by its `main`; Vite would prefer its `module` for our code, and graphql refuses
+  // to work with types of its own other copy.
+  resolve: { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] },
   test: {
     include: ['tests/**/*.test.ts'],
     exclude: ['tests/faults/**'],
