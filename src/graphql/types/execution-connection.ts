@@ -16,12 +16,6 @@ export const ExecutionConnection = builder.connectionObject(
     type: Execution,
     name: 'ExecutionConnection',
     description: 'A page of a list of executions.',
-    fields: (t) => ({
-      totalCount: t.int({
-        description: 'Rows on all pages, as `where` selects them; counted only when it is asked for.',
-        resolve: (page) => (page as unknown as CountedPage<JobExecution>).totalCount(),
-      }),
-    }),
   },
   { name: 'ExecutionEdge', description: 'An execution of a page.' },
 );

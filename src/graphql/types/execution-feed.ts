@@ -71,9 +71,9 @@ builder.subscriptionField('executionEvents', (t) =>
     },
     subscribe: (_root, { where, after }, { events }) => {
       const condition = readExecutionWhere(where);
-      return events.subscribe({ after, filter: (event) => eventMatches(event, condition) }) as never;
+      return events.subscribe({ after, filter: (event) => eventMatches(event, condition) });
     },
-    resolve: (item) => item as never,
+    resolve: (item) => item,
   }),
 );
 

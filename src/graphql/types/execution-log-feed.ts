@@ -33,8 +33,8 @@ builder.subscriptionField('executionLogs', (t) =>
       const id = decodePublicId('Execution', executionId);
       const execution = id && (await prisma.jobExecution.findUnique({ where: { id }, select: { id: true } }));
       if (!execution) throw clientError('NOT_FOUND', 'executionId: there is no such execution.');
-      return (await events.subscribeToLogs(execution.id, after ?? null)) as never;
+      return await events.subscribeToLogs(execution.id, after ?? null);
     },
-    resolve: (item) => item as never,
+    resolve: (item) => item,
   }),
 );

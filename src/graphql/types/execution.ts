@@ -99,7 +99,8 @@ export const Execution = builder.prismaNode('JobExecution', {
             orderBy,
             take,
           });
-          return pageOf(request, rows);
+          const totalCount = () => prisma.executionLog.count({ where: { executionId: id } });
+          return { ...pageOf(request, rows), totalCount };
         },
       },
       ExecutionLogConnection,

@@ -1,5 +1,5 @@
 import { builder } from '../builder.ts';
-import { WHERE_LIMITS } from '../filters/read-where.ts';
+import { WHERE_LIMITS, type WhereInput } from '../filters/read-where.ts';
 import { ExecutionStatus, ExecutionTrigger, FailureReason } from './execution-enums.ts';
 import { JobStatus } from './job-enums.ts';
 
@@ -37,7 +37,7 @@ const AND = 'All of these hold.';
 const OR = 'At least one of these holds; an empty list never does.';
 const NOT = 'This does not hold. A condition on a field that is null does not hold.';
 
-const JobWhereRef = builder.inputRef<object>('JobWhere');
+const JobWhereRef = builder.inputRef<WhereInput>('JobWhere');
 export const JobWhere = JobWhereRef.implement({
   description: `Selects jobs; all fields given must hold. Deleted jobs are left out unless a condition on \`status\` is among them. At most ${WHERE_LIMITS.depth} levels and ${WHERE_LIMITS.size} conditions.`,
   fields: (t) => ({
@@ -54,7 +54,7 @@ export const JobWhere = JobWhereRef.implement({
   }),
 });
 
-const ExecutionWhereRef = builder.inputRef<object>('ExecutionWhere');
+const ExecutionWhereRef = builder.inputRef<WhereInput>('ExecutionWhere');
 export const ExecutionWhere = ExecutionWhereRef.implement({
   description: `Selects executions; all fields given must hold. For a feed it is asked of the execution as it was at each event. At most ${WHERE_LIMITS.depth} levels and ${WHERE_LIMITS.size} conditions.`,
   fields: (t) => ({

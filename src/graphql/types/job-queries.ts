@@ -1,9 +1,9 @@
-import type { Job as JobRow, Prisma } from '../../generated/prisma/client.ts';
+import type { Prisma } from '../../generated/prisma/client.ts';
 import { decodePublicId } from '../../domain/public-id.ts';
 import { builder } from '../builder.ts';
 import { readOrdering } from '../connection/ordering.ts';
 import { requestPage } from '../connection/page.ts';
-import { type CountedPage, readPage, selectionOfRows } from '../connection/prisma-page.ts';
+import { readPage, selectionOfRows } from '../connection/prisma-page.ts';
 import { badArgument } from '../errors.ts';
 import { jobsMatching } from '../filters/job-where.ts';
 import { JobWhere } from './filter-inputs.ts';
@@ -15,12 +15,6 @@ const JobConnection = builder.connectionObject(
     type: Job,
     name: 'JobConnection',
     description: 'A page of a list of jobs.',
-    fields: (t) => ({
-      totalCount: t.int({
-        description: 'Rows on all pages, as `where` selects them; counted only when it is asked for.',
-        resolve: (page) => (page as unknown as CountedPage<JobRow>).totalCount(),
-      }),
-    }),
   },
   { name: 'JobEdge', description: 'A job of a page.' },
 );
@@ -59,7 +53,7 @@ builder.queryFields((t) => ({
       },
       resolve: (_root, args, context, info) => {
         const ordering = readOrdering(args.orderBy, JOB_SORT_COLUMNS, NEWEST_FIRST, ID_COLUMN);
-        return readPage(requestPage(ordering, args), jobsMatching(args.where as never), {
+        return readPage(requestPage(ordering, args), jobsMatching(args.where), {
           select: selectionOfRows(context, info, ordering),
           find: (query) => context.prisma.job.findMany(query as Prisma.JobFindManyArgs),
           count: (where) => context.prisma.job.count({ where }),
