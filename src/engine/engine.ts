@@ -34,7 +34,7 @@ export interface EngineOptions {
 
 export interface Engine {
   start: () => Promise<void>;
-  /** Claims nothing more, drains within the grace, aborts the rest and gives it back. */
+  /** Claims nothing more, drains within the grace, aborts the rest and gives it back. Final: what stopped stays so. */
   stop: () => Promise<void>;
   /** Loops that have not succeeded for longer than they should, by name; empty when all is well. */
   stalledLoops: () => string[];
@@ -55,8 +55,10 @@ export function createEngine(options: EngineOptions): Engine {
   const settler = createSettler({
     db: pool,
     pause,
-    onRecorded: () => {
-      wakeUps.wake('events');
+    onRecorded: (settlements) => {
+      // Given back by a stop: another instance is to take it up now, not when it next polls.
+      if (settlements.some(({ status }) => status === 'PENDING')) wakeUps.wake('executions', 'events');
+      else wakeUps.wake('events');
     },
   });
   const worker = createWorker({
@@ -99,6 +101,7 @@ export function createEngine(options: EngineOptions): Engine {
   });
   wakeUps.on('jobs', planner.wake);
   wakeUps.on('executions', worker.wake);
+  wakeUps.on('cancellations', leaseKeeper.wake);
 
   const watched: { loop: Loop; longestRestMs: number }[] = [
     { loop: planner, longestRestMs: pollIntervalMs },
@@ -106,11 +109,24 @@ export function createEngine(options: EngineOptions): Engine {
     { loop: leaseKeeper, longestRestMs: 1_000 },
   ];
   let startedMs = 0;
-  let stopping = false;
+  let entering: Promise<void> | undefined;
+  let stopping: Promise<void> | undefined;
 
-  async function stop(): Promise<void> {
-    if (stopping) return;
-    stopping = true;
+  const isStopping = (): boolean => stopping !== undefined;
+
+  async function start(): Promise<void> {
+    if (isStopping()) return;
+    entering ??= heartbeat.enter();
+    await entering;
+    // Asked again: a stop that came meanwhile has found no loop to stop.
+    if (isStopping()) return;
+    startedMs = performance.now();
+    for (const loop of [heartbeat, leaseKeeper, rescuer, planner, worker, pruner]) loop.start();
+    logger.info('Scheduler started', { instanceId: instance.instanceId });
+  }
+
+  async function stopParts(): Promise<void> {
+    await entering?.catch(() => undefined);
     await Promise.all([planner.stop(), worker.stop(), rescuer.stop(), pruner.stop()]);
     const running = worker.held().length;
     if (running > 0) logger.info('Waiting for calls in flight', { running, graceMs: shutdownGraceMs });
@@ -120,22 +136,21 @@ export function createEngine(options: EngineOptions): Engine {
         logger.warn('Some outcomes could not be recorded; their leases will end', {
           running: worker.held().length,
         });
+        settler.giveUp();
       }
     }
     await leaseKeeper.stop();
     await heartbeat.stop();
-    await within(heartbeat.leave().catch(onError('heartbeat')), GIVE_BACK_MS);
+    if (entering) await within(heartbeat.leave().catch(onError('heartbeat')), GIVE_BACK_MS);
     logger.info('Scheduler stopped');
   }
 
   return {
-    async start() {
-      await heartbeat.enter();
-      startedMs = performance.now();
-      for (const loop of [heartbeat, leaseKeeper, rescuer, planner, worker, pruner]) loop.start();
-      logger.info('Scheduler started', { instanceId: instance.instanceId });
+    start,
+    stop() {
+      stopping ??= stopParts();
+      return stopping;
     },
-    stop,
     stalledLoops() {
       const nowMs = performance.now();
       return watched

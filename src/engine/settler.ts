@@ -13,6 +13,8 @@ export interface Settler {
   settle: (settlement: Settlement) => Promise<boolean>;
   /** Resolves when all that was handed in is recorded, or given up. */
   idle: () => Promise<void>;
+  /** Tries nothing a second time any more: for an instance that has to end while the database is away. */
+  giveUp: () => void;
 }
 
 export interface SettlerOptions {
@@ -40,6 +42,7 @@ const RETRY_MS = 500;
 export function createSettler({ db, onRecorded, pause }: SettlerOptions): Settler {
   let queue: Entry[] = [];
   let flushing: Promise<void> | null = null;
+  let isGivenUp = false;
 
   async function flush(): Promise<void> {
     while (queue.length > 0) {
@@ -63,6 +66,10 @@ export function createSettler({ db, onRecorded, pause }: SettlerOptions): Settle
       } catch (error) {
         if (isRefused(error)) {
           await recordOneByOne(batch, error);
+          return;
+        }
+        if (isGivenUp) {
+          for (const entry of batch) entry.reject(error);
           return;
         }
         logger.warn('Outcomes cannot be recorded at the moment; trying again', {
@@ -104,6 +111,9 @@ export function createSettler({ db, onRecorded, pause }: SettlerOptions): Settle
     },
     async idle() {
       while (flushing) await flushing;
+    },
+    giveUp() {
+      isGivenUp = true;
     },
   };
 }

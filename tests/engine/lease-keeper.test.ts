@@ -3,7 +3,7 @@ import { createLeaseKeeper } from '../../src/engine/lease-keeper.ts';
 import type { HeldClaim } from '../../src/store/leases.ts';
 import { LEASE_MS } from '../support/instance.ts';
 import { plus } from '../support/manual-clock.ts';
-import { recordRests } from '../support/rests.ts';
+import { watchTicks } from '../support/rests.ts';
 import { insertExecution, insertJob, readExecution } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
 import { until } from '../support/until.ts';
@@ -91,7 +91,7 @@ describe('the lease keeper', () => {
     { leaseMs: 900, restMs: 300 },
   ])('looks every $restMs ms where a lease is $leaseMs ms', async ({ leaseMs, restMs }) => {
     const { keeper } = keeperOf(() => [], leaseMs);
-    const rests = recordRests();
+    const { rests } = watchTicks();
     keeper.start();
     await until(() => rests.length > 0);
     await keeper.stop();

@@ -5,7 +5,7 @@ import { inTransaction } from '../../src/store/sql.ts';
 import { CALLER, createJob, POLL_INTERVAL_MS, reference } from '../support/instance.ts';
 import { START, plus } from '../support/manual-clock.ts';
 import { count, eventKindsOf, eventsOf, executionsOf, insertJob, readRow } from '../support/rows.ts';
-import { recordRests } from '../support/rests.ts';
+import { watchTicks } from '../support/rests.ts';
 import { useScene } from '../support/scene.ts';
 import { until } from '../support/until.ts';
 
@@ -353,7 +353,7 @@ const DAY_MS = 24 * 60 * MINUTE_MS;
 
 describe('the rest between two looks', () => {
   const firstRest = async (loop: Loop) => {
-    const rests = recordRests();
+    const { rests } = watchTicks();
     loop.start();
     await until(() => rests.length > 0);
     return rests[0];

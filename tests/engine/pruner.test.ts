@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { readEventLogState, readEvents } from '../../src/store/event-log.ts';
 import { DAY_MS } from '../support/instance.ts';
 import { START, plus } from '../support/manual-clock.ts';
-import { recordRests } from '../support/rests.ts';
+import { watchTicks } from '../support/rests.ts';
 import { count, insertExecution, insertJob, readExecution } from '../support/rows.ts';
 import { appendTestEvents } from '../support/events.ts';
 import { useScene } from '../support/scene.ts';
@@ -71,7 +71,7 @@ describe('executions', () => {
       [job, START],
     );
     scene.clock.advance(31 * DAY_MS);
-    const rests = recordRests();
+    const { rests } = watchTicks();
     pruner.start();
     await until(() => rests.length > 1);
     expect(rests).toEqual([50, 60_000]);

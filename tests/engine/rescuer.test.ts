@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createJob, LEASE_MS, trigger } from '../support/instance.ts';
 import { START, plus } from '../support/manual-clock.ts';
-import { recordRests } from '../support/rests.ts';
+import { watchTicks } from '../support/rests.ts';
 import {
   attemptsOf,
   count,
@@ -174,7 +174,7 @@ describe('rescuers', () => {
     const { rescuer } = scene.instance();
     const job = await insertJob(scene.pool);
     await insertExecution(scene.pool, job, 'RUNNING', { lease_expires_at: plus(START, 1_200) });
-    const rests = recordRests();
+    const { rests } = watchTicks();
     rescuer.start();
     await until(() => rests.length > 0);
     expect(rests[0]).toBe(1_201);

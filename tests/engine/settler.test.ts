@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { createPool } from '../../src/database/pool.ts';
 import { createSettler, type Settler } from '../../src/engine/settler.ts';
 import type { Settlement } from '../../src/store/settling.ts';
 import type { Queryable, Statement } from '../../src/store/sql.ts';
@@ -106,6 +107,17 @@ describe('while the database is away', () => {
     expect(pauses.length).toBeGreaterThanOrEqual(1);
     expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'SUCCESS' });
     expect(await count(scene.pool, 'job_execution_attempts WHERE execution_id = $1', [id])).toBe(1);
+  });
+
+  it('an outcome is rejected instead of tried again once the settler has given up', async () => {
+    const pool = createPool({ connectionString: scene.connectionString, max: 1 });
+    const { settler, statements } = await settlerOf(pool);
+    const [id = ''] = await insertRunning(1);
+    await pool.end();
+    settler.giveUp();
+    await expect(settler.settle(succeeded(id))).rejects.toThrow('Cannot use a pool');
+    expect(statements).toHaveLength(1);
+    await settler.idle();
   });
 
   it('`idle` waits for what is being tried, and resolves when all of it is recorded', async () => {

@@ -4,7 +4,7 @@ import { MASK } from '../../src/domain/secrets.ts';
 import { CALLER, createJob, LEASE_MS, POLL_INTERVAL_MS, reference, trigger } from '../support/instance.ts';
 import type { TestInstance } from '../support/instance.ts';
 import { START, plus } from '../support/manual-clock.ts';
-import { recordRests } from '../support/rests.ts';
+import { watchTicks } from '../support/rests.ts';
 import {
   attemptsOf,
   count,
@@ -408,7 +408,7 @@ describe('the rest between two claims', () => {
     const { worker } = scene.instance();
     const job = await insertJob(scene.pool);
     await insertExecution(scene.pool, job, 'RETRYING', { available_at: plus(START, 2_345) });
-    const rests = recordRests();
+    const { rests } = watchTicks();
     worker.start();
     await until(() => rests.length > 0);
     expect(rests).toEqual([2_345]);
@@ -416,7 +416,7 @@ describe('the rest between two claims', () => {
 
   it('never lasts longer than the poll interval', async () => {
     const { worker } = scene.instance();
-    const rests = recordRests();
+    const { rests } = watchTicks();
     worker.start();
     await until(() => rests.length > 0);
     expect(rests).toEqual([POLL_INTERVAL_MS]);

@@ -64,7 +64,9 @@ describe('a value as JSON text', () => {
     ['halves of surrogate pairs', ['\uD800', 'x\uDC00y'], ['\uFFFD', 'x\uFFFDy']],
     ['whole surrogate pairs, kept', '😀', '😀'],
   ])('is one that jsonb accepts: %s', async (_what, value, stored) => {
-    const { rows } = await scene.pool.query<{ value: unknown }>('SELECT $1::jsonb AS value', [toJsonb(value)]);
+    const { rows } = await scene.pool.query<{ value: unknown }>('SELECT $1::jsonb AS value', [
+      toJsonb(value),
+    ]);
     expect(rows[0]?.value).toEqual(stored);
   });
 });

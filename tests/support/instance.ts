@@ -97,9 +97,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
     pool,
     clock,
     newId: newUuidV7,
-    wake: () => {
-      wakeUps.wake('jobs', 'executions', 'events');
-    },
+    wake: wakeUps.wake,
     checkTarget: () => ({ ok: true }),
   };
   const tell =
@@ -148,6 +146,8 @@ export function createInstance(options: InstanceOptions): TestInstance {
       onError,
     }),
   };
+  let closing: Promise<void> | undefined;
+
   return {
     instanceId,
     pool,
@@ -166,13 +166,18 @@ export function createInstance(options: InstanceOptions): TestInstance {
       await worker.runOnce();
       await worker.drained();
     },
-    async close() {
-      for (const loop of [planner, worker, heartbeat, ...Object.values(loops)]) await loop.stop();
-      sender.close();
-      await worker.drained();
-      await pool.end();
+    close() {
+      closing ??= closeParts();
+      return closing;
     },
   };
+
+  async function closeParts(): Promise<void> {
+    for (const loop of [planner, worker, heartbeat, ...Object.values(loops)]) await loop.stop();
+    sender.close();
+    await worker.drained();
+    await pool.end();
+  }
 }
 
 /** Lets everything else have its turn; what waits for the database does not wait for a clock in tests. */

@@ -1,0 +1,168 @@
+import { randomUUID } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { resumeEndedPauses } from '../../src/commands/resume-ended-pauses.ts';
+import { createEngine, type Engine, type EngineOptions } from '../../src/engine/engine.ts';
+import { createDatabaseClock } from '../../src/store/database-clock.ts';
+import {
+  createJob,
+  DAY_MS,
+  LEASE_MS,
+  recordWakeUps,
+  trigger,
+  type TestInstance,
+} from '../support/instance.ts';
+import { count, eventKindsOf, insertExecution, insertJob, readExecution, type Row } from '../support/rows.ts';
+import { watchTicks } from '../support/rests.ts';
+import { useScene } from '../support/scene.ts';
+import { until } from '../support/until.ts';
+
+const scene = useScene();
+
+describe('a running engine', () => {
+  it('runs what is triggered as soon as it is woken, not when it next polls', async () => {
+    const { engine, instance, wakeUps } = await engineOf();
+    scene.clock.set(new Date(Date.now() - 60_000));
+    await engine.start();
+    const job = await createJob(instance, { api: `${scene.target.url}/hook` });
+    const id = await trigger(instance, job);
+    wakeUps.wake('executions');
+    await until(async () => (await readExecution(scene.pool, id))['status'] === 'SUCCESS');
+    expect(engine.stalledLoops()).toEqual([]);
+    await engine.stop();
+  });
+});
+
+describe('stopping an engine', () => {
+  it('lets calls in flight end within the grace, and claims nothing more', async () => {
+    const { engine, instanceId } = await engineOf({ shutdownGraceMs: 10_000 });
+    const gate = scene.target.gate('/slow');
+    const job = await insertJob(scene.pool, { api: `${scene.target.url}/slow` });
+    const running = await insertDue(job);
+    await engine.start();
+    await scene.target.received('/slow');
+    const stopping = engine.stop();
+    const waiting = await insertDue(job);
+    gate.open();
+    await stopping;
+    expect(await readExecution(scene.pool, running)).toMatchObject({ status: 'SUCCESS' });
+    expect(await readExecution(scene.pool, waiting)).toMatchObject({ status: 'PENDING', attempt_count: 0 });
+    expect(await instanceRow(instanceId)).toMatchObject({ running_executions: 0 });
+  });
+
+  it('gives back what outlasts the grace, and tells the other instances', async () => {
+    const { engine, wakeUps } = await engineOf({ shutdownGraceMs: 10 });
+    scene.target.script('/slow', 'hang');
+    const job = await insertJob(scene.pool, { api: `${scene.target.url}/slow` });
+    const id = await insertDue(job);
+    await engine.start();
+    await scene.target.received('/slow');
+    wakeUps.woken.length = 0;
+    await engine.stop();
+    expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'PENDING', rescue_count: 0 });
+    expect(wakeUps.woken).toContain('executions');
+    expect(await eventKindsOf(scene.pool)).toEqual([
+      'INSTANCE_STARTED',
+      'EXECUTION_STARTED',
+      'EXECUTION_INTERRUPTED',
+      'INSTANCE_STOPPED',
+    ]);
+  });
+
+  it('that is still starting leaves nothing running', async () => {
+    const ticks = watchTicks();
+    const { engine, instanceId } = await engineOf();
+    const starting = engine.start();
+    await engine.stop();
+    await starting;
+    expect(await instanceRow(instanceId)).toMatchObject({ stopped_at: expect.any(Date) as Date });
+    expect(ticks.pending()).toBe(0);
+  });
+
+  it('that was never started writes nothing', async () => {
+    const { engine } = await engineOf();
+    await engine.stop();
+    expect(await eventKindsOf(scene.pool)).toEqual([]);
+  });
+
+  it('is final: a later start does nothing', async () => {
+    const ticks = watchTicks();
+    const { engine } = await engineOf();
+    await engine.start();
+    await engine.stop();
+    await engine.start();
+    expect(await eventKindsOf(scene.pool)).toEqual(['INSTANCE_STARTED', 'INSTANCE_STOPPED']);
+    expect(ticks.pending()).toBe(0);
+  });
+
+  it('resolves for everybody who asks once it is done', async () => {
+    const { engine, instanceId } = await engineOf();
+    await engine.start();
+    await Promise.race([engine.stop(), engine.stop()]);
+    expect(await instanceRow(instanceId)).toMatchObject({ stopped_at: expect.any(Date) as Date });
+  });
+
+  it('and starting, many times and at once, leaves no timer, no RUNNING execution and no instance behind', async () => {
+    const ticks = watchTicks();
+    const job = await insertJob(scene.pool, { api: `${scene.target.url}/hook` });
+    const parts = await Promise.all(Array.from({ length: 12 }, () => engineOf({ shutdownGraceMs: 2_000 })));
+    await Promise.all(
+      parts.map(async ({ engine }, index) => {
+        for (let n = 0; n < 4; n += 1) await insertDue(job);
+        const starting = engine.start();
+        // Stopped at every stage: at once, when it has started, when it has claimed something.
+        if (index % 3 > 0) await starting;
+        if (index % 3 > 1) await until(() => scene.target.calls.length > index);
+        await Promise.all([engine.stop(), engine.stop(), starting]);
+      }),
+    );
+    expect(await count(scene.pool, `job_executions WHERE status = 'RUNNING'`)).toBe(0);
+    expect(await count(scene.pool, 'scheduler_metadata WHERE stopped_at IS NULL')).toBe(0);
+    expect(ticks.pending()).toBe(0);
+  });
+});
+
+type Parts = {
+  engine: Engine;
+  instance: TestInstance;
+  instanceId: string;
+  wakeUps: ReturnType<typeof recordWakeUps>;
+};
+
+/** A whole engine on the scene's database, with the database's own clock. */
+async function engineOf(overrides: Partial<EngineOptions> = {}): Promise<Parts> {
+  const instance = scene.instance();
+  const { pool, sender, commandDeps } = instance;
+  const clock = await createDatabaseClock(pool);
+  const instanceId = `engine-${randomUUID().slice(0, 8)}`;
+  const wakeUps = recordWakeUps();
+  const engine = createEngine({
+    pool,
+    clock,
+    sender,
+    wakeUps,
+    resumePaused: () => resumeEndedPauses({ ...commandDeps, clock }),
+    random: () => 0,
+    instance: { instanceId, hostname: 'test-host', version: 'test', startedAt: clock.now() },
+    maxConcurrency: 10,
+    leaseMs: LEASE_MS,
+    pollIntervalMs: 60_000,
+    heartbeatIntervalMs: 30_000,
+    shutdownGraceMs: 5_000,
+    executionRetentionMs: 30 * DAY_MS,
+    eventRetentionMs: 3 * DAY_MS,
+    ...overrides,
+  });
+  return { engine, instance, instanceId, wakeUps };
+}
+
+/** The engine follows the database's clock, for which the tests' own START is far ahead. */
+async function insertDue(jobId: string): Promise<string> {
+  return insertExecution(scene.pool, jobId, 'PENDING', { at: new Date(Date.now() - 60_000) });
+}
+
+async function instanceRow(instanceId: string): Promise<Row | undefined> {
+  const { rows } = await scene.pool.query<Row>('SELECT * FROM scheduler_metadata WHERE instance_id = $1', [
+    instanceId,
+  ]);
+  return rows[0];
+}
