@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import type { Clock } from '../domain/clock.ts';
+import type { WakeUp } from '../events/wakeups.ts';
 
 /** What commands are given by whoever composes the application. */
 export interface CommandDeps {
@@ -7,8 +8,8 @@ export interface CommandDeps {
   clock: Clock;
   /** Draws the id of a new row; `newUuidV7` in production. */
   newId: (now: Date) => string;
-  /** Called after a commit that may have made something due or told the event log something. Must not throw. */
-  wake: () => void;
+  /** Called after a commit with what it may have changed. Must not throw. */
+  wake: (...kinds: WakeUp[]) => void;
   /** Whether the scheduler may call the URL's host, as far as that can be told without looking a name up. */
   checkTarget: (url: string) => TargetCheck;
 }

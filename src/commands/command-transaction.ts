@@ -17,7 +17,7 @@ export async function commandTransaction<T>(
     if (!isRetryable(error)) throw error;
     return inTransaction(deps.pool, work);
   });
-  deps.wake();
+  deps.wake('jobs', 'executions', 'events');
   return result;
 }
 

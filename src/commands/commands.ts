@@ -1,4 +1,5 @@
 import type { StoredJob } from '../store/jobs.ts';
+import { cancelExecution, type CancelExecutionInput } from './cancel-execution.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import type { CommandResult } from './command-result.ts';
 import { createJob, type CreateJobInput } from './create-job.ts';
@@ -20,6 +21,7 @@ export interface Commands {
     by: Caller,
     input: TriggerJobInput,
   ) => Promise<CommandResult<{ executionId: string; created: boolean }>>;
+  cancelExecution: (by: Caller, input: CancelExecutionInput) => Promise<CommandResult<{ executionId: string }>>;
 }
 
 /** Binds the commands. */
@@ -31,5 +33,6 @@ export function createCommands(deps: CommandDeps): Commands {
     resumeJob: (by, input) => resumeJob(deps, by, input),
     deleteJob: (by, input) => deleteJob(deps, by, input),
     triggerJob: (by, input) => triggerJob(deps, by, input),
+    cancelExecution: (by, input) => cancelExecution(deps, by, input),
   };
 }

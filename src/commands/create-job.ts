@@ -1,18 +1,11 @@
-import type { FieldIssue, JobDefinition, JobInput } from '../domain/job-definition.ts';
+import type { JobDefinition, JobInput } from '../domain/job-definition.ts';
 import { draftNewJob } from '../domain/job-input.ts';
 import { firstRunAt } from '../domain/job-slots.ts';
-import { checkJobDefinition } from '../domain/job-validation.ts';
 import { insertJob, isKeyTaken, type StoredJob } from '../store/jobs.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
-import {
-  type CommandError,
-  type CommandResult,
-  failWith,
-  keyTaken,
-  targetBlocked,
-} from './command-result.ts';
+import { type CommandResult, failWith, keyTaken } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';
-import { definitionErrors, statusIssue } from './job-checks.ts';
+import { checkDefinition, statusIssue } from './job-checks.ts';
 import { recordJobChange } from './job-record.ts';
 import { noRunLeft } from './run-check.ts';
 
@@ -58,13 +51,7 @@ export async function createJob(
 
 function checkNewJob(deps: CommandDeps, input: JobInput, status: string): CommandResult<JobDefinition> {
   const { draft, issues } = draftNewJob(input);
-  const all: FieldIssue[] = [...statusIssue(status), ...issues];
-  const check = checkJobDefinition(draft);
-  const errors: CommandError[] = definitionErrors(check, all);
-  if (!check.ok || errors.length > 0) return { ok: false, errors };
-
-  const target = deps.checkTarget(check.definition.api);
-  return target.ok ? { ok: true, value: check.definition } : failWith(targetBlocked(target.address));
+  return checkDefinition(deps, draft, [...statusIssue(status), ...issues]);
 }
 
 function newJob(definition: JobDefinition, paused: boolean, id: string, now: Date, by: Caller): StoredJob {

@@ -17,7 +17,7 @@ export async function deleteJob(
   by: Caller,
   reference: JobReference,
 ): Promise<CommandResult<StoredJob>> {
-  return commandTransaction(deps, async (tx) => {
+  const result = await commandTransaction<CommandResult<StoredJob>>(deps, async (tx) => {
     const found = await lockLiveJob(tx, reference);
     if (!found.ok) return found;
     const before = found.value;
@@ -47,4 +47,6 @@ export async function deleteJob(
     });
     return { ok: true, value: after };
   });
+  if (result.ok) deps.wake('cancellations');
+  return result;
 }

@@ -1,14 +1,18 @@
 import type { PoolClient } from 'pg';
-import type { FieldIssue } from '../domain/job-definition.ts';
-import type { DefinitionCheck } from '../domain/job-validation.ts';
+import type { FieldIssue, JobDefinition } from '../domain/job-definition.ts';
+import type { Draft } from '../domain/job-input.ts';
+import { checkJobDefinition } from '../domain/job-validation.ts';
 import { decodePublicId } from '../domain/public-id.ts';
+import { checkTargetUrl } from '../domain/target-url.ts';
 import { lockJob, type StoredJob } from '../store/jobs.ts';
+import type { CommandDeps } from './command-deps.ts';
 import {
   type CommandError,
   type CommandResult,
   failWith,
   invalidScheduleError,
   jobNotFound,
+  targetBlocked,
   validationError,
   versionConflict,
 } from './command-result.ts';
@@ -20,13 +24,28 @@ export function statusIssue(status: string): FieldIssue[] {
     : [{ path: ['status'], message: 'Must be ACTIVE or PAUSED.' }];
 }
 
-/** All that is wrong with an input, as the errors that a client sees; empty where nothing is. */
-export function definitionErrors(check: DefinitionCheck, issues: readonly FieldIssue[]): CommandError[] {
-  const all = check.ok ? [...issues] : [...issues, ...check.issues];
-  return [
-    ...(all.length > 0 ? [validationError(all)] : []),
-    ...(!check.ok && check.scheduleIssue ? [invalidScheduleError(check.scheduleIssue)] : []),
-  ];
+/**
+ * Checks a definition whole, and names all that is wrong with it as the errors that a client sees.
+ *
+ * @param issues what was already found wrong when the input was read
+ * @param knownApi a URL that the job has already, and whose address is not asked about again: the operator may have
+ *   blocked it since, and that is no reason to refuse a new name
+ */
+export function checkDefinition(
+  deps: CommandDeps,
+  draft: Draft,
+  issues: readonly FieldIssue[],
+  knownApi?: string,
+): CommandResult<JobDefinition> {
+  const check = checkJobDefinition(draft);
+  const allIssues = check.ok ? issues : [...issues, ...check.issues];
+  const errors: CommandError[] = allIssues.length > 0 ? [validationError([...allIssues])] : [];
+  if (!check.ok && check.scheduleIssue) errors.push(invalidScheduleError(check.scheduleIssue));
+  if (draft.api !== knownApi && checkTargetUrl(draft.api) === null) {
+    const target = deps.checkTarget(draft.api);
+    if (!target.ok) errors.push(targetBlocked(target.address));
+  }
+  return check.ok && errors.length === 0 ? { ok: true, value: check.definition } : { ok: false, errors };
 }
 
 /** The job to be changed, by its public id, and the version that the client has seen. */

@@ -2,14 +2,13 @@ import { isDeepStrictEqual } from 'node:util';
 import { type JobDefinition, type JobInput, SLOT_FIELDS } from '../domain/job-definition.ts';
 import { draftUpdate } from '../domain/job-input.ts';
 import { firstRunAt, nextRunAfter, nextRunAfterChange } from '../domain/job-slots.ts';
-import { checkJobDefinition } from '../domain/job-validation.ts';
 import type { NewEvent } from '../store/event-log.ts';
 import { isKeyTaken, type StoredJob, updateJob as writeJob } from '../store/jobs.ts';
 import { withdrawExecutions } from '../store/withdrawing.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
-import { type CommandResult, failWith, keyTaken, targetBlocked } from './command-result.ts';
+import { type CommandResult, failWith, keyTaken } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';
-import { definitionErrors, type JobReference, lockLiveJob, statusIssue } from './job-checks.ts';
+import { checkDefinition, type JobReference, lockLiveJob, statusIssue } from './job-checks.ts';
 import { changedFields, recordJobChange } from './job-record.ts';
 import { resumed } from './resumed-job.ts';
 import { noRunLeft } from './run-check.ts';
@@ -71,12 +70,7 @@ function checkChange(
   if (status === null)
     issues.push({ path: ['status'], message: 'May not be null; leave it out to keep it as it is.' });
   else if (status !== undefined) issues.push(...statusIssue(status));
-  const check = checkJobDefinition(draft);
-  const errors = definitionErrors(check, issues);
-  if (!check.ok || errors.length > 0) return { ok: false, errors };
-
-  const target = deps.checkTarget(check.definition.api);
-  return target.ok ? { ok: true, value: check.definition } : failWith(targetBlocked(target.address));
+  return checkDefinition(deps, draft, issues, before.api);
 }
 
 /** The job with its new definition, status and next run. */

@@ -5,6 +5,7 @@ import { encodePublicId } from '../../src/domain/public-id.ts';
 import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
 import type { StoredJob } from '../../src/store/jobs.ts';
 import {
+  BLOCKED_ADDRESS,
   CALLER,
   clearJobs,
   type CommandHarness,
@@ -99,6 +100,18 @@ describe('updateJob', () => {
     });
     const issues = !result.ok && result.errors[0]?.kind === 'ValidationError' ? result.errors[0].issues : [];
     expect(issues.map(({ path }) => path)).toEqual([['api'], ['headers', 'X-Api-Key']]);
+  });
+
+  it('asks about the address of a new URL, and not about that of an old one', async () => {
+    const job = await existing();
+    const api = `http://${BLOCKED_ADDRESS}/`;
+    const refused = await update(job, { api, timezone: 'nowhere' });
+    expect(refused).toMatchObject({
+      ok: false,
+      errors: [{ kind: 'ValidationError' }, { kind: 'TargetBlockedError' }],
+    });
+    await harness.pool.query('UPDATE jobs SET api = $2 WHERE id = $1', [job.id, api]);
+    expect(await update(job, { name: 'Still blocked' })).toMatchObject({ ok: true });
   });
 
   it('computes the next run anew from now when the schedule changes', async () => {

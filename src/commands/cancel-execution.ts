@@ -1,0 +1,108 @@
+import type { PoolClient } from 'pg';
+import { isFinished } from '../domain/execution.ts';
+import { decodePublicId, encodePublicId } from '../domain/public-id.ts';
+import { insertAuditEntry } from '../store/audit-log.ts';
+import {
+  type CancellableExecution,
+  cancelWaiting,
+  lockCancellable,
+  requestCancellationOf,
+} from '../store/cancelling.ts';
+import { appendEvents } from '../store/event-log.ts';
+import { appendLogLines } from '../store/execution-log-lines.ts';
+import type { Caller, CommandDeps } from './command-deps.ts';
+import { type CommandResult, failWith, validationError } from './command-result.ts';
+import { commandTransaction } from './command-transaction.ts';
+import { executionNotFound, reasonIssues } from './execution-checks.ts';
+
+export interface CancelExecutionInput {
+  id: string;
+  /** For its history and the audit log; up to 1,000 characters. */
+  reason?: string | null | undefined;
+}
+
+/**
+ * Takes an execution back. One that waits is CANCELLED at once. One that is RUNNING stays so for the moment: the
+ * instance that runs it is asked to abort its call, and then records the end; a call that ends by itself meanwhile ends
+ * the execution as it ended. Repeating changes nothing, and neither does cancelling what is CANCELLED.
+ *
+ * @returns id (a UUID) of the execution; or a ConflictError where it ended otherwise
+ */
+export async function cancelExecution(
+  deps: CommandDeps,
+  by: Caller,
+  { id, reason = null }: CancelExecutionInput,
+): Promise<CommandResult<{ executionId: string }>> {
+  const issues = reasonIssues(reason);
+  if (issues.length > 0) return failWith(validationError(issues));
+  const uuid = decodePublicId('Execution', id);
+  if (uuid === null) return failWith(executionNotFound(id));
+
+  const result = await commandTransaction(deps, async (tx) => {
+    const execution = await lockCancellable(tx, uuid);
+    if (execution === null) return failWith(executionNotFound(id));
+    const { status } = execution;
+    if (isFinished(status) && status !== 'CANCELLED') {
+      const message = `The execution is finished: it ended as ${status}.`;
+      return failWith({ kind: 'ConflictError', message, path: ['id'] });
+    }
+    if (status === 'RUNNING') await cancelRunning(tx, deps, by, execution, reason);
+    else if (status !== 'CANCELLED') await cancelNow(tx, deps, by, execution, reason);
+    return { ok: true as const, value: { executionId: uuid } };
+  });
+  if (result.ok) deps.wake('cancellations');
+  return result;
+}
+
+async function cancelRunning(
+  tx: PoolClient,
+  deps: CommandDeps,
+  by: Caller,
+  execution: CancellableExecution,
+  reason: string | null,
+): Promise<void> {
+  if (execution.isCancelRequested) return;
+  const now = deps.clock.now();
+  await requestCancellationOf(tx, execution.id, { now, reason });
+  await audit(tx, deps, by, execution, reason, now);
+}
+
+async function cancelNow(
+  tx: PoolClient,
+  deps: CommandDeps,
+  by: Caller,
+  execution: CancellableExecution,
+  reason: string | null,
+): Promise<void> {
+  const now = deps.clock.now();
+  const when = execution.wasStarted
+    ? 'Cancelled while it waited for its next attempt.'
+    : 'Cancelled before it was started.';
+  const message = reason === null ? when : `${when} Reason: ${reason}`;
+  const event = await cancelWaiting(tx, execution.id, { now, reason, message });
+  await audit(tx, deps, by, execution, reason, now);
+  await appendLogLines(tx, [{ executionId: execution.id, at: now, level: 'WARN', message }]);
+  await appendEvents(tx, [event]);
+}
+
+async function audit(
+  tx: PoolClient,
+  deps: CommandDeps,
+  by: Caller,
+  { id, jobId, status }: CancellableExecution,
+  reason: string | null,
+  now: Date,
+): Promise<void> {
+  const executionId = encodePublicId('Execution', id);
+  await insertAuditEntry(tx, {
+    id: deps.newId(now),
+    at: now,
+    action: 'CANCELLED',
+    actor: by.actor,
+    jobId,
+    before: { executionId, status },
+    after: { executionId, reason },
+    requestId: by.requestId,
+    address: by.address,
+  });
+}
