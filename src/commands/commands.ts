@@ -21,7 +21,10 @@ export interface Commands {
     by: Caller,
     input: TriggerJobInput,
   ) => Promise<CommandResult<{ executionId: string; created: boolean }>>;
-  cancelExecution: (by: Caller, input: CancelExecutionInput) => Promise<CommandResult<{ executionId: string }>>;
+  cancelExecution: (
+    by: Caller,
+    input: CancelExecutionInput,
+  ) => Promise<CommandResult<{ executionId: string }>>;
 }
 
 /** Binds the commands. */
