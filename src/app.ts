@@ -84,9 +84,7 @@ export function createApp(config: Config): App {
       pool,
       clock,
       newId: newUuidV7,
-      wake: () => {
-        wakeUps.wake('jobs', 'executions', 'events');
-      },
+      wake: wakeUps.wake,
       checkTarget: (url) => {
         const address = guard.blockedAddressIn(new URL(url));
         return address === null ? { ok: true } : { ok: false, address };

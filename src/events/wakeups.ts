@@ -1,8 +1,11 @@
 import pg from 'pg';
 import type { Queryable } from '../store/sql.ts';
 
-/** What may have changed: jobs (the planner looks), executions to claim (the worker), the event log (the hub). */
-export type WakeUp = 'jobs' | 'executions' | 'events';
+/**
+ * What may have changed: jobs (the planner looks), executions to claim (the worker), the event log (the hub), calls
+ * under way that are to be aborted (the lease keeper).
+ */
+export type WakeUp = 'jobs' | 'executions' | 'events' | 'cancellations';
 
 export interface WakeUps {
   /** Calls `listener` for each wake-up of its kind, of this instance or another. */
@@ -23,7 +26,7 @@ export interface WakeUpOptions {
 
 const CHANNEL = 'job_scheduler_wake_up';
 const RECONNECT_MS = 2_000;
-const ALL: readonly WakeUp[] = ['jobs', 'executions', 'events'];
+const ALL: readonly WakeUp[] = ['jobs', 'executions', 'events', 'cancellations'];
 
 /**
  * Wake-ups between instances over LISTEN and NOTIFY: a hint and never data, sent in a statement of its own after the

@@ -43,7 +43,8 @@ WITH outcome AS MATERIALIZED (
     request jsonb, "instanceLost" boolean, log jsonb)
 ), held AS MATERIALIZED (
   -- Locked by id, as all do who lock several executions: two batches in two orders would wait for each other for ever.
-  SELECT e.id AS held_id, e.cancel_requested_at IS NOT NULL AND o.status IN ('RETRYING', 'PENDING') AS is_cancelled
+  SELECT e.id AS held_id, e.cancel_requested_at IS NOT NULL AND o.status IN ('RETRYING', 'PENDING') AS is_cancelled,
+    'Reason: ' || e.cancel_reason AS why_cancelled
   FROM outcome AS o JOIN job_executions AS e ON e.id = o."executionId"
   WHERE e.claim_seq = o."claimSeq" AND e.status = 'RUNNING'
   ORDER BY e.id
@@ -51,7 +52,8 @@ WITH outcome AS MATERIALIZED (
 ), decided AS (
   -- What was asked to be cancelled is not called again, whatever its last attempt gave.
   SELECT o.*, CASE WHEN is_cancelled THEN 'CANCELLED' ELSE o.status END AS final_status,
-    CASE WHEN is_cancelled THEN concat_ws(' ', o."errorMessage", '${CANCELLED_BEFORE_REPEAT}')
+    CASE WHEN is_cancelled THEN concat_ws(' ', o."errorMessage", '${CANCELLED_BEFORE_REPEAT}', why_cancelled)
+      WHEN o.status = 'CANCELLED' THEN concat_ws(' ', log->>'message', why_cancelled)
       ELSE log->>'message' END AS log_message
   FROM outcome AS o JOIN held ON held_id = o."executionId"
 ), settled AS (
@@ -65,7 +67,7 @@ WITH outcome AS MATERIALIZED (
       duration_ms = CASE WHEN o.final_status IN ('SUCCESS', 'FAILED', 'CANCELLED') THEN
         least(greatest(extract(epoch FROM (o."attemptFinishedAt" - e.started_at)) * 1000, 0), 2147483647)::int END,
       failure_reason = CASE WHEN o.final_status = 'FAILED' THEN o."failureReason" END,
-      error_message = o."errorMessage",
+      error_message = CASE WHEN o.final_status = 'CANCELLED' THEN o.log_message ELSE o."errorMessage" END,
       response_status = o."responseStatus",
       response_body = o."responseBody",
       response_truncated = o."responseTruncated",
@@ -73,12 +75,12 @@ WITH outcome AS MATERIALIZED (
   FROM decided AS o
   WHERE e.id = o."executionId"
   RETURNING e.*, o."attemptFinishedAt", o."attemptDurationMs", o."failureReason" AS attempt_failure_reason,
-    o."responseHeaders", o.timings, o.log, o.log_message
+    o."errorMessage" AS attempt_error_message, o."responseHeaders", o.timings, o.log, o.log_message
 ), attempts AS (
   INSERT INTO job_execution_attempts (execution_id, number, started_at, finished_at, duration_ms, response_status,
     failure_reason, error_message, response_headers, response_body, instance_id, timings)
   SELECT id, attempt_count, attempt_started_at, "attemptFinishedAt", "attemptDurationMs", response_status,
-    attempt_failure_reason, error_message, "responseHeaders", response_body, claimed_by, timings
+    attempt_failure_reason, attempt_error_message, "responseHeaders", response_body, claimed_by, timings
   FROM settled
 ), dead_letters AS (
   INSERT INTO failed_jobs_dlq (execution_id, job_id, failure_reason, error_message, failed_at)

@@ -43,7 +43,9 @@ WITH waiting AS MATERIALIZED (
 ), withdrawn AS (
   UPDATE job_executions AS e
   SET status = 'CANCELLED', finished_at = $2,
-      duration_ms = least(greatest(extract(epoch FROM ($2::timestamptz - e.started_at)) * 1000, 0), 2147483647)::int
+      -- greatest() passes over a null: without the CASE, what never started would have taken 0 ms.
+      duration_ms = CASE WHEN e.started_at IS NOT NULL THEN
+        least(greatest(extract(epoch FROM ($2::timestamptz - e.started_at)) * 1000, 0), 2147483647)::int END
   FROM waiting WHERE e.id = waiting.id
   RETURNING e.*, waiting.status AS previous_status
 ), counted AS (

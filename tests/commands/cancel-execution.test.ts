@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ExecutionStatus } from '../../src/domain/execution.ts';
 import { encodePublicId } from '../../src/domain/public-id.ts';
-import { createInstance, CALLER, LEASE_MS, trigger, valueOf } from '../support/instance.ts';
+import { CALLER, LEASE_MS, type TestInstance, trigger, valueOf } from '../support/instance.ts';
 import { START, plus } from '../support/manual-clock.ts';
 import {
   attemptsOf,
@@ -18,7 +18,7 @@ import { useScene } from '../support/scene.ts';
 
 const scene = useScene();
 
-type Commands = Pick<ReturnType<typeof createInstance>, 'commands'>;
+type Commands = Pick<TestInstance, 'commands'>;
 
 function cancel({ commands }: Commands, id: string, reason?: string | null) {
   return commands.cancelExecution(CALLER, { id: encodePublicId('Execution', id), reason });
