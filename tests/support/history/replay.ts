@@ -1,0 +1,96 @@
+import { TRANSITIONS, type ExecutionStatus, type Transition } from '../../../src/domain/execution.ts';
+import type { EventRow } from '../../../src/store/event-log.ts';
+import { byExecution, type History, type HistoryExecution } from './read.ts';
+
+const TRANSITION_OF: Record<string, Transition> = {
+  EXECUTION_UNBLOCKED: 'unblock',
+  EXECUTION_STARTED: 'claim',
+  EXECUTION_SUCCEEDED: 'succeed',
+  EXECUTION_RETRY_SCHEDULED: 'retryLater',
+  EXECUTION_FAILED: 'giveUp',
+  EXECUTION_CANCELLED: 'cancel',
+  EXECUTION_INTERRUPTED: 'interrupt',
+};
+const BIRTHS: Record<string, readonly ExecutionStatus[]> = {
+  EXECUTION_PLANNED: ['PENDING', 'BLOCKED'],
+  EXECUTION_SKIPPED: ['SKIPPED'],
+};
+
+/**
+ * The log, read from its beginning, moves each execution along allowed edges only, with attempts numbered from 1, and
+ * ends where the tables stand.
+ */
+export function replayViolations({ executions, events }: History): string[] {
+  const violations = orderViolations(events);
+  const told = byExecution(events);
+  for (const execution of executions) {
+    violations.push(...replay(execution, told.get(execution.id) ?? []));
+    told.delete(execution.id);
+  }
+  for (const id of told.keys()) violations.push(`${id}: the log tells of it, the tables do not have it`);
+  return violations;
+}
+
+function orderViolations(events: readonly EventRow[]): string[] {
+  return events.flatMap(({ position }, index) => {
+    const before = events[index - 1]?.position ?? 0n;
+    return position > before ? [] : [`position ${position} follows ${before}`];
+  });
+}
+
+function replay(execution: HistoryExecution, events: readonly EventRow[]): string[] {
+  const violations: string[] = [];
+  let status: ExecutionStatus | null = null;
+  let attempt = 0;
+  for (const event of events) {
+    const { kind, position } = event;
+    if (event.previousStatus !== status || !isAllowed(kind, status, event.status)) {
+      const said = `${event.previousStatus ?? 'nothing'} to ${event.status ?? 'nothing'}`;
+      violations.push(
+        `${execution.id}: ${kind} at ${position} moves it from ${said}; it was ${status ?? 'not there'}`,
+      );
+    }
+    if (kind === 'EXECUTION_STARTED') attempt += 1;
+    if (event.attempt !== (attempt === 0 ? null : attempt))
+      violations.push(
+        `${execution.id}: ${kind} at ${position} is of attempt ${event.attempt ?? 'none'}, not ${attempt}`,
+      );
+    status = event.status;
+  }
+  if (status !== execution.status)
+    violations.push(
+      `${execution.id}: the log ends at ${status ?? 'nothing'}, the table at ${execution.status}`,
+    );
+  if (attempt !== execution.attemptCount)
+    violations.push(
+      `${execution.id}: the log knows ${attempt} attempts, the table ${execution.attemptCount}`,
+    );
+  return [...violations, ...endViolations(execution, events.at(-1))];
+}
+
+function isAllowed(kind: string, from: ExecutionStatus | null, to: ExecutionStatus | null): boolean {
+  if (to === null) return false;
+  if (from === null) return BIRTHS[kind]?.includes(to) ?? false;
+  const transition = TRANSITION_OF[kind];
+  if (transition === undefined) return false;
+  const edge: { from: readonly ExecutionStatus[]; to: ExecutionStatus } = TRANSITIONS[transition];
+  return edge.from.includes(from) && edge.to === to;
+}
+
+const END_FACTS = [
+  'startedAt',
+  'finishedAt',
+  'durationMs',
+  'latenessMs',
+  'failureReason',
+  'responseStatus',
+  'errorMessage',
+] as const;
+
+/** What the last event says of a finished execution is what its row holds. */
+function endViolations(execution: HistoryExecution, last: EventRow | undefined): string[] {
+  if (!last || execution.finishedAt === null) return [];
+  return END_FACTS.filter((fact) => last[fact]?.valueOf() !== execution[fact]?.valueOf()).map(
+    (fact) => `${execution.id}: ${fact} is ${String(execution[fact])}, the log says ${String(last[fact])}`,
+  );
+}
