@@ -1,4 +1,4 @@
-import { readEventLogState, readEvents, type EventRow } from '../store/event-log.ts';
+import { readEventLogState, readLog, type EventRow } from '../store/event-log.ts';
 import type { Queryable } from '../store/sql.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import type { FeedGap, FeedItem, FeedOptions } from './feed.ts';
@@ -64,7 +64,7 @@ export function createEventHub({
     try {
       const view = await readView();
       const start = await startingPoint(db, view, after ?? null);
-      return walkLog({ db, tail, waiter, filter, ...start });
+      return walkLog({ db, tail, waiter, filter, ...view, ...start });
     } catch (error) {
       waiter.close();
       throw error;
@@ -116,38 +116,41 @@ interface Walk {
   tail: LogTail;
   waiter: Waiter;
   filter: FeedOptions['filter'];
+  /** Epoch and generation of the log that `position` belongs to. */
+  epoch: string;
+  generation: number;
   position: bigint;
   gap: FeedGap | null;
 }
 
 /** One subscriber's way through the log. */
-function walkLog({ db, tail, waiter, filter, position, gap }: Walk): StepSource<FeedItem> {
-  let generation = tail.generation;
-
-  const hasMore = ({ window }: TailView): boolean => generation !== tail.generation || position < window.tip;
+function walkLog({ db, tail, waiter, filter, epoch, generation, position, gap }: Walk): StepSource<FeedItem> {
+  const hasMore = (view: TailView): boolean => generation !== view.generation || position < view.window.tip;
 
   async function step(view: TailView): Promise<readonly FeedItem[]> {
-    if (generation !== tail.generation) return [skipTo(view, 'CURSOR_INVALID')];
+    if (generation !== view.generation) return [skipTo(view, 'CURSOR_INVALID')];
     const { window } = view;
-    const events = position >= window.floor ? window.after(position, STEP_LIMIT) : await readBehindWindow();
-    return events === 'expired' ? [skipTo(view, 'CURSOR_EXPIRED')] : take(view, events);
+    return position >= window.floor ? take(window.after(position, STEP_LIMIT)) : stepBehindWindow(view);
   }
 
-  async function readBehindWindow(): Promise<readonly EventRow[] | 'expired'> {
-    const events = await readEvents(db, position, STEP_LIMIT);
-    // Asked after the read: whatever was pruned before it stands below this floor.
-    const { prunedThrough } = await readEventLogState(db);
-    return prunedThrough > position ? 'expired' : events;
+  async function stepBehindWindow(view: TailView): Promise<readonly FeedItem[]> {
+    const { state, events } = await readLog(db, position, STEP_LIMIT);
+    if (state.epoch !== epoch) {
+      // Another log, which the tail has not seen yet: what was read has nothing to do with our position.
+      await tail.read();
+      return [];
+    }
+    return state.prunedThrough > position ? [skipTo(view, 'CURSOR_EXPIRED')] : take(events);
   }
 
-  function skipTo({ epoch, window }: TailView, reason: FeedGap['reason']): FeedGap {
+  function skipTo(view: TailView, reason: FeedGap['reason']): FeedGap {
     const from = encodeCursor({ epoch, position });
-    generation = tail.generation;
-    position = window.tip;
+    ({ epoch, generation } = view);
+    position = view.window.tip;
     return gapTo(reason, from, { epoch, position });
   }
 
-  function take({ epoch }: TailView, events: readonly EventRow[]): FeedItem[] {
+  function take(events: readonly EventRow[]): FeedItem[] {
     const items: FeedItem[] = [];
     for (const event of events) {
       position = event.position;

@@ -18,7 +18,7 @@ export function iterate<T>(source: StepSource<T>): AsyncIterableIterator<T> {
 
   async function next(): Promise<IteratorResult<T>> {
     while (!done && taken >= ready.length) {
-      const step = await source.next();
+      const step = await source.next().catch(endWith);
       if (step === null) end();
       else [ready, taken] = [step, 0];
     }
@@ -26,6 +26,12 @@ export function iterate<T>(source: StepSource<T>): AsyncIterableIterator<T> {
     const value = ready[taken] as T;
     taken += 1;
     return { done: false, value };
+  }
+
+  /** Nobody calls `return` on an iterator that threw. */
+  function endWith(error: unknown): never {
+    end();
+    throw error;
   }
 
   function end(): void {

@@ -1,4 +1,4 @@
-import { readEventLogState, readEvents, type EventLogState } from '../store/event-log.ts';
+import { readEventLogState, readLog, type EventLogState } from '../store/event-log.ts';
 import type { Queryable } from '../store/sql.ts';
 import { createEventWindow, type EventWindow } from './event-window.ts';
 
@@ -9,13 +9,15 @@ export interface LogTailOptions {
   windowCapacity: number;
   /** Whether anybody would read what is tailed. */
   isWanted: () => boolean;
-  /** Called when there is something new, or when the log could be read again after an error. */
+  /** Called when there is something new, when the log is another one, or could be read again after an error. */
   onChange: () => void;
   onError: (error: unknown) => void;
 }
 
 /** The log as this instance last saw it. */
 export interface TailView {
+  /** Rises when the log turns out to be another one: restored, or failed over to an older state. */
+  generation: number;
   epoch: string;
   window: EventWindow;
 }
@@ -24,8 +26,6 @@ export interface TailView {
 export interface LogTail {
   /** Null before the first read and after `forget`. */
   readonly view: TailView | null;
-  /** Rises when the log turns out to be another one: restored, or failed over to an older state. */
-  readonly generation: number;
   /** Whether the last look at the log failed. */
   readonly failing: boolean;
   /** Reads to the tip; joins a read under way, which then looks once more. Errors go to `onError`. */
@@ -43,69 +43,67 @@ const RETRY_AFTER_ERROR_MS = 1_000;
 export function createLogTail(options: LogTailOptions): LogTail {
   const { db, pollIntervalMs, windowCapacity, isWanted, onChange, onError } = options;
   let view: TailView | null = null;
-  let knownEpoch: string | null = null;
   let generation = 0;
   let failing = false;
   /** A subscriber's own read failed; it waits to hear that the log can be read. */
   let isRecoveryAwaited = false;
   let reading: Promise<void> | null = null;
-  let readAgain = false;
+  let isAskedAgain = false;
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
 
   function read(): Promise<void> {
-    if (reading) {
-      readAgain = true;
-      return reading;
-    }
-    reading = readToTip()
-      .catch((error: unknown) => {
-        failing = true;
-        onError(error);
-      })
-      .finally(() => {
-        reading = null;
-        // A wake-up that came after the last look, but before this line, must not wait for the next poll.
-        if (readAgain && !failing && !stopped) void read();
-        else rest();
-      });
+    if (reading) isAskedAgain = true;
+    else reading = readUntilNobodyAsks();
     return reading;
   }
 
-  async function readToTip(): Promise<void> {
-    do {
-      readAgain = false;
-      const recovering = failing;
-      // After an error the database may be another one.
-      const current = view !== null && !recovering ? view : reconcile(await readEventLogState(db));
-      await drain(current.window);
-      failing = false;
-      if (recovering || isRecoveryAwaited) onChange();
-      isRecoveryAwaited = false;
-    } while (takeReadAgain());
-  }
-
-  function takeReadAgain(): boolean {
-    return readAgain;
-  }
-
-  async function drain(window: EventWindow): Promise<void> {
-    for (;;) {
-      const events = await readEvents(db, window.tip, READ_LIMIT);
-      if (events.length > 0) {
-        window.append(events);
-        onChange();
-      }
-      if (events.length < READ_LIMIT) return;
+  async function readUntilNobodyAsks(): Promise<void> {
+    try {
+      do {
+        isAskedAgain = false;
+        await readToTip();
+      } while (wasAskedAgain());
+    } catch (error) {
+      failing = true;
+      onError(error);
     }
+    // In the same turn as the last look at the flag: who asks from now on begins a read of their own.
+    reading = null;
+    rest();
   }
 
-  function reconcile(state: EventLogState): TailView {
-    if (view !== null && view.epoch === state.epoch && view.window.tip <= state.tip) return view;
-    const isAnotherLog = view !== null || (knownEpoch !== null && knownEpoch !== state.epoch);
-    if (isAnotherLog) generation += 1;
-    knownEpoch = state.epoch;
-    view = { epoch: state.epoch, window: createEventWindow(state.tip, windowCapacity) };
+  function wasAskedAgain(): boolean {
+    return isAskedAgain;
+  }
+
+  async function readToTip(): Promise<void> {
+    const recovering = failing || isRecoveryAwaited;
+    let current = view ?? show(await readEventLogState(db));
+    for (;;) {
+      const { state, events } = await readLog(db, current.window.tip, READ_LIMIT);
+      // Asked with each read, not only after an error: a failover while all connections rest raises none.
+      if (isAnotherLog(current, state)) {
+        generation += 1;
+        current = show(state);
+        onChange();
+        continue;
+      }
+      current.window.append(events);
+      if (events.length > 0) onChange();
+      if (events.length < READ_LIMIT) break;
+    }
+    failing = false;
+    isRecoveryAwaited = false;
+    if (recovering) onChange();
+  }
+
+  function isAnotherLog({ epoch, window }: TailView, state: EventLogState): boolean {
+    return epoch !== state.epoch || window.tip > state.tip;
+  }
+
+  function show({ epoch, tip }: EventLogState): TailView {
+    view = { generation, epoch, window: createEventWindow(tip, windowCapacity) };
     return view;
   }
 
@@ -121,9 +119,6 @@ export function createLogTail(options: LogTailOptions): LogTail {
     get view() {
       return view;
     },
-    get generation() {
-      return generation;
-    },
     get failing() {
       return failing;
     },
@@ -132,7 +127,7 @@ export function createLogTail(options: LogTailOptions): LogTail {
       failing = true;
       isRecoveryAwaited = true;
       onError(error);
-      if (reading) readAgain = true;
+      if (reading) isAskedAgain = true;
       else rest();
     },
     forget() {

@@ -82,16 +82,6 @@ const EVENT_COLUMNS = `position, at, kind, job_id AS "jobId", execution_id AS "e
   failure_reason AS "failureReason", response_status AS "responseStatus", error_message AS "errorMessage",
   instance_id AS "instanceId", data`;
 
-/** The events behind `after`, in order, at most `limit`. */
-export async function readEvents(db: Queryable, after: bigint, limit: number): Promise<EventRow[]> {
-  const { rows } = await db.query<EventRow & QueryResultRow>({
-    name: 'read-events',
-    text: `SELECT ${EVENT_COLUMNS} FROM event_log WHERE position > $1 ORDER BY position LIMIT $2`,
-    values: [after.toString(), limit],
-  });
-  return rows;
-}
-
 /** Where the log stands: what a new subscriber starts from and what an old cursor is checked against. */
 export interface EventLogState {
   /**
@@ -105,24 +95,67 @@ export interface EventLogState {
   prunedThrough: bigint;
 }
 
-const EVENT_LOG_STATE = `
--- The epoch hashes what a restore or a failover cannot carry over: the timeline (first 8 digits of a WAL file's
--- name; a promoted standby starts a new one), and the identity of database and table (a restored dump has new ones).
+/**
+ * The epoch hashes what a restore or a failover cannot carry over: the timeline (first 8 digits of a WAL file's name; a
+ * promoted standby starts a new one), and the identity of database and table (a restored dump has new ones).
+ */
+const STATE = `
 SELECT left(md5(concat_ws('/', state.epoch, left(pg_walfile_name(pg_current_wal_lsn()), 8),
               (SELECT oid FROM pg_database WHERE datname = current_database()), 'event_log'::regclass::oid)), 12) AS epoch,
        coalesce((SELECT max(position) FROM event_log), state.pruned_through) AS tip,
        state.pruned_through AS "prunedThrough"
 FROM event_log_state AS state`;
 
-/** Reads epoch, tip and retention floor in one snapshot. */
+/** Where the log stands, in one snapshot. */
 export async function readEventLogState(db: Queryable): Promise<EventLogState> {
   const { rows } = await db.query<EventLogState & QueryResultRow>({
     name: 'event-log-state',
-    text: EVENT_LOG_STATE,
+    text: STATE,
   });
   const [state] = rows;
-  if (!state) throw new Error('event_log_state has no row: the database was not migrated');
+  if (!state) throw notMigrated();
   return state;
+}
+
+const READ_LOG = `
+-- the events behind $1, at most $2, together with the state of the log: one snapshot, so that no event can be pruned,
+-- nor the log be exchanged for another, between the two. One row with nulls where there is no event.
+-- Materialized: the epoch is computed once, not for each event.
+WITH state AS MATERIALIZED (${STATE})
+SELECT state.epoch, state.tip, state."prunedThrough", event.*
+FROM state LEFT JOIN (SELECT ${EVENT_COLUMNS} FROM event_log WHERE position > $1 ORDER BY position LIMIT $2) AS event
+  ON true
+ORDER BY event.position`;
+
+/** The events behind `after`, in order, at most `limit`, and where the log stands. */
+export async function readLog(
+  db: Queryable,
+  after: bigint,
+  limit: number,
+): Promise<{ state: EventLogState; events: EventRow[] }> {
+  type Row = EventLogState & (EventRow | { position: null });
+  const { rows } = await db.query<Row & QueryResultRow>({
+    name: 'read-log',
+    text: READ_LOG,
+    values: [after.toString(), limit],
+  });
+  let state: EventLogState | undefined;
+  const events: EventRow[] = [];
+  for (const { epoch, tip, prunedThrough, ...event } of rows) {
+    state ??= { epoch, tip, prunedThrough };
+    if (event.position !== null) events.push(event);
+  }
+  if (!state) throw notMigrated();
+  return { state, events };
+}
+
+/** The same without the state. */
+export async function readEvents(db: Queryable, after: bigint, limit: number): Promise<EventRow[]> {
+  return (await readLog(db, after, limit)).events;
+}
+
+function notMigrated(): Error {
+  return new Error('event_log_state has no row: the database was not migrated');
 }
 
 const PRUNE_EVENTS = `

@@ -1,0 +1,461 @@
+import fc from 'fast-check';
+import pg from 'pg';
+import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { createPool } from '../../src/database/pool.ts';
+import { encodeCursor } from '../../src/events/cursor.ts';
+import type { FeedItem, FeedOptions } from '../../src/events/feed.ts';
+import { createFeeds } from '../../src/events/feeds.ts';
+import { createEventHub, type EventHub, type HubOptions } from '../../src/events/hub.ts';
+import { pruneEvents, readEventLogState, readEvents } from '../../src/store/event-log.ts';
+import type { Queryable, Statement } from '../../src/store/sql.ts';
+import { appendTestEvents } from '../support/events.ts';
+import { START, plus } from '../support/manual-clock.ts';
+import { useScene } from '../support/scene.ts';
+import { until } from '../support/until.ts';
+
+const scene = useScene();
+const HOUR_MS = 3_600_000;
+const everything: FeedOptions = { filter: () => true };
+
+let hubs: EventHub[] = [];
+beforeEach(() => {
+  hubs = [];
+});
+afterEach(async () => {
+  await Promise.all(hubs.map((hub) => hub.stop()));
+});
+
+describe('a subscription without `after`', () => {
+  it('begins now: with the first event behind its opening', async () => {
+    const { subscribe, append } = hubOf();
+    await append(3);
+    const feed = await subscribe(everything);
+    await append(2, 'new');
+    expect(await take(feed, 2)).toEqual(['new 0', 'new 1']);
+  });
+
+  it('misses nothing that is appended before its first `next`', async () => {
+    const { subscribe, append } = hubOf();
+    const feed = await subscribe(everything);
+    await append(5);
+    await append(5);
+    expect(await take(feed, 10)).toHaveLength(10);
+  });
+
+  it('gives what its filter lets through', async () => {
+    const { subscribe, append } = hubOf();
+    const feed = await subscribe({ filter: (event) => event.errorMessage?.endsWith('3') ?? false });
+    await append(10, 'a');
+    await append(10, 'b');
+    expect(await take(feed, 2)).toEqual(['a 3', 'b 3']);
+  });
+});
+
+describe('a subscription with `after`', () => {
+  it('goes on behind the cursor it was given, whichever instance gave it', async () => {
+    const one = hubOf();
+    const other = hubOf();
+    const first = await one.subscribe(everything);
+    await one.append(4);
+    const items = await takeItems(first, 4);
+    await first.return?.();
+    for (const [index, item] of items.entries()) {
+      const feed = await other.subscribe({ ...everything, after: cursorOf(item) });
+      expect(await take(feed, 3 - index)).toEqual(['0', '1', '2', '3'].slice(index + 1));
+      await feed.return?.();
+    }
+  });
+
+  it('is told of no gap where the cursor stands at the very end', async () => {
+    const { subscribe, append } = hubOf();
+    await append(2);
+    const { epoch, tip } = await readEventLogState(scene.pool);
+    const feed = await subscribe({ ...everything, after: encodeCursor({ epoch, position: tip }) });
+    await append(1, 'next');
+    expect(await take(feed, 1)).toEqual(['next 0']);
+  });
+
+  it('is told of a gap where its events were pruned, and goes on from the gap’s end', async () => {
+    const { subscribe, append } = hubOf();
+    await append(3);
+    const { epoch } = await readEventLogState(scene.pool);
+    await pruneEvents(scene.pool, plus(START, 1), 2);
+    const after = encodeCursor({ epoch, position: 0n });
+    const feed = await subscribe({ ...everything, after });
+    await append(1, 'next');
+    const [gap, next] = await takeItems(feed, 2);
+    expect(gap).toMatchObject({ type: 'gap', reason: 'CURSOR_EXPIRED', fromCursor: after });
+    expect(messageOf(next)).toBe('next 0');
+
+    const resumed = await subscribe({ ...everything, after: cursorOf(gap) });
+    expect(await take(resumed, 1)).toEqual(['next 0']);
+  });
+
+  it('is told of no gap where exactly the pruned events were seen', async () => {
+    const { subscribe, append } = hubOf();
+    await append(3);
+    const { epoch } = await readEventLogState(scene.pool);
+    await pruneEvents(scene.pool, plus(START, 1), 2);
+    const { prunedThrough } = await readEventLogState(scene.pool);
+    const feed = await subscribe({ ...everything, after: encodeCursor({ epoch, position: prunedThrough }) });
+    expect(await take(feed, 1)).toEqual(['2']);
+  });
+
+  it.each([
+    ['is no cursor at all', () => 'garbage'],
+    ['is empty', () => ''],
+    ['is a megabyte long', () => 'x'.repeat(2 ** 20)],
+    ['is of another epoch', (tip: bigint) => encodeCursor({ epoch: 'another', position: tip })],
+    ['lies in the future', (tip: bigint, epoch: string) => encodeCursor({ epoch, position: tip + 1n })],
+  ])('is told of a gap where the cursor %s', async (_what, cursorFor) => {
+    const { subscribe, append } = hubOf();
+    await append(2);
+    const { tip, epoch } = await readEventLogState(scene.pool);
+    const after = cursorFor(tip, epoch);
+    const feed = await subscribe({ ...everything, after });
+    await append(1, 'next');
+    const [gap, next] = await takeItems(feed, 2);
+    expect(gap).toEqual({
+      type: 'gap',
+      reason: 'CURSOR_INVALID',
+      fromCursor: after,
+      toCursor: encodeCursor({ epoch, position: tip }),
+    });
+    expect(messageOf(next)).toBe('next 0');
+  });
+
+  it('gives each event exactly once, wherever it is cut and resumed, while others write', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.record({
+          cuts: fc.array(fc.integer({ min: 1, max: 25 }), { minLength: 3, maxLength: 12 }),
+          windowCapacity: fc.integer({ min: 1, max: 60 }),
+          modulus: fc.integer({ min: 1, max: 4 }),
+          hubs: fc.integer({ min: 1, max: 2 }),
+        }),
+        checkResuming,
+      ),
+      { numRuns: 12 },
+    );
+  });
+});
+
+async function checkResuming(shape: {
+  cuts: readonly number[];
+  windowCapacity: number;
+  modulus: number;
+  hubs: number;
+}): Promise<void> {
+  const parts = Array.from({ length: shape.hubs }, () => hubOf({ windowCapacity: shape.windowCapacity }));
+  const filter: FeedOptions['filter'] = ({ position, kind }) =>
+    position % BigInt(shape.modulus) === 0n || kind === 'JOB_DELETED';
+  const { epoch, tip } = await readEventLogState(scene.pool);
+  let cursor = encodeCursor({ epoch, position: tip });
+  const writing = writeAtOnce(3, 15);
+
+  const seen: bigint[] = [];
+  for (let cut = 0, isAtEnd = false; !isAtEnd; cut += 1) {
+    const { subscribe } = parts[cut % parts.length] ?? hubOf();
+    const feed = await subscribe({ filter, after: cursor });
+    const wanted = shape.cuts[cut % shape.cuts.length] ?? 1;
+    for (let n = 0; n < wanted && !isAtEnd; n += 1) {
+      const { value } = (await feed.next()) as { value: FeedItem };
+      if (value.type === 'gap') throw new Error(`A gap: ${value.reason}`);
+      cursor = value.cursor;
+      seen.push(value.event.position);
+      isAtEnd = value.event.kind === 'JOB_DELETED';
+    }
+    await feed.return?.();
+  }
+  await writing;
+  const log = (await readEvents(scene.pool, tip, 10_000)).filter(filter);
+  expect(seen).toEqual(log.map((event) => event.position));
+  await Promise.all(parts.map(({ hub }) => hub.stop()));
+}
+
+/** Several writers, and one last event when all are done. */
+async function writeAtOnce(writers: number, rounds: number): Promise<void> {
+  await Promise.all(
+    Array.from({ length: writers }, async (_, writer) => {
+      for (let round = 0; round < rounds; round += 1) {
+        await appendTestEvents(scene.pool, 1 + ((writer * 7 + round) % 5));
+        wakeAll();
+      }
+    }),
+  );
+  await appendTestEvents(scene.pool, 1, START, { kind: 'JOB_DELETED' });
+  wakeAll();
+}
+
+describe('a subscriber that does not read', () => {
+  it('later gets all from the log, and meanwhile slows nobody', async () => {
+    const { subscribe, append } = hubOf({ windowCapacity: 8 });
+    const slow = await subscribe(everything);
+    const fast = await subscribe(everything);
+    for (let round = 0; round < 10; round += 1) {
+      await append(20, `${round}`);
+      expect(await take(fast, 20)).toHaveLength(20);
+    }
+    const late = await take(slow, 200);
+    expect(new Set(late).size).toBe(200);
+    expect([late[0], late.at(-1)]).toEqual(['0 0', '9 19']);
+  });
+
+  it('is told of a gap where what it has not read was pruned meanwhile', async () => {
+    const { subscribe, append } = hubOf({ windowCapacity: 4 });
+    const slow = await subscribe(everything);
+    const cursor = await openCursor();
+    await append(40);
+    await pruneEvents(scene.pool, plus(START, 1), 20);
+    await append(1, 'next');
+    const [gap] = await takeItems(slow, 1);
+    expect(gap).toMatchObject({ type: 'gap', reason: 'CURSOR_EXPIRED', fromCursor: cursor });
+    await append(1, 'last');
+    expect((await take(slow, 1))[0]).toBe('last 0');
+  });
+});
+
+describe('leaving a subscription', () => {
+  it('resolves at once while `next` waits, and ends that one too', async () => {
+    const { subscribe } = hubOf();
+    const feed = await subscribe(everything);
+    const waiting = feed.next();
+    expect(await feed.return?.()).toEqual({ done: true, value: undefined });
+    expect(await waiting).toEqual({ done: true, value: undefined });
+    expect(await feed.next()).toEqual({ done: true, value: undefined });
+  });
+
+  it('leaves nobody behind: without subscribers the log is not read any more', async () => {
+    const { subscribe, hub, statements, append } = hubOf();
+    const feeds = [await subscribe(everything), await subscribe(everything)];
+    void feeds[0]?.next();
+    for (const feed of feeds) await feed.return?.();
+    const before = statements.length;
+    await append(3);
+    hub.wake();
+    await readEventLogState(scene.pool);
+    expect(statements).toHaveLength(before);
+  });
+
+  it('happens to all when the hub stops, which then takes no more', async () => {
+    const { subscribe, hub } = hubOf();
+    const feed = await subscribe(everything);
+    const waiting = feed.next();
+    await hub.stop();
+    expect(await waiting).toMatchObject({ done: true });
+    await expect(subscribe(everything)).rejects.toThrow('stopped');
+  });
+});
+
+describe('without a wake-up', () => {
+  it('the log is looked at when the poll interval is over', async () => {
+    const { subscribe } = hubOf({ pollIntervalMs: 5 });
+    const feed = await subscribe(everything);
+    await appendTestEvents(scene.pool, 2);
+    expect(await take(feed, 2)).toEqual(['0', '1']);
+  });
+});
+
+describe('while the database is away', () => {
+  it('a subscription waits, and goes on with nothing lost when it is back', async () => {
+    const { subscribe, append, errors, hub } = hubOf({ pollIntervalMs: 20, windowCapacity: 4 });
+    const waiting = await subscribe(everything);
+    const behind = await subscribe(everything);
+    await append(30, 'before');
+    expect(await take(waiting, 30)).toHaveLength(30);
+
+    const back = await takeDatabaseAway(hub);
+    await until(() => errors.length > 0);
+    await appendTestEvents(scene.pool, 5, START, { instanceId: 'meanwhile' });
+    const next = Promise.all([take(waiting, 5), take(behind, 35)]);
+    await back();
+    const [live, late] = await next;
+    expect(live).toEqual(['0', '1', '2', '3', '4']);
+    expect(late).toHaveLength(35);
+  });
+
+  it('a new subscription is refused, instead of beginning who knows where', async () => {
+    const { subscribe, hub } = hubOf();
+    const back = await takeDatabaseAway(hub);
+    await expect(subscribe(everything)).rejects.toThrow();
+    await back();
+    await subscribe(everything);
+  });
+
+  it('connections that break while they rest are replaced without anybody noticing', async () => {
+    const { subscribe, append } = hubOf({ pollIntervalMs: 20 });
+    const feed = await subscribe(everything);
+    for (let round = 0; round < 3; round += 1) {
+      await terminateHub();
+      await append(2);
+      expect(await take(feed, 2)).toEqual(['0', '1']);
+    }
+  });
+});
+
+describe('when the log turns out to be another one', () => {
+  it('a subscription is told of a gap, and goes on in the new log', async () => {
+    const { subscribe, append, hub } = hubOf();
+    const feed = await subscribe(everything);
+    await append(3);
+    const items = await takeItems(feed, 3);
+
+    // The positions of the new log stand below ours: as after a failover that lost commits. No query fails meanwhile.
+    await restoreOlderLog();
+    await appendTestEvents(scene.pool, 1);
+    hub.wake();
+    const [gap] = await takeItems(feed, 1);
+    const { epoch } = await readEventLogState(scene.pool);
+    expect(gap).toMatchObject({ type: 'gap', reason: 'CURSOR_INVALID', fromCursor: cursorOf(items[2]) });
+    await append(2, 'new');
+    const next = await takeItems(feed, 2);
+    expect(next.map(messageOf)).toEqual(['new 0', 'new 1']);
+    expect(
+      next
+        .map(cursorOf)
+        .every((cursor) => cursor.startsWith(encodeCursor({ epoch, position: 0n }).slice(0, 8))),
+    ).toBe(true);
+    expect(await hub.epoch()).toBe(epoch);
+  });
+
+  it('one that reads behind the window is told as well', async () => {
+    const { subscribe, append, hub } = hubOf({ windowCapacity: 4 });
+    const slow = await subscribe(everything);
+    await append(50);
+    expect(await take(slow, 1)).toEqual(['0']);
+    await restoreOlderLog();
+    hub.wake();
+    const rest = await takeUntilGap(slow);
+    expect(rest.at(-1)).toMatchObject({ type: 'gap', reason: 'CURSOR_INVALID' });
+  });
+
+  it('an old cursor is refused by whoever never saw the old log', async () => {
+    const { subscribe, append } = hubOf();
+    const feed = await subscribe(everything);
+    await append(1);
+    const [item] = await takeItems(feed, 1);
+    await restoreOlderLog();
+    const fresh = await hubOf().subscribe({ ...everything, after: cursorOf(item) });
+    expect(await takeItems(fresh, 1)).toMatchObject([{ type: 'gap', reason: 'CURSOR_INVALID' }]);
+  });
+});
+
+type Parts = {
+  hub: EventHub;
+  subscribe: (options: FeedOptions) => Promise<AsyncIterableIterator<FeedItem>>;
+  /** Appends so many events, named by their number behind `name`, and wakes all hubs of the test. */
+  append: (events: number, name?: string) => Promise<void>;
+  statements: string[];
+  errors: unknown[];
+};
+
+const HUB = 'hub under test';
+
+/** A hub with a pool of its own that polls so rarely that only wake-ups count, unless told otherwise. */
+function hubOf(options: Partial<HubOptions> = {}): Parts {
+  const pool = createPool({ connectionString: scene.connectionString, max: 3, applicationName: HUB });
+  const statements: string[] = [];
+  const errors: unknown[] = [];
+  const query = (statement: Statement) => {
+    statements.push(statement.name ?? '');
+    return pool.query(statement);
+  };
+  const db: Queryable = { query: query as Queryable['query'] };
+  const hub = createEventHub({
+    db,
+    pollIntervalMs: HOUR_MS,
+    onError: (error) => errors.push(error),
+    ...options,
+  });
+  hubs.push({ ...hub, stop: () => hub.stop().then(() => (pool.ended ? undefined : pool.end())) });
+  return {
+    hub,
+    subscribe: createFeeds({ db, hub }).subscribe,
+    async append(events, name) {
+      await appendNamed(events, name);
+      wakeAll();
+    },
+    statements,
+    errors,
+  };
+}
+
+function wakeAll(): void {
+  for (const hub of hubs) hub.wake();
+}
+
+async function appendNamed(events: number, name?: string): Promise<void> {
+  if (name === undefined) await appendTestEvents(scene.pool, events);
+  else
+    for (let n = 0; n < events; n += 1)
+      await appendTestEvents(scene.pool, 1, START, { errorMessage: `${name} ${n}` });
+}
+
+async function takeItems(feed: AsyncIterator<FeedItem>, items: number): Promise<FeedItem[]> {
+  const taken: FeedItem[] = [];
+  while (taken.length < items) {
+    const next = await feed.next();
+    if (next.done) throw new Error(`The feed ended after ${taken.length} items`);
+    taken.push(next.value);
+  }
+  return taken;
+}
+
+async function take(feed: AsyncIterator<FeedItem>, events: number): Promise<unknown[]> {
+  return (await takeItems(feed, events)).map(messageOf);
+}
+
+async function takeUntilGap(feed: AsyncIterator<FeedItem>): Promise<FeedItem[]> {
+  const taken = await takeItems(feed, 1);
+  while (taken.at(-1)?.type !== 'gap') taken.push(...(await takeItems(feed, 1)));
+  return taken;
+}
+
+function messageOf(item: FeedItem | undefined): unknown {
+  if (item?.type !== 'event') throw new Error(`No event: ${JSON.stringify(item)}`);
+  return item.event.errorMessage;
+}
+
+function cursorOf(item: FeedItem | undefined): string {
+  if (!item) throw new Error('No item');
+  return item.type === 'event' ? item.cursor : item.toCursor;
+}
+
+async function openCursor(): Promise<string> {
+  const { epoch, tip } = await readEventLogState(scene.pool);
+  return encodeCursor({ epoch, position: tip });
+}
+
+/** Lets nobody in any more and ends the hub's connections; the test's own stay. */
+async function takeDatabaseAway(hub: EventHub): Promise<() => Promise<void>> {
+  await allowConnections(false);
+  await terminateHub();
+  hub.wake();
+  return () => allowConnections(true);
+}
+
+/** From outside: a database cannot close its own door. */
+async function allowConnections(allow: boolean): Promise<void> {
+  const admin = new pg.Client({ connectionString: inject('adminConnectionString') });
+  await admin.connect();
+  const name = new URL(scene.connectionString).pathname.slice(1);
+  await admin.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS ${allow}`);
+  await admin.end();
+}
+
+async function terminateHub(): Promise<void> {
+  await scene.pool.query(
+    'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1',
+    [HUB],
+  );
+}
+
+/** What a restore of an older dump leaves: the table is another one, and positions are given out again. */
+async function restoreOlderLog(): Promise<void> {
+  await scene.pool.query(`
+    CREATE TABLE restored (LIKE event_log INCLUDING ALL);
+    ALTER SEQUENCE event_log_position_seq OWNED BY NONE;
+    DROP TABLE event_log;
+    ALTER TABLE restored RENAME TO event_log;
+    SELECT setval('event_log_position_seq', 1, false)`);
+}
