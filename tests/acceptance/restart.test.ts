@@ -52,7 +52,7 @@ it('lets calls in flight finish within the grace when it is asked to stop', asyn
   server.signal('SIGTERM');
   await until(() => server.logged('Waiting for calls in flight').length > 0);
   const readiness = await fetch(`${server.url}/health/ready`);
-  expect({ status: readiness.status, body: await readiness.json() }).toEqual({
+  expect({ status: readiness.status, body: (await readiness.json()) as unknown }).toEqual({
     status: 503,
     body: { status: 'DOWN', reasons: ['scheduler: The scheduler is stopping.'] },
   });
