@@ -3,10 +3,14 @@ import { cancelExecution, type CancelExecutionInput } from './cancel-execution.t
 import type { Caller, CommandDeps } from './command-deps.ts';
 import type { CommandResult } from './command-result.ts';
 import { createJob, type CreateJobInput } from './create-job.ts';
+import type { DeadLettersInput } from './dead-letter-selection.ts';
 import { deleteJob } from './delete-job.ts';
+import { discardDeadLetters } from './discard-dead-letters.ts';
 import type { JobReference } from './job-checks.ts';
 import { pauseJob, type PauseJobInput } from './pause-job.ts';
+import { redriveDeadLetters } from './redrive-dead-letters.ts';
 import { resumeJob } from './resume-job.ts';
+import { retryExecution, type RetryExecutionInput } from './retry-execution.ts';
 import { triggerJob, type TriggerJobInput } from './trigger-job.ts';
 import { updateJob, type UpdateJobInput } from './update-job.ts';
 
@@ -25,6 +29,15 @@ export interface Commands {
     by: Caller,
     input: CancelExecutionInput,
   ) => Promise<CommandResult<{ executionId: string }>>;
+  retryExecution: (by: Caller, input: RetryExecutionInput) => Promise<CommandResult<{ executionId: string }>>;
+  redriveDeadLetters: (
+    by: Caller,
+    input: DeadLettersInput,
+  ) => Promise<CommandResult<{ executionIds: string[] }>>;
+  discardDeadLetters: (
+    by: Caller,
+    input: DeadLettersInput,
+  ) => Promise<CommandResult<{ matchedCount: number; changedCount: number }>>;
 }
 
 /** Binds the commands. */
@@ -37,5 +50,8 @@ export function createCommands(deps: CommandDeps): Commands {
     deleteJob: (by, input) => deleteJob(deps, by, input),
     triggerJob: (by, input) => triggerJob(deps, by, input),
     cancelExecution: (by, input) => cancelExecution(deps, by, input),
+    retryExecution: (by, input) => retryExecution(deps, by, input),
+    redriveDeadLetters: (by, input) => redriveDeadLetters(deps, by, input),
+    discardDeadLetters: (by, input) => discardDeadLetters(deps, by, input),
   };
 }

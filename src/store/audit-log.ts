@@ -15,6 +15,19 @@ export interface NewAuditEntry {
   address: string | null;
 }
 
+/** Writes entries by one statement, in the transaction of the changes that they tell of. */
+export async function insertAuditEntries(tx: Queryable, entries: readonly NewAuditEntry[]): Promise<void> {
+  if (entries.length === 0) return;
+  await tx.query({
+    name: 'insert-audit-entries',
+    text: `INSERT INTO job_audit_log (id, at, action, actor, job_id, before, after, request_id, address)
+SELECT id, at, action, actor, "jobId", nullif(before, 'null'::jsonb), nullif(after, 'null'::jsonb), "requestId", address
+FROM jsonb_to_recordset($1::jsonb) AS e(id uuid, at timestamptz, action audit_action, actor text, "jobId" uuid,
+  before jsonb, after jsonb, "requestId" text, address text)`,
+    values: [toJsonb(entries)],
+  });
+}
+
 /** Writes one entry, in the transaction of the change that it tells of. */
 export async function insertAuditEntry(tx: Queryable, entry: NewAuditEntry): Promise<void> {
   await tx.query({
