@@ -97,6 +97,7 @@ export function createApp(config: Config): App {
       sender,
       wakeUps,
       resumePaused: () => resumeEndedPauses(deps),
+      newId: newUuidV7,
       random: Math.random,
       instance: { instanceId, hostname: hostname(), version, startedAt: clock.now() },
       executionRetentionMs: config.executionRetentionDays * DAY_MS,

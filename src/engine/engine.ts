@@ -1,5 +1,7 @@
 import type { Pool } from 'pg';
 import type { DatabaseClock } from '../store/database-clock.ts';
+import type { Settlement } from '../store/settling.ts';
+import { settleUpstream } from '../store/settling-upstream.ts';
 import type { WakeUps } from '../events/wakeups.ts';
 import type { Sender } from '../http/send-attempt.ts';
 import { createLogger } from '../logging/logger.ts';
@@ -20,6 +22,8 @@ export interface EngineOptions {
   sender: Sender;
   wakeUps: WakeUps;
   resumePaused: () => Promise<Date | null>;
+  /** Draws the id of an execution that no slot names. */
+  newId: (now: Date) => string;
   /** A number in [0, 1). */
   random: () => number;
   instance: { instanceId: string; hostname: string; version: string; startedAt: Date };
@@ -52,13 +56,19 @@ export function createEngine(options: EngineOptions): Engine {
     logger.warn('A step failed and is tried again', { part, error });
   };
 
+  const recordUpstream = (settlements: readonly Settlement[]) =>
+    settleUpstream(pool, settlements, options.newId);
   const settler = createSettler({
     db: pool,
+    settleUpstream: recordUpstream,
     pause,
     onRecorded: (settlements) => {
       // Given back by a stop: another instance is to take it up now, not when it next polls.
       if (settlements.some(({ status }) => status === 'PENDING')) wakeUps.wake('executions', 'events');
       else wakeUps.wake('events');
+    },
+    onPlanned: () => {
+      wakeUps.wake('executions');
     },
   });
   const worker = createWorker({
@@ -87,6 +97,7 @@ export function createEngine(options: EngineOptions): Engine {
   const rescuer = createRescuer({
     pool,
     clock,
+    settleUpstream: recordUpstream,
     onRescued: () => {
       wakeUps.wake('executions', 'events');
     },

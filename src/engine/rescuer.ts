@@ -2,9 +2,9 @@ import type { Pool } from 'pg';
 import type { Clock } from '../domain/clock.ts';
 import { decideAfterLoss } from '../domain/execution.ts';
 import { createLogger } from '../logging/logger.ts';
-import { lockLostExecutions, nextLeaseEndAt, type LostExecution } from '../store/leases.ts';
+import { findLostExecutions, nextLeaseEndAt, type LostExecution } from '../store/leases.ts';
 import { settle, type Settlement } from '../store/settling.ts';
-import { inTransaction } from '../store/sql.ts';
+import type { UpstreamSettled } from '../store/settling-upstream.ts';
 import { logIds } from './log-ids.ts';
 import { createLoop, type Loop } from './loop.ts';
 
@@ -13,6 +13,8 @@ const logger = createLogger('Rescuer');
 export interface RescuerOptions {
   pool: Pool;
   clock: Clock;
+  /** Records ends that other jobs wait for, together with the runs that they set off, in one transaction. */
+  settleUpstream: (settlements: readonly Settlement[]) => Promise<UpstreamSettled>;
   onRescued: () => void;
   onError: (error: unknown) => void;
 }
@@ -26,26 +28,38 @@ const MESSAGE = 'The instance that made this call was lost; whether the target s
  * Recovers what dead instances held. An ended lease is the only sign of death it goes by: a holder that was merely
  * frozen finds its claim gone and its late outcome unwritten.
  */
-export function createRescuer({ pool, clock, onRescued, onError }: RescuerOptions): Loop {
+export function createRescuer(options: RescuerOptions): Loop {
+  const { pool, clock, settleUpstream, onRescued, onError } = options;
+
   async function step(): Promise<number> {
-    const rescued = await rescueBatch();
-    if (rescued > 0) onRescued();
-    if (rescued === BATCH) return 0;
+    const now = clock.now();
+    const lost = await findLostExecutions(pool, now, BATCH);
+    if (lost.length > 0) await rescueBatch(lost, now);
+    if (lost.length === BATCH) return 0;
     const endsAt = await nextLeaseEndAt(pool);
     const untilEndMs = endsAt === null ? MAX_INTERVAL_MS : endsAt.getTime() - clock.now().getTime() + 1;
     return Math.min(Math.max(untilEndMs, 100), MAX_INTERVAL_MS);
   }
 
-  function rescueBatch(): Promise<number> {
-    return inTransaction(pool, async (tx) => {
-      const now = clock.now();
-      const lost = await lockLostExecutions(tx, now, BATCH);
-      await settle(
-        tx,
-        lost.map((execution) => rescue(execution, now)),
-      );
-      return lost.length;
-    });
+  /** What another rescuer has recorded meanwhile, or a slow holder extended, is left out by the statements. */
+  async function rescueBatch(lost: readonly LostExecution[], now: Date): Promise<void> {
+    const settlements = lost.map((execution) => rescue(execution, now));
+    const { written, deferred } = await settle(pool, settlements);
+    tell(lost, written);
+    if (deferred.size === 0) return;
+    const awaited = settlements.filter(({ executionId }) => deferred.has(executionId));
+    tell(lost, (await settleUpstream(awaited)).written);
+  }
+
+  function tell(lost: readonly LostExecution[], written: ReadonlySet<string>): void {
+    for (const execution of lost.filter(({ id }) => written.has(id))) {
+      logger.warn('Rescued an execution from a lost instance', {
+        ...logIds({ executionId: execution.id, jobId: execution.jobId }),
+        lostBy: execution.claimedBy,
+        status: statusAfterLoss(execution),
+      });
+    }
+    if (written.size > 0) onRescued();
   }
 
   return createLoop({ name: 'rescuer', step, onError });
@@ -53,11 +67,6 @@ export function createRescuer({ pool, clock, onRescued, onError }: RescuerOption
 
 function rescue(lost: LostExecution, now: Date): Settlement {
   const status = statusAfterLoss(lost);
-  logger.warn('Rescued an execution from a lost instance', {
-    ...logIds({ executionId: lost.id, jobId: lost.jobId }),
-    lostBy: lost.claimedBy,
-    status,
-  });
   return {
     executionId: lost.id,
     claimSeq: lost.claimSeq,

@@ -1,5 +1,6 @@
 import { createLogger } from '../logging/logger.ts';
-import { settle, type Settlement } from '../store/settling.ts';
+import { settle, type Settled, type Settlement } from '../store/settling.ts';
+import type { UpstreamSettled } from '../store/settling-upstream.ts';
 import type { Queryable } from '../store/sql.ts';
 import { logIds } from './log-ids.ts';
 
@@ -19,8 +20,12 @@ export interface Settler {
 
 export interface SettlerOptions {
   db: Queryable;
+  /** Records ends that other jobs wait for, together with the runs that they set off, in one transaction. */
+  settleUpstream: (settlements: readonly Settlement[]) => Promise<UpstreamSettled>;
   /** Called after each recorded batch: claims may be made, the log has grown. */
   onRecorded: (settlements: readonly Settlement[]) => void;
+  /** Called after recorded ends have set off runs of other jobs. */
+  onPlanned: () => void;
   /** Waits before a batch is tried again while the database is away. */
   pause: (ms: number) => Promise<void>;
 }
@@ -35,42 +40,69 @@ interface Entry {
 const MAX_BATCH = 500;
 const RETRY_MS = 500;
 
+/** Writes a batch; what it defers is to be written in another way. */
+type Write = (settlements: readonly Settlement[]) => Promise<Settled>;
+
+const NONE: ReadonlySet<string> = new Set();
+
 /**
  * Records outcomes in micro-batches: at once when idle, and while one batch is being written the next one gathers. So
- * a lone outcome waits for nobody and a flood of them costs a statement per few hundred.
+ * a lone outcome waits for nobody and a flood of them costs a statement per few hundred. Only ends that other jobs
+ * wait for cost a transaction, one per batch.
  */
-export function createSettler({ db, onRecorded, pause }: SettlerOptions): Settler {
+export function createSettler(options: SettlerOptions): Settler {
+  const { db, onRecorded, onPlanned, pause } = options;
   let queue: Entry[] = [];
   let flushing: Promise<void> | null = null;
   let isGivenUp = false;
+
+  const write: Write = (settlements) => settle(db, settlements);
+  const writeUpstream: Write = async (settlements) => {
+    const { written, planned } = await options.settleUpstream(settlements);
+    if (planned > 0) onPlanned();
+    return { written, deferred: NONE };
+  };
 
   async function flush(): Promise<void> {
     while (queue.length > 0) {
       const batch = queue.slice(0, MAX_BATCH);
       queue = queue.slice(MAX_BATCH);
-      await record(batch);
+      await record(batch, write);
     }
     flushing = null;
   }
 
-  /** Keeps trying while the database is away: the outcome is known, and forgetting it would repeat the call. */
-  async function record(batch: Entry[]): Promise<void> {
+  async function record(batch: Entry[], how: Write): Promise<void> {
+    const settled = await persist(batch, how);
+    if (settled === null) return;
+    const { written, deferred } = settled;
+    const recorded = batch.filter(({ settlement }) => written.has(settlement.executionId));
+    if (recorded.length > 0) onRecorded(recorded.map(({ settlement }) => settlement));
+
+    const left = batch.filter(({ settlement }) => deferred.has(settlement.executionId));
+    for (const { settlement, resolve } of batch) {
+      if (!deferred.has(settlement.executionId)) resolve(written.has(settlement.executionId));
+    }
+    if (left.length > 0) await record(left, writeUpstream);
+  }
+
+  /**
+   * Keeps trying while the database is away: the outcome is known, and forgetting it would repeat the call.
+   *
+   * @returns what came of it; null where every entry has had its answer
+   */
+  async function persist(batch: Entry[], how: Write): Promise<Settled | null> {
     for (;;) {
       try {
-        const written = await settle(
-          db,
-          batch.map((entry) => entry.settlement),
-        );
-        finish(batch, written);
-        return;
+        return await how(batch.map((entry) => entry.settlement));
       } catch (error) {
         if (isRefused(error)) {
-          await recordOneByOne(batch, error);
-          return;
+          await recordOneByOne(batch, how, error);
+          return null;
         }
         if (isGivenUp) {
           for (const entry of batch) entry.reject(error);
-          return;
+          return null;
         }
         logger.warn('Outcomes cannot be recorded at the moment; trying again', {
           count: batch.length,
@@ -82,7 +114,7 @@ export function createSettler({ db, onRecorded, pause }: SettlerOptions): Settle
   }
 
   /** One row that the database refuses must not take a whole batch with it. */
-  async function recordOneByOne(batch: Entry[], error: unknown): Promise<void> {
+  async function recordOneByOne(batch: Entry[], how: Write, error: unknown): Promise<void> {
     const [only, ...others] = batch;
     if (only && others.length === 0) {
       logger.error('An outcome was refused by the database; its lease will end and the rescuer decides', {
@@ -92,14 +124,7 @@ export function createSettler({ db, onRecorded, pause }: SettlerOptions): Settle
       only.reject(error);
       return;
     }
-    for (const entry of batch) await record([entry]);
-  }
-
-  function finish(batch: Entry[], written: ReadonlySet<string>): void {
-    onRecorded(
-      batch.map((entry) => entry.settlement).filter((settlement) => written.has(settlement.executionId)),
-    );
-    for (const { settlement, resolve } of batch) resolve(written.has(settlement.executionId));
+    for (const entry of batch) await record([entry], how);
   }
 
   return {

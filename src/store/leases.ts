@@ -55,23 +55,22 @@ export interface LostExecution {
   claimedBy: string;
 }
 
-const LOCK_LOST = `
--- lock executions whose lease ended before $1, at most $2, for the rescuer's decision in the same transaction.
--- NO KEY: foreign-key checks of a batch that settles at this moment must not wait for us.
+const FIND_LOST = `
+-- find executions whose lease ended before $1, at most $2. No lock: what is then written about them is conditional on
+-- the same claim, and on the lease still being over.
 SELECT e.id, e.job_id AS "jobId", j.type AS "jobType", e.claim_seq AS "claimSeq", e.rescue_count AS "rescueCount",
   e.attempt_started_at AS "attemptStartedAt", e.attempt_count AS "attemptCount",
   e.cancel_requested_at IS NOT NULL AS "cancelRequested", e.claimed_by AS "claimedBy"
 FROM job_executions AS e JOIN jobs AS j ON j.id = e.job_id
 WHERE e.status = 'RUNNING' AND e.lease_expires_at < $1
 ORDER BY e.lease_expires_at
-LIMIT $2
-FOR NO KEY UPDATE OF e SKIP LOCKED`;
+LIMIT $2`;
 
-/** Locks what has lost its holder; what another rescuer has locked is left to it. */
-export async function lockLostExecutions(tx: Queryable, now: Date, limit: number): Promise<LostExecution[]> {
-  const { rows } = await tx.query<LostExecution & QueryResultRow>({
-    name: 'lock-lost',
-    text: LOCK_LOST,
+/** Finds what has lost its holder, longest lost first. */
+export async function findLostExecutions(db: Queryable, now: Date, limit: number): Promise<LostExecution[]> {
+  const { rows } = await db.query<LostExecution & QueryResultRow>({
+    name: 'find-lost',
+    text: FIND_LOST,
     values: [now, limit],
   });
   return rows;

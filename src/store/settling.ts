@@ -1,4 +1,5 @@
 import type { LogLevel } from '../generated/prisma/enums.ts';
+import type { RunEndStatus } from '../domain/dependency.ts';
 import type { FailureReason } from '../domain/outcome.ts';
 import type { AttemptTimings, ShownRequest } from '../domain/outgoing-request.ts';
 import { EVENT_LOG_LOCK } from './event-log.ts';
@@ -31,31 +32,49 @@ export interface Settlement {
 
 const CANCELLED_BEFORE_REPEAT = 'It is not repeated: its cancellation was asked for.';
 
-const SETTLE = `
--- settle: record how attempts ended, with their history, counters and events, for a whole batch.
--- Only who still holds the claim writes: a row that was rescued meanwhile has another claim_seq or is not RUNNING,
--- and then none of its history is written either.
-WITH outcome AS MATERIALIZED (
+/**
+ * Who still holds the claim. Rescues come from somebody else, and hold only while the lease is over: a holder that was
+ * slow may have extended it since it was looked at.
+ */
+const STILL_HELD = `e.claim_seq = o."claimSeq" AND e.status = 'RUNNING'
+    AND (NOT o."instanceLost" OR e.lease_expires_at < o."attemptFinishedAt")`;
+
+/** What was asked to be cancelled is not called again, whatever its last attempt gave. */
+const IS_CANCELLED = `(e.cancel_requested_at IS NOT NULL AND o.status IN ('RETRYING', 'PENDING'))`;
+
+/** Whether this is an end that a job without slots waits for; it is recorded together with what it means. */
+const IS_AWAITED = `(${IS_CANCELLED} OR o.status IN ('SUCCESS', 'FAILED', 'CANCELLED')) AND EXISTS (
+    SELECT FROM job_dependencies AS d JOIN jobs AS j ON j.id = d.job_id
+    WHERE d.depends_on_id = e.job_id AND j.schedule IS NULL AND j.run_at IS NULL)`;
+
+const OUTCOME = `outcome AS MATERIALIZED (
   SELECT * FROM jsonb_to_recordset($1::jsonb) AS o(
     "executionId" uuid, "claimSeq" int, status execution_status, "availableAt" timestamptz,
     "attemptFinishedAt" timestamptz, "attemptDurationMs" int, "failureReason" failure_reason, "errorMessage" text,
     "responseStatus" int, "responseHeaders" jsonb, "responseBody" text, "responseTruncated" boolean, timings jsonb,
     request jsonb, "instanceLost" boolean, log jsonb)
-), held AS MATERIALIZED (
+)`;
+
+const SETTLE = `
+-- settle: record how attempts ended, with their history, counters and events, for a whole batch.
+-- Only who still holds the claim writes: a row that was rescued meanwhile has another claim_seq or is not RUNNING,
+-- and then none of its history is written either. Where $2 is true, ends that other jobs wait for are left out and
+-- answered as deferred.
+WITH ${OUTCOME}, held AS MATERIALIZED (
   -- Locked by id, as all do who lock several executions: two batches in two orders would wait for each other for ever.
-  SELECT e.id AS held_id, e.cancel_requested_at IS NOT NULL AND o.status IN ('RETRYING', 'PENDING') AS is_cancelled,
-    'Reason: ' || e.cancel_reason AS why_cancelled
+  SELECT e.id AS held_id, ${IS_CANCELLED} AS is_cancelled, 'Reason: ' || e.cancel_reason AS why_cancelled,
+    $2::boolean AND ${IS_AWAITED} AS is_deferred
   FROM outcome AS o JOIN job_executions AS e ON e.id = o."executionId"
-  WHERE e.claim_seq = o."claimSeq" AND e.status = 'RUNNING'
+  WHERE ${STILL_HELD}
   ORDER BY e.id
   FOR NO KEY UPDATE OF e
 ), decided AS (
-  -- What was asked to be cancelled is not called again, whatever its last attempt gave.
   SELECT o.*, CASE WHEN is_cancelled THEN 'CANCELLED' ELSE o.status END AS final_status,
     CASE WHEN is_cancelled THEN concat_ws(' ', o."errorMessage", '${CANCELLED_BEFORE_REPEAT}', why_cancelled)
       WHEN o.status = 'CANCELLED' THEN concat_ws(' ', log->>'message', why_cancelled)
       ELSE log->>'message' END AS log_message
   FROM outcome AS o JOIN held ON held_id = o."executionId"
+  WHERE NOT is_deferred
 ), settled AS (
   UPDATE job_executions AS e
   SET status = o.final_status,
@@ -110,30 +129,107 @@ WITH outcome AS MATERIALIZED (
   SELECT id, nextval('event_log_position_seq'), "attemptFinishedAt", (log->>'level')::log_level, log_message,
     attempt_count, nullif(log->'metadata', 'null'::jsonb)
   FROM log_lock, settled
+), told AS (
+  INSERT INTO event_log (position, at, kind, job_id, execution_id, status, previous_status, attempt, trigger, created_at,
+    scheduled_at, started_at, finished_at, duration_ms, lateness_ms, failure_reason, response_status, error_message,
+    instance_id)
+  SELECT nextval('event_log_position_seq'), "attemptFinishedAt",
+    CASE status WHEN 'SUCCESS' THEN 'EXECUTION_SUCCEEDED' WHEN 'FAILED' THEN 'EXECUTION_FAILED'
+      WHEN 'CANCELLED' THEN 'EXECUTION_CANCELLED' WHEN 'RETRYING' THEN 'EXECUTION_RETRY_SCHEDULED'
+      ELSE 'EXECUTION_INTERRUPTED' END::event_kind,
+    job_id, id, status, 'RUNNING', attempt_count, trigger, created_at, scheduled_at, started_at, finished_at, duration_ms,
+    lateness_ms, attempt_failure_reason, response_status, error_message, claimed_by
+  FROM log_lock, settled
+  RETURNING execution_id
 )
-INSERT INTO event_log (position, at, kind, job_id, execution_id, status, previous_status, attempt, trigger, created_at,
-  scheduled_at, started_at, finished_at, duration_ms, lateness_ms, failure_reason, response_status, error_message,
-  instance_id)
-SELECT nextval('event_log_position_seq'), "attemptFinishedAt",
-  CASE status WHEN 'SUCCESS' THEN 'EXECUTION_SUCCEEDED' WHEN 'FAILED' THEN 'EXECUTION_FAILED'
-    WHEN 'CANCELLED' THEN 'EXECUTION_CANCELLED' WHEN 'RETRYING' THEN 'EXECUTION_RETRY_SCHEDULED'
-    ELSE 'EXECUTION_INTERRUPTED' END::event_kind,
-  job_id, id, status, 'RUNNING', attempt_count, trigger, created_at, scheduled_at, started_at, finished_at, duration_ms,
-  lateness_ms, attempt_failure_reason, response_status, error_message, claimed_by
-FROM log_lock, settled
-RETURNING execution_id AS "executionId"`;
+SELECT execution_id AS "executionId", false AS "isDeferred" FROM told
+UNION ALL
+SELECT held_id, true FROM held WHERE is_deferred`;
+
+/** What came of a batch: an execution that is in neither set had lost its claim, and whoever took it over decides. */
+export interface Settled {
+  written: ReadonlySet<string>;
+  /** Not written: other jobs wait for these ends, and `settleUpstream` records them with what they mean. */
+  deferred: ReadonlySet<string>;
+}
 
 /**
- * Records a batch of attempts in one statement: status, attempt row, log line, dead letter, counters, events.
+ * Records a batch of attempts in one statement: status, attempt row, log line, dead letter, counters, events. Ends
+ * that other jobs wait for are left to `settleUpstream`.
  *
- * @returns the ids that were written; one that is missing had lost its claim, and whoever took it over decides
+ * An edge that is being added at this moment counts from the next end on: the outcome of this one was known before.
  */
-export async function settle(db: Queryable, settlements: readonly Settlement[]): Promise<Set<string>> {
-  if (settlements.length === 0) return new Set();
-  const { rows } = await db.query<{ executionId: string }>({
+export async function settle(db: Queryable, settlements: readonly Settlement[]): Promise<Settled> {
+  return runSettle(db, settlements, true);
+}
+
+/**
+ * The same without leaving anything out, for the transaction that holds the rows (see {@link lockHeld}) and has
+ * recorded what the ends mean.
+ *
+ * @returns the ids that were written
+ */
+export async function settleLocked(
+  tx: Queryable,
+  settlements: readonly Settlement[],
+): Promise<ReadonlySet<string>> {
+  return (await runSettle(tx, settlements, false)).written;
+}
+
+async function runSettle(
+  db: Queryable,
+  settlements: readonly Settlement[],
+  defers: boolean,
+): Promise<Settled> {
+  const written = new Set<string>();
+  const deferred = new Set<string>();
+  if (settlements.length === 0) return { written, deferred };
+  const { rows } = await db.query<{ executionId: string; isDeferred: boolean }>({
     name: 'settle',
     text: SETTLE,
-    values: [toJsonb(settlements)],
+    values: [toJsonb(settlements), defers],
   });
-  return new Set(rows.map((row) => row.executionId));
+  for (const { executionId, isDeferred } of rows) (isDeferred ? deferred : written).add(executionId);
+  return { written, deferred };
+}
+
+/** An execution whose attempt can still be recorded by whoever asks. */
+export interface HeldExecution {
+  executionId: string;
+  jobId: string;
+  /** How the attempt ends the execution; null where it does not. */
+  endStatus: RunEndStatus | null;
+  at: Date;
+}
+
+const LOCK_HELD = `
+-- lock what a batch of attempts can be recorded for, in the order of ids, before it is decided what the ends mean.
+WITH ${OUTCOME}
+SELECT e.id AS "executionId", e.job_id AS "jobId", o."attemptFinishedAt" AS at,
+  CASE WHEN ${IS_CANCELLED} THEN 'CANCELLED' WHEN o.status IN ('SUCCESS', 'FAILED', 'CANCELLED') THEN o.status::text END
+    AS "endStatus"
+FROM outcome AS o JOIN job_executions AS e ON e.id = o."executionId"
+WHERE ${STILL_HELD}
+ORDER BY e.id
+FOR NO KEY UPDATE OF e`;
+
+/** Locks the executions of the settlements whose claim still holds, until the transaction ends. */
+export async function lockHeld(tx: Queryable, settlements: readonly Settlement[]): Promise<HeldExecution[]> {
+  const { rows } = await tx.query<HeldExecution & Record<string, unknown>>({
+    name: 'lock-held',
+    text: LOCK_HELD,
+    values: [toJsonb(settlements.map(claimAndEndOf))],
+  });
+  return rows;
+}
+
+/** What the statement asks of a settlement; the answers of targets need not travel twice. */
+function claimAndEndOf({
+  executionId,
+  claimSeq,
+  status,
+  attemptFinishedAt,
+  instanceLost,
+}: Settlement): object {
+  return { executionId, claimSeq, status, attemptFinishedAt, instanceLost };
 }

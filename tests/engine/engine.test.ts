@@ -141,6 +141,7 @@ async function engineOf(overrides: Partial<EngineOptions> = {}): Promise<Parts> 
     sender,
     wakeUps,
     resumePaused: () => resumeEndedPauses({ ...commandDeps, clock }),
+    newId: commandDeps.newId,
     random: () => 0,
     instance: { instanceId, hostname: 'test-host', version: 'test', startedAt: clock.now() },
     maxConcurrency: 10,

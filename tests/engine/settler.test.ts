@@ -3,14 +3,18 @@ import { createPool } from '../../src/database/pool.ts';
 import { createSettler, type Settler } from '../../src/engine/settler.ts';
 import type { Settlement } from '../../src/store/settling.ts';
 import type { Queryable, Statement } from '../../src/store/sql.ts';
-import { START, plus } from '../support/manual-clock.ts';
 import { count, everythingOf, insertJob, readExecution } from '../support/rows.ts';
 import type { Row } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
+import { insertRunning as insertRunningOf, succeeded } from '../support/settlements.ts';
 import { createGate } from '../support/target-server.ts';
 import { until } from '../support/until.ts';
 
 const scene = useScene();
+const NOBODY_WAITS = {
+  settleUpstream: () => Promise.reject(new Error('No other job waits for these')),
+  onPlanned: () => undefined,
+};
 
 describe('outcomes', () => {
   it('that arrive alone are written at once, each in one statement', async () => {
@@ -75,6 +79,7 @@ describe('outcomes', () => {
   it('are told of once they are recorded, and only those that were', async () => {
     const told: string[][] = [];
     const settler = createSettler({
+      ...NOBODY_WAITS,
       db: scene.pool,
       pause: () => Promise.resolve(),
       onRecorded: (settlements) => told.push(settlements.map((settlement) => settlement.executionId)),
@@ -150,48 +155,19 @@ async function settlerOf(
   };
   const counted: Queryable = { query: query as Queryable['query'] };
   return Promise.resolve({
-    settler: createSettler({ db: counted, pause, onRecorded: () => undefined }),
+    settler: createSettler({ ...NOBODY_WAITS, db: counted, pause, onRecorded: () => undefined }),
     statements,
   });
 }
 
 async function insertRunning(executions: number): Promise<string[]> {
-  const job = await insertJob(scene.pool);
-  const { rows } = await scene.pool.query<{ id: string }>(
-    `INSERT INTO job_executions (id, job_id, status, trigger, created_at, available_at, started_at, attempt_started_at,
-       attempt_count, claim_seq, claimed_by, lease_expires_at)
-     SELECT gen_random_uuid(), $1, 'RUNNING', 'MANUAL', $2, $2, $2, $2, 1, 1, 'a', $3
-     FROM generate_series(1, $4::int) RETURNING id`,
-    [job, START, plus(START, 30_000), executions],
-  );
-  return rows.map((row) => row.id);
+  return insertRunningOf(scene.pool, await insertJob(scene.pool), executions);
 }
 
 /** All but the counters, which other executions of the job move. */
 async function historyOf(ids: string[]): Promise<Row[]> {
   const histories = await Promise.all(ids.map((id) => everythingOf(scene.pool, id)));
   return histories.map((history) => ({ ...history, rollups: null }));
-}
-
-function succeeded(executionId: string): Settlement {
-  return {
-    executionId,
-    claimSeq: 1,
-    status: 'SUCCESS',
-    availableAt: null,
-    attemptFinishedAt: plus(START, 100),
-    attemptDurationMs: 100,
-    failureReason: null,
-    errorMessage: null,
-    responseStatus: 200,
-    responseHeaders: {},
-    responseBody: 'ok',
-    responseTruncated: false,
-    timings: null,
-    request: null,
-    instanceLost: false,
-    log: { level: 'INFO', message: 'Done.', metadata: null },
-  };
 }
 
 function failed(executionId: string): Settlement {

@@ -20,6 +20,8 @@ import type { WakeUp, WakeUps } from '../../src/events/wakeups.ts';
 import { createSender, type Sender } from '../../src/http/send-attempt.ts';
 import { createTargetGuard } from '../../src/http/target-guard.ts';
 import type { StoredJob } from '../../src/store/jobs.ts';
+import type { Settlement } from '../../src/store/settling.ts';
+import { settleUpstream } from '../../src/store/settling-upstream.ts';
 import type { ManualClock } from './manual-clock.ts';
 
 export const CALLER: Caller = { actor: 'test', requestId: 'req-1', address: null };
@@ -105,7 +107,14 @@ export function createInstance(options: InstanceOptions): TestInstance {
     () => {
       wakeUps.wake(...kinds);
     };
-  const settler = createSettler({ db: pool, pause: nextTurn, onRecorded: tell('events') });
+  const recordUpstream = (settlements: readonly Settlement[]) => settleUpstream(pool, settlements, newUuidV7);
+  const settler = createSettler({
+    db: pool,
+    settleUpstream: recordUpstream,
+    pause: nextTurn,
+    onRecorded: tell('events'),
+    onPlanned: tell('executions'),
+  });
   const worker = createWorker({
     pool,
     clock,
@@ -137,7 +146,13 @@ export function createInstance(options: InstanceOptions): TestInstance {
   });
   const loops = {
     leaseKeeper: createLeaseKeeper({ db: pool, clock, worker, leaseMs: LEASE_MS, onError }),
-    rescuer: createRescuer({ pool, clock, onRescued: tell('executions', 'events'), onError }),
+    rescuer: createRescuer({
+      pool,
+      clock,
+      settleUpstream: recordUpstream,
+      onRescued: tell('executions', 'events'),
+      onError,
+    }),
     pruner: createPruner({
       pool,
       clock,

@@ -1,0 +1,51 @@
+import type { Pool } from 'pg';
+import type { RunEnd } from '../domain/dependency.ts';
+import { appendEvents } from './event-log.ts';
+import { lockJoinsBehind, recordEnds } from './joins.ts';
+import { lockHeld, settleLocked, type Settlement } from './settling.ts';
+import type { Queryable } from './sql.ts';
+import { inTransaction } from './sql.ts';
+
+/** What came of settlements whose executions others wait for. */
+export interface UpstreamSettled {
+  /** Ids that were written; one that is missing had lost its claim. */
+  written: ReadonlySet<string>;
+  /** Runs of dependent jobs that their ends set off. */
+  planned: number;
+}
+
+/**
+ * Records attempts whose executions other jobs wait for, and in the same transaction what their ends mean for those:
+ * neither is ever there without the other.
+ *
+ * Locks in the one order that all writers keep: jobs, executions, the event log.
+ *
+ * @param newId draws the ids of the runs that are set off
+ */
+export async function settleUpstream(
+  pool: Pool,
+  settlements: readonly Settlement[],
+  newId: (now: Date) => string,
+): Promise<UpstreamSettled> {
+  return inTransaction(pool, async (tx) => {
+    const joins = await lockJoinsBehind(tx, await jobIdsOf(tx, settlements));
+    const held = await lockHeld(tx, settlements);
+    const ends = held.flatMap(({ executionId, jobId, endStatus, at }): RunEnd[] =>
+      endStatus === null ? [] : [{ executionId, jobId, status: endStatus, at }],
+    );
+    const events = await recordEnds(tx, joins, ends, newId);
+    const written = await settleLocked(tx, settlements);
+    await appendEvents(tx, events);
+    return { written, planned: events.length };
+  });
+}
+
+/** The jobs of executions, without a lock: an execution never changes its job. */
+async function jobIdsOf(tx: Queryable, settlements: readonly Settlement[]): Promise<string[]> {
+  const { rows } = await tx.query<{ jobId: string }>({
+    name: 'jobs-of-executions',
+    text: 'SELECT DISTINCT job_id AS "jobId" FROM job_executions WHERE id = ANY($1::uuid[])',
+    values: [settlements.map(({ executionId }) => executionId)],
+  });
+  return rows.map(({ jobId }) => jobId);
+}
