@@ -123,9 +123,15 @@ export const VARIABLES = {
   ),
   maxConcurrency: withDefault(
     'MAX_CONCURRENCY',
-    '50',
+    '500',
     integer(1, 10_000),
     'Most HTTP calls that this instance has under way at once.',
+  ),
+  maxConcurrencyPerHost: withDefault(
+    'MAX_CONCURRENCY_PER_HOST',
+    '50',
+    integer(1, 10_000),
+    'Most HTTP calls that this instance has under way at one host and port, so that a host that hangs does not hold up the others.',
   ),
   shutdownGraceMs: withDefault(
     'SHUTDOWN_GRACE_MS',

@@ -4,10 +4,11 @@ import { JOB_LIMITS } from '../domain/job-limits.ts';
 import { checkJsonValue } from '../domain/json-value.ts';
 import { encodePublicId } from '../domain/public-id.ts';
 import { checkText } from '../domain/text.ts';
+import { admitExecution, type Admitted } from '../store/admission.ts';
 import { insertAuditEntry } from '../store/audit-log.ts';
 import { appendEvents } from '../store/event-log.ts';
 import type { StoredJob } from '../store/jobs.ts';
-import { insertManualExecution } from '../store/manual-executions.ts';
+import { findByIdempotencyKey, insertManualExecution } from '../store/manual-executions.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith, validationError } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';
@@ -38,8 +39,14 @@ export async function triggerJob(
     if (!found.ok) return found;
     const job = found.value;
     const now = deps.clock.now();
-    const { id, created } = await insertManualExecution(tx, {
-      id: deps.newId(now),
+    // A repeated key answers with what it made before; only a new execution cancels others to take their place.
+    const known = idempotencyKey === null ? null : await findByIdempotencyKey(tx, job.id, idempotencyKey);
+    if (known !== null) return { ok: true, value: { executionId: known, created: false } };
+    const { events, ...admitted } = await admitExecution(tx, job, now);
+    const id = deps.newId(now);
+    await insertManualExecution(tx, {
+      ...admitted,
+      id,
       jobId: job.id,
       now,
       maxAttempts: 1 + (job.retryPolicy?.maxRetries ?? 0),
@@ -47,8 +54,8 @@ export async function triggerJob(
       bodyOverride: body,
       idempotencyKey,
     });
-    if (created) await record(tx, deps, by, job, id, now);
-    return { ok: true, value: { executionId: id, created } };
+    await record(tx, deps, by, { job, id, now, ...admitted, events });
+    return { ok: true, value: { executionId: id, created: true } };
   });
 }
 
@@ -65,9 +72,14 @@ async function record(
   tx: PoolClient,
   deps: CommandDeps,
   by: Caller,
-  job: StoredJob,
-  executionId: string,
-  now: Date,
+  {
+    job,
+    id: executionId,
+    now,
+    status,
+    errorMessage,
+    events,
+  }: Admitted & { job: StoredJob; id: string; now: Date },
 ): Promise<void> {
   await insertAuditEntry(tx, {
     id: deps.newId(now),
@@ -81,14 +93,17 @@ async function record(
     address: by.address,
   });
   await appendEvents(tx, [
+    ...events,
     {
       at: now,
-      kind: 'EXECUTION_PLANNED',
+      kind: status === 'SKIPPED' ? 'EXECUTION_SKIPPED' : 'EXECUTION_PLANNED',
       jobId: job.id,
       executionId,
-      status: 'PENDING',
+      status,
       trigger: 'MANUAL',
       createdAt: now,
+      finishedAt: status === 'SKIPPED' ? now : null,
+      errorMessage,
     },
   ]);
 }

@@ -44,6 +44,10 @@ export function createPool(options: PoolOptions): pg.Pool {
     // A peer that vanished without a word is noticed by the system, not by a query that waits for ever.
     keepAlive: true,
     types,
+    // Prisma's adapter reads and writes instants without their zone: they are right only where the session's is UTC.
+    onConnect: async (client) => {
+      await client.query("SET TIME ZONE 'UTC'");
+    },
   });
   pool.on('error', (error) => {
     // `end` does not wait for the goodbyes of its connections; what becomes of those is of no interest.

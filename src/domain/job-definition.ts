@@ -1,3 +1,4 @@
+import type { ConcurrencyPolicy } from './concurrency.ts';
 import type { HttpMethod } from './http-method.ts';
 import { DEFAULT_SUCCESS_STATUSES } from './outcome.ts';
 import { DEFAULT_TIMEOUT_MS } from './outgoing-request.ts';
@@ -36,6 +37,9 @@ export type JobDefinition = {
   successStatuses: readonly string[];
   /** Null: a failed attempt is final. */
   retryPolicy: RetryPolicy | null;
+  concurrencyPolicy: ConcurrencyPolicy;
+  /** Executions that may be unfinished at once; null: one, or any number under ALLOW. */
+  maxConcurrency: number | null;
   misfirePolicy: MisfirePolicy;
   misfireGraceMs: number;
   dstGapPolicy: DstGapPolicy;
@@ -60,6 +64,8 @@ export const JOB_DEFAULTS = {
   timeoutMs: DEFAULT_TIMEOUT_MS,
   successStatuses: DEFAULT_SUCCESS_STATUSES,
   retryPolicy: null,
+  concurrencyPolicy: 'ALLOW',
+  maxConcurrency: null,
   misfirePolicy: 'RUN_ONCE',
   misfireGraceMs: 60_000,
   dstGapPolicy: 'SHIFT',
@@ -77,6 +83,7 @@ export const CLEARABLE_FIELDS: ReadonlySet<keyof JobDefinition> = new Set([
   'endAt',
   'body',
   'retryPolicy',
+  'maxConcurrency',
 ]);
 
 /** Fields that decide when a job runs: a change of one of them asks for a new `nextRunAt`. */

@@ -86,9 +86,10 @@ function checkWindow({ schedule, runAt, startAt, endAt }: Draft): FieldIssue[] {
 
 function checkNumbers(draft: Draft): FieldIssue[] {
   const issues: FieldIssue[] = [];
-  for (const field of ['jitterMs', 'misfireGraceMs', 'priority'] as const) {
+  for (const field of ['jitterMs', 'maxConcurrency', 'misfireGraceMs', 'priority'] as const) {
     const { min, max } = JOB_LIMITS[field];
     const value = draft[field];
+    if (value === null) continue;
     if (!Number.isInteger(value) || value < min || value > max) {
       issues.push({
         path: [field],

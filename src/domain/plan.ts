@@ -1,3 +1,4 @@
+import { admit, overlapMessage, type ConcurrencyLoad, type ConcurrencyRule } from './concurrency.ts';
 import type { ExecutionTrigger } from './execution.ts';
 import { slotRuleOf, type SlotFacts } from './job-slots.ts';
 import {
@@ -11,7 +12,7 @@ import { nextSlot, slotsAfter } from './schedule-slots.ts';
 import { jitterFor, slotExecutionId } from './slot-id.ts';
 
 /** A job whose next slot has come, as far as planning needs it. */
-export interface DueJob extends SlotFacts {
+export interface DueJob extends SlotFacts, ConcurrencyRule {
   id: string;
   jitterMs: number;
   misfirePolicy: MisfirePolicy;
@@ -21,10 +22,11 @@ export interface DueJob extends SlotFacts {
   nextRunAt: Date;
 }
 
-/** An execution that a plan creates: PENDING from `availableAt` on, or SKIPPED with its reason. */
+/** An execution that a plan creates: PENDING from `availableAt` on, BLOCKED, or SKIPPED with its reason. */
 export interface PlannedExecution {
   id: string;
   jobId: string;
+  status: 'PENDING' | 'BLOCKED' | 'SKIPPED';
   trigger: Extract<ExecutionTrigger, 'SCHEDULE' | 'CATCH_UP'>;
   scheduledAt: Date;
   availableAt: Date;
@@ -32,7 +34,7 @@ export interface PlannedExecution {
   maxAttempts: number;
   /** Slots that this row stands for. */
   slotCount: number;
-  skipReason: 'MISFIRE' | null;
+  skipReason: 'MISFIRE' | 'OVERLAP' | null;
   errorMessage: string | null;
 }
 
@@ -46,33 +48,94 @@ export interface JobMove {
 export interface JobPlan {
   executions: PlannedExecution[];
   move: JobMove;
+  /** The job's unfinished executions are to be cancelled in favour of the new one. */
+  replacesUnfinished: boolean;
 }
 
 /**
  * Decides what a due job's slots become and where the job goes on: its next run is the first slot behind those
  * decided here, never a time counted from now, so that nothing is lost or doubled however late this is called.
+ *
+ * @param load the job's unfinished executions; asked for limited jobs only
  */
-export function planJob(job: DueJob, now: Date): JobPlan {
+export function planJob(job: DueJob, load: ConcurrencyLoad, now: Date): JobPlan {
   const rule = slotRuleOf(job);
-  if (rule === null) return { executions: [], move: { id: job.id, nextRunAt: null, status: 'ACTIVE' } };
-
+  if (rule === null) {
+    return {
+      executions: [],
+      move: { id: job.id, nextRunAt: null, status: 'ACTIVE' },
+      replacesUnfinished: false,
+    };
+  }
   const due = decideDueSlots({ ...job, slotsAfter: (after) => slotsAfter(rule, after) }, now);
   const nextRunAt = nextSlot(rule, due.plannedUntil);
-  const runs = due.runs.map((run) => runOf(job, run));
+  const admitted = admitRuns(job, load, due.runs);
   return {
-    executions: due.skipped ? [skipOf(job, due.skipped, due), ...runs] : runs,
+    executions: due.skipped ? [skipOf(job, due.skipped, due), ...admitted.executions] : admitted.executions,
     move: { id: job.id, nextRunAt, status: nextRunAt === null ? 'COMPLETED' : 'ACTIVE' },
+    replacesUnfinished: admitted.replacesUnfinished,
   };
 }
 
-function runOf(job: DueJob, { scheduledAt, trigger, standsFor }: DueRun): PlannedExecution {
+/** Admits the runs one after the other, each beside those before it. */
+function admitRuns(
+  job: DueJob,
+  load: ConcurrencyLoad,
+  runs: readonly DueRun[],
+): Pick<JobPlan, 'executions' | 'replacesUnfinished'> {
+  // Under REPLACE only the newest of several due runs survives: each would cancel the one before it at once.
+  const newest = job.concurrencyPolicy === 'REPLACE' ? runs.at(-1) : undefined;
+  let { waiting, blocked } = load;
+  let replacesUnfinished = false;
+  const executions = runs.map((run): PlannedExecution => {
+    if (newest !== undefined && run !== newest)
+      return overlapOf(job, run, 'A newer execution took its place.');
+    switch (admit(job, { running: load.running, waiting, blocked })) {
+      case 'run':
+        waiting += 1;
+        return runOf(job, run, 'PENDING');
+      case 'block':
+        blocked += 1;
+        return runOf(job, run, 'BLOCKED');
+      case 'replace':
+        replacesUnfinished = true;
+        return runOf(job, run, load.running > 0 ? 'BLOCKED' : 'PENDING');
+      case 'skip':
+        return overlapOf(job, run, overlapMessage(job));
+    }
+  });
+  return { executions, replacesUnfinished };
+}
+
+function runOf(
+  job: DueJob,
+  { scheduledAt, trigger, standsFor }: DueRun,
+  status: 'PENDING' | 'BLOCKED',
+): PlannedExecution {
   return {
     ...rowOf(job, scheduledAt),
+    status,
     trigger,
     availableAt: new Date(scheduledAt.getTime() + jitterFor(job.id, scheduledAt, job.jitterMs)),
     slotCount: standsFor,
     skipReason: null,
     errorMessage: null,
+  };
+}
+
+function overlapOf(
+  job: DueJob,
+  { scheduledAt, trigger, standsFor }: DueRun,
+  errorMessage: string,
+): PlannedExecution {
+  return {
+    ...rowOf(job, scheduledAt),
+    status: 'SKIPPED',
+    trigger,
+    availableAt: scheduledAt,
+    slotCount: standsFor,
+    skipReason: 'OVERLAP',
+    errorMessage,
   };
 }
 
@@ -82,6 +145,7 @@ function skipOf(job: DueJob, { firstAt, lastAt, count }: SkippedSlots, due: DueD
   const cap = due.cappedAt === null ? '' : ` The policy runs at most ${due.cappedAt} of them.`;
   return {
     ...rowOf(job, firstAt),
+    status: 'SKIPPED',
     trigger: 'SCHEDULE',
     availableAt: firstAt,
     slotCount: count,

@@ -12,6 +12,7 @@ import { createPlanner } from './planner.ts';
 import { createPruner } from './pruner.ts';
 import { createRescuer } from './rescuer.ts';
 import { createSettler } from './settler.ts';
+import { createUnblocker } from './unblocker.ts';
 import { createWorker } from './worker.ts';
 
 const logger = createLogger('Scheduler');
@@ -28,6 +29,7 @@ export interface EngineOptions {
   random: () => number;
   instance: { instanceId: string; hostname: string; version: string; startedAt: Date };
   maxConcurrency: number;
+  maxConcurrencyPerHost: number;
   leaseMs: number;
   pollIntervalMs: number;
   heartbeatIntervalMs: number;
@@ -63,6 +65,7 @@ export function createEngine(options: EngineOptions): Engine {
     settleUpstream: recordUpstream,
     pause,
     onRecorded: (settlements) => {
+      unblocker.noteEnd();
       // Given back by a stop: another instance is to take it up now, not when it next polls.
       if (settlements.some(({ status }) => status === 'PENDING')) wakeUps.wake('executions', 'events');
       else wakeUps.wake('events');
@@ -82,7 +85,8 @@ export function createEngine(options: EngineOptions): Engine {
   });
   const planner = createPlanner({
     ...options,
-    onPlanned: () => {
+    onPlanned: ({ isAnythingBlocked }) => {
+      if (isAnythingBlocked) unblocker.wake();
       wakeUps.wake('executions', 'events');
     },
     onError: onError('planner'),
@@ -110,6 +114,14 @@ export function createEngine(options: EngineOptions): Engine {
     runningExecutions: () => worker.held().length,
     onError: onError('heartbeat'),
   });
+  const unblocker = createUnblocker({
+    ...options,
+    onUnblocked: () => {
+      wakeUps.wake('executions', 'events');
+    },
+    onError: onError('unblocker'),
+  });
+  wakeUps.on('jobs', unblocker.wake);
   wakeUps.on('jobs', planner.wake);
   wakeUps.on('executions', worker.wake);
   wakeUps.on('cancellations', leaseKeeper.wake);
@@ -132,13 +144,13 @@ export function createEngine(options: EngineOptions): Engine {
     // Asked again: a stop that came meanwhile has found no loop to stop.
     if (isStopping()) return;
     startedMs = performance.now();
-    for (const loop of [heartbeat, leaseKeeper, rescuer, planner, worker, pruner]) loop.start();
+    for (const loop of [heartbeat, leaseKeeper, rescuer, planner, unblocker, worker, pruner]) loop.start();
     logger.info('Scheduler started', { instanceId: instance.instanceId });
   }
 
   async function stopParts(): Promise<void> {
     await entering?.catch(() => undefined);
-    await Promise.all([planner.stop(), worker.stop(), rescuer.stop(), pruner.stop()]);
+    await Promise.all([planner.stop(), unblocker.stop(), worker.stop(), rescuer.stop(), pruner.stop()]);
     const running = worker.held().length;
     if (running > 0) logger.info('Waiting for calls in flight', { running, graceMs: shutdownGraceMs });
     if (!(await within(worker.drained(), shutdownGraceMs))) {

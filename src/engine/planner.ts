@@ -1,10 +1,14 @@
-import type { Pool } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 import type { Clock } from '../domain/clock.ts';
+import { isLimited, NO_LOAD, type ConcurrencyLoad } from '../domain/concurrency.ts';
 import { planJob, type DueJob, type JobPlan } from '../domain/plan.ts';
 import { encodePublicId } from '../domain/public-id.ts';
 import { createLogger } from '../logging/logger.ts';
+import { readLoads } from '../store/concurrency.ts';
+import { appendEvents, type NewEvent } from '../store/event-log.ts';
 import { lockDueJobs, nextDueAt, recordPlan } from '../store/planning.ts';
 import { inTransaction } from '../store/sql.ts';
+import { requestCancellation, withdrawExecutions } from '../store/withdrawing.ts';
 import { createLoop, type Loop } from './loop.ts';
 
 const logger = createLogger('Planner');
@@ -17,8 +21,15 @@ export interface PlannerOptions {
   /** Takes up the jobs whose pause has ended; answers when the next pause ends. */
   resumePaused: () => Promise<Date | null>;
   /** Called after each batch that planned something. */
-  onPlanned: () => void;
+  onPlanned: (planned: { isAnythingBlocked: boolean }) => void;
   onError: (error: unknown) => void;
+}
+
+interface PlannedBatch {
+  /** New executions. */
+  executions: number;
+  isAnythingBlocked: boolean;
+  isMoreDue: boolean;
 }
 
 /** Jobs in one transaction: enough to share its cost, few enough that their rows are not held for long. */
@@ -41,26 +52,35 @@ export function createPlanner(options: PlannerOptions): Loop {
   async function step(): Promise<number> {
     const pauseEndsAt = await resumePaused();
     const now = clock.now();
-    const { executions, isMoreDue } = await planBatch(now);
-    if (executions > 0) onPlanned();
+    const { executions, isAnythingBlocked, isMoreDue } = await planBatch(now);
+    if (executions > 0) onPlanned({ isAnythingBlocked });
     if (isMoreDue) return 0;
     const dueAt = await nextDueAt(pool);
     if (dueAt !== null && dueAt <= now) return LOCKED_RETRY_MS;
     return untilEarliest([dueAt, pauseEndsAt]);
   }
 
-  function planBatch(now: Date): Promise<{ executions: number; isMoreDue: boolean }> {
+  function planBatch(now: Date): Promise<PlannedBatch> {
     return inTransaction(pool, async (tx) => {
       const jobs = await lockDueJobs(tx, now, BATCH_JOBS);
-      if (jobs.length === 0) return { executions: 0, isMoreDue: false };
-      const plans = planSome(jobs, now);
+      if (jobs.length === 0) return { executions: 0, isAnythingBlocked: false, isMoreDue: false };
+      const plans = planSome(jobs, await readLimitedLoads(tx, jobs), now);
+      const cancelled = await cancelReplaced(tx, plans, now);
       const executions = await recordPlan(tx, {
         executions: plans.flatMap((plan) => plan.executions),
         moves: plans.map((plan) => plan.move),
         now,
       });
+      await appendEvents(tx, cancelled);
       logger.debug('Planned', { jobs: plans.length, executions });
-      return { executions, isMoreDue: plans.length < jobs.length || jobs.length === BATCH_JOBS };
+      const isAnythingBlocked = plans.some((plan) =>
+        plan.executions.some(({ status }) => status === 'BLOCKED'),
+      );
+      return {
+        executions,
+        isAnythingBlocked,
+        isMoreDue: plans.length < jobs.length || jobs.length === BATCH_JOBS,
+      };
     });
   }
 
@@ -72,13 +92,36 @@ export function createPlanner(options: PlannerOptions): Loop {
   return createLoop({ name: 'planner', step, onError });
 }
 
+/** The loads of the jobs whose executions may not overlap at will; for all others they do not matter. */
+function readLimitedLoads(tx: PoolClient, jobs: readonly DueJob[]): Promise<Map<string, ConcurrencyLoad>> {
+  return readLoads(
+    tx,
+    jobs.filter(isLimited).map((job) => job.id),
+  );
+}
+
+/** Cancels what a new execution takes the place of; answers the events, to be appended behind the plan's own. */
+async function cancelReplaced(tx: PoolClient, plans: readonly JobPlan[], now: Date): Promise<NewEvent[]> {
+  const events: NewEvent[] = [];
+  for (const { move, replacesUnfinished } of plans) {
+    if (!replacesUnfinished) continue;
+    events.push(...(await withdrawExecutions(tx, move.id, { scope: 'waiting' }, now)));
+    await requestCancellation(tx, move.id, now);
+  }
+  return events;
+}
+
 /** Plans jobs in their order until the batch has its fill; those left over stay due. */
-function planSome(jobs: readonly DueJob[], now: Date): JobPlan[] {
+function planSome(
+  jobs: readonly DueJob[],
+  loads: ReadonlyMap<string, ConcurrencyLoad>,
+  now: Date,
+): JobPlan[] {
   const plans: JobPlan[] = [];
   let slots = 0;
   for (const job of jobs) {
     if (slots >= BATCH_SLOTS) break;
-    const plan = planOrSetAside(job, now);
+    const plan = planOrSetAside(job, loads.get(job.id) ?? NO_LOAD, now);
     plans.push(plan);
     for (const { slotCount } of plan.executions) slots += slotCount;
   }
@@ -86,14 +129,15 @@ function planSome(jobs: readonly DueJob[], now: Date): JobPlan[] {
 }
 
 /** One job that cannot be planned, say because its row was edited by hand, must not stop all others for ever. */
-function planOrSetAside(job: DueJob, now: Date): JobPlan {
+function planOrSetAside(job: DueJob, load: ConcurrencyLoad, now: Date): JobPlan {
   try {
-    return planJob(job, now);
+    return planJob(job, load, now);
   } catch (error) {
     logger.error('A job cannot be planned and has no next run now; change its schedule', {
       jobId: encodePublicId('Job', job.id),
       error,
     });
-    return { executions: [], move: { id: job.id, nextRunAt: null, status: 'ACTIVE' } };
+    const move = { id: job.id, nextRunAt: null, status: 'ACTIVE' } as const;
+    return { executions: [], move, replacesUnfinished: false };
   }
 }

@@ -20,6 +20,7 @@ export interface ClaimedExecution {
   rescueCount: number;
   /** Fences every later write of this holder. */
   claimSeq: number;
+  host: string;
   jobName: string;
   jobType: JobType;
   api: string;
@@ -36,18 +37,38 @@ export interface ClaimOptions {
   now: Date;
   leaseExpiresAt: Date;
   limit: number;
+  /** What this instance has under way per host, where anything is. */
+  busyHosts: ReadonlyMap<string, number>;
+  /** Calls that this instance may have under way at one host. */
+  hostLimit: number;
+  /**
+   * Looks past all executions of full hosts, however many there are. Without it, only the head of the queue is looked
+   * at: cheap, and enough as long as full hosts have no backlog.
+   */
+  isDeep: boolean;
 }
 
 const CLAIM = `
 -- claim: take up to $4 due executions for instance $1 at $2, leased until $3, and tell the log that they started.
 -- SKIP LOCKED lets instances pass each other instead of queueing up on the same rows.
--- A materialized CTE, not a joined subquery: the planner may run a subquery's LIMIT twice and claim more than $4.
-WITH due AS MATERIALIZED (
-  SELECT id, status FROM job_executions
-  WHERE status IN ('PENDING', 'RETRYING') AND available_at <= $2
+-- Materialized CTEs, not joined subqueries: the planner may run a subquery's LIMIT twice and claim more than $4.
+-- No host gets more of the batch than it has places left: one that hangs must not fill the batch, or this instance, with
+-- calls that nobody answers. $5 are hosts to be passed over altogether.
+WITH candidate AS MATERIALIZED (
+  SELECT id, host, priority, available_at FROM job_executions
+  WHERE status IN ('PENDING', 'RETRYING') AND available_at <= $2 AND host <> ALL($5::text[])
   ORDER BY priority DESC, available_at, id
+  LIMIT 4 * $4::int
+), placed AS MATERIALIZED (
+  SELECT c.*, row_number() OVER (PARTITION BY c.host ORDER BY c.priority DESC, c.available_at, c.id) AS place,
+    coalesce(busy.calls, 0) AS calls
+  FROM candidate AS c LEFT JOIN unnest($6::text[], $7::int[]) AS busy(host, calls) ON busy.host = c.host
+), due AS MATERIALIZED (
+  SELECT e.id, e.status FROM job_executions AS e JOIN placed AS p ON p.id = e.id
+  WHERE p.calls + p.place <= $8 AND e.status IN ('PENDING', 'RETRYING') AND e.available_at <= $2
+  ORDER BY p.priority DESC, p.available_at, p.id
   LIMIT $4
-  FOR NO KEY UPDATE SKIP LOCKED
+  FOR NO KEY UPDATE OF e SKIP LOCKED
 ), claimed AS (
   UPDATE job_executions AS e
   SET status = 'RUNNING',
@@ -80,7 +101,7 @@ WITH due AS MATERIALIZED (
 )
 SELECT id, job_id AS "jobId", trigger, scheduled_at AS "scheduledAt", started_at AS "startedAt",
   attempt_started_at AS "attemptStartedAt", attempt_count AS "attemptCount", retry_count AS "retryCount",
-  rescue_count AS "rescueCount", claim_seq AS "claimSeq", job_name AS "jobName", job_type AS "jobType", api, method,
+  rescue_count AS "rescueCount", claim_seq AS "claimSeq", host, job_name AS "jobName", job_type AS "jobType", api, method,
   headers, body, timeout_ms AS "timeoutMs", success_statuses AS "successStatuses", max_retries AS "maxRetries",
   backoff_strategy AS "backoffStrategy", initial_delay_ms AS "initialDelayMs", max_delay_ms AS "maxDelayMs",
   retry_jitter AS "retryJitter", retry_on AS "retryOn", respect_retry_after AS "respectRetryAfter"
@@ -95,7 +116,16 @@ export async function claimDue(db: Queryable, options: ClaimOptions): Promise<Cl
   const { rows } = await db.query<Omit<ClaimedExecution, 'retryPolicy'> & RetryPolicyColumns>({
     name: 'claim',
     text: CLAIM,
-    values: [options.instanceId, options.now, options.leaseExpiresAt, options.limit],
+    values: [
+      options.instanceId,
+      options.now,
+      options.leaseExpiresAt,
+      options.limit,
+      options.isDeep ? fullHosts(options) : [],
+      [...options.busyHosts.keys()],
+      [...options.busyHosts.values()],
+      options.hostLimit,
+    ],
   });
   return rows.map((row) => ({ ...row, retryPolicy: retryPolicyOf(row) }));
 }
@@ -107,4 +137,9 @@ export async function nextAvailableAt(db: Queryable): Promise<Date | null> {
     text: `SELECT min(available_at) AS "availableAt" FROM job_executions WHERE status IN ('PENDING', 'RETRYING')`,
   });
   return rows[0]?.availableAt ?? null;
+}
+
+/** Hosts at which this instance has no place left. */
+export function fullHosts({ busyHosts, hostLimit }: Pick<ClaimOptions, 'busyHosts' | 'hostLimit'>): string[] {
+  return [...busyHosts].filter(([, calls]) => calls >= hostLimit).map(([host]) => host);
 }

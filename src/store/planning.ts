@@ -9,7 +9,8 @@ const LOCK_DUE_JOBS = `
 -- event log's lock, which we will want; a full lock here would close that circle.
 SELECT id, schedule, timezone, run_at AS "runAt", start_at AS "startAt", end_at AS "endAt", created_at AS "createdAt",
   jitter_ms AS "jitterMs", misfire_policy AS "misfirePolicy", misfire_grace_ms AS "misfireGraceMs",
-  dst_gap_policy AS "dstGapPolicy", dst_overlap_policy AS "dstOverlapPolicy", priority, max_retries AS "maxRetries",
+  dst_gap_policy AS "dstGapPolicy", dst_overlap_policy AS "dstOverlapPolicy", priority,
+  concurrency_policy AS "concurrencyPolicy", max_concurrency AS "maxConcurrency", max_retries AS "maxRetries",
   next_run_at AS "nextRunAt"
 FROM jobs
 WHERE next_run_at <= $1
@@ -42,13 +43,14 @@ const RECORD_PLAN = `
 -- that was frozen) adds nothing and says nothing.
 WITH planned AS (
   INSERT INTO job_executions (id, job_id, status, trigger, scheduled_at, created_at, available_at, finished_at, priority,
-    max_attempts, slot_count, skip_reason, error_message)
-  SELECT p.id, p."jobId", (CASE WHEN p."skipReason" IS NULL THEN 'PENDING' ELSE 'SKIPPED' END)::execution_status,
-    p.trigger, p."scheduledAt", $3, p."availableAt", CASE WHEN p."skipReason" IS NOT NULL THEN $3::timestamptz END,
-    p.priority, p."maxAttempts", p."slotCount", p."skipReason", p."errorMessage"
-  FROM jsonb_to_recordset($1::jsonb) AS p(id uuid, "jobId" uuid, trigger execution_trigger, "scheduledAt" timestamptz,
-    "availableAt" timestamptz, priority int, "maxAttempts" int, "slotCount" int, "skipReason" skip_reason,
-    "errorMessage" text)
+    host, max_attempts, slot_count, skip_reason, error_message)
+  SELECT p.id, p."jobId", p.status, p.trigger, p."scheduledAt", $3, p."availableAt",
+    CASE WHEN p.status = 'SKIPPED' THEN $3::timestamptz END, p.priority,
+    (SELECT host_of(api) FROM jobs WHERE id = p."jobId"), p."maxAttempts", p."slotCount",
+    p."skipReason", p."errorMessage"
+  FROM jsonb_to_recordset($1::jsonb) AS p(id uuid, "jobId" uuid, status execution_status, trigger execution_trigger,
+    "scheduledAt" timestamptz, "availableAt" timestamptz, priority int, "maxAttempts" int, "slotCount" int,
+    "skipReason" skip_reason, "errorMessage" text)
   ON CONFLICT DO NOTHING
   RETURNING id, job_id, status, trigger, scheduled_at, created_at, available_at, finished_at, error_message
 ), moved AS (

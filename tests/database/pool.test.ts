@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
+import { PrismaPg } from '@prisma/adapter-pg';
 import { createPool, type PoolOptions } from '../../src/database/pool.ts';
+import { PrismaClient } from '../../src/generated/prisma/client.ts';
 import { until } from '../support/until.ts';
 import { query } from './embedded.ts';
 import { emptyDatabase } from './migrations.ts';
@@ -54,4 +56,13 @@ it('gives up on a server that accepts and never answers', async () => {
   const { port } = silent.address() as AddressInfo;
   const pool = poolOn(`postgresql://127.0.0.1:${port}/none`, { connectTimeoutMs: 50 });
   await expect(pool.query('SELECT 1')).rejects.toThrow('timeout');
+});
+
+it('speaks UTC to a database whose own time zone is another, so that Prisma reads instants as they are', async () => {
+  const connectionString = await emptyDatabase();
+  const name = new URL(connectionString).pathname.slice(1);
+  await query(connectionString, `ALTER DATABASE ${name} SET TimeZone TO 'America/New_York'`);
+  const prisma = new PrismaClient({ adapter: new PrismaPg(poolOn(connectionString)) });
+  const rows = await prisma.$queryRaw`SELECT timestamptz '2026-03-29T12:00:00Z' AS instant`;
+  expect(rows).toEqual([{ instant: new Date('2026-03-29T12:00:00Z') }]);
 });

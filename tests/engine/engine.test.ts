@@ -145,6 +145,7 @@ async function engineOf(overrides: Partial<EngineOptions> = {}): Promise<Parts> 
     random: () => 0,
     instance: { instanceId, hostname: 'test-host', version: 'test', startedAt: clock.now() },
     maxConcurrency: 10,
+    maxConcurrencyPerHost: 10,
     leaseMs: LEASE_MS,
     pollIntervalMs: 60_000,
     heartbeatIntervalMs: 30_000,

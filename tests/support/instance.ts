@@ -12,6 +12,7 @@ import { createHeartbeat, type Heartbeat } from '../../src/engine/heartbeat.ts';
 import { createLeaseKeeper } from '../../src/engine/lease-keeper.ts';
 import type { Loop } from '../../src/engine/loop.ts';
 import { createPlanner } from '../../src/engine/planner.ts';
+import { createUnblocker, type Unblocker } from '../../src/engine/unblocker.ts';
 import { createPruner } from '../../src/engine/pruner.ts';
 import { createRescuer } from '../../src/engine/rescuer.ts';
 import { createSettler, type Settler } from '../../src/engine/settler.ts';
@@ -35,6 +36,7 @@ export type InstanceOptions = {
   clock: ManualClock;
   instanceId?: string;
   maxConcurrency?: number;
+  maxConcurrencyPerHost?: number;
   /** In [0, 1); 0 where left out. */
   random?: () => number;
 };
@@ -49,6 +51,7 @@ export type TestInstance = {
   /** For whoever binds a command of its own. */
   commandDeps: CommandDeps;
   planner: Loop;
+  unblocker: Unblocker;
   worker: Worker;
   settler: Settler;
   leaseKeeper: Loop;
@@ -123,6 +126,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
     random,
     instanceId,
     maxConcurrency: options.maxConcurrency ?? 50,
+    maxConcurrencyPerHost: options.maxConcurrencyPerHost ?? 50,
     leaseMs: LEASE_MS,
     pollIntervalMs: POLL_INTERVAL_MS,
     onClaimed: tell('events'),
@@ -134,6 +138,13 @@ export function createInstance(options: InstanceOptions): TestInstance {
     pollIntervalMs: POLL_INTERVAL_MS,
     resumePaused: () => resumeEndedPauses(commandDeps),
     onPlanned: tell('executions', 'events'),
+    onError,
+  });
+  const unblocker = createUnblocker({
+    pool,
+    clock,
+    pollIntervalMs: POLL_INTERVAL_MS,
+    onUnblocked: tell('executions', 'events'),
     onError,
   });
   const heartbeat = createHeartbeat({
@@ -171,6 +182,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
     commands: createCommands(commandDeps),
     commandDeps,
     planner,
+    unblocker,
     worker,
     settler,
     heartbeat,
@@ -188,7 +200,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
   };
 
   async function closeParts(): Promise<void> {
-    for (const loop of [planner, worker, heartbeat, ...Object.values(loops)]) await loop.stop();
+    for (const loop of [planner, unblocker, worker, heartbeat, ...Object.values(loops)]) await loop.stop();
     sender.close();
     await worker.drained();
     await pool.end();

@@ -1,3 +1,4 @@
+import { MAX_BLOCKED } from '../../domain/concurrency.ts';
 import { builder } from '../builder.ts';
 
 export const JobStatus = builder.enumType('JobStatus', {
@@ -38,6 +39,19 @@ export const BackoffStrategy = builder.enumType('BackoffStrategy', {
     EXPONENTIAL: { description: 'initialDelayMs × 2^n.' },
     LINEAR: { description: 'initialDelayMs × (n + 1).' },
     FIXED: { description: 'initialDelayMs.' },
+  } as const,
+});
+
+export const ConcurrencyPolicy = builder.enumType('ConcurrencyPolicy', {
+  description:
+    'What happens to an execution whose job has as many unfinished ones as `maxConcurrency` allows.',
+  values: {
+    ALLOW: { description: 'Any number may run at once; with a `maxConcurrency`, the rest waits as BLOCKED.' },
+    FORBID: { description: 'It is recorded as SKIPPED, with reason OVERLAP.' },
+    QUEUE: {
+      description: `It waits as BLOCKED and runs in its turn; beyond ${MAX_BLOCKED} waiting ones it is SKIPPED.`,
+    },
+    REPLACE: { description: 'It cancels the unfinished ones and runs when they have ended.' },
   } as const,
 });
 

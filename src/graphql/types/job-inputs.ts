@@ -16,6 +16,7 @@ import {
   JobStatus,
   JobType,
   MisfirePolicy,
+  ConcurrencyPolicy,
 } from './job-enums.ts';
 
 const { maxRetries, delayMs, jitter } = RETRY_LIMITS;
@@ -105,6 +106,13 @@ function jobFields(t: InputFieldBuilder) {
       type: RetryPolicyInput,
       description:
         'How failed attempts are repeated; null, the default: a failed attempt is final. {} takes all defaults of a policy.',
+    }),
+    concurrencyPolicy: t.field({
+      type: ConcurrencyPolicy,
+      description: `Default ${JOB_DEFAULTS.concurrencyPolicy}.`,
+    }),
+    maxConcurrency: t.int({
+      description: `Executions that may be unfinished at once, ${JOB_LIMITS.maxConcurrency.min} to ${JOB_LIMITS.maxConcurrency.max}; null, the default: one, or any number under ALLOW.`,
     }),
     misfirePolicy: t.field({ type: MisfirePolicy, description: `Default ${JOB_DEFAULTS.misfirePolicy}.` }),
     misfireGraceMs: t.int({

@@ -14,6 +14,7 @@ import {
   JobStatus,
   JobType,
   MisfirePolicy,
+  ConcurrencyPolicy,
 } from './job-enums.ts';
 import { ExecutionOrder } from './order-inputs.ts';
 import { policyOf, POLICY_COLUMNS, RetryPolicy } from './retry-policy.ts';
@@ -112,6 +113,14 @@ export const Job = builder.prismaNode('Job', {
       select: POLICY_COLUMNS,
       resolve: policyOf,
     }),
+    concurrencyPolicy: t.expose('concurrencyPolicy', {
+      type: ConcurrencyPolicy,
+      description: 'What happens when a run is due while earlier ones are not finished.',
+    }),
+    maxConcurrency: t.exposeInt('maxConcurrency', {
+      nullable: true,
+      description: 'Executions that may be unfinished at once; null: one, or any number under ALLOW.',
+    }),
     misfirePolicy: t.expose('misfirePolicy', {
       type: MisfirePolicy,
       description: 'What happens to missed slots.',
@@ -137,7 +146,7 @@ export const Job = builder.prismaNode('Job', {
     }),
     upcomingRuns: t.field({
       type: ['DateTime'],
-      description: 'Its next slots from now; empty unless it is ACTIVE.',
+      description: 'Its next slots from now, those that were left out not among them; empty unless it is ACTIVE.',
       args: {
         count: t.arg.int({
           defaultValue: 5,
@@ -145,8 +154,11 @@ export const Job = builder.prismaNode('Job', {
           validate: z.number().min(1).max(MAX_UPCOMING_RUNS).nullish(),
         }),
       },
-      select: { ...SLOT_COLUMNS, status: true },
-      resolve: (job, { count }, { clock }) => upcomingRuns(job, clock.now(), count ?? 5),
+      select: { ...SLOT_COLUMNS, id: true, status: true },
+      resolve: async (job, { count }, { clock, leftOutSlots }) => {
+        if (job.status !== 'ACTIVE') return [];
+        return upcomingRuns(job, clock.now(), count ?? 5, await leftOutSlots.load(job.id));
+      },
     }),
     pausedAt: t.expose('pausedAt', {
       type: 'DateTime',

@@ -1,0 +1,58 @@
+export const CONCURRENCY_POLICIES = ['ALLOW', 'FORBID', 'QUEUE', 'REPLACE'] as const;
+export type ConcurrencyPolicy = (typeof CONCURRENCY_POLICIES)[number];
+
+/** What a job says about executions that overlap. */
+export interface ConcurrencyRule {
+  concurrencyPolicy: ConcurrencyPolicy;
+  /** Executions that may be unfinished at once; null: one, or any number under ALLOW. */
+  maxConcurrency: number | null;
+}
+
+/** A job's unfinished executions. */
+export interface ConcurrencyLoad {
+  running: number;
+  /** PENDING and RETRYING: admitted, waiting for their time or for capacity. */
+  waiting: number;
+  /** BLOCKED: not admitted yet. */
+  blocked: number;
+}
+
+/** What becomes of a new execution; `replace`: it runs when those before it have been cancelled. */
+export type Admission = 'run' | 'block' | 'skip' | 'replace';
+
+/** A job that is never done in time would otherwise fill the table with what it owes. */
+export const MAX_BLOCKED = 1_000;
+
+export const NO_LOAD: ConcurrencyLoad = { running: 0, waiting: 0, blocked: 0 };
+
+/** How many of the job's executions may be admitted at once. */
+export function concurrencyLimit({ concurrencyPolicy, maxConcurrency }: ConcurrencyRule): number {
+  return maxConcurrency ?? (concurrencyPolicy === 'ALLOW' ? Infinity : 1);
+}
+
+/** Whether the job's load has to be known before an execution of it can be admitted. */
+export function isLimited(rule: ConcurrencyRule): boolean {
+  return concurrencyLimit(rule) < Infinity;
+}
+
+/** Decides whether a new execution may run beside those that are not finished. */
+export function admit(rule: ConcurrencyRule, { running, waiting, blocked }: ConcurrencyLoad): Admission {
+  // Blocked ones count: a newcomer must not pass those that have waited longer.
+  if (running + waiting + blocked < concurrencyLimit(rule)) return 'run';
+  switch (rule.concurrencyPolicy) {
+    case 'FORBID':
+      return 'skip';
+    case 'REPLACE':
+      return 'replace';
+    case 'ALLOW':
+    case 'QUEUE':
+      return blocked < MAX_BLOCKED ? 'block' : 'skip';
+  }
+}
+
+/** Why an execution was skipped, for a person. */
+export function overlapMessage(rule: ConcurrencyRule): string {
+  return rule.concurrencyPolicy === 'FORBID'
+    ? 'An earlier execution was not finished.'
+    : `More than ${MAX_BLOCKED} executions were waiting for earlier ones to finish.`;
+}

@@ -1,0 +1,172 @@
+import { describe, expect, it } from 'vitest';
+import { createJob, reference, trigger } from '../support/instance.ts';
+import type { TestInstance } from '../support/instance.ts';
+import { eventsOf, executionsOf } from '../support/rows.ts';
+import { useScene } from '../support/scene.ts';
+import { createGate } from '../support/target-server.ts';
+import { until } from '../support/until.ts';
+
+const scene = useScene();
+const SECOND_MS = 1_000;
+
+type Overrides = Parameters<typeof createJob>[1];
+
+/** A job of every second whose calls hang until the gate is opened. */
+async function hangingJob(instance: TestInstance, overrides: Overrides) {
+  const gate = createGate();
+  scene.target.script('/slow', { after: gate.opened });
+  const job = await createJob(instance, {
+    api: `${scene.target.url}/slow`,
+    schedule: '* * * * * *',
+    ...overrides,
+  });
+  return { job, gate };
+}
+
+/** Plans the next second's slot, and starts what may start. */
+async function nextSecond(instance: TestInstance): Promise<void> {
+  scene.clock.advance(SECOND_MS);
+  await instance.planner.runOnce();
+  await instance.worker.runOnce();
+}
+
+const statusesOf = async (jobId: string) =>
+  (await executionsOf(scene.pool, jobId)).map((row) => [row['status'], row['skip_reason']]);
+
+describe('a slot that comes while the one before it is still running', () => {
+  it('runs beside it under ALLOW', async () => {
+    const instance = scene.instance();
+    const { job, gate } = await hangingJob(instance, {});
+    await nextSecond(instance);
+    await nextSecond(instance);
+    expect(await statusesOf(job.id)).toEqual([
+      ['RUNNING', null],
+      ['RUNNING', null],
+    ]);
+    gate.open();
+    await instance.worker.drained();
+  });
+
+  it('is skipped with its reason under FORBID, also when another instance plans it', async () => {
+    const instance = scene.instance();
+    const other = scene.instance();
+    const { job, gate } = await hangingJob(instance, { concurrencyPolicy: 'FORBID' });
+    await nextSecond(instance);
+    await nextSecond(other);
+    expect(await statusesOf(job.id)).toEqual([
+      ['RUNNING', null],
+      ['SKIPPED', 'OVERLAP'],
+    ]);
+    gate.open();
+    await instance.worker.drained();
+    await nextSecond(other);
+    expect((await statusesOf(job.id)).at(-1)).toEqual(['RUNNING', null]);
+    await other.worker.drained();
+  });
+
+  it('waits under QUEUE, and runs in its turn', async () => {
+    const instance = scene.instance();
+    const { job, gate } = await hangingJob(instance, { concurrencyPolicy: 'QUEUE' });
+    await nextSecond(instance);
+    await nextSecond(instance);
+    await nextSecond(instance);
+    await instance.unblocker.runOnce();
+    expect((await statusesOf(job.id)).map(([status]) => status)).toEqual(['RUNNING', 'BLOCKED', 'BLOCKED']);
+
+    gate.open();
+    for (let turn = 0; turn < 3; turn += 1) {
+      await instance.worker.drained();
+      await instance.unblocker.runOnce();
+      await instance.worker.runOnce();
+    }
+    const rows = await executionsOf(scene.pool, job.id);
+    expect(rows.map((row) => row['status'])).toEqual(['SUCCESS', 'SUCCESS', 'SUCCESS']);
+    const slots = scene.target.callsTo('/slow').map((call) => call.headers['x-scheduled-at']);
+    expect(slots).toEqual([...slots].sort());
+    const events = await eventsOf(scene.pool, job.id);
+    expect(
+      events.filter((event) => event['execution_id'] === rows[1]?.['id']).map((event) => event['kind']),
+    ).toEqual(['EXECUTION_PLANNED', 'EXECUTION_UNBLOCKED', 'EXECUTION_STARTED', 'EXECUTION_SUCCEEDED']);
+  });
+
+  it('takes its place under REPLACE: the running one is cancelled, and then it runs', async () => {
+    const instance = scene.instance();
+    const { job, gate } = await hangingJob(instance, { concurrencyPolicy: 'REPLACE' });
+    await nextSecond(instance);
+    await until(() => scene.target.callsTo('/slow').length === 1);
+    await nextSecond(instance);
+    expect((await statusesOf(job.id)).map(([status]) => status)).toEqual(['RUNNING', 'BLOCKED']);
+
+    await instance.leaseKeeper.runOnce();
+    await instance.worker.drained();
+    gate.open();
+    await instance.unblocker.runOnce();
+    await instance.worker.runOnce();
+    await instance.worker.drained();
+    expect((await statusesOf(job.id)).map(([status]) => status)).toEqual(['CANCELLED', 'SUCCESS']);
+  });
+});
+
+describe('maxConcurrency', () => {
+  it('bounds how many run at once, and the rest waits', async () => {
+    const instance = scene.instance();
+    const { job, gate } = await hangingJob(instance, { maxConcurrency: 2 });
+    for (let second = 0; second < 4; second += 1) await nextSecond(instance);
+    expect((await statusesOf(job.id)).map(([status]) => status)).toEqual([
+      'RUNNING',
+      'RUNNING',
+      'BLOCKED',
+      'BLOCKED',
+    ]);
+    gate.open();
+    await instance.worker.drained();
+    await instance.unblocker.runOnce();
+    await instance.worker.runOnce();
+    await instance.worker.drained();
+    expect(new Set((await statusesOf(job.id)).map(([status]) => status))).toEqual(new Set(['SUCCESS']));
+  });
+
+  it('holds when many are triggered at once on two instances', async () => {
+    const instances = [scene.instance(), scene.instance()] as const;
+    const { job, gate } = await hangingJob(instances[0], { schedule: null, maxConcurrency: 3 });
+    await Promise.all(
+      Array.from({ length: 20 }, (_, index) => trigger(instances[index % 2 === 0 ? 0 : 1], job)),
+    );
+    const statuses = (await statusesOf(job.id)).map(([status]) => status);
+    expect(statuses.filter((status) => status === 'PENDING')).toHaveLength(3);
+    expect(statuses.filter((status) => status === 'BLOCKED')).toHaveLength(17);
+    gate.open();
+  });
+
+  it('lets all go that it kept waiting when it is lifted', async () => {
+    const instance = scene.instance();
+    const { job, gate } = await hangingJob(instance, { schedule: null, maxConcurrency: 1 });
+    for (let run = 0; run < 4; run += 1) await trigger(instance, job);
+    await instance.commands.updateJob(
+      { actor: 'test', requestId: 'r', address: null },
+      { ...reference(job), maxConcurrency: null },
+    );
+    await instance.unblocker.runOnce();
+    expect(new Set((await statusesOf(job.id)).map(([status]) => status))).toEqual(new Set(['PENDING']));
+    gate.open();
+  });
+});
+
+describe('a host that hangs', () => {
+  it('gets no more places than its share, and holds up nobody else', async () => {
+    const instance = scene.instance({ maxConcurrency: 20, maxConcurrencyPerHost: 4 });
+    const { job: hanging, gate } = await hangingJob(instance, { schedule: null });
+    // Another host name for the same machine is another host to the scheduler.
+    const elsewhere = scene.target.url.replace('127.0.0.1', 'localhost');
+    const healthy = await createJob(instance, { api: `${elsewhere}/quick`, schedule: null });
+    for (let run = 0; run < 120; run += 1) await trigger(instance, hanging);
+    await trigger(instance, healthy);
+
+    await instance.worker.runOnce();
+    await until(async () => (await statusesOf(healthy.id))[0]?.[0] === 'SUCCESS');
+    const statuses = (await statusesOf(hanging.id)).map(([status]) => status);
+    expect(statuses.filter((status) => status === 'RUNNING')).toHaveLength(4);
+    gate.open();
+    await instance.worker.drained();
+  });
+});
