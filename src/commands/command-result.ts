@@ -11,6 +11,7 @@ export type CommandError =
   | { kind: 'NotFoundError'; message: string; path: string[]; id: string }
   | { kind: 'ConflictError'; message: string; path: string[] | null }
   | { kind: 'VersionConflictError'; message: string; path: string[]; currentVersion: number }
+  | { kind: 'CyclicDependencyError'; message: string; path: string[]; cycle: string[] }
   | { kind: 'TargetBlockedError'; message: string; path: string[]; address: string };
 
 /** Either the command's value, or at least one reason; with a reason, nothing was written. */

@@ -1,4 +1,5 @@
 import type { StoredJob } from '../store/jobs.ts';
+import { addJobDependency, type AddJobDependencyInput } from './add-job-dependency.ts';
 import { cancelExecution, type CancelExecutionInput } from './cancel-execution.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import type { CommandResult } from './command-result.ts';
@@ -6,9 +7,11 @@ import { createJob, type CreateJobInput } from './create-job.ts';
 import type { DeadLettersInput } from './dead-letter-selection.ts';
 import { deleteJob } from './delete-job.ts';
 import { discardDeadLetters } from './discard-dead-letters.ts';
+import type { DependencyReference } from './dependency-record.ts';
 import type { JobReference } from './job-checks.ts';
 import { pauseJob, type PauseJobInput } from './pause-job.ts';
 import { redriveDeadLetters } from './redrive-dead-letters.ts';
+import { removeJobDependency } from './remove-job-dependency.ts';
 import { resumeJob } from './resume-job.ts';
 import { retryExecution, type RetryExecutionInput } from './retry-execution.ts';
 import { triggerJob, type TriggerJobInput } from './trigger-job.ts';
@@ -25,6 +28,11 @@ export interface Commands {
     by: Caller,
     input: TriggerJobInput,
   ) => Promise<CommandResult<{ executionId: string; created: boolean }>>;
+  addJobDependency: (
+    by: Caller,
+    input: AddJobDependencyInput,
+  ) => Promise<CommandResult<{ dependencyId: string }>>;
+  removeJobDependency: (by: Caller, input: DependencyReference) => Promise<CommandResult<StoredJob>>;
   cancelExecution: (
     by: Caller,
     input: CancelExecutionInput,
@@ -49,6 +57,8 @@ export function createCommands(deps: CommandDeps): Commands {
     resumeJob: (by, input) => resumeJob(deps, by, input),
     deleteJob: (by, input) => deleteJob(deps, by, input),
     triggerJob: (by, input) => triggerJob(deps, by, input),
+    addJobDependency: (by, input) => addJobDependency(deps, by, input),
+    removeJobDependency: (by, input) => removeJobDependency(deps, by, input),
     cancelExecution: (by, input) => cancelExecution(deps, by, input),
     retryExecution: (by, input) => retryExecution(deps, by, input),
     redriveDeadLetters: (by, input) => redriveDeadLetters(deps, by, input),

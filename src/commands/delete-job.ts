@@ -1,3 +1,4 @@
+import { deleteDependenciesOf } from '../store/dependencies.ts';
 import { type StoredJob, updateJob as writeJob } from '../store/jobs.ts';
 import { requestCancellation, withdrawExecutions } from '../store/withdrawing.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
@@ -36,6 +37,7 @@ export async function deleteJob(
     };
     await writeJob(tx, after);
     const events = await withdrawExecutions(tx, after.id, { scope: 'waiting' }, now);
+    await deleteDependenciesOf(tx, after.id);
     await requestCancellation(tx, after.id, now);
     await recordJobChange(tx, deps, by, {
       action: 'DELETED',

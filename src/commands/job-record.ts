@@ -54,7 +54,7 @@ export async function recordJobChange(
 }
 
 /** A job event, with all that a filter may ask of the job at that moment. */
-function jobEvent(kind: NewEvent['kind'], job: StoredJob, at: Date): NewEvent {
+export function jobEvent(kind: NewEvent['kind'], job: StoredJob, at: Date): NewEvent {
   const { key, name, status, api, nextRunAt, createdAt } = job;
   return { at, kind, jobId: job.id, data: { key, name, status, api, nextRunAt, createdAt } };
 }

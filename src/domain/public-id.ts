@@ -8,6 +8,7 @@ export const ID_PREFIXES = {
   Job: 'job',
   Execution: 'exec',
   DeadLetter: 'dead',
+  JobDependency: 'dep',
 } as const;
 export type PublicIdKind = keyof typeof ID_PREFIXES;
 

@@ -211,6 +211,14 @@ export const Job = builder.prismaNode('Job', {
       },
       ExecutionConnection,
     ),
+    dependencies: t.relation('dependencies', {
+      description: 'What it waits for, oldest first; 100 at most.',
+      query: { orderBy: [{ createdAt: 'asc' }, { id: 'asc' }] },
+    }),
+    dependents: t.relation('dependents', {
+      description: 'What waits for it, oldest first.',
+      query: { orderBy: [{ createdAt: 'asc' }, { id: 'asc' }] },
+    }),
     version: t.exposeInt('version', {
       description: 'Rises by one with each change; pass it as expectedVersion to refuse a lost update.',
     }),

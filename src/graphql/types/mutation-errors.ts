@@ -10,6 +10,7 @@ const CODES: Readonly<Record<CommandError['kind'], string>> = {
   NotFoundError: 'NOT_FOUND',
   ConflictError: 'CONFLICT',
   VersionConflictError: 'VERSION_CONFLICT',
+  CyclicDependencyError: 'CYCLIC_DEPENDENCY',
   TargetBlockedError: 'TARGET_BLOCKED',
 };
 
@@ -81,6 +82,17 @@ builder.objectRef<ErrorOf<'VersionConflictError'>>('VersionConflictError').imple
   interfaces: [MutationError],
   fields: (t) => ({
     currentVersion: t.exposeInt('currentVersion', { description: 'The version that it is at.' }),
+  }),
+});
+
+builder.objectRef<ErrorOf<'CyclicDependencyError'>>('CyclicDependencyError').implement({
+  description: 'The job would come to wait for itself.',
+  interfaces: [MutationError],
+  fields: (t) => ({
+    cycle: t.exposeIDList('cycle', {
+      description:
+        'The jobs of the cycle, each once, beginning with the job: every one waits for the next, and the last one for the first.',
+    }),
   }),
 });
 
