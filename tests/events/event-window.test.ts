@@ -1,0 +1,54 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createEventWindow } from '../../src/events/event-window.ts';
+import type { EventRow } from '../../src/store/event-log.ts';
+
+describe('the window', () => {
+  it('begins empty, floor and tip at its start', () => {
+    const window = createEventWindow(7n, 4);
+    expect([window.floor, window.tip]).toEqual([7n, 7n]);
+    expect(window.after(7n, 10)).toEqual([]);
+  });
+
+  it('holds every event in (floor, tip], whatever was appended in whatever portions', () => {
+    const portions = fc.array(fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 30 }), { maxLength: 20 });
+    fc.assert(
+      fc.property(portions, fc.integer({ min: 1, max: 40 }), (gaps, capacity) => {
+        const window = createEventWindow(10n, capacity);
+        const all: bigint[] = [];
+        let position = 10n;
+        for (const portion of gaps) {
+          const events = portion.map((gap) => {
+            position += BigInt(gap);
+            return event(position);
+          });
+          window.append(events);
+          all.push(...events.map((each) => each.position));
+        }
+        expect(window.tip).toBe(position);
+        for (let at = window.floor; at <= window.tip; at += 1n) {
+          expect(positionsOf(window.after(at, 5))).toEqual(all.filter((each) => each > at).slice(0, 5));
+        }
+        expect(positionsOf(window.after(window.floor, Infinity)).length).toBeLessThan(2 * capacity);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('keeps at least its capacity once that many have come', () => {
+    const window = createEventWindow(0n, 10);
+    for (let position = 1n; position <= 100n; position += 1n) {
+      window.append([event(position)]);
+      const wanted = position < 10n ? Number(position) : 10;
+      expect(window.after(window.floor, Infinity).length).toBeGreaterThanOrEqual(wanted);
+    }
+  });
+});
+
+function event(position: bigint): EventRow {
+  return { position } as EventRow;
+}
+
+function positionsOf(events: readonly EventRow[]): bigint[] {
+  return events.map((each) => each.position);
+}

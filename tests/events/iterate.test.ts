@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import { iterate, type StepSource } from '../../src/events/iterate.ts';
+import { createGate } from '../support/target-server.ts';
+
+describe('a source as an iterator', () => {
+  it('gives the items of each step one by one, until the source ends', async () => {
+    const { source, isClosed } = sourceOf([['a', 'b'], [], ['c']]);
+    const given: string[] = [];
+    for await (const item of iterate(source)) given.push(item);
+    expect(given).toEqual(['a', 'b', 'c']);
+    expect(isClosed()).toBe(true);
+  });
+
+  it('answers calls of `next` that overlap in their order', async () => {
+    const { source } = sourceOf([['a'], ['b', 'c']]);
+    const iterator = iterate(source);
+    const results = await Promise.all([1, 2, 3, 4].map(() => iterator.next()));
+    expect(results.map((result) => (result.done ? 'end' : result.value))).toEqual(['a', 'b', 'c', 'end']);
+  });
+
+  it('is left at once, also while a step is under way, and then closes its source', async () => {
+    const gate = createGate();
+    const { source, isClosed } = sourceOf([['a']], gate.opened);
+    const iterator = iterate(source);
+    const waiting = iterator.next();
+    await expect(iterator.return?.()).resolves.toEqual({ done: true, value: undefined });
+    expect(isClosed()).toBe(true);
+    gate.open();
+    expect(await waiting).toEqual({ done: true, value: undefined });
+    expect(await iterator.next()).toEqual({ done: true, value: undefined });
+  });
+
+  it('drops what it had ready when it is left', async () => {
+    const { source } = sourceOf([['a', 'b']]);
+    const iterator = iterate(source);
+    await iterator.next();
+    await iterator.return?.();
+    expect(await iterator.next()).toEqual({ done: true, value: undefined });
+  });
+
+  it('closes its source when a step fails, since nobody leaves an iterator that threw', async () => {
+    let isClosed = false;
+    const iterator = iterate({
+      next: () => Promise.reject(new Error('The database is away.')),
+      close: () => (isClosed = true),
+    });
+    await expect(iterator.next()).rejects.toThrow('The database is away.');
+    expect(isClosed).toBe(true);
+    expect(await iterator.next()).toEqual({ done: true, value: undefined });
+  });
+
+  it('closes its source when it is thrown into, and hands the error back', async () => {
+    const { source, isClosed } = sourceOf([['a']]);
+    const iterator = iterate(source);
+    await expect(iterator.throw?.('a string')).rejects.toThrow('a string');
+    expect(isClosed()).toBe(true);
+  });
+});
+
+function sourceOf(steps: string[][], held: Promise<void> = Promise.resolve()) {
+  let closed = false;
+  const source: StepSource<string> = {
+    next: async () => {
+      await held;
+      return steps.shift() ?? null;
+    },
+    close: () => {
+      closed = true;
+    },
+  };
+  return { source, isClosed: () => closed };
+}
