@@ -45,6 +45,7 @@ export function createPool(options: PoolOptions): pg.Pool {
     keepAlive: true,
     types,
     // Prisma's adapter reads and writes instants without their zone: they are right only where the session's is UTC.
+    // eslint-disable-next-line @typescript-eslint/no-misused-promises -- pg-pool waits for it, which its types do not say
     onConnect: async (client) => {
       await client.query("SET TIME ZONE 'UTC'");
     },
