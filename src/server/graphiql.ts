@@ -1,75 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
+import { graphiqlExamples } from './graphiql-examples.ts';
 
 const compress = promisify(gzip);
-
-/** What the editor opens with: a job, its live feed, and a look at what there is; run from the top. */
-const EXAMPLES = `# Welcome. Run one operation at a time: place the cursor in it and press Ctrl-Enter.
-
-mutation CreateJob {
-  createJob(
-    input: {
-      name: "My first job"
-      schedule: "*/10 * * * * *" # every 10 seconds; the first field is the seconds
-      timezone: "UTC"
-      api: "https://example.com/"
-    }
-  ) {
-    job {
-      id
-      name
-      nextRunAt
-    }
-    errors {
-      code
-      message
-      path
-    }
-  }
-}
-
-# Every change of an execution, live. To resume after a break, pass the last cursor: executionEvents(after: "…")
-subscription Watch {
-  executionEvents {
-    ... on ExecutionEvent {
-      cursor
-      at
-      kind
-      status
-      attempt
-      execution {
-        id
-        job {
-          name
-        }
-      }
-    }
-    ... on FeedGap {
-      reason
-      toCursor
-    }
-  }
-}
-
-query Jobs {
-  jobs(first: 20) {
-    totalCount
-    nodes {
-      id
-      name
-      status
-      scheduleDescription
-      nextRunAt
-      lastExecution {
-        status
-        startedAt
-        durationMs
-      }
-    }
-  }
-}
-`;
 
 /** Whether this is a person's browser opening the endpoint, rather than a client asking it. */
 export function wantsGraphiql(request: IncomingMessage): boolean {
@@ -97,7 +31,7 @@ export function createGraphiqlPage(
       response.writeHead(304, headers).end();
       return;
     }
-    page ??= renderPage().then(compress);
+    page ??= renderPage(ownUrl(request)).then(compress);
     response.writeHead(200, {
       ...headers,
       'Content-Type': 'text/html; charset=utf-8',
@@ -107,15 +41,21 @@ export function createGraphiqlPage(
   };
 }
 
-async function renderPage(): Promise<string> {
+async function renderPage(serverUrl: string): Promise<string> {
   // Loaded when needed: parsing its 9 MB would delay every start.
   const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
   return renderGraphiQL({
-    title: 'Job scheduler · GraphiQL',
-    defaultQuery: EXAMPLES,
+    title: 'Job scheduler',
+    defaultTabs: graphiqlExamples(serverUrl).map((query) => ({ query })),
     subscriptionsProtocol: 'WS',
     shouldPersistHeaders: false,
   });
+}
+
+/** The address that this connection has reached, which the server itself can reach too. */
+function ownUrl({ socket }: IncomingMessage): string {
+  const address = (socket.localAddress ?? '127.0.0.1').replace(/^::ffff:/, '');
+  return `http://${address.includes(':') ? `[${address}]` : address}:${socket.localPort ?? 80}`;
 }
 
 /**

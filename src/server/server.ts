@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
-import type { Server } from 'node:http';
 import type { GraphQLSchema } from 'graphql';
+import { createCloser } from './close-server.ts';
 import { createErrorMask } from './error-mask.ts';
 import type { OpenStream } from './event-stream.ts';
 import { createGraphqlEndpoint } from './graphql-endpoint.ts';
@@ -73,6 +73,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     keepAliveMs: options.keepAliveMs ?? limits.KEEP_ALIVE_MS,
     slowReaderTimeoutMs,
   });
+  const close = createCloser(http, stopTimeoutMs);
   const isStopping = () => stopping !== undefined;
 
   http.on('upgrade', websockets.upgrade);
@@ -93,7 +94,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   return {
     start: () => listen(http, options.host, options.port),
     stop: () =>
-      (stopping ??= closeServer(http, stopTimeoutMs, {
+      (stopping ??= close({
         end: () => {
           websockets.close();
           for (const stream of openStreams) stream.end();
@@ -105,34 +106,4 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         },
       })),
   };
-}
-
-/** Closes the listener at once, and each connection as soon as it has nothing left to answer. */
-async function closeServer(
-  http: Server,
-  timeoutMs: number,
-  { end, ended, cut }: { end: () => void; ended: () => Promise<void>; cut: () => void },
-): Promise<void> {
-  if (!http.listening) return;
-  // A connection that is kept alive becomes idle only after its answer, and would keep the server open.
-  const sweep = setInterval(() => {
-    http.closeIdleConnections();
-  }, 50);
-  const listenerClosed = new Promise<void>((resolve) => {
-    http.close(() => {
-      resolve();
-    });
-  });
-  end();
-  let limit: NodeJS.Timeout | undefined;
-  const timeUp = new Promise<void>((resolve) => {
-    limit = setTimeout(() => {
-      cut();
-      http.closeAllConnections();
-      resolve();
-    }, timeoutMs);
-  });
-  await Promise.race([listenerClosed.then(ended), timeUp]);
-  clearInterval(sweep);
-  clearTimeout(limit);
 }

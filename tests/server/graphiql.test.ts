@@ -31,6 +31,7 @@ describe('GraphiQL', () => {
     const page = await (await fetch(`${url}/graphql`, HTML)).text();
     expect(page).toContain('"subscriptionsProtocol":"WS"');
     expect(page).toContain('mutation CreateJob');
+    expect(page).toContain(`${url}/health/live`);
   });
 
   it('is not sent again to a browser that has it', async () => {

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { Agent, get } from 'node:http';
 import type { IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { createHttpServer } from '../../src/server/server.ts';
@@ -101,6 +102,16 @@ describe('Stopping', () => {
     const { url, server, logged } = await startTestServer();
     await post(url, '{ hello }');
     await server.stop();
+    expect(logged('Connections did not end in time and are cut')).toEqual([]);
+  });
+
+  it('does not wait for connections that a browser opened in reserve', async () => {
+    const { port, server, logged } = await startTestServer();
+    const unused = connect(port, '127.0.0.1');
+    await once(unused, 'connect');
+    const closed = once(unused, 'close');
+    await server.stop();
+    await closed;
     expect(logged('Connections did not end in time and are cut')).toEqual([]);
   });
 
