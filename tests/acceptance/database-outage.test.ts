@@ -1,0 +1,94 @@
+import { expect, it, onTestFailed, onTestFinished } from 'vitest';
+import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/database/embedded-postgres.ts';
+import { createPool } from '../../src/database/pool.ts';
+import { apiClient } from '../support/api-client.ts';
+import { executionEventPositions, firstCursor, followEvents } from '../support/event-follower.ts';
+import { checkHistory } from '../support/history.ts';
+import { startServerProcess } from '../support/server-process.ts';
+import { startTarget } from '../support/target-server.ts';
+import { makeTempFolder } from '../support/temp-folder.ts';
+import { until } from '../support/until.ts';
+import { inMs, schedulesOver } from './endings.ts';
+
+const LIMIT = { timeoutMs: 60_000 };
+
+/** A database that can be away for a while; it comes back on the same port. */
+async function startDatabase() {
+  const folder = await makeTempFolder('outage');
+  onTestFinished(folder.remove);
+  const start = (port?: number): Promise<EmbeddedPostgres> =>
+    startEmbeddedPostgres({ dataDir: folder.path, settings: { fsync: 'off' }, ...(port && { port }) });
+  let running = await start();
+  onTestFinished(() => running.stop());
+  const { connectionString } = running;
+  const port = Number(new URL(connectionString).port);
+  return {
+    connectionString,
+    stop: () => running.stop(),
+    start: async () => {
+      running = await start(port);
+    },
+  };
+}
+
+async function startServer(env: Record<string, string>) {
+  const server = await startServerProcess(env);
+  onTestFinished(async () => {
+    await server.kill();
+  });
+  onTestFailed(() => void process.stderr.write(`${server.output()}\n`));
+  return server;
+}
+
+async function readiness(url: string): Promise<{ status: number; reasons: string[] }> {
+  const response = await fetch(`${url}/health/ready`);
+  const { reasons } = (await response.json()) as { reasons: string[] };
+  return { status: response.status, reasons };
+}
+
+it('lives through the absence of its database, and loses nothing', { timeout: 180_000 }, async () => {
+  const target = await startTarget();
+  onTestFinished(target.close);
+  const database = await startDatabase();
+  const server = await startServer({ DATABASE_URL: database.connectionString, LEASE_MS: '30000' });
+  const pool = createPool({ connectionString: database.connectionString, max: 2, applicationName: 'test' });
+  onTestFinished(() => pool.end());
+  const api = apiClient(server);
+  const follower = followEvents({ url: () => server.url, after: await firstCursor(pool) });
+
+  const gate = target.gate('/slow');
+  const slow = await api.createJob({ api: `${target.url}/slow` });
+  await api.triggerMany(slow, 5);
+  await target.received('/slow', 5);
+  const everySecond = { schedule: '* * * * * *', endAt: inMs(10_000) };
+  for (const path of ['/a', '/b', '/c']) await api.createJob({ api: target.url + path, ...everySecond });
+  await Promise.all(['/a', '/b', '/c'].map((path) => target.received(path)));
+
+  await database.stop();
+  await until(async () => (await readiness(server.url)).status === 503, LIMIT);
+  expect((await readiness(server.url)).reasons).toContain('database: The database does not answer.');
+  expect((await fetch(`${server.url}/health/live`)).status).toBe(200);
+  // What answers meanwhile is kept until it can be recorded.
+  gate.open();
+  await until(
+    () => server.logged('Outcomes cannot be recorded at the moment; trying again').length > 0,
+    LIMIT,
+  );
+  const failures = () => server.logged('A step failed and is tried again').map(({ part }) => part);
+  await until(() => failures().includes('planner') && failures().includes('worker'), LIMIT);
+
+  await database.start();
+  const backAt = new Date();
+  await until(async () => (await readiness(server.url)).status === 200, LIMIT);
+  await until(() => target.calls.some(({ at }) => at > backAt), LIMIT);
+
+  await schedulesOver(pool);
+  const { slots } = await checkHistory(pool, target.calls);
+  expect(slots).toBeGreaterThanOrEqual(6);
+  expect(target.callsTo('/slow')).toHaveLength(5);
+  const logged = await executionEventPositions(pool);
+  await until(() => follower.events.length >= logged.length, LIMIT);
+  expect(follower.positions()).toEqual(logged);
+  expect(follower.troubles).not.toContainEqual(expect.objectContaining({ __typename: 'FeedGap' }));
+  expect(await server.stop()).toEqual({ code: 0, signal: null });
+});
