@@ -4,7 +4,7 @@ import type { Queryable } from './sql.ts';
 
 /** The database's clock, followed without asking it each time. */
 export interface DatabaseClock extends Clock {
-  /** Asks the database for its time; keeps the old offset when it cannot be reached. */
+  /** Asks the database for its time. Rejects when it cannot be reached; the clock then goes on as before. */
   refresh: () => Promise<void>;
 }
 
@@ -21,14 +21,12 @@ export async function createDatabaseClock(db: Queryable): Promise<DatabaseClock>
   let lastShownMs = 0;
 
   async function refresh(): Promise<void> {
-    const asked = performance.now();
-    const { rows } = await db.query<{ nowMs: number }>({
-      name: 'database-clock',
-      text: `SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS "nowMs"`,
-    });
-    const answered = performance.now();
-    const [row] = rows;
-    if (row) offsetMs = row.nowMs - (asked + answered) / 2;
+    let best = await ask(db);
+    for (let question = 1; question < QUESTIONS; question += 1) {
+      const answer = await ask(db);
+      if (answer.roundTripMs < best.roundTripMs) best = answer;
+    }
+    ({ offsetMs } = best);
   }
 
   await refresh();
@@ -41,6 +39,24 @@ export async function createDatabaseClock(db: Queryable): Promise<DatabaseClock>
       return new Date(lastShownMs);
     },
   };
+}
+
+/**
+ * The quickest of a few answers counts: one that had to wait for a connection, or to make one, was given at the end
+ * of its round trip and not in the middle, and would let this clock run ahead by half of the wait.
+ */
+const QUESTIONS = 3;
+
+async function ask(db: Queryable): Promise<{ offsetMs: number; roundTripMs: number }> {
+  const askedMs = performance.now();
+  const { rows } = await db.query<{ nowMs: number }>({
+    name: 'database-clock',
+    text: `SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS "nowMs"`,
+  });
+  const answeredMs = performance.now();
+  const [row] = rows;
+  if (!row) throw new Error('The database did not tell its time');
+  return { offsetMs: row.nowMs - (askedMs + answeredMs) / 2, roundTripMs: answeredMs - askedMs };
 }
 
 /** A refresh's error is bounded by a round trip; anything larger is the database's clock itself being set. */
