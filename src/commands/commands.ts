@@ -14,6 +14,7 @@ import { redriveDeadLetters } from './redrive-dead-letters.ts';
 import { removeJobDependency } from './remove-job-dependency.ts';
 import { resumeJob } from './resume-job.ts';
 import { retryExecution, type RetryExecutionInput } from './retry-execution.ts';
+import { skipRun, type SkipRunInput } from './skip-run.ts';
 import { triggerJob, type TriggerJobInput } from './trigger-job.ts';
 import { updateJob, type UpdateJobInput } from './update-job.ts';
 
@@ -33,6 +34,7 @@ export interface Commands {
     input: AddJobDependencyInput,
   ) => Promise<CommandResult<{ dependencyId: string }>>;
   removeJobDependency: (by: Caller, input: DependencyReference) => Promise<CommandResult<StoredJob>>;
+  skipRun: (by: Caller, input: SkipRunInput) => Promise<CommandResult<{ executionId: string }>>;
   cancelExecution: (
     by: Caller,
     input: CancelExecutionInput,
@@ -59,6 +61,7 @@ export function createCommands(deps: CommandDeps): Commands {
     triggerJob: (by, input) => triggerJob(deps, by, input),
     addJobDependency: (by, input) => addJobDependency(deps, by, input),
     removeJobDependency: (by, input) => removeJobDependency(deps, by, input),
+    skipRun: (by, input) => skipRun(deps, by, input),
     cancelExecution: (by, input) => cancelExecution(deps, by, input),
     retryExecution: (by, input) => retryExecution(deps, by, input),
     redriveDeadLetters: (by, input) => redriveDeadLetters(deps, by, input),

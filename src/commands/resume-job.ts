@@ -6,6 +6,7 @@ import { type CommandResult, failWith } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';
 import { type JobReference, lockLiveJob } from './job-checks.ts';
 import { recordJobChange } from './job-record.ts';
+import { pastLeftOutRuns } from './left-out-runs.ts';
 import { resumed } from './resumed-job.ts';
 
 /**
@@ -38,7 +39,7 @@ export async function resumeLocked(
   before: StoredJob,
 ): Promise<StoredJob> {
   const now = deps.clock.now();
-  const next = resumed(before, nextRunAfter(before, now));
+  const next = await pastLeftOutRuns(tx, resumed(before, nextRunAfter(before, now)));
   const after: StoredJob = { ...next, version: before.version + 1, updatedAt: now };
   await writeJob(tx, after);
   const kinds =

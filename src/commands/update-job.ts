@@ -10,6 +10,7 @@ import { type CommandResult, failWith, keyTaken } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';
 import { checkDefinition, type JobReference, lockLiveJob, statusIssue } from './job-checks.ts';
 import { changedFields, recordJobChange } from './job-record.ts';
+import { pastLeftOutRuns } from './left-out-runs.ts';
 import { resumed } from './resumed-job.ts';
 import { noRunLeft } from './run-check.ts';
 
@@ -38,7 +39,7 @@ export async function updateJob(
       if (!definition.ok) return definition;
       const moved = moveJob(before, definition.value, status, by, now);
       if (!moved.ok) return moved;
-      const after = moved.value;
+      const after = await pastLeftOutRuns(tx, moved.value);
       if (changedFields(before, after).length === 0) return { ok: true, value: before };
 
       await writeJob(tx, after);

@@ -1,6 +1,6 @@
 import type { JobDefinition, JobStatus } from './job-definition.ts';
 import { parseSchedule, type Schedule } from './schedule.ts';
-import { nextSlot, type SlotRule, upcomingSlots } from './schedule-slots.ts';
+import { nextSlot, slotsAfter, type SlotRule } from './schedule-slots.ts';
 
 /** What of a job decides its slots. */
 export type SlotFacts = Pick<
@@ -36,10 +36,59 @@ function scheduleOf({ schedule, runAt }: SlotFacts): Schedule | null {
   return parsed;
 }
 
-/** The first slot after an instant; null where the job has no schedule, or none of its slots is left. */
-export function nextRunAfter(job: SlotFacts, after: Date): Date | null {
+/**
+ * The first slot after an instant; null where the job has no schedule, or none of its slots is left.
+ *
+ * @param leftOut slots that somebody left out; they are passed over
+ */
+export function nextRunAfter(job: SlotFacts, after: Date, leftOut: readonly Date[] = []): Date | null {
   const rule = slotRuleOf(job);
-  return rule === null ? null : nextSlot(rule, after);
+  if (rule === null) return null;
+  if (leftOut.length === 0) return nextSlot(rule, after);
+  const [first] = takeSlots(withoutSlots(slotsAfter(rule, after), leftOut), 1);
+  return first ?? null;
+}
+
+/** The slots that are not among those left out. */
+export function* withoutSlots(
+  slots: Iterable<Date>,
+  leftOut: readonly Date[],
+): Generator<Date, void, undefined> {
+  const passedOver = new Set(leftOut.map((slot) => slot.getTime()));
+  for (const slot of slots) if (!passedOver.has(slot.getTime())) yield slot;
+}
+
+/** Whether an instant is one of the job's slots, and the slots next to it. */
+export interface SlotPlace {
+  isSlot: boolean;
+  /** The last slot before it that lies after the instant asked from; null where there is none. */
+  before: Date | null;
+  /** The first slot after it; null where there is none. */
+  after: Date | null;
+}
+
+/** How far back the slot before an instant is looked for; a wrong guess is most often off by less. */
+const LOOK_BACK_MS = [60_000, 3_600_000, 24 * 3_600_000, 32 * 24 * 3_600_000];
+
+/** Places an instant among the slots of a job that lie after `from`. */
+export function placeAmongSlots(job: SlotFacts, at: Date, from: Date): SlotPlace {
+  const rule = slotRuleOf(job);
+  if (rule === null) return { isSlot: false, before: null, after: null };
+  const isSlot = nextSlot(rule, new Date(at.getTime() - 1))?.getTime() === at.getTime();
+  return { isSlot, before: slotBefore(rule, at, from), after: nextSlot(rule, at) };
+}
+
+/** A schedule is walked forwards only: so from a minute before, then from an hour before, and so on. */
+function slotBefore(rule: SlotRule, at: Date, from: Date): Date | null {
+  for (const lookBackMs of LOOK_BACK_MS) {
+    let last: Date | null = null;
+    for (const slot of slotsAfter(rule, new Date(Math.max(at.getTime() - lookBackMs, from.getTime())))) {
+      if (slot >= at) break;
+      last = slot;
+    }
+    if (last !== null) return last;
+  }
+  return null;
 }
 
 /**
@@ -70,8 +119,27 @@ export function nextRunAfterChange(
   return firstRunAt(after, now);
 }
 
-/** The next runs of a job, for showing them; none where it is not active. */
-export function upcomingRuns(job: SlotFacts & { status: JobStatus }, after: Date, count: number): Date[] {
+/**
+ * The next runs of a job, for showing them; none where it is not active.
+ *
+ * @param leftOut slots that somebody left out; they are not among the runs
+ */
+export function upcomingRuns(
+  job: SlotFacts & { status: JobStatus },
+  after: Date,
+  count: number,
+  leftOut: readonly Date[] = [],
+): Date[] {
   const rule = job.status === 'ACTIVE' ? slotRuleOf(job) : null;
-  return rule === null ? [] : upcomingSlots(rule, after, count);
+  return rule === null ? [] : takeSlots(withoutSlots(slotsAfter(rule, after), leftOut), count);
+}
+
+function takeSlots(slots: Iterable<Date>, count: number): Date[] {
+  const taken: Date[] = [];
+  if (count <= 0) return taken;
+  for (const slot of slots) {
+    taken.push(slot);
+    if (taken.length === count) break;
+  }
+  return taken;
 }

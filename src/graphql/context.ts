@@ -5,6 +5,7 @@ import type { Feeds } from '../events/feeds.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import { createExecutionLoader, type ExecutionLoader } from './loaders/execution-loader.ts';
 import { createJobHistoryLoaders, type JobHistoryLoaders } from './loaders/job-history-loaders.ts';
+import { createLeftOutSlotsLoader, type LeftOutSlotsLoader } from './loaders/left-out-slots-loader.ts';
 
 export type HealthStatus = 'UP' | 'DEGRADED' | 'DOWN';
 
@@ -41,6 +42,7 @@ export interface GraphqlBase extends GraphqlParts {
   /** Shared by all requests, so that one event costs one read however many subscribers it has. */
   executionLoader: ExecutionLoader;
   jobHistory: JobHistoryLoaders;
+  leftOutSlots: LeftOutSlotsLoader;
 }
 
 /** What each resolver of one operation is given. */
@@ -54,6 +56,7 @@ export function createGraphqlBase(parts: GraphqlParts): GraphqlBase {
     ...parts,
     executionLoader: createExecutionLoader(parts.prisma),
     jobHistory: createJobHistoryLoaders(parts),
+    leftOutSlots: createLeftOutSlotsLoader(parts),
   };
 }
 

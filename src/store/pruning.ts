@@ -2,11 +2,12 @@ import type { Queryable } from './sql.ts';
 
 const PRUNE_EXECUTIONS = `
 -- delete up to $2 executions that finished before $1; attempts, logs and dead letters go with them.
+-- A slot that was left out is finished before its time: its row stays until the slot, too, is older than that.
 -- An open dead letter is a task for somebody: its execution stays until it is redriven or discarded.
 -- SKIP LOCKED: instances that prune at once take rows of their own, instead of waiting for each other in two orders.
 WITH doomed AS MATERIALIZED (
   SELECT e.id FROM job_executions AS e
-  WHERE e.finished_at < $1
+  WHERE e.finished_at < $1 AND (e.scheduled_at IS NULL OR e.scheduled_at < $1)
     AND NOT EXISTS (SELECT FROM failed_jobs_dlq AS d
       WHERE d.execution_id = e.id AND d.redriven_at IS NULL AND d.discarded_at IS NULL)
   ORDER BY e.finished_at

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { firstRunAt, nextRunAfterChange, slotRuleOf, upcomingRuns } from '../../src/domain/job-slots.ts';
+import {
+  firstRunAt,
+  nextRunAfter,
+  nextRunAfterChange,
+  placeAmongSlots,
+  slotRuleOf,
+  upcomingRuns,
+} from '../../src/domain/job-slots.ts';
 
 const NOW = new Date('2025-03-01T12:00:30.000Z');
 
@@ -50,4 +57,29 @@ describe('the slots of a job', () => {
     ]);
     expect(upcomingRuns({ ...MINUTELY, status: 'PAUSED' }, NOW, 2)).toEqual([]);
   });
+
+  it('pass over those that were left out', () => {
+    const leftOut = [at('12:01:00'), at('12:03:00')];
+    expect(upcomingRuns({ ...MINUTELY, status: 'ACTIVE' }, NOW, 2, leftOut)).toEqual([
+      at('12:02:00'),
+      at('12:04:00'),
+    ]);
+    expect(nextRunAfter(MINUTELY, NOW, leftOut)).toEqual(at('12:02:00'));
+    const ending = { ...MINUTELY, endAt: at('12:01:30') };
+    expect(nextRunAfter(ending, NOW, leftOut)).toBeNull();
+  });
+
+  it.each([
+    { asked: at('12:05:00'), isSlot: true, before: at('12:04:00'), after: at('12:06:00') },
+    { asked: at('12:05:00', 1), isSlot: false, before: at('12:05:00'), after: at('12:06:00') },
+    { asked: at('12:01:00'), isSlot: true, before: null, after: at('12:02:00') },
+    { asked: at('13:00:00'), isSlot: true, before: at('12:59:00'), after: null },
+    { asked: at('17:00:00'), isSlot: false, before: at('13:00:00'), after: null },
+  ])('are found next to $asked', ({ asked, ...place }) => {
+    expect(placeAmongSlots({ ...MINUTELY, endAt: at('13:00:00') }, asked, NOW)).toEqual(place);
+  });
 });
+
+function at(time: string, ms = 0): Date {
+  return new Date(new Date(`2025-03-01T${time}.000Z`).getTime() + ms);
+}

@@ -13,7 +13,7 @@ const StringFilter = builder.inputType('StringFilter', {
   }),
 });
 
-const DateTimeFilter = builder.inputType('DateTimeFilter', {
+export const DateTimeFilter = builder.inputType('DateTimeFilter', {
   description: 'Conditions on an instant, all of which must hold. An instant that is null fulfils none.',
   fields: (t) => ({
     gte: t.field({ type: 'DateTime', description: 'At or after.' }),

@@ -146,7 +146,8 @@ export const Job = builder.prismaNode('Job', {
     }),
     upcomingRuns: t.field({
       type: ['DateTime'],
-      description: 'Its next slots from now, those that were left out not among them; empty unless it is ACTIVE.',
+      description:
+        'Its next slots from now, those that were left out not among them; empty unless it is ACTIVE.',
       args: {
         count: t.arg.int({
           defaultValue: 5,

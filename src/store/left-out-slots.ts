@@ -1,0 +1,86 @@
+import type { SkipReason, ExecutionStatus } from '../generated/prisma/enums.ts';
+import type { NewEvent } from './event-log.ts';
+import type { Queryable } from './sql.ts';
+
+/** A job's slots from an instant on that somebody left out, in order. */
+export async function leftOutSlots(db: Queryable, jobId: string, from: Date): Promise<Date[]> {
+  const { rows } = await db.query<{ scheduledAt: Date }>({
+    name: 'left-out-slots',
+    text: `SELECT scheduled_at AS "scheduledAt" FROM job_executions
+WHERE job_id = $1 AND scheduled_at >= $2 AND skip_reason = 'OPERATOR' ORDER BY scheduled_at`,
+    values: [jobId, from],
+  });
+  return rows.map(({ scheduledAt }) => scheduledAt);
+}
+
+/** The execution that a slot has already. */
+export interface SlotExecution {
+  id: string;
+  status: ExecutionStatus;
+  skipReason: SkipReason | null;
+}
+
+/** What stands in a job's slot; null where nothing does. A redrive of the slot's execution does not count. */
+export async function executionOfSlot(
+  db: Queryable,
+  jobId: string,
+  scheduledAt: Date,
+): Promise<SlotExecution | null> {
+  const { rows } = await db.query<SlotExecution & Record<string, unknown>>({
+    name: 'execution-of-slot',
+    text: `SELECT id, status, skip_reason AS "skipReason" FROM job_executions
+WHERE job_id = $1 AND scheduled_at = $2 AND trigger IN ('SCHEDULE', 'CATCH_UP')`,
+    values: [jobId, scheduledAt],
+  });
+  return rows[0] ?? null;
+}
+
+/** A slot that is not to run. */
+export interface LeftOutSlot {
+  /** The slot's own, as whoever plans it would derive it. */
+  id: string;
+  jobId: string;
+  scheduledAt: Date;
+  now: Date;
+  priority: number;
+  maxAttempts: number;
+  message: string;
+}
+
+const INSERT = `
+-- leave out a slot: a finished execution takes its place, so that whoever plans it finds it taken.
+WITH left_out AS (
+  INSERT INTO job_executions (id, job_id, status, trigger, scheduled_at, created_at, available_at, finished_at, priority,
+    max_attempts, skip_reason, error_message)
+  VALUES ($1, $2, 'SKIPPED', 'SCHEDULE', $3, $4, $3, $4, $5, $6, 'OPERATOR', $7)
+  RETURNING job_id, finished_at
+)
+INSERT INTO job_execution_rollups AS r (job_id, bucket_at, skipped_count)
+SELECT job_id, date_trunc('hour', finished_at), 1 FROM left_out
+ON CONFLICT (job_id, bucket_at) DO UPDATE SET skipped_count = r.skipped_count + 1`;
+
+/**
+ * Takes a slot's place. The job must be locked by this transaction, and the slot be free.
+ *
+ * @returns the event to append
+ */
+export async function insertLeftOutSlot(tx: Queryable, slot: LeftOutSlot): Promise<NewEvent> {
+  const { id, jobId, scheduledAt, now, priority, maxAttempts, message } = slot;
+  await tx.query({
+    name: 'leave-out-slot',
+    text: INSERT,
+    values: [id, jobId, scheduledAt, now, priority, maxAttempts, message],
+  });
+  return {
+    at: now,
+    kind: 'EXECUTION_SKIPPED',
+    jobId,
+    executionId: id,
+    status: 'SKIPPED',
+    trigger: 'SCHEDULE',
+    createdAt: now,
+    scheduledAt,
+    finishedAt: now,
+    errorMessage: message,
+  };
+}
