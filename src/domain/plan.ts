@@ -1,6 +1,6 @@
 import { admit, overlapMessage, type ConcurrencyLoad, type ConcurrencyRule } from './concurrency.ts';
 import type { ExecutionTrigger } from './execution.ts';
-import { slotRuleOf, type SlotFacts } from './job-slots.ts';
+import { nextRunAfter, slotRuleOf, type SlotFacts, withoutSlots } from './job-slots.ts';
 import {
   decideDueSlots,
   type DueDecision,
@@ -8,7 +8,7 @@ import {
   type MisfirePolicy,
   type SkippedSlots,
 } from './misfire.ts';
-import { nextSlot, slotsAfter } from './schedule-slots.ts';
+import { slotsAfter } from './schedule-slots.ts';
 import { jitterFor, slotExecutionId } from './slot-id.ts';
 
 /** A job whose next slot has come, as far as planning needs it. */
@@ -20,6 +20,8 @@ export interface DueJob extends SlotFacts, ConcurrencyRule {
   priority: number;
   maxRetries: number | null;
   nextRunAt: Date;
+  /** Slots from `nextRunAt` on that somebody left out; their executions are recorded already. */
+  leftOut: readonly Date[];
 }
 
 /** An execution that a plan creates: PENDING from `availableAt` on, BLOCKED, or SKIPPED with its reason. */
@@ -67,8 +69,12 @@ export function planJob(job: DueJob, load: ConcurrencyLoad, now: Date): JobPlan 
       replacesUnfinished: false,
     };
   }
-  const due = decideDueSlots({ ...job, slotsAfter: (after) => slotsAfter(rule, after) }, now);
-  const nextRunAt = nextSlot(rule, due.plannedUntil);
+  const { leftOut } = job;
+  const due = decideDueSlots(
+    { ...job, slotsAfter: (after) => withoutSlots(slotsAfter(rule, after), leftOut) },
+    now,
+  );
+  const nextRunAt = nextRunAfter(job, due.plannedUntil, leftOut);
   const admitted = admitRuns(job, load, due.runs);
   return {
     executions: due.skipped ? [skipOf(job, due.skipped, due), ...admitted.executions] : admitted.executions,

@@ -7,11 +7,15 @@ const LOCK_DUE_JOBS = `
 -- lock up to $2 jobs due at $1, earliest first. SKIP LOCKED: another instance's batch is its own.
 -- NO KEY UPDATE, not UPDATE: settling inserts rows that refer to these jobs and checks them while it holds the
 -- event log's lock, which we will want; a full lock here would close that circle.
+-- Left-out slots that are due already stand in for themselves; asked for here, they also take no part in what is
+-- decided for the others: none of them is the one run that stands for all missed ones, or replaces what is running.
 SELECT id, schedule, timezone, run_at AS "runAt", start_at AS "startAt", end_at AS "endAt", created_at AS "createdAt",
   jitter_ms AS "jitterMs", misfire_policy AS "misfirePolicy", misfire_grace_ms AS "misfireGraceMs",
   dst_gap_policy AS "dstGapPolicy", dst_overlap_policy AS "dstOverlapPolicy", priority,
   concurrency_policy AS "concurrencyPolicy", max_concurrency AS "maxConcurrency", max_retries AS "maxRetries",
-  next_run_at AS "nextRunAt"
+  next_run_at AS "nextRunAt",
+  ARRAY(SELECT e.scheduled_at FROM job_executions AS e
+    WHERE e.job_id = jobs.id AND e.skip_reason = 'OPERATOR' AND e.scheduled_at >= jobs.next_run_at) AS "leftOut"
 FROM jobs
 WHERE next_run_at <= $1
 ORDER BY next_run_at

@@ -108,6 +108,43 @@ describe('leaving out a slot', () => {
     expect(instance.errors).toEqual([]);
   });
 
+  it('is no slot to the planner: neither the one that stands for missed ones nor the one that replaces others', async () => {
+    const instance = scene.instance();
+    const once = await minutely(instance, { misfireGraceMs: 0 });
+    const none = await minutely(instance, { misfireGraceMs: 0, misfirePolicy: 'SKIP' });
+    const replacing = await minutely(instance, { misfireGraceMs: 600_000, concurrencyPolicy: 'REPLACE' });
+    for (const job of [once, none, replacing]) {
+      valueOf(await skip(instance, job, slot(5)));
+      valueOf(await skip(instance, job, slot(1)));
+    }
+    scene.clock.set(plus(slot(5), 30_000));
+    await instance.planner.runOnce();
+
+    const planned = async (job: StoredJob) =>
+      (await executionsOf(scene.pool, job.id)).filter((row) => row['skip_reason'] !== 'OPERATOR');
+    expect(await planned(once)).toMatchObject([
+      { skip_reason: 'MISFIRE', scheduled_at: slot(2), slot_count: 2 },
+      { trigger: 'CATCH_UP', scheduled_at: slot(4), slot_count: 3 },
+    ]);
+    expect(await planned(none)).toMatchObject([
+      { skip_reason: 'MISFIRE', scheduled_at: slot(2), slot_count: 3 },
+    ]);
+    expect(await planned(replacing)).toMatchObject([
+      { skip_reason: 'OVERLAP', scheduled_at: slot(2) },
+      { skip_reason: 'OVERLAP', scheduled_at: slot(3) },
+      { status: 'PENDING', scheduled_at: slot(4) },
+    ]);
+    for (const job of [once, none, replacing]) expect(await nextRunOf(job)).toEqual(slot(6));
+  });
+
+  it('is passed over when the planner comes to the one before it', async () => {
+    const instance = scene.instance();
+    const job = await minutely(instance);
+    valueOf(await skip(instance, job, slot(2)));
+    await planUntil(instance, 1);
+    expect(await nextRunOf(job)).toEqual(slot(3));
+  });
+
   it('moves the next run on to the first slot that is not left out', async () => {
     const instance = scene.instance();
     const job = await minutely(instance);
