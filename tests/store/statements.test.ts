@@ -1,0 +1,235 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import pg from 'pg';
+import { createPool } from '../../src/database/pool.ts';
+import { claimDue, nextAvailableAt } from '../../src/store/claiming.ts';
+import { pruneEvents, readLog } from '../../src/store/event-log.ts';
+import { extendLeases, findLostExecutions, nextLeaseEndAt } from '../../src/store/leases.ts';
+import { findEndedPauses, nextPauseEndAt } from '../../src/store/pauses.ts';
+import { lockDueJobs, nextDueAt } from '../../src/store/planning.ts';
+import { pruneExecutions } from '../../src/store/pruning.ts';
+import { settle } from '../../src/store/settling.ts';
+import type { Queryable, Statement } from '../../src/store/sql.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { LEASE_MS } from '../support/instance.ts';
+import { START, plus } from '../support/manual-clock.ts';
+
+let database: TestDatabase;
+let pool: pg.Pool;
+const DAY_MS = 24 * 3_600_000;
+
+/** A table worth asking the planner about: a long history, and little that is unfinished. */
+const JOBS = 5_000;
+const FINISHED = 30_000;
+const UNFINISHED = 300;
+const EVENTS = 30_000;
+
+describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history', (mode) => {
+  it('a claim looks only at what may be claimed', async () => {
+    const used = await indexesOf(mode, (db) =>
+      claimDue(db, {
+        instanceId: 'a',
+        now: START,
+        leaseExpiresAt: plus(START, LEASE_MS),
+        limit: 50,
+        busyHosts: new Map([['example.com', 3]]),
+        hostLimit: 10,
+        isDeep: true,
+      }),
+    );
+    expect(used.indexes).toContain('job_executions_claim');
+    expect(used.scanned).toEqual([]);
+  });
+
+  it('the next execution to come is found without reading any other', async () => {
+    const used = await indexesOf(mode, nextAvailableAt);
+    expect(used.indexes).toEqual(['job_executions_available']);
+    expect(used.scanned).toEqual([]);
+  });
+
+  it('due jobs are found in the order of their slots', async () => {
+    const used = await indexesOf(mode, (db) => lockDueJobs(db, plus(START, -DAY_MS), 1_000));
+    expect(used).toEqual({ indexes: ['jobs_due'], scanned: [], sorts: 0 });
+    expect((await indexesOf(mode, nextDueAt)).indexes).toEqual(['jobs_due']);
+  });
+
+  it('pauses that end are found among those alone', async () => {
+    const used = await indexesOf(mode, (db) => findEndedPauses(db, START, 100));
+    expect(used.indexes).toEqual(['jobs_paused_until']);
+    expect((await indexesOf(mode, nextPauseEndAt)).indexes).toEqual(['jobs_paused_until']);
+  });
+
+  it('a rescue looks only at what runs', async () => {
+    const used = await indexesOf(mode, (db) => findLostExecutions(db, START, 500));
+    expect(used.indexes).toContain('job_executions_lease');
+    expect(used.scanned).toEqual([]);
+    expect((await indexesOf(mode, nextLeaseEndAt)).indexes).toEqual(['job_executions_lease']);
+  });
+
+  it('leases are extended without a look at what does not run', async () => {
+    const held = Array.from({ length: 200 }, () => ({ executionId: crypto.randomUUID(), claimSeq: 1 }));
+    const used = await indexesOf(mode, (db) => extendLeases(db, held, START));
+    expect(used.indexes).toContain('job_executions_pkey');
+    expect(used.scanned).toEqual([]);
+  });
+
+  it('outcomes are settled by id', async () => {
+    const used = await indexesOf(mode, (db) => settle(db, [SETTLEMENT]));
+    expect(used.indexes).toContain('job_executions_pkey');
+    expect(used.scanned).not.toContain('job_executions');
+  });
+
+  it('events are read by position', async () => {
+    const used = await indexesOf(mode, (db) => readLog(db, BigInt(EVENTS - 100), 1_000));
+    expect(new Set(used.indexes)).toEqual(new Set(['event_log_pkey']));
+    expect(used.scanned).not.toContain('event_log');
+  });
+});
+
+// Sent without a name: planned anew each time.
+describe('pruning a long history', () => {
+  it('finds the oldest executions first', async () => {
+    // A thousand of these few would be read faster by reading all; of millions they are not.
+    const used = await indexesOf('custom', (db) => pruneExecutions(db, plus(START, -29 * DAY_MS), 100));
+    expect(used.indexes).toContain('job_executions_finished_at');
+    expect(used.scanned).not.toContain('job_executions');
+  });
+
+  it('that is young enough does not read the whole log', async () => {
+    const used = await indexesOf('custom', (db) => pruneEvents(db, plus(START, -30 * DAY_MS), 1_000));
+    expect(used.indexes).toContain('event_log_at');
+    expect(used.scanned).not.toContain('event_log');
+  });
+});
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  pool = createPool({ connectionString: database.connectionString, max: 2 });
+  await pool.query(
+    `INSERT INTO jobs (id, name, api, schedule, created_at, updated_at, next_run_at, status, paused_at, paused_until)
+     SELECT gen_random_uuid(), 'job ' || n, 'http://127.0.0.1:9/', '* * * * * *', $1, $1,
+       CASE WHEN n % 50 > 0 THEN $1::timestamptz + n * interval '1 s' END,
+       (CASE WHEN n % 50 > 0 THEN 'ACTIVE' ELSE 'PAUSED' END)::job_status,
+       CASE WHEN n % 50 = 0 THEN $1::timestamptz END,
+       CASE WHEN n % 50 = 0 THEN $1::timestamptz + n * interval '1 s' END
+     FROM generate_series(1, $2::int) AS n`,
+    [START, JOBS],
+  );
+  // The youngest finished a moment ago, the oldest 30 days: as a history looks that is pruned.
+  await pool.query(
+    `WITH job AS (SELECT id, row_number() OVER () AS number FROM jobs)
+     INSERT INTO job_executions (id, job_id, status, trigger, created_at, available_at, started_at, attempt_started_at,
+       finished_at, duration_ms, attempt_count, claim_seq, claimed_by)
+     SELECT gen_random_uuid(), job.id, 'SUCCESS', 'MANUAL', at, at, at, at, at, 10, 1, 1, 'a'
+     FROM generate_series(1, $2::int) AS n JOIN job ON job.number = n % ${JOBS} + 1,
+       LATERAL (SELECT $1::timestamptz - n * interval '86 s') AS past(at)`,
+    [START, FINISHED],
+  );
+  await pool.query(
+    `WITH job AS (SELECT id, row_number() OVER () AS number FROM jobs)
+     INSERT INTO job_executions (id, job_id, status, trigger, created_at, available_at, started_at, attempt_started_at,
+       lease_expires_at, attempt_count, claim_seq, claimed_by, host)
+     SELECT gen_random_uuid(), job.id, (CASE WHEN runs THEN 'RUNNING' ELSE 'PENDING' END)::execution_status, 'MANUAL',
+       $1, $1::timestamptz + n * interval '1 s', CASE WHEN runs THEN $1::timestamptz END,
+       CASE WHEN runs THEN $1::timestamptz END, CASE WHEN runs THEN $1::timestamptz + n * interval '1 s' END,
+       runs::int, runs::int, CASE WHEN runs THEN 'a' END, 'host-' || n % 5
+     FROM generate_series(1, $2::int) AS n JOIN job ON job.number = n, LATERAL (SELECT n % 2 = 0) AS half(runs)`,
+    [START, UNFINISHED],
+  );
+  await pool.query(
+    `INSERT INTO event_log (position, at, kind)
+     SELECT n, $1::timestamptz - ($2::int - n) * interval '8 s', 'EXECUTION_PLANNED' FROM generate_series(1, $2::int) AS n`,
+    [START, EVENTS],
+  );
+  await pool.query('ANALYZE');
+});
+
+afterAll(async () => {
+  await pool.end();
+  await database.drop();
+});
+
+type Used = {
+  indexes: string[];
+  /** Tables that are read from one end to the other, but for those of a handful of rows. */
+  scanned: string[];
+  sorts: number;
+};
+
+/** Has the statement planned, not run, as the pool's connections would plan it. */
+async function indexesOf(
+  mode: 'custom' | 'generic',
+  run: (db: Queryable) => Promise<unknown>,
+): Promise<Used> {
+  const statement = await captured(run);
+  const client = await pool.connect();
+  try {
+    await client.query('BEGIN');
+    await client.query(`SET LOCAL plan_cache_mode = force_${mode}_plan`);
+    await client.query(`PREPARE captured AS ${statement.text}`);
+    const values = (statement.values ?? []).map(asLiteral);
+    const execute = values.length === 0 ? 'captured' : `captured(${values.join(', ')})`;
+    const { rows } = await client.query<{ 'QUERY PLAN': { Plan: PlanNode }[] }>(
+      `EXPLAIN (FORMAT JSON) EXECUTE ${execute}`,
+    );
+    return usedBy(nodesOf(rows[0]?.['QUERY PLAN'][0]?.Plan));
+  } finally {
+    await client.query('ROLLBACK');
+    await client.query('DEALLOCATE ALL');
+    client.release(true);
+  }
+}
+
+/** The statement that `run` would send; it is never sent. */
+async function captured(run: (db: Queryable) => Promise<unknown>): Promise<Statement> {
+  let statement: Statement | undefined;
+  const query = (sent: Statement) => {
+    statement = sent;
+    return Promise.reject(new Error('captured'));
+  };
+  await run({ query }).catch(() => undefined);
+  if (!statement) throw new Error('No statement was sent');
+  return statement;
+}
+
+/** As node-postgres would send it, but in the text. */
+function asLiteral(value: unknown): string {
+  if (value instanceof Date) return pg.escapeLiteral(value.toISOString());
+  if (Array.isArray(value)) return pg.escapeLiteral(`{${value.join(',')}}`);
+  return pg.escapeLiteral(String(value));
+}
+
+type PlanNode = { 'Node Type': string; 'Index Name'?: string; 'Relation Name'?: string; Plans?: PlanNode[] };
+
+function nodesOf(plan: PlanNode | undefined): PlanNode[] {
+  return plan ? [plan, ...(plan.Plans ?? []).flatMap(nodesOf)] : [];
+}
+
+function usedBy(nodes: PlanNode[]): Used {
+  const scans = nodes
+    .filter((node) => node['Node Type'] === 'Seq Scan')
+    .map((node) => node['Relation Name'] ?? '');
+  return {
+    indexes: nodes.flatMap((node) => node['Index Name'] ?? []),
+    scanned: scans.filter((table) => ['jobs', 'job_executions', 'event_log'].includes(table)),
+    sorts: nodes.filter((node) => node['Node Type'] === 'Sort').length,
+  };
+}
+
+const SETTLEMENT = {
+  executionId: crypto.randomUUID(),
+  claimSeq: 1,
+  status: 'SUCCESS',
+  availableAt: null,
+  attemptFinishedAt: START,
+  attemptDurationMs: 1,
+  failureReason: null,
+  errorMessage: null,
+  responseStatus: 200,
+  responseHeaders: null,
+  responseBody: null,
+  responseTruncated: false,
+  timings: null,
+  request: null,
+  instanceLost: false,
+  log: { level: 'INFO', message: 'Done.', metadata: null },
+} as const;
