@@ -1,6 +1,5 @@
 import { expect, it, onTestFailed, onTestFinished } from 'vitest';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/database/embedded-postgres.ts';
-import { createPool } from '../../src/database/pool.ts';
 import { apiClient } from '../support/api-client.ts';
 import { executionEventPositions, firstCursor, followEvents } from '../support/event-follower.ts';
 import { checkHistory } from '../support/history.ts';
@@ -8,6 +7,7 @@ import { startServerProcess } from '../support/server-process.ts';
 import { startTarget } from '../support/target-server.ts';
 import { makeTempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
+import { observingPool } from '../support/world.ts';
 import { inMs, schedulesOver } from './endings.ts';
 
 const LIMIT = { timeoutMs: 60_000 };
@@ -50,8 +50,8 @@ it('lives through the absence of its database, and loses nothing', { timeout: 18
   const target = await startTarget();
   onTestFinished(target.close);
   const database = await startDatabase();
-  const server = await startServer({ DATABASE_URL: database.connectionString, LEASE_MS: '30000' });
-  const pool = createPool({ connectionString: database.connectionString, max: 2, applicationName: 'test' });
+  const server = await startServer({ DATABASE_URL: database.connectionString, LEASE_MS: '120000' });
+  const pool = observingPool(database.connectionString);
   onTestFinished(() => pool.end());
   const api = apiClient(server);
   const follower = followEvents({ url: () => server.url, after: await firstCursor(pool) });

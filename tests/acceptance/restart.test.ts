@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { apiClient } from '../support/api-client.ts';
 import { checkHistory } from '../support/history.ts';
+import { SHORT_LEASE } from '../support/server-process.ts';
 import type { RecordedCall } from '../support/target-server.ts';
 import { until } from '../support/until.ts';
 import { useWorld } from '../support/world.ts';
@@ -21,7 +22,7 @@ function attemptsById(calls: readonly RecordedCall[]): Map<string, string[]> {
 it('ends every execution that was in flight when its server was killed, under the same ids', async () => {
   const { target } = world;
   const gate = target.gate('/slow');
-  const first = await world.startServer();
+  const first = await world.startServer(SHORT_LEASE);
   const api = apiClient(first);
   await api.createJob({ api: `${target.url}/tick`, schedule: '* * * * * *', endAt: inMs(6_000) });
   const slow = await api.createJob({ api: `${target.url}/slow` });

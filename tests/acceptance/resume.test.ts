@@ -7,6 +7,7 @@ import {
   type EventFollower,
 } from '../support/event-follower.ts';
 import { checkHistory } from '../support/history.ts';
+import { SHORT_LEASE } from '../support/server-process.ts';
 import { until } from '../support/until.ts';
 import { useWorld } from '../support/world.ts';
 import { allEnded } from './endings.ts';
@@ -47,7 +48,7 @@ it('gives a subscriber that keeps losing its socket each event exactly once, in 
 it('gives a subscriber each event exactly once across the death of its server', async () => {
   const { target, pool } = world;
   const gate = target.gate('/slow');
-  let server = await world.startServer();
+  let server = await world.startServer(SHORT_LEASE);
   const job = await apiClient(server).createJob({ api: `${target.url}/slow` });
   const url = () => server.url;
   const follower = followEvents({ url, after: await firstCursor(pool), dropAfter: [7] });

@@ -33,17 +33,23 @@ const END_WITH_OWNER = new URL('end-with-owner.mjs', import.meta.url).href;
 /** The first start of a checkout compiles. */
 const START_LIMIT_MS = 60_000;
 
-/** Quick to notice a death and a lost wake-up, since tests wait for both. */
+/**
+ * Quick to notice a lost wake-up, and patient with a database on a busy machine: tests must not fail for slowness.
+ * A test that waits for a dead server's leases to end sets a short LEASE_MS on that server.
+ */
 const QUICK: Record<string, string> = {
   PORT: '0',
   // Off a terminal, this has the console get lines of JSON: what the server says of itself is read from them.
   NODE_ENV: 'production',
-  LEASE_MS: '2000',
-  DATABASE_CONNECT_TIMEOUT_MS: '1000',
+  LEASE_MS: '20000',
+  DATABASE_CONNECT_TIMEOUT_MS: '15000',
   HEARTBEAT_INTERVAL_MS: '500',
   POLL_INTERVAL_MS: '1000',
   DATABASE_POOL_MAX: '10',
 };
+
+/** For a server that will be killed: what it holds is free again after this. */
+export const SHORT_LEASE: Record<string, string> = { LEASE_MS: '4000', DATABASE_CONNECT_TIMEOUT_MS: '3000' };
 
 /**
  * Starts a server and waits until it is ready. It does not outlive the test's process.

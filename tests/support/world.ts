@@ -18,6 +18,11 @@ export type World = {
 /** Processes start in seconds, on a busy machine in more; nothing here waits longer than it must. */
 const TEST_LIMIT_MS = 120_000;
 
+/** The test's own look at a database, which waits for a busy machine as long as the test does. */
+export function observingPool(connectionString: string): Pool {
+  return createPool({ connectionString, max: 4, connectTimeoutMs: TEST_LIMIT_MS, applicationName: 'test' });
+}
+
 /**
  * Registers the hooks that make a world for each test, or one for the whole file, and end it with every server in it.
  * Where a test fails, what its servers wrote is shown.
@@ -31,7 +36,7 @@ export function useWorld(per: 'test' | 'file'): World {
 
   async function open(): Promise<void> {
     [database, target] = await Promise.all([createTestDatabase(), startTarget()]);
-    pool = createPool({ connectionString: database.connectionString, max: 4, applicationName: 'test' });
+    pool = observingPool(database.connectionString);
   }
 
   async function close(): Promise<void> {
