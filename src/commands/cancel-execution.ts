@@ -1,4 +1,5 @@
 import type { PoolClient } from 'pg';
+import type { RunEnd } from '../domain/dependency.ts';
 import { isFinished } from '../domain/execution.ts';
 import { decodePublicId, encodePublicId } from '../domain/public-id.ts';
 import { insertAuditEntry } from '../store/audit-log.ts';
@@ -10,6 +11,8 @@ import {
 } from '../store/cancelling.ts';
 import { appendEvents } from '../store/event-log.ts';
 import { appendLogLines } from '../store/execution-log-lines.ts';
+import { jobOfExecution } from '../store/job-of-execution.ts';
+import { lockJoinsBehind, type LockedJoin, recordEnds } from '../store/joins.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith, validationError } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';
@@ -39,6 +42,10 @@ export async function cancelExecution(
   if (uuid === null) return failWith(executionNotFound(id));
 
   const result = await commandTransaction(deps, async (tx) => {
+    const jobId = await jobOfExecution(tx, uuid);
+    if (jobId === null) return failWith(executionNotFound(id));
+    // Jobs before executions, as all do who lock both, though only some of the ends below concern them.
+    const joins = await lockJoinsBehind(tx, [jobId]);
     const execution = await lockCancellable(tx, uuid);
     if (execution === null) return failWith(executionNotFound(id));
     const { status } = execution;
@@ -47,7 +54,7 @@ export async function cancelExecution(
       return failWith({ kind: 'ConflictError', message, path: ['id'] });
     }
     if (status === 'RUNNING') await cancelRunning(tx, deps, by, execution, reason);
-    else if (status !== 'CANCELLED') await cancelNow(tx, deps, by, execution, reason);
+    else if (status !== 'CANCELLED') await cancelNow(tx, deps, by, { execution, joins, reason });
     return { ok: true as const, value: { executionId: uuid } };
   });
   if (result.ok) deps.wake('cancellations');
@@ -67,22 +74,29 @@ async function cancelRunning(
   await audit(tx, deps, by, execution, reason, now);
 }
 
+/** What was attempted before counts as a run that ended, for those that wait for one; what never started does not. */
 async function cancelNow(
   tx: PoolClient,
   deps: CommandDeps,
   by: Caller,
-  execution: CancellableExecution,
-  reason: string | null,
+  {
+    execution,
+    joins,
+    reason,
+  }: { execution: CancellableExecution; joins: LockedJoin[]; reason: string | null },
 ): Promise<void> {
+  const { id, jobId, wasStarted } = execution;
   const now = deps.clock.now();
-  const when = execution.wasStarted
+  const when = wasStarted
     ? 'Cancelled while it waited for its next attempt.'
     : 'Cancelled before it was started.';
   const message = reason === null ? when : `${when} Reason: ${reason}`;
-  const event = await cancelWaiting(tx, execution.id, { now, reason, message });
+  const cancelled = await cancelWaiting(tx, id, { now, reason, message });
+  const ends: RunEnd[] = wasStarted ? [{ executionId: id, jobId, status: 'CANCELLED', at: now }] : [];
+  const setOff = await recordEnds(tx, joins, ends, deps.newId);
   await audit(tx, deps, by, execution, reason, now);
-  await appendLogLines(tx, [{ executionId: execution.id, at: now, level: 'WARN', message }]);
-  await appendEvents(tx, [event]);
+  await appendLogLines(tx, [{ executionId: id, at: now, level: 'WARN', message }]);
+  await appendEvents(tx, [cancelled, ...setOff]);
 }
 
 async function audit(

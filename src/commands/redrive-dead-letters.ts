@@ -10,8 +10,8 @@ import { checkDeadLetters, type DeadLettersInput } from './dead-letter-selection
 
 /**
  * Runs failed executions again: one new execution per open dead letter, however many ask at once, with the job as it is
- * now and the body of the failed one. Dead letters that are not open any more, and those of deleted jobs, are passed
- * over.
+ * now and the body of the failed one. Where the job's executions may not overlap, they wait for their turn. Dead letters
+ * that are not open any more, and those of deleted jobs, are passed over.
  *
  * @returns ids (UUIDs) of the new executions, in the order of the failures
  */
@@ -44,8 +44,8 @@ async function redriveChunk(
   const isLocked = new Set(locked.map(({ id }) => id));
   const letters = found.filter(({ id }) => isLocked.has(id));
   const now = deps.clock.now();
-  const redrives = letters.map(({ id }) => ({ id: deps.newId(now), redriveOfId: id }));
-  const events = await insertRedrives(tx, redrives, now);
+  const redrives = letters.map(({ id, jobId }) => ({ id: deps.newId(now), jobId, redriveOfId: id }));
+  const events = await insertRedrives(tx, liveJobs, redrives, now);
   await insertAuditEntries(tx, auditPerJob(deps, by, 'REDRIVEN', letters, now));
   await appendEvents(tx, events);
   return redrives.map(({ id }) => id);

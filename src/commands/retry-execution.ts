@@ -3,6 +3,7 @@ import { decodePublicId, encodePublicId } from '../domain/public-id.ts';
 import { insertAuditEntry } from '../store/audit-log.ts';
 import { type DeadLetterState, lockDeadLetter } from '../store/dead-letters.ts';
 import { appendEvents } from '../store/event-log.ts';
+import { jobOfExecution } from '../store/job-of-execution.ts';
 import { holdExecution, insertRedrives, lockLiveJobs } from '../store/redriving.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandError, type CommandResult, failWith } from './command-result.ts';
@@ -30,10 +31,11 @@ export async function retryExecution(
   if (uuid === null) return failWith(executionNotFound(id));
 
   return commandTransaction(deps, async (tx) => {
-    const execution = await holdExecution(tx, uuid);
-    if (execution === null) return failWith(executionNotFound(id));
-    const { jobId, status } = execution;
+    const jobId = await jobOfExecution(tx, uuid);
+    if (jobId === null) return failWith(executionNotFound(id));
     const liveJobs = await lockLiveJobs(tx, [jobId]);
+    const status = await holdExecution(tx, uuid);
+    if (status === null) return failWith(executionNotFound(id));
     if (!liveJobs.has(jobId)) return failWith(conflict('The execution’s job was deleted.'));
     if (!isFinished(status)) {
       return failWith(conflict(`The execution is ${status}; only a finished one can be retried.`));
@@ -43,7 +45,7 @@ export async function retryExecution(
 
     const now = deps.clock.now();
     const executionId = deps.newId(now);
-    const events = await insertRedrives(tx, [{ id: executionId, redriveOfId: uuid }], now);
+    const events = await insertRedrives(tx, liveJobs, [{ id: executionId, jobId, redriveOfId: uuid }], now);
     await insertAuditEntry(tx, {
       id: deps.newId(now),
       at: now,

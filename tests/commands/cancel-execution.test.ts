@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { ExecutionStatus } from '../../src/domain/execution.ts';
 import { encodePublicId } from '../../src/domain/public-id.ts';
@@ -8,8 +9,10 @@ import {
   count,
   eventsOf,
   everythingOf,
+  executionsOf,
   insertExecution,
   insertJob,
+  insertRow,
   readExecution,
   RETRIES,
   type Row,
@@ -109,6 +112,46 @@ describe('an execution that waits', () => {
     expect(valueOf(await cancel(instance, id, 'Second'))).toEqual({ executionId: id });
     expect(await everythingOf(scene.pool, id)).toEqual(before);
     expect(await count(scene.pool, 'job_audit_log')).toBe(1);
+  });
+});
+
+describe('a job that waits for the end of another', () => {
+  async function dependentOf(upstream: string): Promise<string> {
+    const job = await insertJob(scene.pool);
+    await insertRow(scene.pool, 'job_dependencies', {
+      id: randomUUID(),
+      job_id: job,
+      depends_on_id: upstream,
+      condition: 'ON_COMPLETION',
+      created_at: START,
+    });
+    return job;
+  }
+
+  it('runs when a run that was attempted is cancelled, in the same transaction', async () => {
+    const upstream = await insertJob(scene.pool);
+    const dependent = await dependentOf(upstream);
+    const id = await insertExecution(scene.pool, upstream, 'RETRYING');
+    valueOf(await cancel(scene.instance(), id));
+    const [run] = await executionsOf(scene.pool, dependent);
+    expect(run).toMatchObject({ status: 'PENDING', trigger: 'DEPENDENCY' });
+    expect(
+      await count(scene.pool, 'job_execution_triggers WHERE execution_id = $1 AND triggered_by_id = $2', [
+        run?.['id'],
+        id,
+      ]),
+    ).toBe(1);
+    expect((await eventsOf(scene.pool)).map(({ kind, execution_id }) => [kind, execution_id])).toEqual([
+      ['EXECUTION_CANCELLED', id],
+      ['EXECUTION_PLANNED', run?.['id']],
+    ]);
+  });
+
+  it('does not run when one is cancelled that never started', async () => {
+    const upstream = await insertJob(scene.pool);
+    const dependent = await dependentOf(upstream);
+    valueOf(await cancel(scene.instance(), await insertExecution(scene.pool, upstream, 'PENDING')));
+    expect(await executionsOf(scene.pool, dependent)).toEqual([]);
   });
 });
 

@@ -9,6 +9,7 @@ import {
   insertExecution,
   insertJob,
   insertRow,
+  readRow,
   RETRIES,
   type Row,
 } from '../support/rows.ts';
@@ -75,6 +76,7 @@ describe('redriving dead letters', () => {
         redrive_of_id: failed,
         body_override: { again: true },
         priority: 7,
+        host: '127.0.0.1:9',
         max_attempts: 4,
         attempt_count: 0,
         lateness_ms: null,
@@ -117,6 +119,37 @@ describe('redriving dead letters', () => {
       },
     ]);
   });
+
+  it.each(['FORBID', 'QUEUE', 'REPLACE'])(
+    'drops none and cancels none where executions may not overlap (%s): they wait for their turn',
+    async (policy) => {
+      const instance = scene.instance();
+      const limited = await insertJob(scene.pool, { concurrency_policy: policy, max_concurrency: 2 });
+      const free = await insertJob(scene.pool);
+      const running = await insertExecution(scene.pool, limited, 'RUNNING');
+      await failures(limited, 3);
+      await failures(free, 3);
+      await redriven(instance, { where: {} });
+      const { rows } = await scene.pool.query<Row>(
+        `SELECT job_id, status, count(*)::int AS n FROM job_executions WHERE trigger = 'REDRIVE'
+         GROUP BY 1, 2 ORDER BY job_id = $1, status`,
+        [limited],
+      );
+      expect(rows).toEqual([
+        { job_id: free, status: 'PENDING', n: 3 },
+        { job_id: limited, status: 'PENDING', n: 1 },
+        { job_id: limited, status: 'BLOCKED', n: 2 },
+      ]);
+      expect(await readRow(scene.pool, 'job_executions', running)).toMatchObject({
+        cancel_requested_at: null,
+      });
+      expect((await eventsOf(scene.pool, limited)).map(({ kind, status }) => [kind, status])).toEqual([
+        ['EXECUTION_PLANNED', 'PENDING'],
+        ['EXECUTION_PLANNED', 'BLOCKED'],
+        ['EXECUTION_PLANNED', 'BLOCKED'],
+      ]);
+    },
+  );
 
   it('keeps what set the failed execution off', async () => {
     const upstream = await insertExecution(scene.pool, await insertJob(scene.pool), 'SUCCESS');

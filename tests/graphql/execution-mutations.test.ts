@@ -20,7 +20,7 @@ beforeEach(async () => {
 const NOW = new Date(START);
 const ERRORS = 'errors { __typename code message path ... on ValidationError { issues { path message } } }';
 const CANCEL = `mutation ($input: CancelExecutionInput!) {
-  cancelExecution(input: $input) { execution { id status finishedAt errorMessage logs { nodes { level message } } } ${ERRORS} }
+  cancelExecution(input: $input) { execution { id status finishedAt errorMessage cancelRequestedAt cancelReason logs { nodes { level message } } } ${ERRORS} }
 }`;
 const RETRY = `mutation ($input: RetryExecutionInput!) {
   retryExecution(input: $input) { execution { id status trigger scheduledAt } ${ERRORS} }
@@ -43,6 +43,8 @@ describe('cancelExecution', () => {
           status: 'CANCELLED',
           finishedAt: START,
           errorMessage: message,
+          cancelRequestedAt: START,
+          cancelReason: 'No longer needed',
           logs: { nodes: [{ level: 'WARN', message }] },
         },
         errors: [],
@@ -53,7 +55,10 @@ describe('cancelExecution', () => {
   it('tells of a running one that its end is still to come', async () => {
     const id = await insertExecution(api.pool, await insertJob(api.pool), 'RUNNING', { at: NOW });
     expect(await api.query(CANCEL, { input: { id: execId(id) } })).toMatchObject({
-      cancelExecution: { execution: { status: 'RUNNING', finishedAt: null }, errors: [] },
+      cancelExecution: {
+        execution: { status: 'RUNNING', finishedAt: null, cancelRequestedAt: START },
+        errors: [],
+      },
     });
   });
 
@@ -125,6 +130,9 @@ describe('retryExecution', () => {
         input,
       ),
     ).toEqual({ execution: { deadLetter: { redrivenAt: START, redriveExecution: { id } } } });
+    expect(
+      await api.query('query ($id: ID!) { execution(id: $id) { redriveOf { id status } } }', { id }),
+    ).toEqual({ execution: { redriveOf: { id: execId(failed), status: 'FAILED' } } });
   });
 });
 

@@ -38,7 +38,7 @@ builder.mutationFields((t) => ({
   redriveDeadLetters: t.field({
     type: RedrivePayload,
     description:
-      'Runs failed executions again: one new execution per open dead letter, trigger REDRIVE, however many ask at once. Those of deleted jobs are passed over. In transactions of 500: a call that breaks off is repeated to go on with the rest.',
+      'Runs failed executions again: one new execution per open dead letter, trigger REDRIVE, however many ask at once. Where the job’s executions may not overlap, they wait as BLOCKED for their turn. Those of deleted jobs are passed over. In transactions of 500: a call that breaks off is repeated to go on with the rest.',
     args: { input: t.arg({ type: RedriveDeadLettersInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, { commands, caller }) => {
       const result = await commands.redriveDeadLetters(caller, input);

@@ -105,6 +105,20 @@ export const Execution = builder.prismaNode('JobExecution', {
       },
       ExecutionLogConnection,
     ),
+    cancelRequestedAt: t.expose('cancelRequestedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description:
+        'When somebody asked for its cancellation. While it is still RUNNING, its call is about to be aborted.',
+    }),
+    cancelReason: t.exposeString('cancelReason', {
+      nullable: true,
+      description: 'Why its cancellation was asked for, in their words.',
+    }),
+    redriveOf: t.relation('redriveOf', {
+      nullable: true,
+      description: 'The execution that this one runs again; null unless its trigger is REDRIVE.',
+    }),
     instanceId: t.exposeString('claimedBy', {
       nullable: true,
       description: 'The instance that made the last attempt, or makes it now.',
