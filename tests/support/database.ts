@@ -5,7 +5,7 @@ import { inject } from 'vitest';
 export type TestDatabase = {
   connectionString: string;
   /** Removes it, with whatever connections are still open to it. */
-  drop(): Promise<void>;
+  drop: () => Promise<void>;
 };
 
 /**

@@ -15,13 +15,17 @@ export type UntilOptions = {
  *
  * @param condition asked again and again; anything truthy ends the wait, an error it throws fails it at once
  */
-export async function until<T>(condition: () => T | Promise<T>, options: UntilOptions = {}): Promise<NonNullable<T>> {
+export async function until<T>(
+  condition: () => T | Promise<T>,
+  options: UntilOptions = {},
+): Promise<NonNullable<T>> {
   const { timeoutMs = 10_000, what = condition.toString() } = options;
   const since = performance.now();
   for (;;) {
     const result = await condition();
     if (result) return result;
-    if (performance.now() - since > timeoutMs) throw new Error(`Waited ${timeoutMs} ms in vain until: ${what}`);
+    if (performance.now() - since > timeoutMs)
+      throw new Error(`Waited ${timeoutMs} ms in vain until: ${what}`);
     await delay(POLL_MS);
   }
 }
