@@ -69,8 +69,15 @@ export function followEvents({ url, after, dropAfter = [] }: FollowOptions): Eve
   const troubles: unknown[] = [];
   let socket: WebSocket | undefined;
   let connections = 0;
+  /** Over this connection. */
   let received = 0;
+  let isDropped = false;
   let stopped = false;
+
+  function drop(): void {
+    isDropped = true;
+    socket?.terminate();
+  }
 
   function take(item: FeedItem | Gap): void {
     if (item.__typename === 'FeedGap') {
@@ -79,7 +86,7 @@ export function followEvents({ url, after, dropAfter = [] }: FollowOptions): Eve
     }
     events.push(item);
     received += 1;
-    if (received === dropAfter[connections - 1]) socket?.terminate();
+    if (received === dropAfter[connections - 1]) drop();
   }
 
   /** Resolves when the subscription is over, however that came. */
@@ -96,16 +103,19 @@ export function followEvents({ url, after, dropAfter = [] }: FollowOptions): Eve
     });
     connections += 1;
     received = 0;
+    isDropped = false;
     return new Promise((resolve) => {
       client.subscribe<{ executionEvents: FeedItem | Gap }>(
         { query: EXECUTION_EVENTS, variables: { after: events.at(-1)?.cursor ?? after } },
         {
           next: ({ data, errors }) => {
+            // What had arrived when the socket was cut, nobody has seen.
+            if (isDropped) return;
             if (data) take(data.executionEvents);
             else {
               // Its event is not lost: it comes again behind the last cursor.
               troubles.push(errors);
-              socket?.terminate();
+              drop();
             }
           },
           // A socket's end comes as an event, what the server refuses as a list.
@@ -129,7 +139,7 @@ export function followEvents({ url, after, dropAfter = [] }: FollowOptions): Eve
   const following = follow();
   onTestFinished(async () => {
     stopped = true;
-    socket?.terminate();
+    drop();
     await following;
   });
   return {
@@ -137,7 +147,7 @@ export function followEvents({ url, after, dropAfter = [] }: FollowOptions): Eve
     positions: () => events.map(({ cursor }) => decodeCursor(cursor)?.position ?? -1n),
     troubles,
     connections: () => connections,
-    dropSocket: () => socket?.terminate(),
+    dropSocket: drop,
   };
 }
 
