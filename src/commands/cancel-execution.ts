@@ -11,7 +11,6 @@ import {
 } from '../store/cancelling.ts';
 import { appendEvents } from '../store/event-log.ts';
 import { appendLogLines } from '../store/execution-log-lines.ts';
-import { jobOfExecution } from '../store/job-of-execution.ts';
 import { lockJoinsBehind, type LockedJoin, recordEnds } from '../store/joins.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith, validationError } from './command-result.ts';
@@ -42,10 +41,8 @@ export async function cancelExecution(
   if (uuid === null) return failWith(executionNotFound(id));
 
   const result = await commandTransaction(deps, async (tx) => {
-    const jobId = await jobOfExecution(tx, uuid);
-    if (jobId === null) return failWith(executionNotFound(id));
     // Jobs before executions, as all do who lock both, though only some of the ends below concern them.
-    const joins = await lockJoinsBehind(tx, [jobId]);
+    const joins = await lockJoinsBehind(tx, [uuid]);
     const execution = await lockCancellable(tx, uuid);
     if (execution === null) return failWith(executionNotFound(id));
     const { status } = execution;

@@ -1,49 +1,65 @@
+import { type ConcurrencyRule, isLimited } from '../domain/concurrency.ts';
 import {
   decideJoins,
-  type JoinDecision,
   type JoinedRun,
   type JoinEdge,
   type JoinJob,
   type RunEnd,
 } from '../domain/dependency.ts';
+import { type Admitted, admitExecution } from './admission.ts';
 import type { NewEvent } from './event-log.ts';
 import type { Queryable } from './sql.ts';
 import { toJsonb } from './sql.ts';
 
 /** A job without slots that waits for others, locked, with what its executions take from it. */
-export interface LockedJoin extends JoinJob {
+export interface LockedJoin extends JoinJob, ConcurrencyRule {
   priority: number;
   maxRetries: number | null;
 }
 
 const LOCK_JOINS = `
--- lock the jobs that run by the end of executions of any of the jobs $1: two upstreams of one join that end at the
--- same moment decide one after the other, and the second sees what the first has marked.
+-- lock the jobs that run by the end of any of the executions $1: two upstreams of one join that end at the same moment
+-- decide one after the other, and the second sees what the first has marked.
 -- Before any execution is locked, as all do who lock both, and in the order of ids; NO KEY UPDATE, not UPDATE: settling
 -- inserts rows that refer to these jobs and checks them while it holds the event log's lock.
-SELECT j.id, j.status, j.start_at AS "startAt", j.end_at AS "endAt", j.priority, j.max_retries AS "maxRetries"
+SELECT j.id, j.status, j.start_at AS "startAt", j.end_at AS "endAt", j.priority, j.max_retries AS "maxRetries",
+  j.concurrency_policy AS "concurrencyPolicy", j.max_concurrency AS "maxConcurrency"
 FROM jobs AS j
-WHERE j.id IN (SELECT job_id FROM job_dependencies WHERE depends_on_id = ANY($1::uuid[]))
+WHERE j.id IN (SELECT d.job_id FROM job_executions AS e JOIN job_dependencies AS d ON d.depends_on_id = e.job_id
+               WHERE e.id = ANY($1::uuid[]))
   AND j.schedule IS NULL AND j.run_at IS NULL
 ORDER BY j.id
+FOR NO KEY UPDATE OF j`;
+
+const LOCK_REPLACEABLE = `
+-- lock the executions $1 together with those that a run of the jobs $2 may cancel to take their place, all in the order
+-- of ids: locked in two turns, they would meet others who lock several (a lease keeper, say) in a circle.
+SELECT FROM job_executions
+WHERE id = ANY($1::uuid[])
+  OR job_id = ANY($2::uuid[]) AND status IN ('PENDING', 'BLOCKED', 'RUNNING', 'RETRYING')
+ORDER BY id
 FOR NO KEY UPDATE`;
 
 /**
- * Locks the joins behind some upstream jobs. Must come before the transaction locks any execution.
+ * Locks the joins behind executions that are about to end. Must come before the transaction locks anything else.
  *
  * A job that comes to wait for one of them after this is not among those locked: what ends now ended before.
  */
-export async function lockJoinsBehind(
-  tx: Queryable,
-  upstreamJobIds: readonly string[],
-): Promise<LockedJoin[]> {
-  if (upstreamJobIds.length === 0) return [];
-  const { rows } = await tx.query<LockedJoin & Record<string, unknown>>({
+export async function lockJoinsBehind(tx: Queryable, executionIds: readonly string[]): Promise<LockedJoin[]> {
+  const { rows: joins } = await tx.query<LockedJoin & Record<string, unknown>>({
     name: 'lock-joins',
     text: LOCK_JOINS,
-    values: [upstreamJobIds],
+    values: [executionIds],
   });
-  return rows;
+  const replacing = joins.filter(({ concurrencyPolicy }) => concurrencyPolicy === 'REPLACE');
+  if (replacing.length > 0) {
+    await tx.query({
+      name: 'lock-replaceable',
+      text: LOCK_REPLACEABLE,
+      values: [executionIds, replacing.map(({ id }) => id)],
+    });
+  }
+  return joins;
 }
 
 const READ_EDGES = `
@@ -52,38 +68,43 @@ SELECT id, job_id AS "jobId", depends_on_id AS "dependsOnId", condition, satisfi
 FROM job_dependencies WHERE job_id = ANY($1::uuid[])
 ORDER BY job_id, created_at, id`;
 
-const RECORD_JOINS = `
--- record joins: mark the edges and insert the runs with what set them off. Edges are written only by whoever holds
--- their job's lock, so none of these rows is waited for.
-WITH marked AS (
-  UPDATE job_dependencies AS d SET satisfied_by_execution_id = m."satisfiedBy", satisfied_at = m."satisfiedAt"
-  FROM jsonb_to_recordset($1::jsonb) AS m(id uuid, "satisfiedBy" uuid, "satisfiedAt" timestamptz)
-  WHERE d.id = m.id
-), upstream AS MATERIALIZED (
+const MARK_EDGES = `
+-- mark edges as satisfied or used. They are written only by whoever holds their job's lock, so none is waited for.
+UPDATE job_dependencies AS d SET satisfied_by_execution_id = m."satisfiedBy", satisfied_at = m."satisfiedAt"
+FROM jsonb_to_recordset($1::jsonb) AS m(id uuid, "satisfiedBy" uuid, "satisfiedAt" timestamptz)
+WHERE d.id = m.id`;
+
+const INSERT_RUNS = `
+-- insert runs of joins, with what set them off.
+WITH upstream AS MATERIALIZED (
   -- An earlier satisfaction may have been pruned since; what is still there is kept from going before the commit.
   SELECT e.id FROM job_executions AS e
-  WHERE e.id IN (SELECT t."triggeredById" FROM jsonb_to_recordset($3::jsonb) AS t("triggeredById" uuid))
+  WHERE e.id IN (SELECT t."triggeredById" FROM jsonb_to_recordset($2::jsonb) AS t("triggeredById" uuid))
   ORDER BY e.id
   FOR KEY SHARE
 ), planned AS (
-  INSERT INTO job_executions (id, job_id, status, trigger, created_at, available_at, priority, max_attempts)
-  SELECT r.id, r."jobId", r.status, 'DEPENDENCY', r.at, r.at, r.priority, r."maxAttempts"
-  FROM jsonb_to_recordset($2::jsonb) AS r(id uuid, "jobId" uuid, status execution_status, at timestamptz, priority int,
-    "maxAttempts" int)
+  INSERT INTO job_executions (id, job_id, status, trigger, created_at, available_at, finished_at, priority, host,
+    max_attempts, skip_reason, error_message)
+  SELECT r.id, r."jobId", r.status, 'DEPENDENCY', r.at, r.at, CASE WHEN r.status = 'SKIPPED' THEN r.at END, r.priority,
+    (SELECT host_of(api) FROM jobs WHERE id = r."jobId"), r."maxAttempts",
+    CASE WHEN r.status = 'SKIPPED' THEN 'OVERLAP'::skip_reason END, r."errorMessage"
+  FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, "jobId" uuid, status execution_status, at timestamptz, priority int,
+    "maxAttempts" int, "errorMessage" text)
 )
 INSERT INTO job_execution_triggers (execution_id, triggered_by_id)
 SELECT t."executionId", t."triggeredById"
-FROM jsonb_to_recordset($3::jsonb) AS t("executionId" uuid, "triggeredById" uuid)
+FROM jsonb_to_recordset($2::jsonb) AS t("executionId" uuid, "triggeredById" uuid)
 JOIN upstream ON upstream.id = t."triggeredById"`;
 
 /**
- * Records what ends of runs mean for the joins behind them: edges satisfied and used, runs inserted.
+ * Records what ends of runs mean for the joins behind them: edges satisfied and used, runs inserted, beside others of
+ * their job as its concurrency policy allows.
  *
  * To be called in the transaction that records the ends, behind {@link lockJoinsBehind} and before the event log's lock
  * is taken; only by whoever holds the rows of the ended executions.
  *
  * @param newId draws the id of a run
- * @returns the events to append, in the order of the runs; where there are some, workers are to be woken
+ * @returns the events to append; where there are some, workers are to be woken
  */
 export async function recordEnds(
   tx: Queryable,
@@ -97,51 +118,71 @@ export async function recordEnds(
     text: READ_EDGES,
     values: [joins.map(({ id }) => id)],
   });
-  const decision = decideJoins(joins, edges, ends);
-  if (decision.marks.length === 0) return [];
-  return recordJoins(tx, joins, decision, newId);
+  const { marks, runs } = decideJoins(joins, edges, ends);
+  if (marks.length > 0) await tx.query({ name: 'mark-edges', text: MARK_EDGES, values: [toJsonb(marks)] });
+
+  const byId = new Map(joins.map((join) => [join.id, join]));
+  const planned = runs.map((run) => plannedRun(run, byId, newId));
+  const free = planned.filter(({ join }) => !isLimited(join));
+  await insertRuns(tx, free);
+  const events = free.map(eventOf);
+  // One after the other, each beside those before it.
+  for (const run of planned.filter(({ join }) => isLimited(join))) {
+    const { events: replaced, ...admitted } = await admitExecution(tx, run.join, run.at);
+    const admittedRun = { ...run, ...admitted };
+    await insertRuns(tx, [admittedRun]);
+    events.push(...replaced, eventOf(admittedRun));
+  }
+  return events;
 }
 
-async function recordJoins(
-  tx: Queryable,
-  joins: readonly LockedJoin[],
-  { marks, runs }: JoinDecision,
+/** A run on its way into the table. */
+interface PlannedRun extends JoinedRun, Omit<Admitted, 'events'> {
+  id: string;
+  join: LockedJoin;
+}
+
+function plannedRun(
+  run: JoinedRun,
+  joins: ReadonlyMap<string, LockedJoin>,
   newId: (now: Date) => string,
-): Promise<NewEvent[]> {
-  const executions = runs.map((run) => executionOf(run, joins, newId));
-  const triggers = executions.flatMap(({ id, triggeredBy }) =>
+): PlannedRun {
+  const join = joins.get(run.jobId);
+  if (!join) throw new Error('A run was decided for a job that is not locked');
+  return { ...run, join, id: newId(run.at), status: 'PENDING', errorMessage: null };
+}
+
+async function insertRuns(tx: Queryable, runs: readonly PlannedRun[]): Promise<void> {
+  if (runs.length === 0) return;
+  const executions = runs.map(({ id, jobId, status, at, errorMessage, join: { priority, maxRetries } }) => ({
+    id,
+    jobId,
+    status,
+    at,
+    errorMessage,
+    priority,
+    maxAttempts: 1 + (maxRetries ?? 0),
+  }));
+  const triggers = runs.flatMap(({ id, triggeredBy }) =>
     triggeredBy.map((triggeredById) => ({ executionId: id, triggeredById })),
   );
   await tx.query({
-    name: 'record-joins',
-    text: RECORD_JOINS,
-    values: [toJsonb(marks), toJsonb(executions), toJsonb(triggers)],
+    name: 'insert-joined-runs',
+    text: INSERT_RUNS,
+    values: [toJsonb(executions), toJsonb(triggers)],
   });
-  return executions.map(({ id, jobId, status, at }) => ({
+}
+
+function eventOf({ id, jobId, status, at, errorMessage }: PlannedRun): NewEvent {
+  return {
     at,
-    kind: 'EXECUTION_PLANNED',
+    kind: status === 'SKIPPED' ? 'EXECUTION_SKIPPED' : 'EXECUTION_PLANNED',
     jobId,
     executionId: id,
     status,
     trigger: 'DEPENDENCY',
     createdAt: at,
-  }));
-}
-
-interface NewJoinedExecution extends JoinedRun {
-  id: string;
-  status: 'PENDING';
-  priority: number;
-  maxAttempts: number;
-}
-
-function executionOf(
-  run: JoinedRun,
-  joins: readonly LockedJoin[],
-  newId: (now: Date) => string,
-): NewJoinedExecution {
-  const job = joins.find(({ id }) => id === run.jobId);
-  if (!job) throw new Error('A run was decided for a job that is not locked');
-  const { priority, maxRetries } = job;
-  return { ...run, id: newId(run.at), status: 'PENDING', priority, maxAttempts: 1 + (maxRetries ?? 0) };
+    finishedAt: status === 'SKIPPED' ? at : null,
+    errorMessage,
+  };
 }

@@ -3,7 +3,6 @@ import type { RunEnd } from '../domain/dependency.ts';
 import { appendEvents } from './event-log.ts';
 import { lockJoinsBehind, recordEnds } from './joins.ts';
 import { lockHeld, settleLocked, type Settlement } from './settling.ts';
-import type { Queryable } from './sql.ts';
 import { inTransaction } from './sql.ts';
 
 /** What came of settlements whose executions others wait for. */
@@ -28,7 +27,10 @@ export async function settleUpstream(
   newId: (now: Date) => string,
 ): Promise<UpstreamSettled> {
   return inTransaction(pool, async (tx) => {
-    const joins = await lockJoinsBehind(tx, await jobIdsOf(tx, settlements));
+    const joins = await lockJoinsBehind(
+      tx,
+      settlements.map(({ executionId }) => executionId),
+    );
     const held = await lockHeld(tx, settlements);
     const ends = held.flatMap(({ executionId, jobId, endStatus, at }): RunEnd[] =>
       endStatus === null ? [] : [{ executionId, jobId, status: endStatus, at }],
@@ -38,14 +40,4 @@ export async function settleUpstream(
     await appendEvents(tx, events);
     return { written, planned: events.length };
   });
-}
-
-/** The jobs of executions, without a lock: an execution never changes its job. */
-async function jobIdsOf(tx: Queryable, settlements: readonly Settlement[]): Promise<string[]> {
-  const { rows } = await tx.query<{ jobId: string }>({
-    name: 'jobs-of-executions',
-    text: 'SELECT DISTINCT job_id AS "jobId" FROM job_executions WHERE id = ANY($1::uuid[])',
-    values: [settlements.map(({ executionId }) => executionId)],
-  });
-  return rows.map(({ jobId }) => jobId);
 }

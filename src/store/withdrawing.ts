@@ -4,9 +4,9 @@ import type { Queryable } from './sql.ts';
 
 /** Which waiting executions a change of their job takes back. */
 export type Withdrawal =
-  /** What a schedule planned and nobody has started: the job was paused. */
+  /** What slots or dependencies have planned and nobody has started: the job was paused. */
   | { scope: 'planned' }
-  /** The same, as far as its slot is still to come: the schedule was changed. */
+  /** Of that, what has a slot still to come: the schedule was changed. */
   | { scope: 'plannedAhead' }
   /** Everything that waits, whatever made it: the job was deleted. */
   | { scope: 'waiting' };
@@ -26,7 +26,8 @@ interface WithdrawnRow {
   instanceId: string | null;
 }
 
-const NEVER_STARTED = `status = 'PENDING' AND started_at IS NULL AND trigger IN ('SCHEDULE', 'CATCH_UP')`;
+const NEVER_STARTED = `status IN ('PENDING', 'BLOCKED') AND started_at IS NULL
+    AND trigger IN ('SCHEDULE', 'CATCH_UP', 'DEPENDENCY')`;
 const SCOPES: Record<Withdrawal['scope'], string> = {
   planned: NEVER_STARTED,
   plannedAhead: `${NEVER_STARTED} AND scheduled_at > $2`,

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { encodePublicId } from '../../src/domain/public-id.ts';
 import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
+import { extendLeases } from '../../src/store/leases.ts';
 import { settle, type Settlement } from '../../src/store/settling.ts';
 import { settleUpstream } from '../../src/store/settling-upstream.ts';
 import { insertDependency, satisfactionsOf, triggersOf } from '../support/dependencies.ts';
 import { CALLER, LEASE_MS, reference, type TestInstance, trigger } from '../support/instance.ts';
-import { START } from '../support/manual-clock.ts';
+import { plus, START } from '../support/manual-clock.ts';
 import {
   count,
   eventsOf,
@@ -170,6 +172,40 @@ describe('a job without slots', () => {
     expect(await executionsOf(scene.pool, b)).toHaveLength(1);
   });
 
+  it('is taken back when it is paused before it was started', async () => {
+    const instance = scene.instance();
+    const [a = '', b = ''] = await insertJobs('ab');
+    await insertDependency(scene.pool, b, a);
+    await trigger(instance, { id: a });
+    await instance.work();
+    await instance.commands.pauseJob(CALLER, reference({ id: b }));
+    expect(await executionsOf(scene.pool, b)).toMatchObject([{ status: 'CANCELLED', trigger: 'DEPENDENCY' }]);
+  });
+
+  it('runs when what it waits for is cancelled between two attempts, but not before the first', async () => {
+    const instance = scene.instance();
+    const [a = ''] = await insertJobs('a', RETRIES);
+    const [b = ''] = await insertJobs('b');
+    await insertDependency(scene.pool, b, a, 'ON_COMPLETION');
+    const cancel = (id: string) =>
+      instance.commands.cancelExecution(CALLER, { id: encodePublicId('Execution', id) });
+    await cancel(await trigger(instance, { id: a }));
+    expect(await executionsOf(scene.pool, b)).toEqual([]);
+
+    scene.target.script('/a', 503);
+    const retrying = await trigger(instance, { id: a });
+    await instance.work();
+    instance.wakeUps.woken.length = 0;
+    await cancel(retrying);
+    const [downstream] = await executionsOf(scene.pool, b);
+    expect(await triggersOf(scene.pool, downstream?.['id'] as string)).toEqual([retrying]);
+    expect(instance.wakeUps.woken).toContain('executions');
+    expect((await eventsOf(scene.pool)).slice(-2)).toMatchObject([
+      { kind: 'EXECUTION_CANCELLED', job_id: a },
+      { kind: 'EXECUTION_PLANNED', job_id: b },
+    ]);
+  });
+
   it('runs though what satisfied one of its edges was pruned since', async () => {
     const instance = scene.instance();
     const [a = '', b = '', c = ''] = await insertJobs('abc');
@@ -192,6 +228,72 @@ describe('a job without slots', () => {
     gate.open();
     await instance.worker.drained();
     expect(await executionsOf(scene.pool, b)).toHaveLength(1);
+  });
+});
+
+describe('runs that would overlap', () => {
+  it('are skipped under FORBID, each beside those before it', async () => {
+    const instance = scene.instance();
+    const [a = ''] = await insertJobs('a');
+    const [b = ''] = await insertJobs('b', { concurrency_policy: 'FORBID' });
+    await insertDependency(scene.pool, b, a);
+    const ids = await insertRunning(scene.pool, a, 3);
+    await settleUpstream(scene.pool, ids.map(succeeded), newUuidV7);
+    const runs = await executionsOf(scene.pool, b);
+    const statuses = runs.map((row) => [row['status'], row['skip_reason']]);
+    expect(statuses.sort()).toEqual([
+      ['PENDING', null],
+      ['SKIPPED', 'OVERLAP'],
+      ['SKIPPED', 'OVERLAP'],
+    ]);
+    const told = await eventsOf(scene.pool, b);
+    expect(told.map((event) => event['kind']).sort()).toEqual([
+      'EXECUTION_PLANNED',
+      'EXECUTION_SKIPPED',
+      'EXECUTION_SKIPPED',
+    ]);
+    expect(await count(scene.pool, 'job_execution_triggers')).toBe(3);
+    scene.clock.advance(1_000);
+    await instance.work();
+    await run(instance, a);
+    expect(scene.target.callsTo('/b')).toHaveLength(2);
+  });
+
+  it('wait for each other under QUEUE', async () => {
+    const instance = scene.instance();
+    const [a = ''] = await insertJobs('a');
+    const [b = ''] = await insertJobs('b', { concurrency_policy: 'QUEUE' });
+    await insertDependency(scene.pool, b, a);
+    const ids = await insertRunning(scene.pool, a, 3);
+    await settleUpstream(scene.pool, ids.map(succeeded), newUuidV7);
+    expect(await count(scene.pool, `job_executions WHERE status = 'BLOCKED'`)).toBe(2);
+    scene.clock.advance(1_000);
+    for (let done = 1; done <= 3; done += 1) {
+      await instance.work();
+      await instance.unblocker.runOnce();
+      expect(scene.target.callsTo('/b')).toHaveLength(done);
+    }
+  });
+
+  it('take the place of those under way under REPLACE, whoever extends their leases meanwhile', async () => {
+    const [a = ''] = await insertJobs('a');
+    const [b = ''] = await insertJobs('b', { concurrency_policy: 'REPLACE' });
+    await insertDependency(scene.pool, b, a);
+    for (let round = 0; round < 25; round += 1) {
+      const upstream = await insertRunning(scene.pool, a, 3);
+      const replaced = await insertRunning(scene.pool, b, 3);
+      const held = [...upstream, ...replaced].map((executionId) => ({ executionId, claimSeq: 1 }));
+      await Promise.all([
+        settleUpstream(scene.pool, upstream.map(succeeded), newUuidV7),
+        extendLeases(scene.pool, held, plus(START, LEASE_MS)),
+      ]);
+      expect(
+        await count(scene.pool, 'job_executions WHERE id = ANY($1) AND cancel_requested_at IS NOT NULL', [
+          replaced,
+        ]),
+      ).toBe(3);
+    }
+    expect(await count(scene.pool, `job_executions WHERE status = 'BLOCKED' AND job_id = $1`, [b])).toBe(1);
   });
 });
 
