@@ -22,6 +22,8 @@ export interface DueJob extends SlotFacts, ConcurrencyRule {
   nextRunAt: Date;
   /** Slots from `nextRunAt` on that somebody left out; their executions are recorded already. */
   leftOut: readonly Date[];
+  /** It fires only where the latest runs of other jobs ended as it asks. */
+  hasDependencies: boolean;
 }
 
 /** An execution that a plan creates: PENDING from `availableAt` on, BLOCKED, or SKIPPED with its reason. */
@@ -36,7 +38,7 @@ export interface PlannedExecution {
   maxAttempts: number;
   /** Slots that this row stands for. */
   slotCount: number;
-  skipReason: 'MISFIRE' | 'OVERLAP' | null;
+  skipReason: 'MISFIRE' | 'OVERLAP' | 'DEPENDENCY_NOT_MET' | null;
   errorMessage: string | null;
 }
 
@@ -59,8 +61,9 @@ export interface JobPlan {
  * decided here, never a time counted from now, so that nothing is lost or doubled however late this is called.
  *
  * @param load the job's unfinished executions; asked for limited jobs only
+ * @param unmet why what it depends on keeps it from firing now; null where nothing does
  */
-export function planJob(job: DueJob, load: ConcurrencyLoad, now: Date): JobPlan {
+export function planJob(job: DueJob, load: ConcurrencyLoad, unmet: string | null, now: Date): JobPlan {
   const rule = slotRuleOf(job);
   if (rule === null) {
     return {
@@ -75,7 +78,7 @@ export function planJob(job: DueJob, load: ConcurrencyLoad, now: Date): JobPlan 
     now,
   );
   const nextRunAt = nextRunAfter(job, due.plannedUntil, leftOut);
-  const admitted = admitRuns(job, load, due.runs);
+  const admitted = unmet === null ? admitRuns(job, load, due.runs) : holdBack(job, due.runs, unmet);
   return {
     executions: due.skipped ? [skipOf(job, due.skipped, due), ...admitted.executions] : admitted.executions,
     move: { id: job.id, nextRunAt, status: nextRunAt === null ? 'COMPLETED' : 'ACTIVE' },
@@ -83,12 +86,29 @@ export function planJob(job: DueJob, load: ConcurrencyLoad, now: Date): JobPlan 
   };
 }
 
+type Decided = Pick<JobPlan, 'executions' | 'replacesUnfinished'>;
+
+/** Skips the runs, in one row for all of them: after an outage there may be many. */
+function holdBack(job: DueJob, runs: readonly DueRun[], unmet: string): Decided {
+  const [first] = runs;
+  const last = runs.at(-1);
+  if (!first || !last) return { executions: [], replacesUnfinished: false };
+  const slotCount = runs.reduce((count, { standsFor }) => count + standsFor, 0);
+  const range = `${first.scheduledAt.toISOString()} to ${last.scheduledAt.toISOString()}`;
+  const skipped: PlannedExecution = {
+    ...rowOf(job, first.scheduledAt),
+    status: 'SKIPPED',
+    trigger: first.trigger,
+    availableAt: first.scheduledAt,
+    slotCount,
+    skipReason: 'DEPENDENCY_NOT_MET',
+    errorMessage: runs.length === 1 ? unmet : `${unmet} This stands for ${slotCount} slots, ${range}.`,
+  };
+  return { executions: [skipped], replacesUnfinished: false };
+}
+
 /** Admits the runs one after the other, each beside those before it. */
-function admitRuns(
-  job: DueJob,
-  load: ConcurrencyLoad,
-  runs: readonly DueRun[],
-): Pick<JobPlan, 'executions' | 'replacesUnfinished'> {
+function admitRuns(job: DueJob, load: ConcurrencyLoad, runs: readonly DueRun[]): Decided {
   // Under REPLACE only the newest of several due runs survives: each would cancel the one before it at once.
   const newest = job.concurrencyPolicy === 'REPLACE' ? runs.at(-1) : undefined;
   let { waiting, blocked } = load;

@@ -5,6 +5,7 @@ import { planJob, type DueJob, type JobPlan } from '../domain/plan.ts';
 import { encodePublicId } from '../domain/public-id.ts';
 import { createLogger } from '../logging/logger.ts';
 import { readLoads } from '../store/concurrency.ts';
+import { readUnmetDependencies } from '../store/dependency-gates.ts';
 import { appendEvents, type NewEvent } from '../store/event-log.ts';
 import { lockDueJobs, nextDueAt, recordPlan } from '../store/planning.ts';
 import { inTransaction } from '../store/sql.ts';
@@ -64,7 +65,7 @@ export function createPlanner(options: PlannerOptions): Loop {
     return inTransaction(pool, async (tx) => {
       const jobs = await lockDueJobs(tx, now, BATCH_JOBS);
       if (jobs.length === 0) return { executions: 0, isAnythingBlocked: false, isMoreDue: false };
-      const plans = planSome(jobs, await readLimitedLoads(tx, jobs), now);
+      const plans = planSome(jobs, await readFacts(tx, jobs), now);
       const cancelled = await cancelReplaced(tx, plans, now);
       const executions = await recordPlan(tx, {
         executions: plans.flatMap((plan) => plan.executions),
@@ -92,12 +93,19 @@ export function createPlanner(options: PlannerOptions): Loop {
   return createLoop({ name: 'planner', step, onError });
 }
 
-/** The loads of the jobs whose executions may not overlap at will; for all others they do not matter. */
-function readLimitedLoads(tx: PoolClient, jobs: readonly DueJob[]): Promise<Map<string, ConcurrencyLoad>> {
-  return readLoads(
-    tx,
-    jobs.filter(isLimited).map((job) => job.id),
-  );
+/** What of other executions the plans of a batch depend on, by the jobs' ids. */
+interface Facts {
+  /** Of the jobs whose executions may not overlap at will; for all others they do not matter. */
+  loads: ReadonlyMap<string, ConcurrencyLoad>;
+  /** Why jobs may not fire now. */
+  unmet: ReadonlyMap<string, string>;
+}
+
+async function readFacts(tx: PoolClient, jobs: readonly DueJob[]): Promise<Facts> {
+  const idsOf = (chosen: readonly DueJob[]) => chosen.map((job) => job.id);
+  const loads = await readLoads(tx, idsOf(jobs.filter(isLimited)));
+  const unmet = await readUnmetDependencies(tx, idsOf(jobs.filter((job) => job.hasDependencies)));
+  return { loads, unmet };
 }
 
 /** Cancels what a new execution takes the place of; answers the events, to be appended behind the plan's own. */
@@ -112,16 +120,12 @@ async function cancelReplaced(tx: PoolClient, plans: readonly JobPlan[], now: Da
 }
 
 /** Plans jobs in their order until the batch has its fill; those left over stay due. */
-function planSome(
-  jobs: readonly DueJob[],
-  loads: ReadonlyMap<string, ConcurrencyLoad>,
-  now: Date,
-): JobPlan[] {
+function planSome(jobs: readonly DueJob[], facts: Facts, now: Date): JobPlan[] {
   const plans: JobPlan[] = [];
   let slots = 0;
   for (const job of jobs) {
     if (slots >= BATCH_SLOTS) break;
-    const plan = planOrSetAside(job, loads.get(job.id) ?? NO_LOAD, now);
+    const plan = planOrSetAside(job, facts, now);
     plans.push(plan);
     for (const { slotCount } of plan.executions) slots += slotCount;
   }
@@ -129,9 +133,9 @@ function planSome(
 }
 
 /** One job that cannot be planned, say because its row was edited by hand, must not stop all others for ever. */
-function planOrSetAside(job: DueJob, load: ConcurrencyLoad, now: Date): JobPlan {
+function planOrSetAside(job: DueJob, { loads, unmet }: Facts, now: Date): JobPlan {
   try {
-    return planJob(job, load, now);
+    return planJob(job, loads.get(job.id) ?? NO_LOAD, unmet.get(job.id) ?? null, now);
   } catch (error) {
     logger.error('A job cannot be planned and has no next run now; change its schedule', {
       jobId: encodePublicId('Job', job.id),

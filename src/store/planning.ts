@@ -15,7 +15,8 @@ SELECT id, schedule, timezone, run_at AS "runAt", start_at AS "startAt", end_at 
   concurrency_policy AS "concurrencyPolicy", max_concurrency AS "maxConcurrency", max_retries AS "maxRetries",
   next_run_at AS "nextRunAt",
   ARRAY(SELECT e.scheduled_at FROM job_executions AS e
-    WHERE e.job_id = jobs.id AND e.skip_reason = 'OPERATOR' AND e.scheduled_at >= jobs.next_run_at) AS "leftOut"
+    WHERE e.job_id = jobs.id AND e.skip_reason = 'OPERATOR' AND e.scheduled_at >= jobs.next_run_at) AS "leftOut",
+  EXISTS (SELECT FROM job_dependencies WHERE job_id = jobs.id) AS "hasDependencies"
 FROM jobs
 WHERE next_run_at <= $1
 ORDER BY next_run_at

@@ -1,0 +1,42 @@
+import { type GateEdge, unmetDependency } from '../domain/dependency.ts';
+import type { Queryable } from './sql.ts';
+
+const READ_GATES = `
+-- what jobs with slots wait for, and how the latest run of each of those ended: one look into an index per edge.
+-- A run, not an execution: what was skipped, or cancelled before it was started, says nothing.
+SELECT d.job_id AS "jobId", d.depends_on_id AS "dependsOnId", d.condition, u.name AS "dependsOnName",
+  latest.status AS "latestEnd"
+FROM job_dependencies AS d
+JOIN jobs AS u ON u.id = d.depends_on_id
+LEFT JOIN LATERAL (
+  SELECT e.status FROM job_executions AS e
+  WHERE e.job_id = d.depends_on_id AND e.started_at IS NOT NULL AND e.finished_at IS NOT NULL
+  ORDER BY e.finished_at DESC, e.id DESC LIMIT 1
+) AS latest ON true
+WHERE d.job_id = ANY($1::uuid[])
+ORDER BY d.created_at, d.id`;
+
+/**
+ * Why jobs with slots may not fire now, by their ids: a sentence for each; a job that may is missing.
+ *
+ * @param jobIds jobs that the transaction holds locked, so that their edges stay as they are
+ */
+export async function readUnmetDependencies(
+  tx: Queryable,
+  jobIds: readonly string[],
+): Promise<Map<string, string>> {
+  const unmet = new Map<string, string>();
+  if (jobIds.length === 0) return unmet;
+  const { rows } = await tx.query<GateEdge & Record<string, unknown>>({
+    name: 'read-gates',
+    text: READ_GATES,
+    values: [jobIds],
+  });
+  const gates = new Map<string, GateEdge[]>();
+  for (const row of rows) gates.set(row.jobId, [...(gates.get(row.jobId) ?? []), row]);
+  for (const [jobId, edges] of gates) {
+    const why = unmetDependency(edges);
+    if (why !== null) unmet.set(jobId, why);
+  }
+  return unmet;
+}

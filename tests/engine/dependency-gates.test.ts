@@ -1,0 +1,154 @@
+import { describe, expect, it } from 'vitest';
+import { insertDependency } from '../support/dependencies.ts';
+import { createJob, reference, trigger } from '../support/instance.ts';
+import { plus, START } from '../support/manual-clock.ts';
+import { eventsOf, executionsOf, insertExecution, insertJob } from '../support/rows.ts';
+import { useScene } from '../support/scene.ts';
+
+const scene = useScene();
+const SECOND_MS = 1_000;
+const HOUR_MS = 3_600_000;
+
+const statusesOf = async (jobId: string) =>
+  (await executionsOf(scene.pool, jobId)).map((row) => [row['status'], row['skip_reason']]);
+
+describe('a job with slots that waits for another', () => {
+  it('fires at those slots at which the latest run of the other has succeeded', async () => {
+    const instance = scene.instance();
+    scene.target.script('/load', [500, 200, 500]);
+    const load = await createJob(instance, { name: 'load', api: `${scene.target.url}/load` });
+    const job = await createJob(instance, { api: `${scene.target.url}/report`, schedule: '* * * * * *' });
+    await insertDependency(scene.pool, job.id, load.id);
+    const slot = async () => {
+      scene.clock.advance(SECOND_MS);
+      await instance.planner.runOnce();
+      await instance.work();
+    };
+    await slot();
+    for (let run = 1; run <= 3; run += 1) {
+      await trigger(instance, load);
+      await instance.work();
+      await slot();
+    }
+    expect(await statusesOf(job.id)).toEqual([
+      ['SKIPPED', 'DEPENDENCY_NOT_MET'],
+      ['SKIPPED', 'DEPENDENCY_NOT_MET'],
+      ['SUCCESS', null],
+      ['SKIPPED', 'DEPENDENCY_NOT_MET'],
+    ]);
+    const messages = (await executionsOf(scene.pool, job.id)).map((row) => row['error_message']);
+    expect(messages.slice(0, 2)).toEqual([
+      'The latest run of "load" must have succeeded; it has none.',
+      'The latest run of "load" must have succeeded; it ended as FAILED.',
+    ]);
+    expect((await eventsOf(scene.pool, job.id)).at(-1)).toMatchObject({
+      kind: 'EXECUTION_SKIPPED',
+      error_message: 'The latest run of "load" must have succeeded; it ended as FAILED.',
+    });
+    expect(scene.target.callsTo('/report')).toHaveLength(1);
+  });
+
+  it('goes on firing for as long as that stays so: nothing is used up', async () => {
+    const instance = scene.instance();
+    const upstream = await insertJob(scene.pool);
+    await insertExecution(scene.pool, upstream, 'SUCCESS');
+    const job = await createJob(instance, { schedule: '* * * * * *' });
+    await insertDependency(scene.pool, job.id, upstream);
+    for (let slot = 0; slot < 3; slot += 1) {
+      scene.clock.advance(SECOND_MS);
+      await instance.planner.runOnce();
+    }
+    expect(await statusesOf(job.id)).toEqual(Array(3).fill(['PENDING', null]));
+  });
+
+  it('looks at the run that ended last, not at the one that began last', async () => {
+    const instance = scene.instance();
+    const upstream = await insertJob(scene.pool);
+    await insertExecution(scene.pool, upstream, 'FAILED', { at: START, finished_at: plus(START, 5_000) });
+    await insertExecution(scene.pool, upstream, 'SUCCESS', {
+      at: plus(START, 1_000),
+      finished_at: plus(START, 2_000),
+    });
+    const job = await createJob(instance, { schedule: '*/10 * * * * *' });
+    await insertDependency(scene.pool, job.id, upstream, 'ON_FAILURE');
+    scene.clock.advance(10 * SECOND_MS);
+    await instance.planner.runOnce();
+    expect(await statusesOf(job.id)).toEqual([['PENDING', null]]);
+  });
+
+  it('passes over what never ran', async () => {
+    const instance = scene.instance();
+    const upstream = await insertJob(scene.pool);
+    await insertExecution(scene.pool, upstream, 'SUCCESS');
+    for (const status of ['SKIPPED', 'CANCELLED', 'PENDING', 'RUNNING'] as const) {
+      await insertExecution(scene.pool, upstream, status, { at: plus(START, 500) });
+    }
+    const job = await createJob(instance, { schedule: '* * * * * *' });
+    await insertDependency(scene.pool, job.id, upstream);
+    scene.clock.advance(SECOND_MS);
+    await instance.planner.runOnce();
+    expect(await statusesOf(job.id)).toEqual([['PENDING', null]]);
+  });
+
+  it('waits for all of several', async () => {
+    const instance = scene.instance();
+    const upstreams = [await insertJob(scene.pool), await insertJob(scene.pool)];
+    await insertExecution(scene.pool, upstreams[0] ?? '', 'SUCCESS');
+    const job = await createJob(instance, { schedule: '* * * * * *' });
+    for (const upstream of upstreams) await insertDependency(scene.pool, job.id, upstream);
+    scene.clock.advance(SECOND_MS);
+    await instance.planner.runOnce();
+    await insertExecution(scene.pool, upstreams[1] ?? '', 'SUCCESS');
+    scene.clock.advance(SECOND_MS);
+    await instance.planner.runOnce();
+    expect(await statusesOf(job.id)).toEqual([
+      ['SKIPPED', 'DEPENDENCY_NOT_MET'],
+      ['PENDING', null],
+    ]);
+  });
+
+  it('records many slots at once in one row', async () => {
+    const instance = scene.instance();
+    const upstream = await insertJob(scene.pool, { name: 'load' });
+    const job = await createJob(instance, { schedule: '0 * * * * *', misfirePolicy: 'RUN_ALL' });
+    await insertDependency(scene.pool, job.id, upstream);
+    scene.clock.advance(HOUR_MS);
+    await instance.planner.runOnce();
+    expect(await executionsOf(scene.pool, job.id)).toMatchObject([
+      {
+        status: 'SKIPPED',
+        scheduled_at: plus(START, 60 * SECOND_MS),
+        slot_count: 60,
+        error_message:
+          'The latest run of "load" must have succeeded; it has none. This stands for 60 slots, 2030-01-07T09:01:00.000Z to 2030-01-07T10:00:00.000Z.',
+      },
+    ]);
+  });
+
+  it('is not run by an end, and can be run by hand at any time', async () => {
+    const instance = scene.instance();
+    const upstream = await createJob(instance, { api: `${scene.target.url}/a` });
+    const job = await createJob(instance, { api: `${scene.target.url}/b`, schedule: '0 0 * * * *' });
+    await insertDependency(scene.pool, job.id, upstream.id, 'ON_FAILURE');
+    await trigger(instance, upstream);
+    await instance.work();
+    expect(await statusesOf(job.id)).toEqual([]);
+    await trigger(instance, job);
+    await instance.work();
+    expect(await statusesOf(job.id)).toEqual([['SUCCESS', null]]);
+  });
+
+  it('fires with the end once it has no slots any more', async () => {
+    const instance = scene.instance();
+    const upstream = await createJob(instance, { api: `${scene.target.url}/a` });
+    const job = await createJob(instance, { api: `${scene.target.url}/b`, schedule: '0 0 * * * *' });
+    await insertDependency(scene.pool, job.id, upstream.id);
+    await instance.commands.updateJob(
+      { actor: 'test', requestId: '1', address: null },
+      { ...reference(job), schedule: null },
+    );
+    await trigger(instance, upstream);
+    await instance.work();
+    expect(await statusesOf(job.id)).toEqual([['PENDING', null]]);
+  });
+});
