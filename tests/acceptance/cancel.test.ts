@@ -32,7 +32,7 @@ it('aborts calls under way, also those of the other server', async () => {
   // Each is cancelled at the server that does not make its call.
   await Promise.all(
     ids.map((id, index) => {
-      const elsewhere = holders[index] === servers[0]?.instanceId ? two : one;
+      const elsewhere = holders[index] === servers[0].instanceId ? two : one;
       return elsewhere.query(CANCEL, { id, reason: 'Never answers' });
     }),
   );
