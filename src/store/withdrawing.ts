@@ -28,22 +28,34 @@ interface WithdrawnRow {
 
 const NEVER_STARTED = `status IN ('PENDING', 'BLOCKED') AND started_at IS NULL
     AND trigger IN ('SCHEDULE', 'CATCH_UP', 'DEPENDENCY')`;
-const SCOPES: Record<Withdrawal['scope'], string> = {
-  planned: NEVER_STARTED,
-  plannedAhead: `${NEVER_STARTED} AND scheduled_at > $2`,
-  waiting: `status IN ('PENDING', 'BLOCKED', 'RETRYING')`,
+
+/** Which executions are cancelled, out of those that are locked. */
+const SCOPES: Record<Withdrawal['scope'], { locked: string; cancelled: string }> = {
+  planned: { locked: NEVER_STARTED, cancelled: 'true' },
+  plannedAhead: { locked: `${NEVER_STARTED} AND scheduled_at > $2`, cancelled: 'true' },
+  // Also those that run, whose cancellation is asked for next: locked only then, behind the counters, one that is being
+  // settled at this moment would wait for our counters while we wait for its row.
+  waiting: {
+    locked: `status IN ('PENDING', 'BLOCKED', 'RETRYING', 'RUNNING')`,
+    cancelled: `status <> 'RUNNING'`,
+  },
 };
 
 function withdrawStatement(scope: Withdrawal['scope']): string {
+  const { locked, cancelled } = SCOPES[scope];
   return `
 -- withdraw (${scope}): cancel executions of job $1 that wait, at $2.
 -- The rows are locked before they are changed: one that is being claimed at this moment is waited for, and the second
 -- look at its status then leaves it alone.
-WITH waiting AS MATERIALIZED (
-  SELECT id, status FROM job_executions WHERE job_id = $1 AND ${SCOPES[scope]} ORDER BY id FOR NO KEY UPDATE
+WITH locked AS MATERIALIZED (
+  SELECT id, status FROM job_executions WHERE job_id = $1 AND ${locked} ORDER BY id FOR NO KEY UPDATE
+), waiting AS (
+  SELECT * FROM locked WHERE ${cancelled}
 ), withdrawn AS (
   UPDATE job_executions AS e
-  SET status = 'CANCELLED', finished_at = $2,
+  -- No lease is left on what waits; said all the same, since the constraints are checked first against the row as this
+  -- statement's snapshot has it, and there it may still run.
+  SET status = 'CANCELLED', finished_at = $2, lease_expires_at = NULL,
       -- greatest() passes over a null: without the CASE, what never started would have taken 0 ms.
       duration_ms = CASE WHEN e.started_at IS NOT NULL THEN
         least(greatest(extract(epoch FROM ($2::timestamptz - e.started_at)) * 1000, 0), 2147483647)::int END

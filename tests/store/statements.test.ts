@@ -48,7 +48,8 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
 
   it('due jobs are found among those that have a next run', async () => {
     const used = await indexesOf(mode, (db) => lockDueJobs(db, plus(START, 60_000), 1_000));
-    expect(used).toEqual({ indexes: ['jobs_due'], scanned: [] });
+    expect(used.indexes).toContain('jobs_due');
+    expect(used.scanned).toEqual([]);
     expect((await indexesOf(mode, nextDueAt)).indexes).toEqual(['jobs_due']);
   });
 

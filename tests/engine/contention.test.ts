@@ -1,0 +1,127 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { readEvents, readLog } from '../../src/store/event-log.ts';
+import { CALLER, createJob, LEASE_MS, reference, type TestInstance } from '../support/instance.ts';
+import { count } from '../support/rows.ts';
+import { useScene } from '../support/scene.ts';
+
+const scene = useScene();
+const ROUNDS = 25;
+const JOBS = 4;
+
+it('planning, running, settling, rescuing and commands on the same few jobs never wait for each other in a circle', async () => {
+  await noticeDeadlocksSoon();
+  const [one, other] = [scene.instance(), scene.instance()];
+  const instances = [one, other];
+  scene.target.script('/flaky', (call) => (Number(call.headers['x-attempt']) % 3 === 0 ? 200 : 500));
+  const jobs = await Promise.all(Array.from({ length: JOBS }, () => createJob(one, jobInput())));
+
+  const reader = followLog();
+  onTestFinished(reader.stop);
+  for (let round = 0; round < ROUNDS; round += 1) {
+    scene.clock.advance(1_000);
+    await Promise.all([
+      ...instances.map(({ planner }) => planner.runOnce()),
+      ...instances.map((instance) => instance.work()),
+      ...instances.map(({ leaseKeeper }) => leaseKeeper.runOnce()),
+      ...instances.map((instance) => commandSomething(instance, jobs, round)),
+    ]);
+    if (round % 8 === 7) await loseInstances(instances);
+  }
+  await Promise.all(instances.map((instance) => instance.close()));
+
+  expect(await deadlocks()).toBe(0);
+  expect(instances.flatMap((instance) => instance.errors)).toEqual([]);
+  expect(await count(scene.pool, 'failed_jobs_dlq')).toBeGreaterThan(0);
+  await reader.expectComplete();
+}, 60_000);
+
+function jobInput(): Parameters<typeof createJob>[1] {
+  const retryPolicy = { maxRetries: 1, backoffStrategy: 'FIXED', initialDelayMs: 1_000 } as const;
+  return { api: `${scene.target.url}/flaky`, schedule: '* * * * * *', retryPolicy };
+}
+
+/** Changes every job in one way or another; the jobs' order differs between the instances. */
+async function commandSomething(
+  instance: TestInstance,
+  jobs: readonly { id: string }[],
+  round: number,
+): Promise<void> {
+  const { commands } = instance;
+  const ordered = instance.instanceId.endsWith('0') ? jobs : jobs.toReversed();
+  await Promise.all(
+    ordered.map(async (job, index) => {
+      const id = reference(job);
+      await commands.triggerJob(CALLER, id);
+      switch ((round + index) % 4) {
+        case 0:
+          return commands.updateJob(CALLER, { ...id, name: `round ${round} of ${instance.instanceId}` });
+        case 1:
+          return commands.pauseJob(CALLER, { ...id, until: new Date(scene.clock.now().getTime() + 1_500) });
+        case 2:
+          return commands.resumeJob(CALLER, id);
+        default:
+          return deleteAnother(instance);
+      }
+    }),
+  );
+}
+
+/** A job with executions that wait and that run, of which some are settled at the same moment. */
+async function deleteAnother(instance: TestInstance): Promise<unknown> {
+  const job = await createJob(instance, jobInput());
+  const id = reference(job);
+  await Promise.all(Array.from({ length: 6 }, () => instance.commands.triggerJob(CALLER, id)));
+  return Promise.all([instance.work(), instance.commands.deleteJob(CALLER, id)]);
+}
+
+/** The lease of a call that hangs ends; both instances see to it at once. */
+async function loseInstances(instances: readonly TestInstance[]): Promise<void> {
+  scene.target.script('/flaky', 'hang');
+  scene.clock.advance(1_000);
+  await Promise.all(instances.map(({ planner }) => planner.runOnce()));
+  await Promise.all(instances.map(({ worker }) => worker.runOnce()));
+  scene.clock.advance(LEASE_MS + 1);
+  await Promise.all(instances.flatMap(({ rescuer, planner }) => [rescuer.runOnce(), planner.runOnce()]));
+  await Promise.all(instances.map(({ leaseKeeper }) => leaseKeeper.runOnce()));
+  scene.target.script('/flaky', (call) => (Number(call.headers['x-attempt']) % 3 === 0 ? 200 : 500));
+  await Promise.all(instances.map((instance) => instance.work()));
+}
+
+/** Reads along, as the hub does, and afterwards compares with the log. */
+function followLog() {
+  const seen: bigint[] = [];
+  const state = { isReading: true };
+  const following = (async () => {
+    while (state.isReading) {
+      const { events } = await readLog(scene.pool, seen.at(-1) ?? 0n, 100);
+      seen.push(...events.map((event) => event.position));
+    }
+  })();
+  const stop = async () => {
+    state.isReading = false;
+    await following;
+  };
+  return {
+    stop,
+    async expectComplete() {
+      await stop();
+      const rest = await readEvents(scene.pool, seen.at(-1) ?? 0n, 100_000);
+      const all = await readEvents(scene.pool, 0n, 100_000);
+      expect(all.length).toBeGreaterThan(ROUNDS * JOBS);
+      expect([...seen, ...rest.map((event) => event.position)]).toEqual(all.map((event) => event.position));
+    },
+  };
+}
+
+async function noticeDeadlocksSoon(): Promise<void> {
+  const name = new URL(scene.connectionString).pathname.slice(1);
+  await scene.pool.query(`ALTER DATABASE ${name} SET deadlock_timeout = '50ms'`);
+}
+
+/** As PostgreSQL counts them; commands repeat themselves after one and would not tell. */
+async function deadlocks(): Promise<number> {
+  const { rows } = await scene.pool.query<{ deadlocks: number }>(
+    'SELECT deadlocks::int FROM pg_stat_database WHERE datname = current_database()',
+  );
+  return rows[0]?.deadlocks ?? -1;
+}
