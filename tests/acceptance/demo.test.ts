@@ -7,13 +7,9 @@ import { until } from '../support/until.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const LIMIT = { timeoutMs: 90_000 };
 
-const THROUGH_NPM = ['npm', 'run', 'demo', '--'];
-/** What npm runs. A shell between the two would answer to Ctrl-C for itself. */
-const DIRECTLY = [process.execPath, 'scripts/demo.mjs'];
-
-/** Runs the demo as a terminal does: in a process group of its own, to which Ctrl-C goes. */
-function runDemo([command = '', ...args]: string[], env: Record<string, string>, time: string) {
-  const child = spawn(command, [...args, '--for', time], {
+/** Runs `npm run demo` as a terminal does: in a process group of its own, to which Ctrl-C goes. */
+function runDemo(env: Record<string, string>, time: string) {
+  const child = spawn('npm', ['run', 'demo', '--', '--for', time], {
     cwd: ROOT,
     env: { ...process.env, NODE_ENV: 'development', DATABASE_URL: '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -61,8 +57,8 @@ function accepts(port: number): Promise<boolean> {
 
 it('runs in two copies at once: one ends after its time, the other on Ctrl-C, with no database left', async () => {
   const ports = [await freePort(), await freePort()] as const;
-  const timed = runDemo(THROUGH_NPM, { PORT: '0', EMBEDDED_POSTGRES_PORT: String(ports[0]) }, '6s');
-  const interrupted = runDemo(DIRECTLY, { PORT: '0', EMBEDDED_POSTGRES_PORT: String(ports[1]) }, '90s');
+  const timed = runDemo({ PORT: '0', EMBEDDED_POSTGRES_PORT: String(ports[0]) }, '6s');
+  const interrupted = runDemo({ PORT: '0', EMBEDDED_POSTGRES_PORT: String(ports[1]) }, '90s');
 
   await until(() => /steady +SUCCEEDED/.test(interrupted.output()), LIMIT);
   expect(await accepts(ports[1])).toBe(true);
@@ -82,11 +78,7 @@ it('says what to do about a port that is taken, and leaves no database behind', 
   const { port } = other.address() as AddressInfo;
   const databasePort = await freePort();
 
-  const demo = runDemo(
-    THROUGH_NPM,
-    { PORT: String(port), EMBEDDED_POSTGRES_PORT: String(databasePort) },
-    '90s',
-  );
+  const demo = runDemo({ PORT: String(port), EMBEDDED_POSTGRES_PORT: String(databasePort) }, '90s');
   expect(await demo.exit).toBe(1);
   expect(demo.output()).toContain(`Port ${port} on 127.0.0.1 is already taken by another program.`);
   expect(demo.output()).toContain('set PORT to a free port');
