@@ -22,6 +22,14 @@ export function isStorable(text: string): boolean {
   return !text.includes('\0') && text.isWellFormed();
 }
 
+/** The first `maxLength` UTF-16 units, or one fewer where that would split a surrogate pair. */
+export function cutText(text: string, maxLength: number): string {
+  if (text.length <= maxLength) return text;
+  const last = text.charCodeAt(maxLength - 1);
+  const splitsPair = last >= 0xd800 && last <= 0xdbff;
+  return text.slice(0, splitsPair ? maxLength - 1 : maxLength);
+}
+
 /** Null past the limit, so that ten megabytes are not counted one by one. */
 function characterCount(text: string, max: number): number | null {
   if (text.length > max * 2) return null;

@@ -1,6 +1,6 @@
+import { cutText } from '../domain/text.ts';
 import type { CallFailureReason } from '../domain/outcome.ts';
 import { BlockedTargetError } from './target-guard.ts';
-import { cutText } from './text-collector.ts';
 
 export type CallFailure = { reason: CallFailureReason; message: string };
 

@@ -1,4 +1,5 @@
 import { TextDecoder } from 'node:util';
+import { cutText } from '../domain/text.ts';
 
 /** Text taken from a response's body. */
 export type BodyText = { text: string; truncated: boolean };
@@ -35,14 +36,6 @@ export function createTextCollector(contentType: string | undefined, maxLength: 
       };
     },
   };
-}
-
-/** The first `maxLength` UTF-16 units, or one fewer where that would split a surrogate pair. */
-export function cutText(text: string, maxLength: number): string {
-  if (text.length <= maxLength) return text;
-  const last = text.charCodeAt(maxLength - 1);
-  const splitsPair = last >= 0xd800 && last <= 0xdbff;
-  return text.slice(0, splitsPair ? maxLength - 1 : maxLength);
 }
 
 function createTextDecoder(contentType: string | undefined): TextDecoder {

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { GraphQLParams } from 'graphql-yoga';
-import { readBody } from './request-body.ts';
+import { parseJson, readJsonBody } from './json-body.ts';
 import type { RequestRefusal } from './respond.ts';
 
 export type ParamsOrRefusal = { params: GraphQLParams } | { refusal: RequestRefusal };
@@ -13,20 +13,10 @@ export async function readParams(request: IncomingMessage, url: URL): Promise<Pa
   return request.method === 'POST' ? await readPost(request) : readGet(url.searchParams);
 }
 
-/**
- * JSON only. Forms, multipart and plain text are the types that any web page may send to any server without asking,
- * so accepting them would let every page on the web create jobs.
- */
 async function readPost(request: IncomingMessage): Promise<ParamsOrRefusal> {
-  const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
-  if (type !== 'application/json') return unsupported('Send the request as Content-Type: application/json.');
-  const encoding = request.headers['content-encoding'] ?? 'identity';
-  if (encoding !== 'identity') return unsupported('Send the request without a Content-Encoding.');
-
-  const body = await readBody(request);
+  const body = await readJsonBody(request);
   if ('refusal' in body) return body;
-  const params = parseJson(body.text);
-  if (params === undefined) return badRequest('The request body is not valid JSON.');
+  const params = body.value;
   if (Array.isArray(params))
     return badRequest('Send one operation in each request; batches are not supported.');
   if (typeof params !== 'object' || params === null)
@@ -50,19 +40,6 @@ function readGet(search: URLSearchParams): ParamsOrRefusal {
   return { params };
 }
 
-/** `undefined` for what is not JSON, which JSON itself cannot say. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
 function badRequest(message: string): ParamsOrRefusal {
   return { refusal: { status: 400, code: 'BAD_REQUEST', message } };
-}
-
-function unsupported(message: string): ParamsOrRefusal {
-  return { refusal: { status: 415, code: 'UNSUPPORTED_MEDIA_TYPE', message } };
 }

@@ -5,11 +5,6 @@ import type { RequestRefusal } from './respond.ts';
 /** Bodies and documents come from outside; bytes that are no UTF-8 are refused instead of replaced. */
 const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
-const TOO_LARGE: RequestRefusal = {
-  status: 413,
-  code: 'REQUEST_TOO_LARGE',
-  message: `The request body is larger than the limit of ${MAX_BODY_BYTES} bytes.`,
-};
 const NOT_UTF8: RequestRefusal = {
   status: 400,
   code: 'BAD_REQUEST',
@@ -19,19 +14,25 @@ const NOT_UTF8: RequestRefusal = {
 /** The body's text, or why it is refused. Rejects only when the client goes away before its end. */
 export async function readBody(
   request: IncomingMessage,
+  maxBytes = MAX_BODY_BYTES,
 ): Promise<{ text: string } | { refusal: RequestRefusal }> {
-  const closing = { ...TOO_LARGE, headers: { Connection: 'close' } };
+  const tooLarge: RequestRefusal = {
+    status: 413,
+    code: 'REQUEST_TOO_LARGE',
+    message: `The request body is larger than the limit of ${maxBytes} bytes.`,
+  };
+  const closing = { ...tooLarge, headers: { Connection: 'close' } };
   if (Number(request.headers['content-length'] ?? 0) > MAX_DISCARDED_BYTES) return { refusal: closing };
 
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes <= MAX_BODY_BYTES) chunks.push(chunk);
+    if (bytes <= maxBytes) chunks.push(chunk);
     else chunks.length = 0;
     if (bytes > MAX_DISCARDED_BYTES) return { refusal: closing };
   }
-  if (bytes > MAX_BODY_BYTES) return { refusal: TOO_LARGE };
+  if (bytes > maxBytes) return { refusal: tooLarge };
   try {
     return { text: UTF8.decode(Buffer.concat(chunks)) };
   } catch {

@@ -23,11 +23,16 @@ export interface RequestRefusal {
   code: string;
   message: string;
   headers?: Record<string, string>;
+  /** Facts for a program, beside the code. */
+  extensions?: Record<string, unknown>;
 }
 
 /** Answers in the shape that GraphQL clients read: `{ errors: [{ message, extensions: { code } }] }`. */
-export function refuse(response: ServerResponse, { status, code, message, headers }: RequestRefusal): void {
-  sendJson(response, status, { errors: [{ message, extensions: { code } }] }, headers);
+export function refuse(
+  response: ServerResponse,
+  { status, code, message, headers, extensions }: RequestRefusal,
+): void {
+  sendJson(response, status, { errors: [{ message, extensions: { code, ...extensions } }] }, headers);
 }
 
 /** The refusal of a method that a path does not know. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createTextCollector, cutText } from '../../src/http/text-collector.ts';
+import { createTextCollector } from '../../src/http/text-collector.ts';
 
 function collect(chunks: readonly Uint8Array[], maxLength = 5_000, contentType?: string) {
   const collector = createTextCollector(contentType, maxLength);
@@ -55,11 +55,5 @@ describe('createTextCollector', () => {
         expect(text.length).toBeLessThanOrEqual(maxLength);
       }),
     );
-  });
-});
-
-describe('cutText', () => {
-  it('leaves a text that fits as it is', () => {
-    expect(cutText('😀', 2)).toBe('😀');
   });
 });
