@@ -6,12 +6,14 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import type { Pool } from 'pg';
 import type { CommandDeps } from './commands/command-deps.ts';
 import { createCommands } from './commands/commands.ts';
+import { completeExecution } from './commands/complete-execution.ts';
 import { resumeEndedPauses } from './commands/resume-ended-pauses.ts';
 import type { Config } from './config.ts';
 import { startEmbeddedPostgres } from './database/embedded-postgres.ts';
 import { migrate } from './database/migrate.ts';
 import { packageRoot } from './database/package-root.ts';
 import { createPool } from './database/pool.ts';
+import { CALLBACK_PATH, readCallbackToken, signCallbackToken } from './domain/callback-token.ts';
 import { newUuidV7 } from './domain/uuid-v7.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
 import { createFeeds } from './events/feeds.ts';
@@ -27,6 +29,7 @@ import { createLogger } from './logging/logger.ts';
 import { createHttpServer } from './server/server.ts';
 import { createDatabaseClock } from './store/database-clock.ts';
 import { latestExecutionIds } from './store/latest-executions.ts';
+import { readSecret } from './store/secrets.ts';
 
 const logger = createLogger('App');
 
@@ -90,6 +93,9 @@ export function createApp(config: Config): App {
         return address === null ? { ok: true } : { ok: false, address };
       },
     };
+    const callbackSecret = await readSecret(pool, 'callbacks');
+    // Known for certain once the server listens; no call is made before.
+    let publicUrl = config.publicUrl;
     const engine = createEngine({
       ...config,
       pool,
@@ -99,6 +105,8 @@ export function createApp(config: Config): App {
       resumePaused: () => resumeEndedPauses(deps),
       newId: newUuidV7,
       random: Math.random,
+      callbackUrl: (attempt) =>
+        `${publicUrl ?? ''}${CALLBACK_PATH}${signCallbackToken(attempt, callbackSecret)}`,
       instance: { instanceId, hostname: hostname(), version, startedAt: clock.now() },
       executionRetentionMs: config.executionRetentionDays * DAY_MS,
       eventRetentionMs: config.eventRetentionHours * HOUR_MS,
@@ -124,6 +132,10 @@ export function createApp(config: Config): App {
       schema,
       createContext: (facts) => createRequestContext(base, facts),
       health,
+      callbacks: {
+        read: (token) => readCallbackToken(token, callbackSecret),
+        complete: (attempt, report) => completeExecution({ ...deps, random: Math.random }, attempt, report),
+      },
       version,
       log: createLogger('Server'),
     });
@@ -141,6 +153,7 @@ export function createApp(config: Config): App {
     wakeUps.start();
     running.push({ name: 'event hub', stop: hub.stop });
     const listening = await server.start();
+    publicUrl ??= listening.url;
     running.push({ name: 'server', stop: server.stop });
     await startEngine(engine);
     logger.info('Ready', { url: listening.url, instanceId, version });

@@ -101,6 +101,16 @@ export function webOrigins(): Kind<readonly string[]> {
   };
 }
 
+/** Where something is reached over HTTP; a path may follow the host. The value has no slash at its end. */
+export function baseUrl(): Kind<string> {
+  return {
+    allowed:
+      'an http or https URL without user, query and fragment, such as https://scheduler.example.com or https://example.com/scheduler',
+    parse: parseBaseUrl,
+    show: hidePassword,
+  };
+}
+
 /** The text of a connection string with its password replaced, also where the text is no valid URL. */
 export function hidePassword(text: string): string {
   return (
@@ -135,6 +145,12 @@ function parseOrigin(text: string): string | null {
   // An origin has no path, no query and no user; browsers compare it letter by letter, so a slash would never match.
   const bare = url.href === `${url.origin}/` && !/[/?#]$/.test(text);
   return bare ? url.origin : null;
+}
+
+function parseBaseUrl(text: string): Parsed<string> {
+  // A longer one would leave no room for what is put behind it, since targets bound the size of a header.
+  if (!/^https?:\/\/[^\s?#@]+$/i.test(text) || text.length > 1_000 || !URL.canParse(text)) return null;
+  return { value: new URL(text).href.replace(/\/+$/, '') };
 }
 
 function isHostName(text: string): boolean {

@@ -1,6 +1,7 @@
 import { LOG_LEVELS } from './logging/level.ts';
 import {
   addressRanges,
+  baseUrl,
   folder,
   integer,
   listenHost,
@@ -60,6 +61,12 @@ export const VARIABLES = {
     listenHost(),
     'Address to listen on. The API has no authentication yet, so it is open to this machine only; with 0.0.0.0 anyone who reaches the port can create jobs.',
   ),
+  publicUrl: optional('PUBLIC_URL', baseUrl(), {
+    whenUnset: 'http://HOST:PORT, with localhost where HOST is every address',
+    example: 'https://scheduler.example.com',
+    description:
+      'Where targets reach this server, or the proxy before all instances: jobs with completion CALLBACK are called back there.',
+  }),
   databaseUrl: optional('DATABASE_URL', postgresUrl(), {
     whenUnset: 'an embedded PostgreSQL in DATA_DIR',
     example: 'postgresql://scheduler:secret@localhost:5432/job_scheduler',

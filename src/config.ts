@@ -120,6 +120,11 @@ function doubts(values: Values): string[] {
       `HOST is ${values.host}: the API has no authentication yet, so anyone who reaches port ${values.port} can create jobs. Keep it behind a firewall or an authenticating proxy.`,
     );
   }
+  if (isEveryAddress(values.host) && values.publicUrl === undefined) {
+    found.push(
+      `PUBLIC_URL is not set and HOST is ${values.host}: targets of jobs with completion CALLBACK are told to call back on localhost, which only those on this machine can. Set it to where targets reach the server.`,
+    );
+  }
   if (values.corsOrigins.includes('*')) {
     found.push(
       'CORS_ORIGINS is *: any web page that someone on this network opens can create jobs. Name the origins instead.',
@@ -146,6 +151,10 @@ function unknownNames(env: Readonly<Record<string, string | undefined>>): string
         ? []
         : [`${name} is not a variable of the scheduler; did you mean ${meant}?`];
     });
+}
+
+function isEveryAddress(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
 }
 
 function isLoopback(host: string): boolean {

@@ -17,6 +17,7 @@ describe('loadConfig', () => {
     expect(loadConfig({})).toEqual({
       port: 3000,
       host: '127.0.0.1',
+      publicUrl: undefined,
       databaseUrl: undefined,
       databaseDirectUrl: undefined,
       databasePoolMax: 20,
@@ -30,7 +31,8 @@ describe('loadConfig', () => {
       pollIntervalMs: 10_000,
       heartbeatIntervalMs: 30_000,
       leaseMs: 30_000,
-      maxConcurrency: 50,
+      maxConcurrency: 500,
+      maxConcurrencyPerHost: 50,
       shutdownGraceMs: 25_000,
       executionRetentionDays: 30,
       eventRetentionHours: 24,
@@ -179,6 +181,28 @@ describe('loadConfig', () => {
     ]);
   });
 
+  it.each([
+    ['https://scheduler.example.com/', 'https://scheduler.example.com'],
+    ['http://10.0.0.7:8080/jobs//', 'http://10.0.0.7:8080/jobs'],
+    ['HTTP://[::1]:3000', 'http://[::1]:3000'],
+  ])('takes PUBLIC_URL %s as %s, without a slash at the end', (text, publicUrl) => {
+    expect(loadConfig({ PUBLIC_URL: text }).publicUrl).toBe(publicUrl);
+  });
+
+  it.each([
+    'scheduler.example.com',
+    'ftp://example.com',
+    'https://user:secret@example.com',
+    'https://example.com/?a=b',
+    'https://example.com/#top',
+    'https://',
+    'https://exa mple.com',
+  ])('refuses PUBLIC_URL %s', (text) => {
+    const [mistake] = mistakesOf({ PUBLIC_URL: text });
+    expect(mistake).toMatch(/^PUBLIC_URL holds .*; allowed: an http or https URL/);
+    expect(mistake).not.toContain('secret');
+  });
+
   it('refuses one port for both the server and the embedded database', () => {
     expect(mistakesOf({ PORT: '4000', EMBEDDED_POSTGRES_PORT: '4000' })).toEqual([
       'PORT and EMBEDDED_POSTGRES_PORT both hold "4000"; allowed: two different ports.',
@@ -187,7 +211,17 @@ describe('loadConfig', () => {
 
   it('warns of an open address, of any origin and of a short lease', () => {
     const { warnings } = loadConfig({ HOST: '0.0.0.0', CORS_ORIGINS: '*', LEASE_MS: '3000' });
-    expect(warnings.map((warning) => warning.split(' is ')[0])).toEqual(['HOST', 'CORS_ORIGINS', 'LEASE_MS']);
+    expect(warnings.map((warning) => warning.split(' is ')[0])).toEqual([
+      'HOST',
+      'PUBLIC_URL',
+      'CORS_ORIGINS',
+      'LEASE_MS',
+    ]);
+  });
+
+  it('does not ask for a public address where there is one', () => {
+    const { warnings } = loadConfig({ HOST: '0.0.0.0', PUBLIC_URL: 'https://scheduler.example.com' });
+    expect(warnings).toEqual([expect.stringMatching(/^HOST is/)]);
   });
 
   it.each([

@@ -11,6 +11,7 @@ export const IDENTITY_HEADERS: ReadonlySet<string> = new Set([
   'x-attempt',
   'x-scheduled-at',
   'idempotency-key',
+  'x-callback-url',
 ]);
 
 /** Headers that frame the message on the wire. Set by hand they can only contradict what is sent. */

@@ -11,6 +11,9 @@ export type JobStatus = (typeof JOB_STATUSES)[number];
 export const JOB_TYPES = ['ATLEAST_ONCE', 'ATMOST_ONCE'] as const;
 export type JobType = (typeof JOB_TYPES)[number];
 
+export const COMPLETIONS = ['RESPONSE', 'CALLBACK'] as const;
+export type JobCompletion = (typeof COMPLETIONS)[number];
+
 export const MISFIRE_POLICIES = ['RUN_ONCE', 'RUN_ALL', 'SKIP'] as const;
 export type MisfirePolicy = (typeof MISFIRE_POLICIES)[number];
 
@@ -35,6 +38,10 @@ export type JobDefinition = {
   type: JobType;
   timeoutMs: number;
   successStatuses: readonly string[];
+  /** CALLBACK: a successful response only starts the work, and the target calls back when it is done. */
+  completion: JobCompletion;
+  /** How long after the response the callback is waited for. */
+  completionTimeoutMs: number;
   /** Null: a failed attempt is final. */
   retryPolicy: RetryPolicy | null;
   concurrencyPolicy: ConcurrencyPolicy;
@@ -63,6 +70,8 @@ export const JOB_DEFAULTS = {
   type: 'ATLEAST_ONCE',
   timeoutMs: DEFAULT_TIMEOUT_MS,
   successStatuses: DEFAULT_SUCCESS_STATUSES,
+  completion: 'RESPONSE',
+  completionTimeoutMs: 3_600_000,
   retryPolicy: null,
   concurrencyPolicy: 'ALLOW',
   maxConcurrency: null,

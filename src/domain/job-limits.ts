@@ -15,6 +15,8 @@ export const JOB_LIMITS = {
   jitterMs: { min: 0, max: ONE_HOUR_MS },
   /** A week: an outage that lasted longer is a catch-up, not a delay. */
   misfireGraceMs: { min: 0, max: 7 * 24 * ONE_HOUR_MS },
+  /** A week: a timer of the target's own does for what takes longer. */
+  completionTimeoutMs: { min: 1_000, max: 7 * 24 * ONE_HOUR_MS },
   maxConcurrency: { min: 1, max: 1_000 },
   priority: { min: -1_000, max: 1_000 },
   /** All names and values together: what common servers accept is 8 to 16 KB. */

@@ -86,7 +86,13 @@ function checkWindow({ schedule, runAt, startAt, endAt }: Draft): FieldIssue[] {
 
 function checkNumbers(draft: Draft): FieldIssue[] {
   const issues: FieldIssue[] = [];
-  for (const field of ['jitterMs', 'maxConcurrency', 'misfireGraceMs', 'priority'] as const) {
+  for (const field of [
+    'jitterMs',
+    'completionTimeoutMs',
+    'maxConcurrency',
+    'misfireGraceMs',
+    'priority',
+  ] as const) {
     const { min, max } = JOB_LIMITS[field];
     const value = draft[field];
     if (value === null) continue;

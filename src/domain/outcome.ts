@@ -11,12 +11,13 @@ export const FAILURE_REASONS = [
   'TOO_MANY_REDIRECTS',
   'INSTANCE_LOST',
   'INVALID_REQUEST',
+  'CALLBACK',
 ] as const;
 
 export type FailureReason = (typeof FAILURE_REASONS)[number];
 
 /** What can go wrong with a call before a whole response is here; a status is judged by the job's own rules. */
-export type CallFailureReason = Exclude<FailureReason, 'HTTP_STATUS' | 'INSTANCE_LOST'>;
+export type CallFailureReason = Exclude<FailureReason, 'HTTP_STATUS' | 'INSTANCE_LOST' | 'CALLBACK'>;
 
 /** Which statuses are success where the job does not say. */
 export const DEFAULT_SUCCESS_STATUSES: readonly string[] = ['2xx'];

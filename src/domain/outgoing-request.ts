@@ -22,6 +22,8 @@ export type OutgoingRequest = {
   body: unknown;
   /** A redirect whose status is named here is the answer and is not followed. */
   successStatuses?: readonly string[];
+  /** Where the target says that the work is done; null where its answer says so. */
+  callbackUrl?: string | null;
   /** The target must not see the call twice, whatever that costs. */
   atMostOnce?: boolean;
 };

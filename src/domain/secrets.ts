@@ -1,7 +1,13 @@
 /** What stands in the place of a secret wherever a request is shown, stored for reading, or logged. */
 export const MASK = '***';
 
-const SECRET_HEADER_NAMES = new Set(['authorization', 'proxy-authorization', 'cookie', 'set-cookie']);
+const SECRET_HEADER_NAMES = new Set([
+  'authorization',
+  'proxy-authorization',
+  'cookie',
+  'set-cookie',
+  'x-callback-url',
+]);
 const SECRET_HEADER_PARTS = /token|secret|passw|api-?key|credential|signature|session|auth|-key$/;
 const SECRET_PARAMETER = /token|secret|passw|api-?_?key|credential|signature|^sig$|^key$|^code$|auth/;
 

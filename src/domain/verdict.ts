@@ -57,8 +57,10 @@ export function decideAfterAttempt(
         ? finished('CANCELLED', null, 'Cancelled while the call was under way.', 'WARN')
         : afterShutdown(execution, now);
     case 'retryableFailure':
-    case 'finalFailure':
-      return afterFailure(execution, outcome, verdict, now, jitterDraw);
+    case 'finalFailure': {
+      const retryAfter = outcome.kind === 'responded' ? outcome.retryAfter : null;
+      return decideAfterFailure(execution, verdict, { now, jitterDraw, retryAfter });
+    }
   }
 }
 
@@ -77,16 +79,18 @@ function afterShutdown({ jobType }: AttemptedExecution, now: Date): Resting {
       };
 }
 
-function afterFailure(
-  { jobType, retryPolicy, retryCount }: AttemptedExecution,
-  outcome: AttemptOutcome,
+/**
+ * Decides where a failure takes an execution, however it was noticed: to a retry or to the end.
+ *
+ * @param retryAfter the Retry-After header of the response; null where there was none
+ */
+export function decideAfterFailure(
+  { jobType, retryPolicy, retryCount }: Pick<AttemptedExecution, 'jobType' | 'retryPolicy' | 'retryCount'>,
   verdict: Extract<Verdict, { reason: FailureReason }>,
-  now: Date,
-  jitterDraw: number,
+  { now, jitterDraw, retryAfter }: { now: Date; jitterDraw: number; retryAfter: string | null },
 ): Resting {
   const { reason, message } = verdict;
   const retryable = verdict.kind === 'retryableFailure' && jobType === 'ATLEAST_ONCE';
-  const retryAfter = outcome.kind === 'responded' ? outcome.retryAfter : null;
   const decision = decideRetry(
     retryPolicy,
     { retryable, retriesUsed: retryCount, retryAfter },
@@ -119,7 +123,8 @@ function successMessage(outcome: AttemptOutcome): string {
   return outcome.kind === 'responded' ? `The target answered with status ${outcome.status}.` : 'Done.';
 }
 
-function finished(
+/** A rest that is the end. `message` is for the log, where it says more than the error. */
+export function finished(
   status: 'SUCCESS' | 'FAILED' | 'CANCELLED',
   failureReason: FailureReason | null,
   errorMessage: string | null,

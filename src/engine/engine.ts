@@ -1,10 +1,12 @@
 import type { Pool } from 'pg';
+import type { CallbackClaim } from '../domain/callback-token.ts';
 import type { DatabaseClock } from '../store/database-clock.ts';
 import type { Settlement } from '../store/settling.ts';
 import { settleUpstream } from '../store/settling-upstream.ts';
 import type { WakeUps } from '../events/wakeups.ts';
 import type { Sender } from '../http/send-attempt.ts';
 import { createLogger } from '../logging/logger.ts';
+import { createCallbackWatch } from './callback-watch.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import { createLeaseKeeper } from './lease-keeper.ts';
 import type { Loop } from './loop.ts';
@@ -27,6 +29,8 @@ export interface EngineOptions {
   newId: (now: Date) => string;
   /** A number in [0, 1). */
   random: () => number;
+  /** Where the target of an attempt calls back. */
+  callbackUrl: (attempt: CallbackClaim) => string;
   instance: { instanceId: string; hostname: string; version: string; startedAt: Date };
   maxConcurrency: number;
   maxConcurrencyPerHost: number;
@@ -107,6 +111,14 @@ export function createEngine(options: EngineOptions): Engine {
     },
     onError: onError('rescuer'),
   });
+  const callbackWatch = createCallbackWatch({
+    ...options,
+    onEnded: () => {
+      unblocker.noteEnd();
+      wakeUps.wake('executions', 'events');
+    },
+    onError: onError('callback watch'),
+  });
   const pruner = createPruner({ ...options, onError: onError('pruner') });
   const heartbeat = createHeartbeat({
     ...options,
@@ -125,6 +137,7 @@ export function createEngine(options: EngineOptions): Engine {
   wakeUps.on('jobs', planner.wake);
   wakeUps.on('executions', worker.wake);
   wakeUps.on('cancellations', leaseKeeper.wake);
+  wakeUps.on('cancellations', callbackWatch.wake);
 
   const watched: { loop: Loop; longestRestMs: number }[] = [
     { loop: planner, longestRestMs: pollIntervalMs },
@@ -144,13 +157,15 @@ export function createEngine(options: EngineOptions): Engine {
     // Asked again: a stop that came meanwhile has found no loop to stop.
     if (isStopping()) return;
     startedMs = performance.now();
-    for (const loop of [heartbeat, leaseKeeper, rescuer, planner, unblocker, worker, pruner]) loop.start();
+    const loops = [heartbeat, leaseKeeper, rescuer, callbackWatch, planner, unblocker, worker, pruner];
+    for (const loop of loops) loop.start();
     logger.info('Scheduler started', { instanceId: instance.instanceId });
   }
 
   async function stopParts(): Promise<void> {
     await entering?.catch(() => undefined);
-    await Promise.all([planner.stop(), unblocker.stop(), worker.stop(), rescuer.stop(), pruner.stop()]);
+    const loops = [planner, unblocker, worker, rescuer, callbackWatch, pruner];
+    await Promise.all(loops.map((loop) => loop.stop()));
     const running = worker.held().length;
     if (running > 0) logger.info('Waiting for calls in flight', { running, graceMs: shutdownGraceMs });
     if (!(await within(worker.drained(), shutdownGraceMs))) {

@@ -1,3 +1,4 @@
+import type { CallbackClaim } from '../domain/callback-token.ts';
 import type { Clock } from '../domain/clock.ts';
 import { MAX_RESPONSE_BODY_CHARACTERS, type OutgoingRequest } from '../domain/outgoing-request.ts';
 import { encodePublicId } from '../domain/public-id.ts';
@@ -6,6 +7,7 @@ import { decideAfterAttempt, type AbortReason, type Resting } from '../domain/ve
 import type { Sender, SentAttempt } from '../http/send-attempt.ts';
 import type { ClaimedExecution } from '../store/claiming.ts';
 import type { Settlement } from '../store/settling.ts';
+import { awaitCallback } from './await-callback.ts';
 import type { Settler } from './settler.ts';
 
 export interface RunDeps {
@@ -14,6 +16,8 @@ export interface RunDeps {
   clock: Clock;
   /** A number in [0, 1) for the jitter of retries. */
   random: () => number;
+  /** Where the target of an attempt calls back. */
+  callbackUrl: (attempt: CallbackClaim) => string;
 }
 
 /** Why a call is ended from our side. */
@@ -27,20 +31,24 @@ export type EndReason = AbortReason | 'leaseLost';
  * know, decides.
  *
  * @param signal aborted with an {@link EndReason}
- * @returns the status that was recorded; null where the claim was lost and another instance decides
+ * @returns the status that was recorded, RUNNING where the callback is awaited; null where the claim was lost and
+ *   somebody else decides
  */
 export async function runExecution(
   execution: ClaimedExecution,
   deps: RunDeps,
   signal: AbortSignal,
-): Promise<Resting['status'] | null> {
-  const request = requestOf(execution);
+): Promise<Resting['status'] | 'RUNNING' | null> {
+  const request = requestOf(execution, deps);
   const sent = await deps.sender.sendAttempt(request, { signal, timeoutMs: execution.timeoutMs });
   const ended = sent.outcome.kind === 'aborted' ? endReasonOf(signal) : null;
   if (ended === 'leaseLost') return null;
   const finishedAt = deps.clock.now();
   const resting = decideAfterAttempt(execution, sent.outcome, ended, finishedAt, deps.random());
-  const recorded = await deps.settler.settle(settlementOf(execution, sent, resting, finishedAt));
+  const settlement = settlementOf(execution, sent, resting, finishedAt);
+  if (execution.completion === 'CALLBACK' && resting.status === 'SUCCESS')
+    return awaitCallback(execution, settlement, deps.settler);
+  const recorded = await deps.settler.settle(settlement);
   return recorded ? resting.status : null;
 }
 
@@ -49,17 +57,22 @@ function endReasonOf(signal: AbortSignal): EndReason {
   return signal.aborted ? (signal.reason as EndReason) : 'shutdown';
 }
 
-function requestOf(execution: ClaimedExecution): OutgoingRequest {
+function requestOf(
+  execution: ClaimedExecution,
+  { callbackUrl }: Pick<RunDeps, 'callbackUrl'>,
+): OutgoingRequest {
+  const { id: executionId, attemptCount: attempt, claimSeq } = execution;
   return {
-    executionId: encodePublicId('Execution', execution.id),
+    executionId: encodePublicId('Execution', executionId),
     jobId: encodePublicId('Job', execution.jobId),
-    attempt: execution.attemptCount,
+    attempt,
     scheduledAt: execution.scheduledAt,
     method: execution.method,
     url: execution.api,
     headers: execution.headers,
     body: execution.body,
     successStatuses: execution.successStatuses,
+    callbackUrl: execution.completion === 'CALLBACK' ? callbackUrl({ executionId, attempt, claimSeq }) : null,
     atMostOnce: execution.jobType === 'ATMOST_ONCE',
   };
 }

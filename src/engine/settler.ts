@@ -1,4 +1,5 @@
 import { createLogger } from '../logging/logger.ts';
+import { startWait, type CallbackWait, type WaitStart } from '../store/callbacks.ts';
 import { settle, type Settled, type Settlement } from '../store/settling.ts';
 import type { UpstreamSettled } from '../store/settling-upstream.ts';
 import type { Queryable } from '../store/sql.ts';
@@ -12,6 +13,8 @@ export interface Settler {
    * nothing was written. Rejects only when it could not be recorded at all.
    */
   settle: (settlement: Settlement) => Promise<boolean>;
+  /** Records that an attempt has its answer and waits for its callback. Rejects only where `settle` does. */
+  awaitCallback: (wait: CallbackWait) => Promise<WaitStart>;
   /** Resolves when all that was handed in is recorded, or given up. */
   idle: () => Promise<void>;
   /** Tries nothing a second time any more: for an instance that has to end while the database is away. */
@@ -86,28 +89,28 @@ export function createSettler(options: SettlerOptions): Settler {
     if (left.length > 0) await record(left, writeUpstream);
   }
 
-  /**
-   * Keeps trying while the database is away: the outcome is known, and forgetting it would repeat the call.
-   *
-   * @returns what came of it; null where every entry has had its answer
-   */
+  /** @returns what came of the batch; null where every entry has had its answer */
   async function persist(batch: Entry[], how: Write): Promise<Settled | null> {
+    try {
+      return await persistently(batch.length, () => how(batch.map((entry) => entry.settlement)));
+    } catch (error) {
+      if (isRefused(error)) await recordOneByOne(batch, how, error);
+      else for (const entry of batch) entry.reject(error);
+      return null;
+    }
+  }
+
+  /**
+   * Keeps trying while the database is away: the outcome is known, and forgetting it would repeat the call. Rejects with
+   * what is refused, or with the last error once it is given up.
+   */
+  async function persistently<T>(count: number, attempt: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
-        return await how(batch.map((entry) => entry.settlement));
+        return await attempt();
       } catch (error) {
-        if (isRefused(error)) {
-          await recordOneByOne(batch, how, error);
-          return null;
-        }
-        if (isGivenUp) {
-          for (const entry of batch) entry.reject(error);
-          return null;
-        }
-        logger.warn('Outcomes cannot be recorded at the moment; trying again', {
-          count: batch.length,
-          error,
-        });
+        if (isRefused(error) || isGivenUp) throw error;
+        logger.warn('Outcomes cannot be recorded at the moment; trying again', { count, error });
         await pause(RETRY_MS);
       }
     }
@@ -134,6 +137,7 @@ export function createSettler(options: SettlerOptions): Settler {
         flushing ??= flush();
       });
     },
+    awaitCallback: (wait) => persistently(1, () => startWait(db, wait)),
     async idle() {
       while (flushing) await flushing;
     },

@@ -1,5 +1,6 @@
 import { IDENTITY_HEADERS, isFramingHeader } from '../domain/header-rules.ts';
 import type { OutgoingRequest, ShownRequest } from '../domain/outgoing-request.ts';
+import { maskCallbackUrl } from '../domain/callback-token.ts';
 import { maskHeaders, maskUrl } from '../domain/secrets.ts';
 
 /** A body as it goes over the wire. */
@@ -46,6 +47,7 @@ export function buildRequestHeaders(
   headers['x-attempt'] = String(request.attempt);
   headers['idempotency-key'] = request.executionId;
   if (request.scheduledAt) headers['x-scheduled-at'] = request.scheduledAt.toISOString();
+  if (request.callbackUrl) headers['x-callback-url'] = request.callbackUrl;
   return headers;
 }
 
@@ -60,10 +62,12 @@ export function showRequest(
   headers: Readonly<Record<string, string>>,
   body: EncodedBody | null,
 ): ShownRequest {
+  // Shown but for its token: a URL that leads nowhere is what a reader of a job that never ends looks for.
+  const callback = request.callbackUrl ? { 'x-callback-url': maskCallbackUrl(request.callbackUrl) } : {};
   return {
     method: request.method,
     url: maskUrl(request.url),
-    headers: maskHeaders(headers),
+    headers: { ...maskHeaders(headers), ...callback },
     body: body?.text ?? null,
   };
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createCallbackEndpoint, withoutToken, type CallbackReceiver } from './callback-endpoint.ts';
 import type { ErrorMask } from './error-mask.ts';
 import type { OpenStream } from './event-stream.ts';
 import { createGraphiqlPage, wantsGraphiql } from './graphiql.ts';
@@ -17,6 +18,7 @@ export interface RequestHandlerOptions {
   origins: OriginPolicy;
   maskError: ErrorMask;
   health: () => Promise<HealthReport>;
+  callbacks: CallbackReceiver;
   healthTimeoutMs?: number;
   graphiql: boolean;
   version: string;
@@ -40,7 +42,7 @@ export function createRequestHandler(options: RequestHandlerOptions): Handler {
     response.setHeader('X-Request-Id', requestId);
     response.setHeader('X-Content-Type-Options', 'nosniff');
     if (isStopping()) response.setHeader('Connection', 'close');
-    logWhenDone(request, response, { log, requestId, path: url?.pathname });
+    logWhenDone(request, response, { log, requestId, path: withoutToken(url?.pathname) });
 
     if (url === null) {
       refuse(response, { status: 400, code: 'BAD_REQUEST', message: 'The request target is not a path.' });
@@ -73,6 +75,7 @@ function createRoutes(options: RequestHandlerOptions): Route {
     isStopping: options.isStopping,
     ...(options.healthTimeoutMs !== undefined && { timeoutMs: options.healthTimeoutMs }),
   });
+  const answerCallback = createCallbackEndpoint(options.callbacks);
   const sendGraphiql = graphiql ? createGraphiqlPage(version) : null;
 
   return async (request, response, target) => {
@@ -89,6 +92,7 @@ function createRoutes(options: RequestHandlerOptions): Route {
       return;
     }
     if (await answerHealth(path, request, response)) return;
+    if (await answerCallback(path, request, response)) return;
     if (path !== '/') {
       refuse(response, {
         status: 404,

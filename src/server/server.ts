@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { GraphQLSchema } from 'graphql';
 import { createCloser } from './close-server.ts';
+import type { CallbackReceiver } from './callback-endpoint.ts';
 import { createErrorMask } from './error-mask.ts';
 import type { OpenStream } from './event-stream.ts';
 import { createGraphqlEndpoint } from './graphql-endpoint.ts';
@@ -26,6 +27,7 @@ export interface HttpServerOptions {
   corsOrigins: readonly string[];
   graphiql: boolean;
   health: () => Promise<HealthReport>;
+  callbacks: CallbackReceiver;
   version: string;
   log: ServerLog;
   /** Draws request and error ids. */

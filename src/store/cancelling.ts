@@ -30,7 +30,10 @@ export interface Cancellation {
   reason: string | null;
 }
 
-/** Asks the instance that runs a locked execution to abort its call. The first reason stays. */
+/**
+ * Asks the instance that runs a locked execution to abort its call. One whose callback is awaited is held by nobody: its
+ * lease ends, and whoever looks first ends it. The first reason stays.
+ */
 export async function requestCancellationOf(
   tx: Queryable,
   id: string,
@@ -38,7 +41,8 @@ export async function requestCancellationOf(
 ): Promise<void> {
   await tx.query({
     name: 'request-cancellation-of',
-    text: `UPDATE job_executions SET cancel_requested_at = $2, cancel_reason = $3
+    text: `UPDATE job_executions SET cancel_requested_at = $2, cancel_reason = $3,
+  lease_expires_at = CASE WHEN callback_deadline_at IS NULL THEN lease_expires_at ELSE $2 END
 WHERE id = $1 AND status = 'RUNNING' AND cancel_requested_at IS NULL`,
     values: [id, now, reason],
   });

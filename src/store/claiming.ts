@@ -1,4 +1,4 @@
-import type { JobType } from '../generated/prisma/enums.ts';
+import type { JobCompletion, JobType } from '../generated/prisma/enums.ts';
 import type { ExecutionTrigger } from '../domain/execution.ts';
 import type { HttpMethod } from '../domain/http-method.ts';
 import type { RetryPolicy } from '../domain/retry.ts';
@@ -29,6 +29,8 @@ export interface ClaimedExecution {
   body: unknown;
   timeoutMs: number;
   successStatuses: string[];
+  completion: JobCompletion;
+  completionTimeoutMs: number;
   retryPolicy: RetryPolicy | null;
 }
 
@@ -87,6 +89,7 @@ WITH candidate AS MATERIALIZED (
   WHERE e.id = due.id AND j.id = e.job_id
   RETURNING e.*, due.status AS previous_status, j.name AS job_name, j.type AS job_type, j.api, j.method, j.headers,
     coalesce(e.body_override, j.body) AS body, j.timeout_ms, j.success_statuses,
+    j.completion, j.completion_timeout_ms,
     j.max_retries, j.backoff_strategy, j.initial_delay_ms, j.max_delay_ms, j.retry_jitter, j.retry_on,
     j.respect_retry_after
 ), log_lock AS MATERIALIZED (
@@ -102,7 +105,8 @@ WITH candidate AS MATERIALIZED (
 SELECT id, job_id AS "jobId", trigger, scheduled_at AS "scheduledAt", started_at AS "startedAt",
   attempt_started_at AS "attemptStartedAt", attempt_count AS "attemptCount", retry_count AS "retryCount",
   rescue_count AS "rescueCount", claim_seq AS "claimSeq", host, job_name AS "jobName", job_type AS "jobType", api, method,
-  headers, body, timeout_ms AS "timeoutMs", success_statuses AS "successStatuses", max_retries AS "maxRetries",
+  headers, body, timeout_ms AS "timeoutMs", success_statuses AS "successStatuses", completion,
+  completion_timeout_ms AS "completionTimeoutMs", max_retries AS "maxRetries",
   backoff_strategy AS "backoffStrategy", initial_delay_ms AS "initialDelayMs", max_delay_ms AS "maxDelayMs",
   retry_jitter AS "retryJitter", retry_on AS "retryOn", respect_retry_after AS "respectRetryAfter"
 FROM claimed

@@ -40,6 +40,8 @@ const COLUMNS: readonly Column[] = [
   { column: 'body', cast: 'jsonb', value: (job) => (job.body === null ? null : toJsonb(job.body)) },
   { column: 'timeout_ms', value: (job) => job.timeoutMs },
   { column: 'success_statuses', value: (job) => job.successStatuses },
+  { column: 'completion', cast: 'job_completion', value: (job) => job.completion },
+  { column: 'completion_timeout_ms', value: (job) => job.completionTimeoutMs },
   ...retryColumns(),
   {
     column: 'concurrency_policy',
@@ -115,9 +117,10 @@ const LOCK = `
 -- this command while this command waits for the event log's lock, which the planner holds.
 SELECT id, key, name, description, status, type, schedule, timezone, run_at AS "runAt", start_at AS "startAt",
   end_at AS "endAt", jitter_ms AS "jitterMs", api, method, headers, body, timeout_ms AS "timeoutMs",
-  success_statuses AS "successStatuses", max_retries AS "maxRetries", backoff_strategy AS "backoffStrategy",
-  initial_delay_ms AS "initialDelayMs", max_delay_ms AS "maxDelayMs", retry_jitter AS "retryJitter",
-  retry_on AS "retryOn", respect_retry_after AS "respectRetryAfter",
+  success_statuses AS "successStatuses", completion, completion_timeout_ms AS "completionTimeoutMs",
+  max_retries AS "maxRetries", backoff_strategy AS "backoffStrategy", initial_delay_ms AS "initialDelayMs",
+  max_delay_ms AS "maxDelayMs", retry_jitter AS "retryJitter", retry_on AS "retryOn",
+  respect_retry_after AS "respectRetryAfter",
   concurrency_policy AS "concurrencyPolicy", max_concurrency AS "maxConcurrency", misfire_policy AS "misfirePolicy",
   misfire_grace_ms AS "misfireGraceMs", dst_gap_policy AS "dstGapPolicy", dst_overlap_policy AS "dstOverlapPolicy",
   priority, next_run_at AS "nextRunAt", paused_at AS "pausedAt", paused_until AS "pausedUntil",

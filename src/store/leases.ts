@@ -19,7 +19,9 @@ WITH held AS MATERIALIZED (
   ORDER BY e.id
   FOR NO KEY UPDATE OF e
 )
-UPDATE job_executions AS e SET lease_expires_at = $3
+UPDATE job_executions AS e
+-- One that has begun to wait for its callback is not held any more, and its lease means something else.
+SET lease_expires_at = CASE WHEN e.callback_deadline_at IS NULL THEN $3 ELSE e.lease_expires_at END
 FROM held WHERE e.id = held.id
 RETURNING e.id, e.cancel_requested_at IS NOT NULL AS "cancelRequested"`;
 
@@ -56,13 +58,13 @@ export interface LostExecution {
 }
 
 const FIND_LOST = `
--- find executions whose lease ended before $1, at most $2. No lock: what is then written about them is conditional on
--- the same claim, and on the lease still being over.
+-- find executions whose lease ended before $1, at most $2, but for those whose callback is awaited: nobody held them.
+-- No lock: what is then written about them is conditional on the same claim, and on the lease still being over.
 SELECT e.id, e.job_id AS "jobId", j.type AS "jobType", e.claim_seq AS "claimSeq", e.rescue_count AS "rescueCount",
   e.attempt_started_at AS "attemptStartedAt", e.attempt_count AS "attemptCount",
   e.cancel_requested_at IS NOT NULL AS "cancelRequested", e.claimed_by AS "claimedBy"
 FROM job_executions AS e JOIN jobs AS j ON j.id = e.job_id
-WHERE e.status = 'RUNNING' AND e.lease_expires_at < $1
+WHERE e.status = 'RUNNING' AND e.callback_deadline_at IS NULL AND e.lease_expires_at < $1
 ORDER BY e.lease_expires_at
 LIMIT $2`;
 
@@ -76,11 +78,12 @@ export async function findLostExecutions(db: Queryable, now: Date, limit: number
   return rows;
 }
 
-/** When the earliest lease of anybody ends; null where nothing runs. */
+/** When the earliest lease of anybody ends; null where nobody holds anything. */
 export async function nextLeaseEndAt(db: Queryable): Promise<Date | null> {
   const { rows } = await db.query<{ endsAt: Date | null }>({
     name: 'next-lease-end',
-    text: `SELECT min(lease_expires_at) AS "endsAt" FROM job_executions WHERE status = 'RUNNING'`,
+    text: `SELECT min(lease_expires_at) AS "endsAt" FROM job_executions
+WHERE status = 'RUNNING' AND callback_deadline_at IS NULL`,
   });
   return rows[0]?.endsAt ?? null;
 }

@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import type { RunEnd } from '../domain/dependency.ts';
 import { appendEvents } from './event-log.ts';
 import { lockJoinsBehind, recordEnds } from './joins.ts';
-import { lockHeld, settleLocked, type Settlement } from './settling.ts';
+import { lockHeld, settle, settleLocked, type Settlement } from './settling.ts';
 import { inTransaction } from './sql.ts';
 
 /** What came of settlements whose executions others wait for. */
@@ -40,4 +40,17 @@ export async function settleUpstream(
     await appendEvents(tx, events);
     return { written, planned: events.length };
   });
+}
+
+/** Records attempts in whichever of the two ways each of them needs; in the plain one where no job waits for it. */
+export async function settleAny(
+  pool: Pool,
+  settlements: readonly Settlement[],
+  newId: (now: Date) => string,
+): Promise<UpstreamSettled> {
+  const { written, deferred } = await settle(pool, settlements);
+  if (deferred.size === 0) return { written, planned: 0 };
+  const awaited = settlements.filter(({ executionId }) => deferred.has(executionId));
+  const upstream = await settleUpstream(pool, awaited, newId);
+  return { written: new Set([...written, ...upstream.written]), planned: upstream.planned };
 }

@@ -79,6 +79,8 @@ WITH ${OUTCOME}, held AS MATERIALIZED (
   UPDATE job_executions AS e
   SET status = o.final_status,
       lease_expires_at = NULL,
+      callback_deadline_at = NULL,
+      awaited_response = NULL,
       available_at = coalesce(o."availableAt", e.available_at),
       retry_count = e.retry_count + (o.final_status = 'RETRYING')::int,
       rescue_count = e.rescue_count + o."instanceLost"::int,

@@ -100,7 +100,10 @@ export async function withdrawExecutions(
   }));
 }
 
-/** Asks the instances that run executions of the job to abort them; they look at each extension of their leases. */
+/**
+ * Asks the instances that run executions of the job to abort them; they look at each extension of their leases. Those
+ * whose callback is awaited are held by nobody: their lease ends, and whoever looks first ends them.
+ */
 export async function requestCancellation(tx: Queryable, jobId: string, now: Date): Promise<void> {
   await tx.query({
     name: 'request-cancellation',
@@ -108,7 +111,8 @@ export async function requestCancellation(tx: Queryable, jobId: string, now: Dat
 WITH running AS MATERIALIZED (
   SELECT id FROM job_executions WHERE job_id = $1 AND status = 'RUNNING' ORDER BY id FOR NO KEY UPDATE
 )
-UPDATE job_executions AS e SET cancel_requested_at = coalesce(e.cancel_requested_at, $2)
+UPDATE job_executions AS e SET cancel_requested_at = coalesce(e.cancel_requested_at, $2),
+  lease_expires_at = CASE WHEN e.callback_deadline_at IS NULL THEN e.lease_expires_at ELSE $2 END
 FROM running WHERE e.id = running.id`,
     values: [jobId, now],
   });

@@ -4,6 +4,7 @@ import { resumeEndedPauses } from '../../src/commands/resume-ended-pauses.ts';
 import { createEngine, type Engine, type EngineOptions } from '../../src/engine/engine.ts';
 import { createDatabaseClock } from '../../src/store/database-clock.ts';
 import {
+  callbackUrl,
   createJob,
   DAY_MS,
   LEASE_MS,
@@ -143,6 +144,7 @@ async function engineOf(overrides: Partial<EngineOptions> = {}): Promise<Parts> 
     resumePaused: () => resumeEndedPauses({ ...commandDeps, clock }),
     newId: commandDeps.newId,
     random: () => 0,
+    callbackUrl,
     instance: { instanceId, hostname: 'test-host', version: 'test', startedAt: clock.now() },
     maxConcurrency: 10,
     maxConcurrencyPerHost: 10,

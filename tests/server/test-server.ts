@@ -59,6 +59,7 @@ export function serverOptions(
     corsOrigins: [],
     graphiql: true,
     health: () => Promise.resolve(HEALTHY),
+    callbacks: { read: () => null, complete: () => Promise.resolve('late') },
     version: '1.2.3',
     log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
     // Short, since a test that stops its server has nothing left that would be worth waiting for.

@@ -6,8 +6,10 @@ import { createCommands, type Commands } from '../../src/commands/commands.ts';
 import type { CreateJobInput } from '../../src/commands/create-job.ts';
 import { resumeEndedPauses } from '../../src/commands/resume-ended-pauses.ts';
 import { createPool } from '../../src/database/pool.ts';
+import { CALLBACK_PATH, signCallbackToken, type CallbackClaim } from '../../src/domain/callback-token.ts';
 import { encodePublicId } from '../../src/domain/public-id.ts';
 import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
+import { createCallbackWatch } from '../../src/engine/callback-watch.ts';
 import { createHeartbeat, type Heartbeat } from '../../src/engine/heartbeat.ts';
 import { createLeaseKeeper } from '../../src/engine/lease-keeper.ts';
 import type { Loop } from '../../src/engine/loop.ts';
@@ -29,6 +31,8 @@ export const CALLER: Caller = { actor: 'test', requestId: 'req-1', address: null
 export const LEASE_MS = 30_000;
 export const POLL_INTERVAL_MS = 10_000;
 export const HEARTBEAT_INTERVAL_MS = 30_000;
+/** Signs the callback URLs of all instances of a test. */
+export const CALLBACK_SECRET = 'secret of a test';
 export const DAY_MS = 24 * 3_600_000;
 
 export type InstanceOptions = {
@@ -56,6 +60,7 @@ export type TestInstance = {
   settler: Settler;
   leaseKeeper: Loop;
   rescuer: Loop;
+  callbackWatch: Loop;
   pruner: Loop;
   heartbeat: Heartbeat;
   wakeUps: RecordedWakeUps;
@@ -124,6 +129,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
     sender,
     settler,
     random,
+    callbackUrl,
     instanceId,
     maxConcurrency: options.maxConcurrency ?? 50,
     maxConcurrencyPerHost: options.maxConcurrencyPerHost ?? 50,
@@ -162,6 +168,14 @@ export function createInstance(options: InstanceOptions): TestInstance {
       clock,
       settleUpstream: recordUpstream,
       onRescued: tell('executions', 'events'),
+      onError,
+    }),
+    callbackWatch: createCallbackWatch({
+      pool,
+      clock,
+      newId: newUuidV7,
+      random,
+      onEnded: tell('executions', 'events'),
       onError,
     }),
     pruner: createPruner({
@@ -205,6 +219,11 @@ export function createInstance(options: InstanceOptions): TestInstance {
     await worker.drained();
     await pool.end();
   }
+}
+
+/** Where targets call back: an address at which nobody listens. */
+export function callbackUrl(attempt: CallbackClaim): string {
+  return `http://scheduler.test${CALLBACK_PATH}${signCallbackToken(attempt, CALLBACK_SECRET)}`;
 }
 
 /** Lets everything else have its turn; what waits for the database does not wait for a clock in tests. */

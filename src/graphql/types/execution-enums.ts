@@ -5,9 +5,12 @@ export const ExecutionStatus = builder.enumType('ExecutionStatus', {
   values: {
     PENDING: { description: 'Waits for an instance to start it.' },
     BLOCKED: { description: 'Waits for an earlier execution of its job.' },
-    RUNNING: { description: 'Its call is being made.' },
+    RUNNING: { description: 'Its call is being made, or its callback is awaited.' },
     RETRYING: { description: 'Waits for `nextAttemptAt` after a failed attempt.' },
-    SUCCESS: { description: 'The target answered with one of the job’s `successStatuses`.' },
+    SUCCESS: {
+      description:
+        'The target answered with one of the job’s `successStatuses` or, where the job’s completion is CALLBACK, called back with success.',
+    },
     FAILED: { description: 'Failed for good; stands in the dead letter queue.' },
     CANCELLED: { description: 'Taken back before it was done.' },
     SKIPPED: { description: 'Never ran, for the `skipReason`.' },
@@ -29,7 +32,10 @@ export const FailureReason = builder.enumType('FailureReason', {
   description: 'Why an attempt or an execution failed.',
   values: {
     HTTP_STATUS: { description: 'The target answered with a status that does not count as success.' },
-    TIMEOUT: { description: 'The call took longer than the job’s `timeoutMs`.' },
+    TIMEOUT: {
+      description:
+        'The call took longer than the job’s `timeoutMs`, or no callback came within its `completionTimeoutMs`.',
+    },
     CONNECTION: { description: 'The connection could not be made, or broke.' },
     DNS: { description: 'The host’s name could not be resolved.' },
     TLS: { description: 'The TLS handshake failed, by a bad certificate for example.' },
@@ -37,6 +43,7 @@ export const FailureReason = builder.enumType('FailureReason', {
     TOO_MANY_REDIRECTS: { description: 'The target redirected without end.' },
     INSTANCE_LOST: { description: 'The instance that made the call died, and it may not be made again.' },
     INVALID_REQUEST: { description: 'The request cannot be sent as the job defines it.' },
+    CALLBACK: { description: 'The target called back with a failure.' },
   } as const,
 });
 

@@ -50,6 +50,11 @@ export const Execution = builder.prismaNode('JobExecution', {
       resolve: ({ status, availableAt }) =>
         status === 'PENDING' || status === 'RETRYING' ? availableAt : null,
     }),
+    callbackDeadlineAt: t.expose('callbackDeadlineAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'Until when its callback is awaited; null unless it waits for one.',
+    }),
     failureReason: t.expose('failureReason', {
       type: FailureReason,
       nullable: true,
@@ -77,7 +82,7 @@ export const Execution = builder.prismaNode('JobExecution', {
     }),
     responseBody: t.exposeString('responseBody', {
       nullable: true,
-      description: 'First 5,000 characters of the last answer.',
+      description: 'First 5,000 characters of the last answer, or of the output of the callback after it.',
     }),
     responseTruncated: t.exposeBoolean('responseTruncated', {
       description: 'Whether the answer was longer than what is kept.',

@@ -21,6 +21,17 @@ export const JobType = builder.enumType('JobType', {
   } as const,
 });
 
+export const JobCompletion = builder.enumType('JobCompletion', {
+  description: 'What makes an attempt of a job a success.',
+  values: {
+    RESPONSE: { description: 'An answer with one of the job’s `successStatuses`.' },
+    CALLBACK: {
+      description:
+        'Such an answer only starts the work: the attempt ends when the target posts to the URL in the header X-Callback-Url, within `completionTimeoutMs`.',
+    },
+  } as const,
+});
+
 export const HttpMethod = builder.enumType('HttpMethod', {
   description: 'The HTTP method of a call.',
   values: {

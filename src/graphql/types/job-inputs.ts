@@ -13,6 +13,7 @@ import {
   DstGapPolicy,
   DstOverlapPolicy,
   HttpMethod,
+  JobCompletion,
   JobStatus,
   JobType,
   MisfirePolicy,
@@ -101,6 +102,10 @@ function jobFields(t: InputFieldBuilder) {
     }),
     successStatuses: t.stringList({
       description: `Statuses that count as success, ${PATTERNS}; default ${JOB_DEFAULTS.successStatuses.join(', ')}.`,
+    }),
+    completion: t.field({ type: JobCompletion, description: `Default ${JOB_DEFAULTS.completion}.` }),
+    completionTimeoutMs: t.int({
+      description: `How long after the answer a callback is awaited in milliseconds, ${JOB_LIMITS.completionTimeoutMs.min} to ${JOB_LIMITS.completionTimeoutMs.max}; default ${JOB_DEFAULTS.completionTimeoutMs}. Of no effect without CALLBACK.`,
     }),
     retryPolicy: t.field({
       type: RetryPolicyInput,

@@ -11,6 +11,7 @@ import {
   DstGapPolicy,
   DstOverlapPolicy,
   HttpMethod,
+  JobCompletion,
   JobStatus,
   JobType,
   MisfirePolicy,
@@ -105,6 +106,14 @@ export const Job = builder.prismaNode('Job', {
     timeoutMs: t.exposeInt('timeoutMs', { description: 'How long one attempt may take, in milliseconds.' }),
     successStatuses: t.exposeStringList('successStatuses', {
       description: 'Statuses that count as success, such as 200 or 2xx.',
+    }),
+    completion: t.expose('completion', {
+      type: JobCompletion,
+      description: 'What makes an attempt a success: the answer, or a callback after it.',
+    }),
+    completionTimeoutMs: t.exposeInt('completionTimeoutMs', {
+      description:
+        'How long after the answer a callback is awaited, in milliseconds; of no effect without CALLBACK.',
     }),
     retryPolicy: t.field({
       type: RetryPolicy,

@@ -1,0 +1,66 @@
+import type { Pool } from 'pg';
+import { cancelledWait, decideAfterSilence } from '../domain/callback-verdict.ts';
+import type { Clock } from '../domain/clock.ts';
+import { createLogger } from '../logging/logger.ts';
+import { settlementOfWait } from '../store/callback-settlement.ts';
+import { findSilent, nextWaitEndAt, type SilentExecution } from '../store/callbacks.ts';
+import type { Settlement } from '../store/settling.ts';
+import { settleAny } from '../store/settling-upstream.ts';
+import { logIds } from './log-ids.ts';
+import { createLoop, type Loop } from './loop.ts';
+
+const logger = createLogger('CallbackWatch');
+
+export interface CallbackWatchOptions {
+  pool: Pool;
+  clock: Clock;
+  /** Draws the id of an execution that no slot names. */
+  newId: (now: Date) => string;
+  /** A number in [0, 1) for the jitter of retries. */
+  random: () => number;
+  /** Called after waits were ended: executions may be claimed or admitted, the log has grown. */
+  onEnded: () => void;
+  onError: (error: unknown) => void;
+}
+
+const BATCH = 500;
+/** A cancellation asked for on another instance, or a wait begun there, is seen within this. */
+const MAX_INTERVAL_MS = 1_000;
+const MIN_INTERVAL_MS = 20;
+
+/**
+ * Ends waits for callbacks that do not come: after the deadline by the retry policy, as where a call takes too long, and
+ * at once where the execution is to be cancelled. Waits belong to no instance, so any one ends them.
+ */
+export function createCallbackWatch(options: CallbackWatchOptions): Loop {
+  const { pool, clock, newId, random, onEnded, onError } = options;
+
+  async function step(): Promise<number> {
+    const now = clock.now();
+    const silent = await findSilent(pool, now, BATCH);
+    if (silent.length > 0) await endWaits(silent, now);
+    if (silent.length === BATCH) return 0;
+    const endsAt = await nextWaitEndAt(pool);
+    if (endsAt === null) return MAX_INTERVAL_MS;
+    return Math.min(Math.max(endsAt.getTime() - clock.now().getTime(), MIN_INTERVAL_MS), MAX_INTERVAL_MS);
+  }
+
+  /** One that was called back about, or ended by another instance, meanwhile is left out by the statement. */
+  async function endWaits(silent: readonly SilentExecution[], now: Date): Promise<void> {
+    const settlements = silent.map((execution) => end(execution, now));
+    const { written } = await settleAny(pool, settlements, newId);
+    for (const { executionId, status } of settlements.filter((one) => written.has(one.executionId))) {
+      logger.info('Waited for a callback no longer', { ...logIds({ executionId }), status });
+    }
+    if (written.size > 0) onEnded();
+  }
+
+  function end(execution: SilentExecution, now: Date): Settlement {
+    const resting = execution.cancelRequested
+      ? cancelledWait()
+      : decideAfterSilence(execution, execution.callbackDeadlineAt, now, random());
+    return settlementOfWait(execution, resting, now);
+  }
+
+  return createLoop({ name: 'callback watch', step, onError });
+}
