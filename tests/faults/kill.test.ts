@@ -1,0 +1,108 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Pool } from 'pg';
+import { expect, it } from 'vitest';
+import { MAX_RESCUES } from '../../src/domain/execution.ts';
+import { apiClient } from '../support/api-client.ts';
+import { heldBy, interruptions } from '../support/faults/claims.ts';
+import { latenesses, reportFigures, spread } from '../support/faults/figures.ts';
+import { createJobs, endSchedules, executionCount } from '../support/faults/load.ts';
+import { namedSessions, sessionsGone } from '../support/faults/sessions.ts';
+import { checkHistory } from '../support/history.ts';
+import type { ServerProcess } from '../support/server-process.ts';
+import { until } from '../support/until.ts';
+import { useWorld } from '../support/world.ts';
+
+const world = useWorld('test');
+const KILLS = 20;
+const JOBS = 14;
+const EXECUTIONS = 1_000;
+const LEASE_MS = 2_000;
+/** What a victim must have under way: a kill that hits nothing shows nothing. */
+const MIN_IN_FLIGHT = 3;
+const KILL_STEP_MS = 20;
+
+/** Whether it holds what has outlived two instances: the third death would rightly fail it. */
+async function holdsFragile(pool: Pool, instanceId: string): Promise<boolean> {
+  const { rows } = await pool.query<{ rescues: number }>(
+    `SELECT coalesce(max(rescue_count), 0) AS rescues FROM job_executions
+     WHERE status = 'RUNNING' AND claimed_by = $1`,
+    [instanceId],
+  );
+  return (rows[0]?.rescues ?? 0) >= MAX_RESCUES - 1;
+}
+
+type Victim = ServerProcess & { sessions: string };
+
+it(
+  'loses and doubles nothing when one of two instances is killed, twenty times over 1,000 executions',
+  { timeout: 240_000 },
+  async () => {
+    const { target, pool } = world;
+    target.script('/work', ({ headers }) => ({
+      // Spread over half a second, so that a kill finds calls in all their states.
+      after: delay((Number.parseInt(headers['x-execution-id']?.slice(-2) ?? '0', 36) * 7) % 500),
+    }));
+    let started = 0;
+    const startVictim = async (): Promise<Victim> => {
+      started += 1;
+      const sessions = `server-${started}`;
+      const DATABASE_URL = namedSessions(world.connectionString, sessions);
+      return { ...(await world.startServer({ DATABASE_URL, LEASE_MS: `${LEASE_MS}` })), sessions };
+    };
+    const servers = await Promise.all([startVictim(), startVictim()]);
+    await createJobs(apiClient(servers[0]), JOBS, () => ({
+      api: `${target.url}/work`,
+      schedule: '* * * * * *',
+    }));
+
+    const busiest = async (candidates: readonly Victim[]): Promise<Victim | null> => {
+      for (const candidate of candidates)
+        if ((await heldBy(pool, candidate.instanceId)) >= MIN_IN_FLIGHT) return candidate;
+      return null;
+    };
+    const kills: { instanceId: string; killedAt: number; held: number }[] = [];
+    while (kills.length < KILLS) {
+      const victim = await until(() => busiest(servers), { timeoutMs: 30_000 });
+      const { kill, instanceId, sessions } = victim;
+      // A claim has just been made; each kill comes a little later behind it than the one before.
+      await delay(KILL_STEP_MS * kills.length);
+      await until(async () => !(await holdsFragile(pool, instanceId)));
+      await kill();
+      const killedAt = Date.now();
+      await sessionsGone(pool, sessions);
+      kills.push({ instanceId, killedAt, held: await heldBy(pool, instanceId) });
+      servers[servers.indexOf(victim)] = await startVictim();
+    }
+
+    await until(async () => (await executionCount(pool)) >= EXECUTIONS, { timeoutMs: 120_000 });
+    await endSchedules(pool);
+    const history = await checkHistory(pool, target.calls);
+    const lost = await interruptions(pool);
+    const reclaimMs = lost.map(({ instanceId, reclaimedAt }) => {
+      const killedAt = kills.find((kill) => kill.instanceId === instanceId)?.killedAt ?? NaN;
+      return (reclaimedAt?.getTime() ?? Infinity) - killedAt;
+    });
+    const inFlight = kills.reduce((sum, { held }) => sum + held, 0);
+    const repeats = target.calls.filter(({ headers }) => headers['x-attempt'] !== '1').length;
+    reportFigures('kill -9 of one of two instances', {
+      kills: KILLS,
+      leaseMs: LEASE_MS,
+      ...history,
+      inFlight,
+      repeats,
+      reclaim: spread(reclaimMs),
+      lateness: spread(latenesses(target.calls)),
+    });
+
+    expect(history.executions).toBe(history.slots);
+    expect(history.executions).toBeGreaterThanOrEqual(EXECUTIONS);
+    const { rows } = await pool.query('SELECT DISTINCT status FROM job_executions');
+    expect(rows).toEqual([{ status: 'SUCCESS' }]);
+    for (const { instanceId, held } of kills) {
+      expect(lost.filter((claim) => claim.instanceId === instanceId).length).toBeLessThanOrEqual(held);
+    }
+    expect(lost.length).toBeGreaterThanOrEqual(KILLS);
+    expect(repeats).toBeLessThanOrEqual(inFlight);
+    expect(Math.max(...reclaimMs)).toBeLessThanOrEqual(LEASE_MS + 5_000);
+  },
+);

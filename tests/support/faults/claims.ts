@@ -1,0 +1,29 @@
+import type { Pool } from 'pg';
+
+/** How many executions an instance has claimed and not settled. */
+export async function heldBy(pool: Pool, instanceId: string): Promise<number> {
+  const { rows } = await pool.query<{ held: number }>(
+    `SELECT count(*)::int AS held FROM job_executions WHERE status = 'RUNNING' AND claimed_by = $1`,
+    [instanceId],
+  );
+  return rows[0]?.held ?? 0;
+}
+
+/** A claim that ended without an outcome, and when the execution was claimed again. */
+export type Interruption = {
+  executionId: string;
+  instanceId: string;
+  /** Null where it was not. */
+  reclaimedAt: Date | null;
+};
+
+/** All of them, as the event log tells. */
+export async function interruptions(pool: Pool): Promise<Interruption[]> {
+  const { rows } = await pool.query<Interruption>(`
+    SELECT i.execution_id AS "executionId", i.instance_id AS "instanceId", min(s.at) AS "reclaimedAt"
+    FROM event_log AS i LEFT JOIN event_log AS s ON s.execution_id = i.execution_id
+      AND s.position > i.position AND s.kind = 'EXECUTION_STARTED'
+    WHERE i.kind = 'EXECUTION_INTERRUPTED'
+    GROUP BY i.position, i.execution_id, i.instance_id ORDER BY i.position`);
+  return rows;
+}

@@ -1,0 +1,20 @@
+import type { Pool } from 'pg';
+import { until } from '../until.ts';
+
+/** A connection string whose sessions bear a name of their own, so that a test can tell them from all others. */
+export function namedSessions(connectionString: string, name: string): string {
+  const url = new URL(connectionString);
+  url.searchParams.set('application_name', name);
+  return url.href;
+}
+
+/**
+ * Resolves when no session bears the name: a statement of a process that was killed may go on for a moment, and what
+ * it writes still counts as that process's.
+ */
+export async function sessionsGone(pool: Pool, name: string): Promise<void> {
+  const sessions = 'SELECT FROM pg_stat_activity WHERE application_name = $1';
+  await until(async () => (await pool.query(sessions, [name])).rowCount === 0, {
+    what: `no session of ${name}`,
+  });
+}
