@@ -12,12 +12,30 @@ export interface Feeds {
   subscribe: (options: FeedOptions) => Promise<AsyncIterableIterator<FeedItem>>;
   /** Ends by itself when the execution is finished and its last line was given. */
   subscribeToLogs: (executionId: string, after: string | null) => Promise<AsyncIterableIterator<LogFeedItem>>;
+  /**
+   * Reads what an event is told with. While the database is away it waits, as the feed itself does: the event would
+   * else reach its subscriber as an error without a cursor, and those behind it in memory too. A read that keeps failing
+   * though the log can be read is a fault, and is thrown.
+   */
+  readForEvent: <T>(read: () => Promise<T>) => Promise<T>;
 }
+
+/** Failures in a row, each with a successful look at the log behind it, after which it is not the database's absence. */
+const MAX_FAILURES = 5;
 
 export function createFeeds({ db, hub }: { db: Queryable; hub: EventHub }): Feeds {
   return {
     subscribe: async (options) => iterate(await hub.open(options)),
     subscribeToLogs: async (executionId, after) =>
       iterate(await openLogFeed({ db, hub }, executionId, after)),
+    async readForEvent(read) {
+      for (let failures = 1; ; failures += 1) {
+        try {
+          return await read();
+        } catch (error) {
+          if (failures === MAX_FAILURES || !(await hub.recovered(error))) throw error;
+        }
+      }
+    },
   };
 }

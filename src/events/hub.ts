@@ -25,6 +25,11 @@ export interface EventHub {
   open: (options: FeedOptions) => Promise<StepSource<FeedItem>>;
   /** Says that the log has probably grown. */
   wake: () => void;
+  /**
+   * After a subscriber's own read failed: waits until the log can be read, a second or less where the database was never
+   * away. False where the hub stops first.
+   */
+  recovered: (error: unknown) => Promise<boolean>;
   /** The epoch of the cursors given out now. Rejects while the log cannot be read. */
   epoch: () => Promise<string>;
   /** Closes every subscription. */
@@ -56,11 +61,7 @@ export function createEventHub({
 
   async function open({ after, filter }: FeedOptions): Promise<StepSource<FeedItem>> {
     if (stopped) throw new Error('The event hub is stopped.');
-    const waiter = createWaiter(() => {
-      waiters.delete(waiter);
-      if (waiters.size === 0) tail.forget();
-    });
-    waiters.add(waiter);
+    const waiter = addWaiter();
     try {
       const view = await readView();
       const start = await startingPoint(db, view, after ?? null);
@@ -69,6 +70,25 @@ export function createEventHub({
       waiter.close();
       throw error;
     }
+  }
+
+  function addWaiter(): Waiter {
+    const waiter = createWaiter(() => {
+      waiters.delete(waiter);
+      if (waiters.size === 0) tail.forget();
+    });
+    waiters.add(waiter);
+    return waiter;
+  }
+
+  async function recovered(error: unknown): Promise<boolean> {
+    if (stopped) return false;
+    const waiter = addWaiter();
+    // Of a thousand subscribers whose reads fail together, one tells.
+    if (!tail.failing) tail.reportFailure(error);
+    while (tail.failing && !waiter.closed) await waiter.wait();
+    waiter.close();
+    return !stopped;
   }
 
   /** Walks to the tip first: the window may lag behind the log by as much as a lost wake-up. */
@@ -83,6 +103,7 @@ export function createEventHub({
     wake() {
       if (waiters.size > 0) void tail.read();
     },
+    recovered,
     epoch: async () => (tail.view ?? (await readView())).epoch,
     async stop() {
       stopped = true;

@@ -44,7 +44,8 @@ const ExecutionEvent = builder.objectRef<FeedEvent>('ExecutionEvent').implement(
       description: 'The execution as it is now, which may be further on than this event.',
       resolve: async ({ event }, _args, context, info) => {
         const { select } = queryFromInfo({ context, info, select: { id: true } });
-        const execution = await context.executionLoader.load({ id: known(event.executionId), select });
+        const key = { id: known(event.executionId), select };
+        const execution = await context.events.readForEvent(() => context.executionLoader.load(key));
         if (execution === null) throw clientError('NOT_FOUND', 'The execution is no longer kept.');
         return execution;
       },
