@@ -7,6 +7,9 @@ const logger = createLogger('Main');
 /** A second signal, or a stop that takes this much longer than its own limits, ends the process at once. */
 const STOP_MARGIN_MS = 20_000;
 
+/** One Ctrl-C arrives twice where npm is in between: from the terminal, and passed on. */
+const SAME_SIGNAL_MS = 1_000;
+
 const config = readConfig();
 configureLogging({
   level: config.logLevel,
@@ -17,7 +20,8 @@ configureLogging({
 for (const warning of config.warnings) logger.warn('Configuration', { warning });
 
 const app = createApp(config);
-const signals: NodeJS.Signals[] = [];
+/** When the first signal came, in milliseconds of the monotonic clock. */
+const signalledAtMs: number[] = [];
 
 process.on('SIGTERM', onSignal);
 process.on('SIGINT', onSignal);
@@ -32,19 +36,22 @@ process.on('uncaughtException', (error) => {
 try {
   await app.start();
 } catch (error) {
-  if (signals.length === 0) {
+  if (signalledAtMs.length === 0) {
     logger.error('The scheduler could not start', { error });
     await end(1);
   }
 }
 
 function onSignal(signal: NodeJS.Signals): void {
-  signals.push(signal);
-  if (signals.length > 1) {
+  const nowMs = performance.now();
+  const [firstMs] = signalledAtMs;
+  if (firstMs !== undefined) {
+    if (nowMs - firstMs < SAME_SIGNAL_MS) return;
     logger.warn('Ended by a second signal', { signal });
     void end(1);
     return;
   }
+  signalledAtMs.push(nowMs);
   logger.info('Stopping', { signal });
   setTimeout(() => void end(1), config.shutdownGraceMs + STOP_MARGIN_MS).unref();
   app.stop().then(

@@ -50,6 +50,8 @@ it('lets calls in flight finish within the grace when it is asked to stop', asyn
   await api.triggerMany(await api.createJob({ api: `${target.url}/slow` }), IN_FLIGHT);
   await target.received('/slow', IN_FLIGHT);
 
+  // Twice, as a Ctrl-C arrives where npm is in between.
+  server.signal('SIGTERM');
   server.signal('SIGTERM');
   await until(() => server.logged('Waiting for calls in flight').length > 0);
   const readiness = await fetch(`${server.url}/health/ready`);
