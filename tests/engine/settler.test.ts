@@ -6,7 +6,7 @@ import type { Queryable, Statement } from '../../src/store/sql.ts';
 import { count, everythingOf, insertJob, readExecution } from '../support/rows.ts';
 import type { Row } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
-import { insertRunning as insertRunningOf, succeeded } from '../support/settlements.ts';
+import { awaiting, insertRunning as insertRunningOf, succeeded } from '../support/settlements.ts';
 import { createGate } from '../support/target-server.ts';
 import { until } from '../support/until.ts';
 
@@ -112,6 +112,21 @@ describe('while the database is away', () => {
     expect(pauses.length).toBeGreaterThanOrEqual(1);
     expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'SUCCESS' });
     expect(await count(scene.pool, 'job_execution_attempts WHERE execution_id = $1', [id])).toBe(1);
+  });
+
+  it('a wait for a callback is tried again until it is recorded', async () => {
+    const { pool } = scene.instance();
+    const { settler, statements } = await settlerOf(pool);
+    const [id = ''] = await insertRunning(1);
+    const blocked = await blockSettling(id);
+    const begun = settler.awaitCallback(awaiting(id));
+    await until(() => waitingBackends().then((pids) => pids.length > 0));
+    await scene.pool.query('SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid', [
+      await waitingBackends(),
+    ]);
+    await until(() => statements.length > 1);
+    await blocked.release();
+    expect(await begun).toBe('waiting');
   });
 
   it('an outcome is rejected instead of tried again once the settler has given up', async () => {

@@ -78,8 +78,10 @@ describe('a redirect', () => {
       Host: 'virtual.test',
       'X-Custom': 'yes',
     };
-    await sender.sendAttempt(request(`${target.url}/old`, { headers }), unhurried());
+    const callbackUrl = 'https://scheduler.test/callbacks/s3cret';
+    await sender.sendAttempt(request(`${target.url}/old`, { headers, callbackUrl }), unhurried());
     expect(target.callsTo('/old')[0]?.headers['authorization']).toBe('Bearer s3cret');
+    expect(target.callsTo('/old')[0]?.headers['x-callback-url']).toBe(callbackUrl);
     const sent = target.callsTo('/new')[0]?.headers;
     expect(JSON.stringify(sent)).not.toContain('s3cret');
     expect(sent).toMatchObject({

@@ -69,6 +69,15 @@ describe('buildRequestHeaders', () => {
     );
   });
 
+  it('says where to call back where that completes the job, and lets the job say nothing else there', () => {
+    const own = { 'X-Callback-URL': 'https://elsewhere.test/' };
+    const callbackUrl = 'https://scheduler.test/callbacks/token';
+    const given = buildRequestHeaders(request(url, { headers: own, callbackUrl }), null, '1');
+    expect(given['x-callback-url']).toBe(callbackUrl);
+    const without = buildRequestHeaders(request(url, { headers: own, callbackUrl: null }), null, '1');
+    expect(without).not.toHaveProperty('x-callback-url');
+  });
+
   it('leaves out headers that belong to the connection', () => {
     const own = {
       'Content-Length': '5',
@@ -117,5 +126,11 @@ describe('showRequest', () => {
       body: '{"a":1}',
     });
     expect(shown.headers['idempotency-key']).toBe('exec_1');
+  });
+
+  it('shows where the target was to call back, but not with which token', () => {
+    const outgoing = request(url, { callbackUrl: 'https://scheduler.test/callbacks/s3cret' });
+    const shown = showRequest(outgoing, buildRequestHeaders(outgoing, null, '1'), null);
+    expect(shown.headers['x-callback-url']).toBe('https://scheduler.test/callbacks/***');
   });
 });

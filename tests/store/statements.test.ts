@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import pg from 'pg';
 import { createPool } from '../../src/database/pool.ts';
+import { findSilent, nextWaitEndAt } from '../../src/store/callbacks.ts';
 import { claimDue, nextAvailableAt } from '../../src/store/claiming.ts';
 import { pruneEvents, readLog } from '../../src/store/event-log.ts';
 import { extendLeases, findLostExecutions, nextLeaseEndAt } from '../../src/store/leases.ts';
@@ -64,6 +65,13 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
     expect(used.indexes).toContain('job_executions_lease');
     expect(used.scanned).toEqual([]);
     expect((await indexesOf(mode, nextLeaseEndAt)).indexes).toEqual(['job_executions_lease']);
+  });
+
+  it('waits for callbacks that are over are found among those alone', async () => {
+    const used = await indexesOf(mode, (db) => findSilent(db, START, 500));
+    expect(used.indexes).toContain('job_executions_callback_wait');
+    expect(used.scanned).toEqual([]);
+    expect((await indexesOf(mode, nextWaitEndAt)).indexes).toEqual(['job_executions_callback_wait']);
   });
 
   it('leases are extended without a look at what does not run', async () => {

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import type { CallbackWait } from '../../src/store/callbacks.ts';
 import type { Settlement } from '../../src/store/settling.ts';
 import { plus, START } from './manual-clock.ts';
 
@@ -34,4 +35,9 @@ export function succeeded(executionId: string): Settlement {
     instanceLost: false,
     log: { level: 'INFO', message: 'Done.', metadata: null },
   };
+}
+
+/** The same attempt, answered and waiting for its callback for a minute. */
+export function awaiting(executionId: string): CallbackWait {
+  return { ...succeeded(executionId), deadlineAt: plus(START, 60_100) };
 }
