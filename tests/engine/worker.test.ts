@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { encodePublicId } from '../../src/domain/public-id.ts';
 import { MASK } from '../../src/domain/secrets.ts';
+import { inTransaction } from '../../src/store/sql.ts';
 import { CALLER, createJob, LEASE_MS, POLL_INTERVAL_MS, reference, trigger } from '../support/instance.ts';
 import type { TestInstance } from '../support/instance.ts';
 import { START, plus } from '../support/manual-clock.ts';
@@ -363,6 +364,19 @@ describe('claiming', () => {
     expect(await count(scene.pool, `event_log WHERE kind = 'EXECUTION_STARTED'`)).toBe(150);
   });
 
+  it('does not wait for what somebody else holds locked', async () => {
+    const instance = scene.instance();
+    const job = await insertJob(scene.pool, { api: `${scene.target.url}/hook` });
+    const locked = await insertExecution(scene.pool, job, 'PENDING', { priority: 9 });
+    const free = await insertExecution(scene.pool, job, 'PENDING');
+    await inTransaction(scene.pool, async (tx) => {
+      await tx.query('SELECT FROM job_executions WHERE id = $1 FOR NO KEY UPDATE', [locked]);
+      await instance.work();
+      expect(await readExecution(scene.pool, free)).toMatchObject({ status: 'SUCCESS' });
+    });
+    expect(await readExecution(scene.pool, locked)).toMatchObject({ status: 'PENDING' });
+  });
+
   it('counts the lateness of the slot only once: retries do not raise it', async () => {
     const instance = scene.instance();
     scene.target.script('/flaky', [503, 200]);
@@ -510,10 +524,13 @@ describe('a call that is ended from our side', () => {
     const { instance, id } = await startHanging();
     scene.clock.advance(LEASE_MS + 1);
     await instance.rescuer.runOnce();
-    scene.target.script('/slow', 200);
+    scene.target.script('/slow', { status: 200, headers: { connection: 'close' } });
     await instance.work();
     expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'SUCCESS', attempt_count: 2 });
-    await until(() => scene.target.openSockets() <= 1, { what: 'the first call has hung up' });
+    await until(() => scene.target.openSockets() === 0, {
+      what: 'the first call has hung up',
+      timeoutMs: 2_000,
+    });
   });
 });
 
