@@ -52,7 +52,7 @@ module.exports = {
       to: {
         pathNot: [
           '^src/domain/',
-          'node_modules/(cron-parser|temporal-polyfill|temporal-spec|cronstrue|typeid-js|luxon)/',
+          'node_modules/(cron-parser|temporal-polyfill|temporal-spec|cronstrue|typeid-js|micromustache|luxon)/',
           '^node:crypto$',
           '^crypto$',
         ],

@@ -3,6 +3,7 @@ import type { FieldIssue } from '../domain/job-definition.ts';
 import { JOB_LIMITS } from '../domain/job-limits.ts';
 import { checkJsonValue } from '../domain/json-value.ts';
 import { encodePublicId } from '../domain/public-id.ts';
+import { checkTemplates } from '../domain/template-check.ts';
 import { checkText } from '../domain/text.ts';
 import { admitExecution, type Admitted } from '../store/admission.ts';
 import { insertAuditEntry } from '../store/audit-log.ts';
@@ -61,9 +62,11 @@ export async function triggerJob(
 
 function triggerIssues(body: unknown, idempotencyKey: string | null): FieldIssue[] {
   const bodyMessage = body === undefined ? null : checkJsonValue(body, JOB_LIMITS.bodyBytes);
+  const templateIssues = bodyMessage === null ? checkTemplates({ body }) : [];
   const keyMessage = idempotencyKey === null ? null : checkText(idempotencyKey, JOB_LIMITS.idempotencyKey);
   return [
     ...(bodyMessage === null ? [] : [{ path: ['body'], message: bodyMessage }]),
+    ...templateIssues,
     ...(keyMessage === null ? [] : [{ path: ['idempotencyKey'], message: keyMessage }]),
   ];
 }

@@ -8,7 +8,9 @@ import { checkRetryPolicy } from './retry.ts';
 import { parseSchedule } from './schedule.ts';
 import { checkTimezone } from './schedule-zone.ts';
 import { checkStatusPatterns } from './status-pattern.ts';
-import { checkTargetUrl } from './target-url.ts';
+import { checkTargetUrl, MAX_TARGET_URL_LENGTH } from './target-url.ts';
+import { checkTemplates } from './template-check.ts';
+import { withSampleText } from './template-request.ts';
 import { checkText, isStorable, type TextLimit } from './text.ts';
 
 /** A schedule that cannot be read is told apart from the other mistakes: editors show it beside its field. */
@@ -115,7 +117,7 @@ function checkNumbers(draft: Draft): FieldIssue[] {
 
 function checkRequest({ api, headers, body, successStatuses }: Draft): FieldIssue[] {
   const issues: FieldIssue[] = [];
-  const url = checkTargetUrl(api);
+  const url = checkTargetUrl(api.length > MAX_TARGET_URL_LENGTH ? api : withSampleText(api));
   if (url) issues.push({ path: ['api'], message: url.message });
   else if (!isStorable(api)) issues.push({ path: ['api'], message: 'Must be valid Unicode.' });
 
@@ -133,6 +135,13 @@ function checkRequest({ api, headers, body, successStatuses }: Draft): FieldIssu
   }
   const bodyMessage = checkJsonValue(body, JOB_LIMITS.bodyBytes);
   if (bodyMessage !== null) issues.push({ path: ['body'], message: bodyMessage });
+  issues.push(
+    ...checkTemplates({
+      ...(url ? {} : { api }),
+      ...(header ? {} : { headers: headers as Record<string, string> }),
+      ...(bodyMessage === null ? { body } : {}),
+    }),
+  );
 
   const pattern = checkStatusPatterns(successStatuses, { allowEmpty: false });
   if (pattern)

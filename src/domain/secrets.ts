@@ -34,6 +34,16 @@ export function maskHeaders(headers: Readonly<Record<string, string>>): Record<s
  */
 export function maskUrl(url: string): string {
   if (!URL.canParse(url)) return url;
+  if (!url.includes('{{')) return maskParts(url);
+  // A URL's own spelling has escapes for the braces of templates: they sit this out.
+  const templates: string[] = [];
+  const masked = maskParts(
+    url.replace(/\{\{.*?\}\}/g, (template) => `T${templates.push(template) - 1}PLACEHOLDER`),
+  );
+  return masked.replace(/T(\d+)PLACEHOLDER/g, (text, index: string) => templates[Number(index)] ?? text);
+}
+
+function maskParts(url: string): string {
   const masked = new URL(url);
   if (masked.username === '' && masked.password === '' && masked.search === '') return url;
 

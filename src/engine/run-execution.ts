@@ -8,6 +8,7 @@ import type { Sender, SentAttempt } from '../http/send-attempt.ts';
 import type { ClaimedExecution } from '../store/claiming.ts';
 import type { Settlement } from '../store/settling.ts';
 import { awaitCallback } from './await-callback.ts';
+import { sendFilled } from './send-filled.ts';
 import type { Settler } from './settler.ts';
 
 export interface RunDeps {
@@ -40,7 +41,8 @@ export async function runExecution(
   signal: AbortSignal,
 ): Promise<Resting['status'] | 'RUNNING' | null> {
   const request = requestOf(execution, deps);
-  const sent = await deps.sender.sendAttempt(request, { signal, timeoutMs: execution.timeoutMs });
+  const options = { signal, timeoutMs: execution.timeoutMs };
+  const sent = await sendFilled(deps.sender, execution, request, options);
   const ended = sent.outcome.kind === 'aborted' ? endReasonOf(signal) : null;
   if (ended === 'leaseLost') return null;
   const finishedAt = deps.clock.now();

@@ -1,5 +1,5 @@
 import type { JobCompletion, JobType } from '../generated/prisma/enums.ts';
-import type { ExecutionTrigger } from '../domain/execution.ts';
+import type { ExecutionStatus, ExecutionTrigger } from '../domain/execution.ts';
 import type { HttpMethod } from '../domain/http-method.ts';
 import type { RetryPolicy } from '../domain/retry.ts';
 import { EVENT_LOG_LOCK } from './event-log.ts';
@@ -32,6 +32,21 @@ export interface ClaimedExecution {
   completion: JobCompletion;
   completionTimeoutMs: number;
   retryPolicy: RetryPolicy | null;
+  /**
+   * Of the executions whose end set this one off, the one that ended last; null where there was none, and where the
+   * request holds no template that could ask for it.
+   */
+  upstream: UpstreamExecution | null;
+}
+
+/** What templates may name of an execution that set another one off. */
+export interface UpstreamExecution {
+  executionId: string;
+  jobId: string;
+  status: ExecutionStatus;
+  responseStatus: number | null;
+  /** The first 5,000 characters of its answer. */
+  body: string | null;
 }
 
 export interface ClaimOptions {
@@ -56,6 +71,7 @@ const CLAIM = `
 -- Materialized CTEs, not joined subqueries: the planner may run a subquery's LIMIT twice and claim more than $4.
 -- No host gets more of the batch than it has places left: one that hangs must not fill the batch, or this instance, with
 -- calls that nobody answers. $5 are hosts to be passed over altogether.
+-- The upstream is read for requests that may ask for it only: CASE keeps all others from looking.
 WITH candidate AS MATERIALIZED (
   SELECT id, host, priority, available_at FROM job_executions
   WHERE status IN ('PENDING', 'RETRYING') AND available_at <= $2 AND host <> ALL($5::text[])
@@ -108,7 +124,14 @@ SELECT id, job_id AS "jobId", trigger, scheduled_at AS "scheduledAt", started_at
   headers, body, timeout_ms AS "timeoutMs", success_statuses AS "successStatuses", completion,
   completion_timeout_ms AS "completionTimeoutMs", max_retries AS "maxRetries",
   backoff_strategy AS "backoffStrategy", initial_delay_ms AS "initialDelayMs", max_delay_ms AS "maxDelayMs",
-  retry_jitter AS "retryJitter", retry_on AS "retryOn", respect_retry_after AS "respectRetryAfter"
+  retry_jitter AS "retryJitter", retry_on AS "retryOn", respect_retry_after AS "respectRetryAfter",
+  CASE WHEN trigger IN ('DEPENDENCY', 'REDRIVE') AND concat(api, headers::text, body::text) LIKE '%{{%' THEN (
+    SELECT jsonb_build_object('executionId', u.id, 'jobId', u.job_id, 'status', u.status,
+      'responseStatus', u.response_status, 'body', u.response_body)
+    FROM job_execution_triggers AS t JOIN job_executions AS u ON u.id = t.triggered_by_id
+    WHERE t.execution_id = claimed.id
+    ORDER BY u.finished_at DESC, u.id DESC LIMIT 1
+  ) END AS upstream
 FROM claimed
 ORDER BY priority DESC, available_at, id`;
 

@@ -72,7 +72,7 @@ export const Execution = builder.prismaNode('JobExecution', {
     request: t.field({
       type: HttpRequest,
       description:
-        'The request as it was last sent, secrets masked; before the first attempt, as it would be sent now.',
+        'The request as it was last sent, secrets masked; before the first attempt, as it would be sent now, templates not filled yet.',
       select: { request: true, bodyOverride: true, job: { select: JOB_REQUEST } },
       resolve: ({ request, bodyOverride, job }) => requestOf(request, job, bodyOverride),
     }),

@@ -8,6 +8,7 @@ import { DEFAULT_RETRY_POLICY, RETRY_LIMITS } from '../../domain/retry.ts';
 import { MAX_SCHEDULE_LENGTH } from '../../domain/schedule.ts';
 import { MAX_STATUS_PATTERNS } from '../../domain/status-pattern.ts';
 import { MAX_TARGET_URL_LENGTH } from '../../domain/target-url.ts';
+import { TEMPLATE_NAMES } from '../../domain/template.ts';
 import {
   BackoffStrategy,
   DstGapPolicy,
@@ -90,11 +91,11 @@ function jobFields(t: InputFieldBuilder) {
     method: t.field({ type: HttpMethod, description: `Default ${JOB_DEFAULTS.method}.` }),
     headers: t.field({
       type: 'JSON',
-      description: `An object of names and text values: ${HEADER_LIMITS.count} at most, ${JOB_LIMITS.headersBytes} bytes together. In an update, the value \`***\` leaves a secret as it is.`,
+      description: `An object of names and text values: ${HEADER_LIMITS.count} at most, ${JOB_LIMITS.headersBytes} bytes together. Values may hold templates. In an update, the value \`***\` leaves a secret as it is.`,
     }),
     body: t.field({
       type: 'JSON',
-      description: `A text is sent as it is, any other value as JSON; null sends none. Up to ${JOB_LIMITS.bodyBytes} bytes as JSON.`,
+      description: `A text is sent as it is, any other value as JSON; null sends none. Texts may hold templates. Up to ${JOB_LIMITS.bodyBytes} bytes as JSON.`,
     }),
     type: t.field({ type: JobType, description: `Default ${JOB_DEFAULTS.type}.` }),
     timeoutMs: t.int({
@@ -136,7 +137,7 @@ function jobFields(t: InputFieldBuilder) {
 }
 
 const NAME = `A name for people, ${JOB_LIMITS.name.min} to ${JOB_LIMITS.name.max} characters.`;
-const API = `The URL that is called: http or https, up to ${MAX_TARGET_URL_LENGTH} characters.`;
+const API = `The URL that is called: http or https, up to ${MAX_TARGET_URL_LENGTH} characters. Behind the host it may hold templates, which each call fills: ${TEMPLATE_NAMES.map((name) => `\`{{${name}}}\``).join(', ')}.`;
 const EXPECTED_VERSION = 'Refuse the change unless the job is at this version.';
 const ID = 'The job’s id.';
 
@@ -193,7 +194,7 @@ export const TriggerJobInput = builder.inputType('TriggerJobInput', {
     id: t.id({ required: true, description: ID }),
     body: t.field({
       type: 'JSON',
-      description: `Replaces the job’s body for this run; null sends none. Up to ${JOB_LIMITS.bodyBytes} bytes as JSON.`,
+      description: `Replaces the job’s body for this run, templates included; null sends none. Up to ${JOB_LIMITS.bodyBytes} bytes as JSON.`,
     }),
     idempotencyKey: t.string({
       description: `A repeated key returns the first execution: ${JOB_LIMITS.idempotencyKey.min} to ${JOB_LIMITS.idempotencyKey.max} characters.`,
