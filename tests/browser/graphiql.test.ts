@@ -32,13 +32,31 @@ describe.skipIf(missing !== null)(
       await database.drop();
     });
 
-    /** Opens one of the example tabs and runs it. The editor fills late, and must have before the next click. */
-    async function run(tab: string): Promise<void> {
-      await shown('.graphiql-query-editor', /CreateJob|Watch|Jobs/);
-      // By keyboard: the tabs slide about under a pointer.
-      await browser.page.locator(`button[title="${tab}"]`).press('Enter');
-      await shown('.graphiql-query-editor', new RegExp(`(query|mutation|subscription) ${tab}`));
-      await browser.page.getByRole('button', { name: /^Execute query/ }).click();
+    /** Runs what stands in the editor. */
+    async function execute(): Promise<void> {
+      const button = browser.page.getByRole('button', { name: /^Execute query/ });
+      const response = browser.page.locator('.graphiql-response');
+      await button.click();
+      // GraphiQL reads an operation's name a moment after the edit, and says so to whoever is quicker.
+      await until(
+        async () => {
+          const text = (await response.textContent()) ?? '';
+          if (text.includes('Cannot infer operation')) await button.click();
+          return text.includes('"data"');
+        },
+        { timeoutMs: 30_000, what: 'GraphiQL shows an answer' },
+      );
+    }
+
+    /**
+     * Puts an operation in place of what the editor holds, and runs it. It bears the name of the one before: GraphiQL
+     * reads a name late after an edit, and until then runs the text under the old one.
+     */
+    async function run(operation: string): Promise<void> {
+      await browser.page.locator('.graphiql-query-editor .view-lines').click();
+      await browser.page.keyboard.press('Control+A');
+      await browser.page.keyboard.insertText(operation);
+      await execute();
     }
 
     /** Waits until a part of the page shows this. */
@@ -53,22 +71,22 @@ describe.skipIf(missing !== null)(
     }
 
     it(
-      'opens from the server’s address with examples that run as they stand',
+      'opens from the server’s address with an example that runs as it stands',
       { timeout: 120_000 },
       async () => {
         expect(browser.page.url()).toBe(`${url}/graphql`);
-        await run('Jobs');
-        await shown('.graphiql-response', /"totalCount": 0/);
-        await run('CreateJob');
+        await shown('.graphiql-query-editor', /mutation CreateJob/);
+        await execute();
         await shown('.graphiql-response', /"scheduleDescription": "Every 10 seconds"/);
-        await run('Jobs');
+        await run('query CreateJob { jobs { totalCount nodes { name } } }');
         await shown('.graphiql-response', /"name": "My first job"/);
       },
     );
 
     it('shows a subscription’s events as they come, over the websocket', { timeout: 120_000 }, async () => {
-      await run('Watch');
-      await shown('.graphiql-response', /"kind": "(PLANNED|STARTED|SUCCEEDED)"/);
+      await run(
+        'subscription CreateJob { executionEvents { ... on ExecutionEvent { kind execution { responseStatus } } } }',
+      );
       await shown('.graphiql-response', /"kind": "SUCCEEDED".*"responseStatus": 200/);
       expect(browser.addresses).toContain(`${url.replace('http', 'ws')}/graphql`);
     });
