@@ -24,6 +24,7 @@ export interface PlannerOptions {
   /** Called after each batch that planned something. */
   onPlanned: (planned: { isAnythingBlocked: boolean }) => void;
   onError: (error: unknown) => void;
+  monotonicMs?: () => number;
 }
 
 interface PlannedBatch {
@@ -40,6 +41,11 @@ const BATCH_JOBS = 1_000;
  * them: a thousand such jobs in one transaction would stand still for minutes, and every other loop with them.
  */
 const BATCH_SLOTS = 5_000;
+/**
+ * Computing after which a batch takes no further job: the rarest schedules take some 20 ms each, and the transaction
+ * would be ended for standing still.
+ */
+const BATCH_COMPUTING_MS = 2_000;
 /** A due job that could not be taken is locked by somebody, who may hold it for long. */
 const LOCKED_RETRY_MS = 50;
 
@@ -49,6 +55,7 @@ const LOCKED_RETRY_MS = 50;
  */
 export function createPlanner(options: PlannerOptions): Loop {
   const { pool, clock, pollIntervalMs, resumePaused, onPlanned, onError } = options;
+  const { monotonicMs = () => performance.now() } = options;
 
   async function step(): Promise<number> {
     const pauseEndsAt = await resumePaused();
@@ -65,7 +72,9 @@ export function createPlanner(options: PlannerOptions): Loop {
     return inTransaction(pool, async (tx) => {
       const jobs = await lockDueJobs(tx, now, BATCH_JOBS);
       if (jobs.length === 0) return { executions: 0, isAnythingBlocked: false, isMoreDue: false };
-      const plans = planSome(jobs, await readFacts(tx, jobs), now);
+      const facts = await readFacts(tx, jobs);
+      const enoughAtMs = monotonicMs() + BATCH_COMPUTING_MS;
+      const plans = planSome(jobs, facts, now, () => monotonicMs() > enoughAtMs);
       const cancelled = await cancelReplaced(tx, plans, now);
       const executions = await recordPlan(tx, {
         executions: plans.flatMap((plan) => plan.executions),
@@ -120,11 +129,11 @@ async function cancelReplaced(tx: PoolClient, plans: readonly JobPlan[], now: Da
 }
 
 /** Plans jobs in their order until the batch has its fill; those left over stay due. */
-function planSome(jobs: readonly DueJob[], facts: Facts, now: Date): JobPlan[] {
+function planSome(jobs: readonly DueJob[], facts: Facts, now: Date, isTimeUp: () => boolean): JobPlan[] {
   const plans: JobPlan[] = [];
   let slots = 0;
   for (const job of jobs) {
-    if (slots >= BATCH_SLOTS) break;
+    if (slots >= BATCH_SLOTS || (plans.length > 0 && isTimeUp())) break;
     const plan = planOrSetAside(job, facts, now);
     plans.push(plan);
     for (const { slotCount } of plan.executions) slots += slotCount;

@@ -13,7 +13,17 @@ export interface Statement {
 }
 
 /**
- * Runs `work` in one transaction: committed when it resolves, rolled back when it throws.
+ * How long a transaction may stand still between two statements. A process that is frozen, or cut off without a word,
+ * in the middle of one holds rows and perhaps the event log's lock, and with that every other instance: PostgreSQL ends
+ * its session after this. Far longer than anything that is computed between two statements.
+ */
+const MAX_STANDSTILL_MS = 10_000;
+
+const BEGIN = `BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${MAX_STANDSTILL_MS}`;
+
+/**
+ * Runs `work` in one transaction: committed when it resolves, rolled back when it throws, ended by the database when it
+ * stands still for {@link MAX_STANDSTILL_MS}.
  *
  * A connection that cannot even roll back is closed rather than handed to the next caller with an open
  * transaction in it.
@@ -28,7 +38,7 @@ export async function inTransaction<T>(pool: Pool, work: (tx: PoolClient) => Pro
   };
   client.on('error', onConnectionLost);
   try {
-    await client.query('BEGIN');
+    await client.query(BEGIN);
     const result = await work(client);
     await client.query('COMMIT');
     return result;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { slotExecutionId } from '../../src/domain/slot-id.ts';
 import type { Loop } from '../../src/engine/loop.ts';
+import { createPlanner } from '../../src/engine/planner.ts';
 import { inTransaction } from '../../src/store/sql.ts';
 import { CALLER, createJob, POLL_INTERVAL_MS, reference } from '../support/instance.ts';
 import { START, plus } from '../support/manual-clock.ts';
@@ -109,6 +110,25 @@ describe('many due jobs', () => {
     expect(await count(scene.pool, `job_executions WHERE status = 'PENDING'`)).toBe(300);
     expect(await count(scene.pool, `event_log WHERE kind = 'EXECUTION_PLANNED'`)).toBe(300);
     expect(await count(scene.pool, 'jobs WHERE next_run_at <= $1', [scene.clock.now()])).toBe(0);
+  });
+
+  it('are left to the next batch when planning them takes long', async () => {
+    await insertJobsEverySecond(10);
+    let readings = 0;
+    const planner = createPlanner({
+      pool: scene.pool,
+      clock: scene.clock,
+      pollIntervalMs: POLL_INTERVAL_MS,
+      resumePaused: () => Promise.resolve(null),
+      onPlanned: () => undefined,
+      onError: () => undefined,
+      // As if each job took a second.
+      monotonicMs: () => SECOND_MS * readings++,
+    });
+    await planner.runOnce();
+    expect(await count(scene.pool, 'job_executions')).toBe(3);
+    for (let batch = 2; batch <= 4; batch += 1) await planner.runOnce();
+    expect(await count(scene.pool, 'job_executions')).toBe(10);
   });
 
   it('have one execution per slot when two instances plan at once', async () => {

@@ -1,11 +1,12 @@
 import type { PoolClient } from 'pg';
 import { describe, expect, it } from 'vitest';
 import { createPool } from '../../src/database/pool.ts';
-import { inTransaction, toJsonb } from '../../src/store/sql.ts';
+import { inTransaction, toJsonb, type Queryable } from '../../src/store/sql.ts';
 import { count, insertJob } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
 
 const scene = useScene();
+const STANDSTILL = 'idle_in_transaction_session_timeout';
 
 describe('a transaction', () => {
   it('is committed when its work resolves', async () => {
@@ -24,6 +25,14 @@ describe('a transaction', () => {
     });
     await expect(work).rejects.toThrow('no');
     expect(await count(scene.pool, 'jobs WHERE priority = 3')).toBe(0);
+  });
+
+  it('may not stand still for longer than ten seconds', async () => {
+    const pool = onePool();
+    const limit = async (db: Queryable) => (await db.query({ text: `SHOW ${STANDSTILL}` })).rows;
+    expect(await inTransaction(pool, limit)).toEqual([{ [STANDSTILL]: '10s' }]);
+    expect(await limit(pool)).toEqual([{ [STANDSTILL]: '0' }]);
+    await pool.end();
   });
 
   it('leaves its connection usable after a statement that failed', async () => {
