@@ -24,8 +24,10 @@ import {
   readExecution,
   type Row,
 } from '../support/rows.ts';
+import { watchTicks } from '../support/rests.ts';
 import { useScene } from '../support/scene.ts';
 import type { RecordedCall } from '../support/target-server.ts';
+import { until } from '../support/until.ts';
 
 const scene = useScene();
 
@@ -391,6 +393,27 @@ describe('a callback that does not come', () => {
     ]);
     expect((await eventKindsOf(scene.pool, jobId)).at(-1)).toBe('EXECUTION_FAILED');
     expect(instance.wakeUps.woken.slice(-2)).toEqual(['executions', 'events']);
+  });
+
+  it('is taken for no death by a rescuer that looks first', async () => {
+    const instance = scene.instance();
+    const { id } = await beginAwaited(instance);
+    const before = await everythingOf(scene.pool, id);
+    scene.clock.advance(TIMEOUT_MS + 1);
+    await instance.rescuer.runOnce();
+    expect(await everythingOf(scene.pool, id)).toEqual(before);
+  });
+
+  it('is looked for when the next wait ends, and each second for what other instances know', async () => {
+    const instance = scene.instance();
+    await beginAwaited(instance);
+    const { rests } = watchTicks();
+    instance.callbackWatch.start();
+    await until(() => rests.length > 0);
+    scene.clock.advance(TIMEOUT_MS - 300);
+    instance.callbackWatch.wake();
+    await until(() => rests.length > 1);
+    expect(rests.slice(0, 2)).toEqual([1_000, 300]);
   });
 
   it('is retried by the policy until the retries are used up', async () => {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { resumeEndedPauses } from '../../src/commands/resume-ended-pauses.ts';
 import { createEngine, type Engine, type EngineOptions } from '../../src/engine/engine.ts';
 import { createDatabaseClock } from '../../src/store/database-clock.ts';
@@ -29,6 +29,25 @@ describe('a running engine', () => {
     wakeUps.wake('executions');
     await until(async () => (await readExecution(scene.pool, id))['status'] === 'SUCCESS');
     expect(engine.stalledLoops()).toEqual([]);
+    await engine.stop();
+  });
+});
+
+describe('the loops of an engine', () => {
+  it('are named where they have not succeeded for longer than they rest', async () => {
+    const { engine } = await engineOf();
+    await engine.start();
+    await until(() => engine.stalledLoops().length === 0);
+    const startedMs = performance.now();
+    const clock = vi.spyOn(performance, 'now');
+    onTestFinished(() => {
+      clock.mockRestore();
+    });
+    clock.mockReturnValue(startedMs + 20_000);
+    expect(engine.stalledLoops()).toEqual(['lease keeper']);
+    clock.mockReturnValue(startedMs + 100_000);
+    expect(engine.stalledLoops()).toEqual(['planner', 'worker', 'lease keeper']);
+    clock.mockRestore();
     await engine.stop();
   });
 });

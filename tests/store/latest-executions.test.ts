@@ -1,0 +1,29 @@
+import { randomUUID } from 'node:crypto';
+import { expect, it } from 'vitest';
+import { latestExecutionIds } from '../../src/store/latest-executions.ts';
+import { START, plus } from '../support/manual-clock.ts';
+import { insertExecution, insertJob } from '../support/rows.ts';
+import { useScene } from '../support/scene.ts';
+
+const scene = useScene();
+
+it('of each of many jobs the newest executions are found, newest first, at most as many as asked', async () => {
+  const [busy, quiet, idle] = [
+    await insertJob(scene.pool),
+    await insertJob(scene.pool),
+    await insertJob(scene.pool),
+  ];
+  const runs: string[] = [];
+  for (let n = 0; n < 5; n += 1) {
+    runs.push(await insertExecution(scene.pool, busy, 'SUCCESS', { at: plus(START, n) }));
+  }
+  const only = await insertExecution(scene.pool, quiet, 'PENDING', { at: plus(START, 2) });
+  const latest = await latestExecutionIds(scene.pool, [busy, quiet, idle, randomUUID()], 3);
+  expect(latest).toEqual(
+    new Map([
+      [busy, [runs[4], runs[3], runs[2]]],
+      [quiet, [only]],
+    ]),
+  );
+  expect(await latestExecutionIds(scene.pool, [], 3)).toEqual(new Map());
+});
