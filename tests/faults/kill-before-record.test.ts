@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { allEnded } from '../acceptance/endings.ts';
 import { apiClient } from '../support/api-client.ts';
 import { heldBy } from '../support/faults/claims.ts';
+import { withLease } from '../support/faults/defaults.ts';
 import { reportFigures } from '../support/faults/figures.ts';
 import { holdBackRecords } from '../support/faults/hold-back.ts';
 import { checkHistory } from '../support/history.ts';
@@ -12,6 +13,7 @@ import { useWorld } from '../support/world.ts';
 
 const world = useWorld('test');
 const CALLS = 20;
+const LEASE_MS = 4_000;
 const ANSWERS_ARRIVE_MS = 200;
 
 function attemptsById(calls: readonly RecordedCall[]): Map<string, number[]> {
@@ -25,7 +27,7 @@ function attemptsById(calls: readonly RecordedCall[]): Map<string, number[]> {
 
 it('repeats a call under the same id when its server dies between the answer and the record', async () => {
   const { target, pool } = world;
-  const first = await world.startServer();
+  const first = await world.startServer(withLease(LEASE_MS));
   const api = apiClient(first);
   const gate = target.gate('/work');
   const ids = await api.triggerMany(await api.createJob({ api: `${target.url}/work` }), CALLS);
@@ -44,7 +46,7 @@ it('repeats a call under the same id when its server dies between the answer and
   await records.drop();
   expect(await heldBy(pool, first.instanceId)).toBe(CALLS + 1);
 
-  await world.startServer();
+  await world.startServer(withLease(LEASE_MS));
   await allEnded(pool);
   const attempts = attemptsById(target.callsTo('/work'));
   expect(attempts).toEqual(new Map(ids.map((id) => [id, [1, 2]])));
@@ -62,7 +64,7 @@ it('repeats a call under the same id when its server dies between the answer and
 
 it('repeats only what was not recorded when its server dies while the outcomes come in', async () => {
   const { target, pool } = world;
-  const first = await world.startServer();
+  const first = await world.startServer(withLease(LEASE_MS));
   const api = apiClient(first);
   const gate = target.gate('/work');
   const ids = await api.triggerMany(await api.createJob({ api: `${target.url}/work` }), CALLS);
@@ -76,7 +78,7 @@ it('repeats only what was not recorded when its server dies while the outcomes c
     `SELECT count(*)::int AS recorded FROM job_executions WHERE status = 'SUCCESS'`,
   );
 
-  await world.startServer();
+  await world.startServer(withLease(LEASE_MS));
   await allEnded(pool);
   const attempts = attemptsById(target.calls);
   expect([...attempts.keys()].sort()).toEqual([...ids].sort());

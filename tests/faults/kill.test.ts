@@ -3,7 +3,9 @@ import type { Pool } from 'pg';
 import { expect, it } from 'vitest';
 import { MAX_RESCUES } from '../../src/domain/execution.ts';
 import { apiClient } from '../support/api-client.ts';
+import { within } from '../support/faults/answers.ts';
 import { heldBy, interruptions } from '../support/faults/claims.ts';
+import { withLease } from '../support/faults/defaults.ts';
 import { latenesses, reportFigures, spread } from '../support/faults/figures.ts';
 import { createJobs, endSchedules, executionCount } from '../support/faults/load.ts';
 import { namedSessions, sessionsGone } from '../support/faults/sessions.ts';
@@ -16,7 +18,7 @@ const world = useWorld('test');
 const KILLS = 20;
 const JOBS = 14;
 const EXECUTIONS = 1_000;
-const LEASE_MS = 2_000;
+const LEASE_MS = 4_000;
 /** What a victim must have under way: a kill that hits nothing shows nothing. */
 const MIN_IN_FLIGHT = 3;
 const KILL_STEP_MS = 20;
@@ -38,16 +40,13 @@ it(
   { timeout: 240_000 },
   async () => {
     const { target, pool } = world;
-    target.script('/work', ({ headers }) => ({
-      // Spread over half a second, so that a kill finds calls in all their states.
-      after: delay((Number.parseInt(headers['x-execution-id']?.slice(-2) ?? '0', 36) * 7) % 500),
-    }));
+    target.script('/work', within(500));
     let started = 0;
     const startVictim = async (): Promise<Victim> => {
       started += 1;
       const sessions = `server-${started}`;
       const DATABASE_URL = namedSessions(world.connectionString, sessions);
-      return { ...(await world.startServer({ DATABASE_URL, LEASE_MS: `${LEASE_MS}` })), sessions };
+      return { ...(await world.startServer({ ...withLease(LEASE_MS), DATABASE_URL })), sessions };
     };
     const servers = await Promise.all([startVictim(), startVictim()]);
     await createJobs(apiClient(servers[0]), JOBS, () => ({

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { EVENT_LOG_LOCK } from '../../../src/store/event-log.ts';
 import { until } from '../until.ts';
 
 /** Outcomes that a server wants to record, and cannot. */
@@ -28,6 +29,34 @@ export async function holdBackRecords(pool: Pool): Promise<HeldBackRecords> {
          WHERE datname = current_database() AND wait_event_type = 'Lock'`,
       );
       await holder.query('ROLLBACK');
+      holder.release();
+    },
+  };
+}
+
+/** The event log's lock in the hands of the test: nobody can write an event. */
+export type HeldEventLog = {
+  /** Waits until a statement that matches waits for the lock; answers the name of its session. */
+  waits: (statement: string) => Promise<string>;
+  release: () => Promise<void>;
+};
+
+export async function holdEventLog(pool: Pool): Promise<HeldEventLog> {
+  const holder = await pool.connect();
+  await holder.query('SELECT pg_advisory_lock($1)', [EVENT_LOG_LOCK]);
+  return {
+    async waits(statement) {
+      return until(async () => {
+        const { rows } = await pool.query<{ name: string }>(
+          `SELECT application_name AS name FROM pg_stat_activity
+           WHERE datname = current_database() AND wait_event = 'advisory' AND query LIKE $1`,
+          [statement],
+        );
+        return rows[0]?.name;
+      });
+    },
+    async release() {
+      await holder.query('SELECT pg_advisory_unlock($1)', [EVENT_LOG_LOCK]);
       holder.release();
     },
   };

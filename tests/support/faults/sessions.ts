@@ -18,3 +18,12 @@ export async function sessionsGone(pool: Pool, name: string): Promise<void> {
     what: `no session of ${name}`,
   });
 }
+
+/** Ends all other sessions of the pool's database. @returns how many */
+export async function terminateSessions(pool: Pool): Promise<number> {
+  const { rowCount } = await pool.query(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+     WHERE datname = current_database() AND backend_type = 'client backend' AND application_name <> 'test'`,
+  );
+  return rowCount ?? 0;
+}
