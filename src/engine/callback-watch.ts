@@ -7,7 +7,7 @@ import { findSilent, nextWaitEndAt, type SilentExecution } from '../store/callba
 import type { Settlement } from '../store/settling.ts';
 import { settleAny } from '../store/settling-upstream.ts';
 import { logIds } from './log-ids.ts';
-import { createLoop, type Loop } from './loop.ts';
+import { createLoop, type Loop } from '../loop.ts';
 
 const logger = createLogger('CallbackWatch');
 

@@ -9,7 +9,7 @@ import { createLogger } from '../logging/logger.ts';
 import { createCallbackWatch } from './callback-watch.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import { createLeaseKeeper } from './lease-keeper.ts';
-import type { Loop } from './loop.ts';
+import type { Loop } from '../loop.ts';
 import { createPlanner } from './planner.ts';
 import { createPruner } from './pruner.ts';
 import { createRescuer } from './rescuer.ts';

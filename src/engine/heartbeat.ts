@@ -10,7 +10,7 @@ import {
   type Beat,
 } from '../store/instances.ts';
 import { inTransaction } from '../store/sql.ts';
-import { createLoop, type Loop } from './loop.ts';
+import { createLoop, type Loop } from '../loop.ts';
 
 const logger = createLogger('Heartbeat');
 

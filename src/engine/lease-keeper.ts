@@ -3,7 +3,7 @@ import { createLogger } from '../logging/logger.ts';
 import { extendLeases, type HeldClaim } from '../store/leases.ts';
 import type { Queryable } from '../store/sql.ts';
 import { logIds } from './log-ids.ts';
-import { createLoop, type Loop } from './loop.ts';
+import { createLoop, type Loop } from '../loop.ts';
 import type { Worker } from './worker.ts';
 
 const logger = createLogger('LeaseKeeper');

@@ -10,7 +10,7 @@ import { appendEvents, type NewEvent } from '../store/event-log.ts';
 import { lockDueJobs, nextDueAt, recordPlan } from '../store/planning.ts';
 import { inTransaction } from '../store/sql.ts';
 import { requestCancellation, withdrawExecutions } from '../store/withdrawing.ts';
-import { createLoop, type Loop } from './loop.ts';
+import { createLoop, type Loop } from '../loop.ts';
 
 const logger = createLogger('Planner');
 

@@ -3,7 +3,7 @@ import type { Clock } from '../domain/clock.ts';
 import { createLogger } from '../logging/logger.ts';
 import { pruneEvents } from '../store/event-log.ts';
 import { pruneExecutions } from '../store/pruning.ts';
-import { createLoop, type Loop } from './loop.ts';
+import { createLoop, type Loop } from '../loop.ts';
 
 const logger = createLogger('Pruner');
 

@@ -6,7 +6,7 @@ import { findLostExecutions, nextLeaseEndAt, type LostExecution } from '../store
 import { settle, type Settlement } from '../store/settling.ts';
 import type { UpstreamSettled } from '../store/settling-upstream.ts';
 import { logIds } from './log-ids.ts';
-import { createLoop, type Loop } from './loop.ts';
+import { createLoop, type Loop } from '../loop.ts';
 
 const logger = createLogger('Rescuer');
 

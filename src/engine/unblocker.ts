@@ -4,7 +4,7 @@ import { concurrencyLimit, MAX_BLOCKED, NO_LOAD } from '../domain/concurrency.ts
 import { readLoads } from '../store/concurrency.ts';
 import { inTransaction } from '../store/sql.ts';
 import { lockBlockedJobs, unblock } from '../store/unblocking.ts';
-import { createLoop, type Loop } from './loop.ts';
+import { createLoop, type Loop } from '../loop.ts';
 
 export interface UnblockerOptions {
   pool: Pool;

@@ -4,7 +4,7 @@ import { createLogger } from '../logging/logger.ts';
 import { claimDue, fullHosts, nextAvailableAt, type ClaimedExecution } from '../store/claiming.ts';
 import type { HeldClaim } from '../store/leases.ts';
 import { logIds } from './log-ids.ts';
-import { createLoop, type Loop } from './loop.ts';
+import { createLoop, type Loop } from '../loop.ts';
 import { runExecution, type EndReason, type RunDeps } from './run-execution.ts';
 
 const logger = createLogger('Worker');

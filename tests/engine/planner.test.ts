@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { slotExecutionId } from '../../src/domain/slot-id.ts';
-import type { Loop } from '../../src/engine/loop.ts';
+import type { Loop } from '../../src/loop.ts';
 import { createPlanner } from '../../src/engine/planner.ts';
 import { inTransaction } from '../../src/store/sql.ts';
 import { CALLER, createJob, POLL_INTERVAL_MS, reference } from '../support/instance.ts';

@@ -12,7 +12,7 @@ import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
 import { createCallbackWatch } from '../../src/engine/callback-watch.ts';
 import { createHeartbeat, type Heartbeat } from '../../src/engine/heartbeat.ts';
 import { createLeaseKeeper } from '../../src/engine/lease-keeper.ts';
-import type { Loop } from '../../src/engine/loop.ts';
+import type { Loop } from '../../src/loop.ts';
 import { createPlanner } from '../../src/engine/planner.ts';
 import { createUnblocker, type Unblocker } from '../../src/engine/unblocker.ts';
 import { createPruner } from '../../src/engine/pruner.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createLoop, type Loop } from '../../src/engine/loop.ts';
-import { createGate } from '../support/target-server.ts';
+import { createLoop, type Loop } from '../src/loop.ts';
+import { createGate } from './support/target-server.ts';
 
 const REST_MS = 60_000;
 const RETRY_MS = 1_000;
