@@ -28,6 +28,7 @@ import { createTargetGuard } from './http/target-guard.ts';
 import { createLogger } from './logging/logger.ts';
 import { createHttpServer } from './server/server.ts';
 import { createDatabaseClock } from './store/database-clock.ts';
+import { latestAuditEntryIds } from './store/latest-audit-entries.ts';
 import { latestExecutionIds } from './store/latest-executions.ts';
 import { readSecret } from './store/secrets.ts';
 
@@ -109,6 +110,7 @@ export function createApp(config: Config): App {
         `${publicUrl ?? ''}${CALLBACK_PATH}${signCallbackToken(attempt, callbackSecret)}`,
       instance: { instanceId, hostname: hostname(), version, startedAt: clock.now() },
       executionRetentionMs: config.executionRetentionDays * DAY_MS,
+      auditRetentionMs: config.auditRetentionDays * DAY_MS,
       eventRetentionMs: config.eventRetentionHours * HOUR_MS,
     });
     const health = createHealthCheck({
@@ -126,6 +128,7 @@ export function createApp(config: Config): App {
       health,
       heartbeatIntervalMs: config.heartbeatIntervalMs,
       latestExecutionIds: (jobIds, limit) => latestExecutionIds(pool, jobIds, limit),
+      latestAuditEntryIds: (jobIds, limit) => latestAuditEntryIds(pool, jobIds, limit),
     });
     const server = createHttpServer({
       ...config,

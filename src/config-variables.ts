@@ -158,6 +158,12 @@ export const VARIABLES = {
     integer(1, 87_600, 'hours'),
     'How long events are kept, and so how long a subscriber may stay away and still resume without a gap.',
   ),
+  auditRetentionDays: withDefault(
+    'AUDIT_RETENTION_DAYS',
+    '365',
+    integer(1, 36_500, 'days'),
+    'How long the audit log is kept: who did what, also to jobs that are deleted by now.',
+  ),
   blockedTargets: withDefault(
     'BLOCKED_TARGETS',
     '169.254.0.0/16,fe80::/10,fd00:ec2::254/128',

@@ -36,6 +36,7 @@ describe('loadConfig', () => {
       shutdownGraceMs: 25_000,
       executionRetentionDays: 30,
       eventRetentionHours: 24,
+      auditRetentionDays: 365,
       blockedTargets: ['169.254.0.0/16', 'fe80::/10', 'fd00:ec2::254/128'],
       corsOrigins: [],
       graphiql: true,

@@ -5,6 +5,7 @@ import { lockJob, type StoredJob, updateJob } from '../store/jobs.ts';
 import { findEndedPauses, nextPauseEndAt } from '../store/pauses.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { commandTransaction } from './command-transaction.ts';
+import { recordJobChange } from './job-record.ts';
 import { resumeLocked } from './resume-job.ts';
 
 const logger = createLogger('Planner');
@@ -36,8 +37,21 @@ async function resumeOrSetAside(tx: PoolClient, deps: CommandDeps, job: StoredJo
     nextRunAfter(job, deps.clock.now());
   } catch (error) {
     logger.error('A job cannot be resumed and stays paused; change its schedule', { jobId: job.id, error });
-    await updateJob(tx, { ...job, pausedUntil: null });
+    await setAside(tx, deps, job);
     return;
   }
   await resumeLocked(tx, deps, SCHEDULER, job);
+}
+
+async function setAside(tx: PoolClient, deps: CommandDeps, before: StoredJob): Promise<void> {
+  const now = deps.clock.now();
+  const after: StoredJob = { ...before, pausedUntil: null, version: before.version + 1, updatedAt: now };
+  await updateJob(tx, after);
+  await recordJobChange(tx, deps, SCHEDULER, {
+    action: 'UPDATED',
+    before,
+    after,
+    now,
+    kinds: ['JOB_UPDATED'],
+  });
 }

@@ -9,6 +9,7 @@ export const ID_PREFIXES = {
   Execution: 'exec',
   DeadLetter: 'dead',
   JobDependency: 'dep',
+  AuditLogEntry: 'audit',
 } as const;
 export type PublicIdKind = keyof typeof ID_PREFIXES;
 

@@ -39,6 +39,7 @@ export interface EngineOptions {
   heartbeatIntervalMs: number;
   shutdownGraceMs: number;
   executionRetentionMs: number;
+  auditRetentionMs: number;
   eventRetentionMs: number;
 }
 

@@ -35,6 +35,8 @@ export interface GraphqlParts {
   heartbeatIntervalMs: number;
   /** The newest executions of each job, newest first, at most `limit` of each: one statement for any number of jobs. */
   latestExecutionIds: (jobIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;
+  /** The same of their audit entries. */
+  latestAuditEntryIds: (jobIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;
 }
 
 /** What the parts need once, whatever the number of requests. */

@@ -7,6 +7,7 @@ import './types/execution-attempt.ts';
 import './types/execution-triggers.ts';
 import './types/dead-letter-queries.ts';
 import './types/dead-letter-mutations.ts';
+import './types/audit-log-queries.ts';
 import './types/execution-queries.ts';
 import './types/execution-mutations.ts';
 import './types/execution-feed.ts';

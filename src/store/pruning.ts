@@ -16,6 +16,20 @@ WITH doomed AS MATERIALIZED (
 )
 DELETE FROM job_executions WHERE id IN (SELECT id FROM doomed)`;
 
+const PRUNE_AUDIT_LOG = `
+-- delete up to $2 entries from before $1, oldest first.
+-- SKIP LOCKED: as above.
+WITH doomed AS MATERIALIZED (
+  SELECT id FROM job_audit_log WHERE at < $1 ORDER BY at, id LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+DELETE FROM job_audit_log WHERE id IN (SELECT id FROM doomed)`;
+
+/** Deletes a batch of audit entries; answers how many went. */
+export async function pruneAuditLog(db: Queryable, before: Date, limit: number): Promise<number> {
+  const { rowCount } = await db.query({ text: PRUNE_AUDIT_LOG, values: [before, limit] });
+  return rowCount ?? 0;
+}
+
 /** Deletes a batch of finished executions; answers how many went. */
 export async function pruneExecutions(db: Queryable, finishedBefore: Date, limit: number): Promise<number> {
   const { rowCount } = await db.query({ text: PRUNE_EXECUTIONS, values: [finishedBefore, limit] });

@@ -173,6 +173,7 @@ async function engineOf(overrides: Partial<EngineOptions> = {}): Promise<Parts> 
     shutdownGraceMs: 5_000,
     executionRetentionMs: 30 * DAY_MS,
     eventRetentionMs: 3 * DAY_MS,
+    auditRetentionMs: 365 * DAY_MS,
     ...overrides,
   });
   return { engine, instance, instanceId, wakeUps };

@@ -240,6 +240,8 @@ describe('a job that is not active', () => {
     await instance.planner.runOnce();
     expect(await executionsOf(scene.pool, sound.id)).toHaveLength(1);
     expect(await readRow(scene.pool, 'jobs', broken)).toMatchObject({ status: 'PAUSED', paused_until: null });
+    const told = `job_audit_log WHERE job_id = $1 AND actor = 'scheduler' AND after = '{"pausedUntil": null}'`;
+    expect(await count(scene.pool, told, [broken])).toBe(1);
   });
 
   it('is resumed once when two instances see its pause end at once', async () => {

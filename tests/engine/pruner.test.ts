@@ -93,6 +93,27 @@ describe('executions', () => {
   });
 });
 
+describe('audit entries', () => {
+  it('go 365 days after they were written, oldest first and in bites, whatever their job', async () => {
+    const { pruner } = scene.instance();
+    const job = await insertJob(scene.pool);
+    await scene.pool.query(
+      `INSERT INTO job_audit_log (id, at, action, actor, job_id)
+       SELECT gen_random_uuid(), $2::timestamptz + n * interval '1 s', 'UPDATED', 'ada', CASE WHEN n % 2 = 0 THEN $1::uuid END
+       FROM generate_series(1, 1200) AS n`,
+      [job, START],
+    );
+    scene.clock.set(plus(START, 365 * DAY_MS + 1_000));
+    await pruner.runOnce();
+    expect(await count(scene.pool, 'job_audit_log')).toBe(1_200);
+    scene.clock.set(plus(START, 365 * DAY_MS + 1_150_001));
+    await pruner.runOnce();
+    expect(await count(scene.pool, 'job_audit_log')).toBe(200);
+    await pruner.runOnce();
+    expect(await count(scene.pool, 'job_audit_log')).toBe(50);
+  });
+});
+
 describe('events', () => {
   it('go 3 days after they happened, and the floor of the log moves with them', async () => {
     const { pruner } = scene.instance();

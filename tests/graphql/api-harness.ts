@@ -7,6 +7,7 @@ import { createEventHub } from '../../src/events/hub.ts';
 import { PrismaClient } from '../../src/generated/prisma/client.ts';
 import { createGraphqlBase, createRequestContext, type GraphqlContext } from '../../src/graphql/context.ts';
 import { schema } from '../../src/graphql/schema.ts';
+import { latestAuditEntryIds } from '../../src/store/latest-audit-entries.ts';
 import { latestExecutionIds } from '../../src/store/latest-executions.ts';
 import { CALLER, type CommandHarness, createCommandHarness } from '../commands/harness.ts';
 
@@ -46,6 +47,7 @@ export async function createApiHarness(): Promise<ApiHarness> {
       }),
     heartbeatIntervalMs: 30_000,
     latestExecutionIds: (jobIds, limit) => latestExecutionIds(pool, jobIds, limit),
+    latestAuditEntryIds: (jobIds, limit) => latestAuditEntryIds(pool, jobIds, limit),
   });
   const newContext = (): GraphqlContext => createRequestContext(base, CALLER);
 

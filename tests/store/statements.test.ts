@@ -4,10 +4,11 @@ import { createPool } from '../../src/database/pool.ts';
 import { findSilent, nextWaitEndAt } from '../../src/store/callbacks.ts';
 import { claimDue, nextAvailableAt } from '../../src/store/claiming.ts';
 import { pruneEvents, readLog } from '../../src/store/event-log.ts';
+import { latestAuditEntryIds } from '../../src/store/latest-audit-entries.ts';
 import { extendLeases, findLostExecutions, nextLeaseEndAt } from '../../src/store/leases.ts';
 import { findEndedPauses, nextPauseEndAt } from '../../src/store/pauses.ts';
 import { lockDueJobs, nextDueAt } from '../../src/store/planning.ts';
-import { pruneExecutions } from '../../src/store/pruning.ts';
+import { pruneAuditLog, pruneExecutions } from '../../src/store/pruning.ts';
 import { settle } from '../../src/store/settling.ts';
 import type { Queryable, Statement } from '../../src/store/sql.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -23,6 +24,7 @@ const JOBS = 5_000;
 const FINISHED = 30_000;
 const UNFINISHED = 300;
 const EVENTS = 30_000;
+const AUDIT_ENTRIES = 30_000;
 
 describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history', (mode) => {
   it('a claim looks only at what may be claimed', async () => {
@@ -87,6 +89,13 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
     expect(used.scanned).not.toContain('job_executions');
   });
 
+  it('the newest audit entries of many jobs are found without reading any other', async () => {
+    const jobIds = Array.from({ length: 100 }, () => crypto.randomUUID());
+    const used = await indexesOf(mode, (db) => latestAuditEntryIds(db, jobIds, 21));
+    expect(used.indexes).toEqual(['job_audit_log_job_id_at_id_idx']);
+    expect(used.scanned).toEqual([]);
+  });
+
   it('events are read by position', async () => {
     const used = await indexesOf(mode, (db) => readLog(db, BigInt(EVENTS - 100), 1_000));
     expect(new Set(used.indexes)).toEqual(new Set(['event_log_pkey']));
@@ -101,6 +110,12 @@ describe('pruning a long history', () => {
     const used = await indexesOf('custom', (db) => pruneExecutions(db, plus(START, -29 * DAY_MS), 100));
     expect(used.indexes).toContain('job_executions_finished_at');
     expect(used.scanned).not.toContain('job_executions');
+  });
+
+  it('finds the oldest audit entries first', async () => {
+    const used = await indexesOf('custom', (db) => pruneAuditLog(db, plus(START, -10 * DAY_MS), 100));
+    expect(used.indexes).toContain('job_audit_log_at_id_idx');
+    expect(used.scanned).not.toContain('job_audit_log');
   });
 
   it('that is young enough does not read the whole log', async () => {
@@ -148,6 +163,13 @@ beforeAll(async () => {
     `INSERT INTO event_log (position, at, kind)
      SELECT n, $1::timestamptz - ($2::int - n) * interval '8 s', 'EXECUTION_PLANNED' FROM generate_series(1, $2::int) AS n`,
     [START, EVENTS],
+  );
+  await pool.query(
+    `WITH job AS (SELECT id, row_number() OVER (ORDER BY id) AS number FROM jobs)
+     INSERT INTO job_audit_log (id, at, action, actor, job_id)
+     SELECT gen_random_uuid(), $1::timestamptz - n * interval '1 min', 'UPDATED', 'ada', job.id
+     FROM generate_series(1, $2::int) AS n JOIN job ON job.number = 1 + n % 100`,
+    [START, AUDIT_ENTRIES],
   );
   await pool.query('ANALYZE');
 });
@@ -218,7 +240,9 @@ function usedBy(nodes: PlanNode[]): Used {
     .map((node) => node['Relation Name'] ?? '');
   return {
     indexes: nodes.flatMap((node) => node['Index Name'] ?? []),
-    scanned: scans.filter((table) => ['jobs', 'job_executions', 'event_log'].includes(table)),
+    scanned: scans.filter((table) =>
+      ['jobs', 'job_executions', 'event_log', 'job_audit_log'].includes(table),
+    ),
   };
 }
 

@@ -183,6 +183,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
       clock,
       executionRetentionMs: 30 * DAY_MS,
       eventRetentionMs: 3 * DAY_MS,
+      auditRetentionMs: 365 * DAY_MS,
       onError,
     }),
   };

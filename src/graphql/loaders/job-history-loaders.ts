@@ -1,19 +1,34 @@
 import DataLoader from 'dataloader';
 import type { Prisma, PrismaClient } from '../../generated/prisma/client.ts';
 
-/** What is asked of the history of many jobs at once; one statement per distinct `limit` or `where`. */
+/** An entry of the audit log with what was selected of it. */
+export type LoadedAuditEntry = { id: string } & Record<string, unknown>;
+
+/** What is asked of the history of many jobs at once; one statement or two per distinct `limit`, `where` or `select`. */
 export interface JobHistoryLoaders {
   /** Ids of a job's newest executions, newest first. */
   latestIds: DataLoader<{ jobId: string; limit: number }, string[]>;
   /** How many of a job's executions a filter selects. */
   counts: DataLoader<{ jobId: string; where: Prisma.JobExecutionWhereInput }, number>;
+  /** A job's newest audit entries, newest first. */
+  auditEntries: DataLoader<
+    { jobId: string; limit: number; select: Prisma.AuditLogEntrySelect },
+    LoadedAuditEntry[]
+  >;
+  /** How many audit entries a job has. */
+  auditCounts: DataLoader<{ jobId: string }, number>;
+}
+
+type LatestIds = (jobIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;
+
+interface HistoryParts {
+  prisma: PrismaClient;
+  latestExecutionIds: LatestIds;
+  latestAuditEntryIds: LatestIds;
 }
 
 /** Makes the loaders. They remember nothing: they outlive requests, and histories grow. */
-export function createJobHistoryLoaders(parts: {
-  prisma: PrismaClient;
-  latestExecutionIds: (jobIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;
-}): JobHistoryLoaders {
+export function createJobHistoryLoaders(parts: HistoryParts): JobHistoryLoaders {
   return {
     latestIds: groupedLoader(
       ({ limit }) => String(limit),
@@ -23,6 +38,16 @@ export function createJobHistoryLoaders(parts: {
     counts: groupedLoader(
       ({ where }) => JSON.stringify(where),
       (jobIds, { where }) => countExecutions(parts.prisma, jobIds, where),
+      0,
+    ),
+    auditEntries: groupedLoader(
+      ({ limit, select }) => JSON.stringify([limit, select]),
+      (jobIds, { limit, select }) => readAuditEntries(parts, jobIds, limit, select),
+      [],
+    ),
+    auditCounts: groupedLoader(
+      () => '',
+      (jobIds) => countAuditEntries(parts.prisma, jobIds),
       0,
     ),
   };
@@ -39,6 +64,34 @@ async function countExecutions(
     _count: true,
   });
   return new Map(groups.map(({ jobId, _count }) => [jobId, _count]));
+}
+
+async function readAuditEntries(
+  { prisma, latestAuditEntryIds }: HistoryParts,
+  jobIds: readonly string[],
+  limit: number,
+  select: Prisma.AuditLogEntrySelect,
+): Promise<Map<string, LoadedAuditEntry[]>> {
+  const ids = await latestAuditEntryIds(jobIds, limit);
+  const rows = (await prisma.auditLogEntry.findMany({
+    where: { id: { in: [...ids.values()].flat() } },
+    select: { ...select, id: true },
+  })) as unknown as LoadedAuditEntry[];
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  // One that was pruned between the two reads is left out.
+  return new Map([...ids].map(([jobId, entries]) => [jobId, entries.flatMap((id) => byId.get(id) ?? [])]));
+}
+
+async function countAuditEntries(
+  prisma: PrismaClient,
+  jobIds: readonly string[],
+): Promise<Map<string, number>> {
+  const groups = await prisma.auditLogEntry.groupBy({
+    by: ['jobId'],
+    where: { jobId: { in: [...jobIds] } },
+    _count: true,
+  });
+  return new Map(groups.map(({ jobId, _count }) => [jobId ?? '', _count]));
 }
 
 /** Batches keys that ask the same of different jobs; a job that the answer does not name gets `absent`. */

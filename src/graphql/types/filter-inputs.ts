@@ -3,7 +3,7 @@ import { WHERE_LIMITS, type WhereInput } from '../filters/read-where.ts';
 import { ExecutionStatus, ExecutionTrigger, FailureReason } from './execution-enums.ts';
 import { JobStatus } from './job-enums.ts';
 
-const StringFilter = builder.inputType('StringFilter', {
+export const StringFilter = builder.inputType('StringFilter', {
   description: `Conditions on a text, all of which must hold. Upper and lower case differ. A text may have ${WHERE_LIMITS.text} characters.`,
   fields: (t) => ({
     eq: t.string({ description: 'Is exactly this.' }),

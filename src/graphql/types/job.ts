@@ -4,6 +4,8 @@ import { type SlotFacts, slotRuleOf, upcomingRuns } from '../../domain/job-slots
 import { describeSchedule } from '../../domain/schedule-preview.ts';
 import { maskHeaders, maskUrl } from '../../domain/secrets.ts';
 import { builder } from '../builder.ts';
+import { AuditLogConnection, auditPageOfJob } from './audit-log-connection.ts';
+import { AuditLogEntry } from './audit-log-entry.ts';
 import { Execution } from './execution.ts';
 import { ExecutionConnection, executionPageOfJob } from './execution-connection.ts';
 import { ExecutionWhere } from './filter-inputs.ts';
@@ -229,6 +231,15 @@ export const Job = builder.prismaNode('Job', {
       description: 'What waits for it, oldest first.',
       query: { orderBy: [{ createdAt: 'asc' }, { id: 'asc' }] },
     }),
+    auditLog: t.connection(
+      {
+        type: AuditLogEntry,
+        description:
+          'What was done to it and by whom, newest first; kept for as long as the operator has set.',
+        resolve: ({ id }, args, context, info) => auditPageOfJob(id, args, context, info),
+      },
+      AuditLogConnection,
+    ),
     version: t.exposeInt('version', {
       description: 'Rises by one with each change; pass it as expectedVersion to refuse a lost update.',
     }),

@@ -21,6 +21,8 @@ const READERS: Readonly<Record<PublicIdKind, NodeReader>> = {
     prisma.jobExecution.findMany({ where: { id: { in: ids } }, select: { ...select, id: true } }),
   JobDependency: ({ prisma }, ids, select) =>
     prisma.jobDependency.findMany({ where: { id: { in: ids } }, select: { ...select, id: true } }),
+  AuditLogEntry: ({ prisma }, ids, select) =>
+    prisma.auditLogEntry.findMany({ where: { id: { in: ids } }, select: { ...select, id: true } }),
   DeadLetter: async ({ prisma }, ids, select) => {
     const where = { executionId: { in: ids } };
     const rows = await prisma.deadLetter.findMany({ where, select: { ...select, executionId: true } });

@@ -1,0 +1,31 @@
+import { builder } from '../builder.ts';
+import { auditEntriesMatching } from '../filters/audit-log-where.ts';
+import { WHERE_LIMITS } from '../filters/read-where.ts';
+import { AuditLogConnection, auditPage } from './audit-log-connection.ts';
+import { AuditAction, AuditLogEntry } from './audit-log-entry.ts';
+import { DateTimeFilter, StringFilter } from './filter-inputs.ts';
+
+const AuditLogWhere = builder.inputType('AuditLogWhere', {
+  description: 'Selects entries of the audit log; all fields given must hold.',
+  fields: (t) => ({
+    jobId: t.idList({
+      description: `What was done to any of these jobs, ${WHERE_LIMITS.list} at most; an id of something else matches nothing.`,
+    }),
+    action: t.field({ type: [AuditAction], description: 'Any of these was done.' }),
+    actor: t.field({ type: StringFilter, description: 'Who did it.' }),
+    at: t.field({ type: DateTimeFilter, description: 'When it was done.' }),
+  }),
+});
+
+builder.queryFields((t) => ({
+  auditLog: t.connection(
+    {
+      type: AuditLogEntry,
+      description: 'What was done and by whom, newest first; kept for as long as the operator has set.',
+      args: { where: t.arg({ type: AuditLogWhere, description: 'Only these.' }) },
+      resolve: (_root, args, context, info) =>
+        auditPage(auditEntriesMatching(args.where), args, context, info),
+    },
+    AuditLogConnection,
+  ),
+}));

@@ -1,0 +1,201 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createCommands, type Commands } from '../../src/commands/commands.ts';
+import { encodePublicId } from '../../src/domain/public-id.ts';
+import { insertExecution, insertJob } from '../support/rows.ts';
+import { CALLER, clearJobs, type CommandHarness, createCommandHarness, START } from './harness.ts';
+
+let harness: CommandHarness;
+let commands: Commands;
+
+beforeAll(async () => {
+  harness = await createCommandHarness();
+  commands = createCommands(harness.deps);
+});
+afterAll(async () => {
+  await harness.close();
+});
+beforeEach(async () => {
+  harness.clock.set(START);
+  await clearJobs(harness.pool);
+});
+
+/** What stands before each command: a job with secrets, one that it does not wait for, and one that it does. */
+interface Setting {
+  jobId: string;
+  otherId: string;
+  upstreamId: string;
+}
+
+/** A command that changes something, and the audit entry that must tell of it; `before` and `after` are all of it. */
+interface Audited {
+  /** Answers the command's result. */
+  run: (setting: Setting) => Promise<{ ok: boolean }>;
+  action: string;
+  before: Record<string, unknown> | null;
+  /** Ids that only the command knows are given as `anyId`. */
+  after: Record<string, unknown> | null;
+}
+
+const SECRET = 's3cret';
+const anyId = (prefix: string): unknown => expect.stringMatching(new RegExp(`^${prefix}_[0-9a-z]{26}$`));
+const jobRef = (id: string) => encodePublicId('Job', id);
+const slot = new Date('2025-03-01T12:03:00.000Z');
+
+async function execution(jobId: string, status: Parameters<typeof insertExecution>[2]): Promise<string> {
+  return encodePublicId('Execution', await insertExecution(harness.pool, jobId, status));
+}
+
+/** Complete by its type: a new command says here how it is audited. */
+const AUDITED: Record<keyof Commands, Audited> = {
+  createJob: {
+    run: () =>
+      commands.createJob(CALLER, {
+        name: 'New',
+        api: `https://ada:${SECRET}@a.test/?token=${SECRET}`,
+        headers: { Authorization: SECRET },
+        status: 'PAUSED',
+      }),
+    action: 'CREATED',
+    before: null,
+    after: expect.objectContaining({
+      name: 'New',
+      api: 'https://ada:***@a.test/?token=***',
+      headers: { Authorization: '***' },
+      status: 'PAUSED',
+      pausedBy: 'ada',
+    }) as Record<string, unknown>,
+  },
+  updateJob: {
+    run: ({ jobId }) =>
+      commands.updateJob(CALLER, {
+        id: jobRef(jobId),
+        api: `https://a.test/?token=${SECRET}`,
+        headers: { 'X-Api-Key': `${SECRET}2` },
+        description: null,
+      }),
+    action: 'UPDATED',
+    before: {
+      api: 'https://a.test/?token=***&v=1',
+      headers: { 'X-Api-Key': '***' },
+      description: 'Of a test',
+    },
+    after: { api: 'https://a.test/?token=***', headers: { 'X-Api-Key': '***' }, description: null },
+  },
+  pauseJob: {
+    run: ({ jobId }) => commands.pauseJob(CALLER, { id: jobRef(jobId), reason: 'Maintenance' }),
+    action: 'PAUSED',
+    before: { status: 'ACTIVE', pausedAt: null, pausedBy: null, pauseReason: null },
+    after: { status: 'PAUSED', pausedAt: START, pausedBy: 'ada', pauseReason: 'Maintenance' },
+  },
+  resumeJob: {
+    run: async ({ jobId }) => {
+      await harness.pool.query(
+        `UPDATE jobs SET status = 'PAUSED', paused_at = $2, next_run_at = NULL WHERE id = $1`,
+        [jobId, START],
+      );
+      return commands.resumeJob(CALLER, { id: jobRef(jobId) });
+    },
+    action: 'RESUMED',
+    before: { status: 'PAUSED', pausedAt: START },
+    after: { status: 'ACTIVE', pausedAt: null },
+  },
+  deleteJob: {
+    run: ({ jobId }) => commands.deleteJob(CALLER, { id: jobRef(jobId) }),
+    action: 'DELETED',
+    before: { status: 'ACTIVE', deletedAt: null },
+    after: { status: 'DELETED', deletedAt: START },
+  },
+  triggerJob: {
+    run: ({ jobId }) => commands.triggerJob(CALLER, { id: jobRef(jobId) }),
+    action: 'TRIGGERED',
+    before: null,
+    after: { executionId: anyId('exec') },
+  },
+  addJobDependency: {
+    run: ({ jobId, otherId }) =>
+      commands.addJobDependency(CALLER, { jobId: jobRef(jobId), dependsOnId: jobRef(otherId) }),
+    action: 'DEPENDENCY_ADDED',
+    before: null,
+    after: { dependsOnId: anyId('job'), condition: 'ON_SUCCESS' },
+  },
+  removeJobDependency: {
+    run: ({ jobId, upstreamId }) =>
+      commands.removeJobDependency(CALLER, { jobId: jobRef(jobId), dependsOnId: jobRef(upstreamId) }),
+    action: 'DEPENDENCY_REMOVED',
+    before: { dependsOnId: anyId('job'), condition: 'ON_FAILURE' },
+    after: null,
+  },
+  skipRun: {
+    run: ({ jobId }) =>
+      commands.skipRun(CALLER, { jobId: jobRef(jobId), scheduledAt: slot, reason: 'Holiday' }),
+    action: 'UPDATED',
+    before: null,
+    after: { skippedRunAt: slot.toISOString(), executionId: anyId('exec'), reason: 'Holiday' },
+  },
+  cancelExecution: {
+    run: async ({ jobId }) =>
+      commands.cancelExecution(CALLER, { id: await execution(jobId, 'PENDING'), reason: 'Too late' }),
+    action: 'CANCELLED',
+    before: { executionId: anyId('exec'), status: 'PENDING' },
+    after: { executionId: anyId('exec'), reason: 'Too late' },
+  },
+  retryExecution: {
+    run: async ({ jobId }) => commands.retryExecution(CALLER, { id: await execution(jobId, 'FAILED') }),
+    action: 'REDRIVEN',
+    before: { executionId: anyId('exec'), status: 'FAILED' },
+    after: { executionId: anyId('exec') },
+  },
+  redriveDeadLetters: {
+    run: async ({ jobId }) => {
+      await execution(jobId, 'FAILED');
+      return commands.redriveDeadLetters(CALLER, { where: {} });
+    },
+    action: 'REDRIVEN',
+    before: null,
+    after: { count: 1, deadLetterIds: [anyId('dead')] },
+  },
+  discardDeadLetters: {
+    run: async ({ jobId }) => {
+      await execution(jobId, 'FAILED');
+      return commands.discardDeadLetters(CALLER, { where: {} });
+    },
+    action: 'DISCARDED',
+    before: null,
+    after: { count: 1, deadLetterIds: [anyId('dead')] },
+  },
+};
+
+async function set(): Promise<Setting> {
+  const jobId = await insertJob(harness.pool, {
+    api: `https://a.test/?token=${SECRET}&v=1`,
+    headers: { 'X-Api-Key': SECRET },
+    description: 'Of a test',
+    schedule: '0 * * * * *',
+    next_run_at: '2025-03-01T12:01:00.000Z',
+  });
+  const [otherId, upstreamId] = [await insertJob(harness.pool), await insertJob(harness.pool)];
+  await harness.pool.query(
+    `INSERT INTO job_dependencies (id, job_id, depends_on_id, condition, created_at)
+     VALUES (gen_random_uuid(), $1, $2, 'ON_FAILURE', $3)`,
+    [jobId, upstreamId, START],
+  );
+  return { jobId, otherId, upstreamId };
+}
+
+describe('the audit log', () => {
+  it.each(Object.entries(AUDITED))(
+    'tells of %s once: by whom, from where, and what changed, without secrets',
+    async (_command, { run, action, before, after }) => {
+      const setting = await set();
+      expect(await run(setting)).toMatchObject({ ok: true });
+      const entries = await harness.auditEntries();
+      expect(entries).toMatchObject([
+        { action, actor: CALLER.actor, request_id: CALLER.requestId, address: CALLER.address },
+      ]);
+      expect(entries.map((entry) => [entry.before, entry.after])).toEqual([[before, after]]);
+      const jobId = action === 'CREATED' ? (expect.any(String) as string) : setting.jobId;
+      expect(entries.map((entry) => entry.job_id)).toEqual([jobId]);
+      expect(JSON.stringify(entries)).not.toContain(SECRET);
+    },
+  );
+});
