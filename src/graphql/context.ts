@@ -2,10 +2,10 @@ import type { Caller } from '../commands/command-deps.ts';
 import type { Commands } from '../commands/commands.ts';
 import type { Clock } from '../domain/clock.ts';
 import type { Feeds } from '../events/feeds.ts';
-import type { PrismaClient } from '../generated/prisma/client.ts';
-import { createExecutionLoader, type ExecutionLoader } from './loaders/execution-loader.ts';
+import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import { createJobHistoryLoaders, type JobHistoryLoaders } from './loaders/job-history-loaders.ts';
 import { createLeftOutSlotsLoader, type LeftOutSlotsLoader } from './loaders/left-out-slots-loader.ts';
+import { createExecutionLoader, createJobLoader, type RowLoader } from './loaders/row-loader.ts';
 
 export type HealthStatus = 'UP' | 'DEGRADED' | 'DOWN';
 
@@ -42,7 +42,8 @@ export interface GraphqlParts {
 /** What the parts need once, whatever the number of requests. */
 export interface GraphqlBase extends GraphqlParts {
   /** Shared by all requests, so that one event costs one read however many subscribers it has. */
-  executionLoader: ExecutionLoader;
+  executionLoader: RowLoader<Prisma.JobExecutionSelect>;
+  jobLoader: RowLoader<Prisma.JobSelect>;
   jobHistory: JobHistoryLoaders;
   leftOutSlots: LeftOutSlotsLoader;
 }
@@ -57,6 +58,7 @@ export function createGraphqlBase(parts: GraphqlParts): GraphqlBase {
   return {
     ...parts,
     executionLoader: createExecutionLoader(parts.prisma),
+    jobLoader: createJobLoader(parts.prisma),
     jobHistory: createJobHistoryLoaders(parts),
     leftOutSlots: createLeftOutSlotsLoader(parts),
   };

@@ -11,6 +11,7 @@ import './types/audit-log-queries.ts';
 import './types/execution-queries.ts';
 import './types/execution-mutations.ts';
 import './types/execution-feed.ts';
+import './types/job-feed.ts';
 import './types/execution-log-feed.ts';
 import './types/node-queries.ts';
 import './types/health.ts';

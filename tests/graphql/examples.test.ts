@@ -72,6 +72,18 @@ describe('the examples', () => {
     expect(await run('Status')).toMatchObject({ health: { status: 'UP' }, schedulerStatus: { dueJobs: 0 } });
   });
 
+  it('follow jobs', async () => {
+    const feed = await api.subscribe<object>(operations['WatchJobs'] ?? '', {
+      where: { key: { eq: 'watched' } },
+    });
+    const input = { name: 'Watched', key: 'watched', api: 'https://example.test/report' };
+    await mutate('CreateJob', 'createJob', input);
+    expect((await feed.next()).value).toMatchObject({
+      jobEvents: { kind: 'CREATED', job: { name: 'Watched' } },
+    });
+    await feed.return(undefined);
+  });
+
   it('follow executions and their logs', async () => {
     const created = await mutate('CreateJob', 'createJob', {
       name: 'Report',

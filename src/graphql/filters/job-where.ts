@@ -1,9 +1,10 @@
+import type { FeedEvent } from '../../events/feed.ts';
 import type { Prisma } from '../../generated/prisma/client.ts';
-import { type Condition, mentions } from './condition.ts';
+import { type Condition, matches, mentions } from './condition.ts';
 import { type Column, toPrismaWhere } from './prisma-where.ts';
 import { type FieldSpecs, readWhere, type WhereInput } from './read-where.ts';
 
-type JobField = 'id' | 'key' | 'name' | 'status' | 'api' | 'nextRunAt' | 'createdAt';
+export type JobField = 'id' | 'key' | 'name' | 'status' | 'api' | 'nextRunAt' | 'createdAt';
 
 const SPECS: FieldSpecs<JobField> = {
   id: { kind: 'ids', idKind: 'Job' },
@@ -30,15 +31,34 @@ const NOT_DELETED: Condition<JobField> = {
   of: { kind: 'test', field: 'status', test: { op: 'in', values: ['DELETED'] } },
 };
 
+/** Checks a JobWhere; see {@link readWhere} for what is refused. */
+export function readJobWhere(where: WhereInput | null | undefined): Condition<JobField> {
+  return readWhere(where, SPECS);
+}
+
 /**
  * The jobs that a `where` selects. Deleted jobs are left out unless the `where` says something about the status.
  *
  * @throws GraphQLError BAD_USER_INPUT, see {@link readWhere}
  */
 export function jobsMatching(where: WhereInput | null | undefined): Prisma.JobWhereInput {
-  const condition = readWhere(where, SPECS);
+  const condition = readJobWhere(where);
   const visible: Condition<JobField> = mentions(condition, 'status')
     ? condition
     : { kind: 'all', of: [NOT_DELETED, condition] };
   return toPrismaWhere(visible, COLUMNS);
+}
+
+/**
+ * Whether an event is about a job that, after the change, the condition selects. Unlike in a list, deleted jobs are not
+ * left out: who follows jobs is to hear of it.
+ */
+export function jobEventMatches(event: FeedEvent['event'], condition: Condition<JobField>): boolean {
+  if (event.jobId === null || !event.kind.startsWith('JOB_')) return false;
+  const facts = (event.data ?? {}) as Partial<Record<JobField, string | null>>;
+  return matches(condition, (field) => {
+    if (field === 'id') return event.jobId;
+    const value = facts[field] ?? null;
+    return value !== null && SPECS[field].kind === 'instant' ? new Date(value) : value;
+  });
 }

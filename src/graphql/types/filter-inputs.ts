@@ -39,7 +39,7 @@ const NOT = 'This does not hold. A condition on a field that is null does not ho
 
 const JobWhereRef = builder.inputRef<WhereInput>('JobWhere');
 export const JobWhere = JobWhereRef.implement({
-  description: `Selects jobs; all fields given must hold. Deleted jobs are left out unless a condition on \`status\` is among them. At most ${WHERE_LIMITS.depth} levels and ${WHERE_LIMITS.size} conditions.`,
+  description: `Selects jobs; all fields given must hold. Deleted jobs are left out of lists unless a condition on \`status\` is among them. For a feed it is asked of the job as it was at each event. At most ${WHERE_LIMITS.depth} levels and ${WHERE_LIMITS.size} conditions.`,
   fields: (t) => ({
     AND: t.field({ type: [JobWhereRef], description: AND }),
     OR: t.field({ type: [JobWhereRef], description: OR }),

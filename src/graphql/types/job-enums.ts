@@ -1,6 +1,18 @@
 import { MAX_BLOCKED } from '../../domain/concurrency.ts';
 import { builder } from '../builder.ts';
 
+export const JobEventKind = builder.enumType('JobEventKind', {
+  description: 'What was done to a job.',
+  values: {
+    CREATED: { description: 'It was created.' },
+    UPDATED: { description: 'It was changed.' },
+    PAUSED: { description: 'It was paused, or its pause changed.' },
+    RESUMED: { description: 'It was resumed.' },
+    COMPLETED: { description: 'It has no runs left.' },
+    DELETED: { description: 'It was deleted.' },
+  } as const,
+});
+
 export const JobStatus = builder.enumType('JobStatus', {
   description: 'Whether a job fires.',
   values: {
