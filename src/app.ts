@@ -43,6 +43,8 @@ export interface App {
 
 const DAY_MS = 24 * 3_600_000;
 const HOUR_MS = 3_600_000;
+/** Of a lease that one try to extend it may take. */
+const LEASE_TRY_SHARE = 0.4;
 
 /** Makes one instance of the scheduler: the only place where parts are made and handed to each other. */
 export function createApp(config: Config): App {
@@ -64,6 +66,7 @@ export function createApp(config: Config): App {
     const instanceId = `${config.instanceName}-${randomBytes(4).toString('hex')}`;
     const { connectionString, directConnectionString } = await provideDatabase();
     const pool = openPool(connectionString);
+    const leasePool = openLeasePool(connectionString);
     const clock = await createDatabaseClock(pool);
     const onError = (part: string) => (error: unknown) => {
       logger.warn('The database could not be reached', { part, error });
@@ -100,6 +103,7 @@ export function createApp(config: Config): App {
     const engine = createEngine({
       ...config,
       pool,
+      leasePool,
       clock,
       sender,
       wakeUps,
@@ -185,9 +189,30 @@ export function createApp(config: Config): App {
       max: config.databasePoolMax,
       idleTimeoutMs: config.databaseIdleTimeoutMs,
       connectTimeoutMs: config.databaseConnectTimeoutMs,
+      statementTimeoutMs: config.databaseQueryTimeoutMs,
       log: createLogger('Database').warn,
     });
     running.push({ name: 'connection pool', stop: () => pool.end() });
+    return pool;
+  }
+
+  /**
+   * Leases are extended over a connection of their own, lest they wait behind what keeps all others busy; and a try that
+   * hangs ends in time for another, on another connection, before they are over.
+   */
+  function openLeasePool(connectionString: string): Pool {
+    const tryMs = Math.floor(config.leaseMs * LEASE_TRY_SHARE);
+    const pool = createPool({
+      connectionString,
+      max: 1,
+      idleTimeoutMs: config.databaseIdleTimeoutMs,
+      connectTimeoutMs: Math.min(config.databaseConnectTimeoutMs, tryMs),
+      statementTimeoutMs: config.databaseQueryTimeoutMs,
+      answerTimeoutMs: tryMs,
+      applicationName: 'job-scheduler leases',
+      log: createLogger('Database').warn,
+    });
+    running.push({ name: 'connection for leases', stop: () => pool.end() });
     return pool;
   }
 

@@ -82,7 +82,7 @@ export const VARIABLES = {
     'DATABASE_POOL_MAX',
     '20',
     integer(2, 1000),
-    'Most connections that this instance opens to the database.',
+    'Most connections that this instance opens to the database, besides one for leases and one to listen on.',
   ),
   databaseIdleTimeoutMs: withDefault(
     'DATABASE_IDLE_TIMEOUT_MS',
@@ -95,6 +95,12 @@ export const VARIABLES = {
     '2000',
     integer(100, 60_000, 'milliseconds'),
     'How long to wait for a connection before the attempt counts as failed; must be shorter than LEASE_MS.',
+  ),
+  databaseQueryTimeoutMs: withDefault(
+    'DATABASE_QUERY_TIMEOUT_MS',
+    '15000',
+    integer(1000, 600_000, 'milliseconds'),
+    'How long one statement may take before the database ends it. A connection that gives no answer for 2 s longer is closed.',
   ),
   nodeEnv: withDefault(
     'NODE_ENV',

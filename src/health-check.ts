@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import type { HealthReport } from './server/health.ts';
+import type { Statement } from './store/sql.ts';
 
 export interface HealthCheckOptions {
   pool: Pool;
@@ -8,6 +9,9 @@ export interface HealthCheckOptions {
   stalledLoops: () => string[];
   isStopping: () => boolean;
 }
+
+/** Whoever asks waits for seconds, not for as long as the statements of others may take. */
+const ANSWER_TIMEOUT_MS = 5_000;
 
 /** Answers how this instance is doing: asks the database for a sign of life, and the engine whether it ticks. */
 export function createHealthCheck(options: HealthCheckOptions): () => Promise<HealthReport> {
@@ -23,7 +27,8 @@ export function createHealthCheck(options: HealthCheckOptions): () => Promise<He
 async function checkDatabase(pool: Pool): Promise<HealthReport['database']> {
   const asked = performance.now();
   try {
-    await pool.query('SELECT 1');
+    const statement: Statement = { text: 'SELECT 1', query_timeout: ANSWER_TIMEOUT_MS };
+    await pool.query(statement);
     return { status: 'UP', latencyMs: Math.round((performance.now() - asked) * 100) / 100, message: null };
   } catch {
     return { status: 'DOWN', latencyMs: null, message: 'The database does not answer.' };

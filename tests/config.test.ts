@@ -23,6 +23,7 @@ describe('loadConfig', () => {
       databasePoolMax: 20,
       databaseIdleTimeoutMs: 30_000,
       databaseConnectTimeoutMs: 2000,
+      databaseQueryTimeoutMs: 15_000,
       nodeEnv: 'development',
       logLevel: 'info',
       logDir: resolve('logs'),

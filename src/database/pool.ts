@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { DatabaseLog } from './log.ts';
+import { closeSilentConnections } from './silent-connections.ts';
 
 export type PoolOptions = {
   connectionString: string;
@@ -9,10 +10,19 @@ export type PoolOptions = {
   idleTimeoutMs?: number;
   /** How long a query waits for a connection: for a new one to be made, and for one of `max` to become free. */
   connectTimeoutMs?: number;
+  /** How long a statement may take before the server ends it; locks that it waits for included. */
+  statementTimeoutMs?: number;
+  /** How long to wait for a statement's answer; enough for the server to end the statement where this is left out. */
+  answerTimeoutMs?: number;
   /** Shown in pg_stat_activity, to tell the instances apart. */
   applicationName?: string;
   log?: DatabaseLog;
 };
+
+/** On top of a statement's own time: for the way to the server and back. */
+const MAX_WAY_MS = 2_000;
+/** Where nothing is asked for a while, the system finds out within half a minute that the peer has vanished. */
+const KEEP_ALIVE_DELAY_MS = 10_000;
 
 /**
  * Makes the process's pool of connections.
@@ -23,6 +33,12 @@ export type PoolOptions = {
  *
  * A connection that breaks while nobody uses it (a restart of PostgreSQL, say) is logged and replaced; without a listener
  * the pool's error event would end the process.
+ *
+ * A statement is bounded twice: the server ends one that takes longer than `statementTimeoutMs`; where not even that comes
+ * back, the connection has fallen silent and is closed, together with those that rest since before.
+ *
+ * Behind a pooler in transaction mode, the sessions' settings are shared by all pools of the same user: they must not
+ * differ from pool to pool.
  */
 export function createPool(options: PoolOptions): pg.Pool {
   const {
@@ -30,6 +46,8 @@ export function createPool(options: PoolOptions): pg.Pool {
     max = 20,
     idleTimeoutMs = 30_000,
     connectTimeoutMs = 2_000,
+    statementTimeoutMs = 15_000,
+    answerTimeoutMs = surelyAnsweredMs(statementTimeoutMs),
     applicationName = 'job-scheduler',
   } = options;
   const { log = () => undefined } = options;
@@ -41,13 +59,15 @@ export function createPool(options: PoolOptions): pg.Pool {
     idleTimeoutMillis: idleTimeoutMs,
     connectionTimeoutMillis: connectTimeoutMs,
     application_name: applicationName,
-    // A peer that vanished without a word is noticed by the system, not by a query that waits for ever.
+    query_timeout: answerTimeoutMs,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
     types,
     // Prisma's adapter reads and writes instants without their zone: they are right only where the session's is UTC.
     // eslint-disable-next-line @typescript-eslint/no-misused-promises -- pg-pool waits for it, which its types do not say
     onConnect: async (client) => {
-      await client.query("SET TIME ZONE 'UTC'");
+      // Set here, not among the parameters of the start, where poolers refuse what they do not know.
+      await client.query(`SET TIME ZONE 'UTC'; SET statement_timeout = ${statementTimeoutMs}`);
     },
   });
   pool.on('error', (error) => {
@@ -55,5 +75,11 @@ export function createPool(options: PoolOptions): pg.Pool {
     if (pool.ending) return;
     log('an idle database connection was lost', { error });
   });
+  closeSilentConnections(pool);
   return pool;
+}
+
+/** After how long a statement that the server ends in time has surely had its answer. */
+export function surelyAnsweredMs(statementTimeoutMs: number): number {
+  return statementTimeoutMs + Math.min(statementTimeoutMs / 4, MAX_WAY_MS);
 }

@@ -21,6 +21,8 @@ const logger = createLogger('Scheduler');
 
 export interface EngineOptions {
   pool: Pool;
+  /** For the extension of leases alone. */
+  leasePool: Pool;
   clock: DatabaseClock;
   sender: Sender;
   wakeUps: WakeUps;
@@ -97,7 +99,7 @@ export function createEngine(options: EngineOptions): Engine {
     onError: onError('planner'),
   });
   const leaseKeeper = createLeaseKeeper({
-    db: pool,
+    db: options.leasePool,
     clock,
     worker,
     leaseMs,

@@ -9,6 +9,7 @@ import type { Worker } from './worker.ts';
 const logger = createLogger('LeaseKeeper');
 
 export interface LeaseKeeperOptions {
+  /** Best a connection that nobody else uses: what keeps the others busy must not let leases end. */
   db: Queryable;
   clock: Clock;
   worker: Pick<Worker, 'held' | 'end'>;
@@ -18,6 +19,8 @@ export interface LeaseKeeperOptions {
 
 /** A cancellation asked for on another instance is seen within this. */
 const MAX_INTERVAL_MS = 1_000;
+/** After a try that failed: soon enough for a second one, and its answer, within a short lease. */
+const RETRY_SHARE = 1 / 8;
 
 /**
  * Keeps what this instance has in flight: extends all leases in one statement, ends the calls whose claim was lost,
@@ -46,5 +49,10 @@ export function createLeaseKeeper({ db, clock, worker, leaseMs, onError }: Lease
     worker.end(executionId, 'leaseLost');
   }
 
-  return createLoop({ name: 'lease keeper', step, onError });
+  return createLoop({
+    name: 'lease keeper',
+    step,
+    retryMs: Math.min(leaseMs * RETRY_SHARE, MAX_INTERVAL_MS),
+    onError,
+  });
 }

@@ -3,6 +3,7 @@ import type { Clock } from '../domain/clock.ts';
 import { createLogger } from '../logging/logger.ts';
 import { pruneEvents } from '../store/event-log.ts';
 import { pruneAuditLog, pruneExecutions } from '../store/pruning.ts';
+import { inPatientTransaction, type Queryable } from '../store/sql.ts';
 import { createLoop, type Loop } from '../loop.ts';
 
 const logger = createLogger('Pruner');
@@ -20,6 +21,8 @@ export interface PrunerOptions {
 const BATCH = 1_000;
 const BETWEEN_BATCHES_MS = 50;
 const IDLE_MS = 60_000;
+/** On a slow disk a batch, with all that hangs on its rows, takes longer than anything that somebody waits for. */
+const TIMEOUT_MS = 120_000;
 
 /** Deletes what is past its retention: events, finished executions with all that hangs on them, and the audit log. */
 export function createPruner({
@@ -32,12 +35,20 @@ export function createPruner({
 }: PrunerOptions): Loop {
   async function step(): Promise<number> {
     const nowMs = clock.now().getTime();
-    const events = await pruneEvents(pool, new Date(nowMs - eventRetentionMs), BATCH);
-    const executions = await pruneExecutions(pool, new Date(nowMs - executionRetentionMs), BATCH);
-    const auditEntries = await pruneAuditLog(pool, new Date(nowMs - auditRetentionMs), BATCH);
-    const counts = { events, executions, auditEntries };
-    if (events + executions + auditEntries > 0) logger.info('Pruned', counts);
+    const counts = {
+      events: await prune(pruneEvents, nowMs - eventRetentionMs),
+      executions: await prune(pruneExecutions, nowMs - executionRetentionMs),
+      auditEntries: await prune(pruneAuditLog, nowMs - auditRetentionMs),
+    };
+    if (Object.values(counts).some((count) => count > 0)) logger.info('Pruned', counts);
     return Object.values(counts).includes(BATCH) ? BETWEEN_BATCHES_MS : IDLE_MS;
+  }
+
+  function prune(
+    deleteBatch: (tx: Queryable, before: Date, limit: number) => Promise<number>,
+    beforeMs: number,
+  ): Promise<number> {
+    return inPatientTransaction(pool, TIMEOUT_MS, (tx) => deleteBatch(tx, new Date(beforeMs), BATCH));
   }
 
   return createLoop({ name: 'pruner', step, onError });

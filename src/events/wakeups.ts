@@ -21,11 +21,16 @@ export interface WakeUpOptions {
   instanceId: string;
   /** For LISTEN: a session of its own, so not through a transaction pooler. */
   connectionString: string;
+  /** How often the session is asked for a sign of life: one that has fallen silent looks like one with nothing to say. */
+  pingIntervalMs?: number;
+  /** How long it may take to answer. */
+  answerTimeoutMs?: number;
   onError: (error: unknown) => void;
 }
 
 const CHANNEL = 'job_scheduler_wake_up';
 const RECONNECT_MS = 2_000;
+const GOODBYE_MS = 1_000;
 const ALL: readonly WakeUp[] = ['jobs', 'executions', 'events', 'cancellations'];
 
 /**
@@ -33,12 +38,15 @@ const ALL: readonly WakeUp[] = ['jobs', 'executions', 'events', 'cancellations']
  * commit (inside the transaction it would take a lock that all committing sessions share). One that is lost costs
  * only the rest of a poll interval.
  */
-export function createWakeUps({ db, instanceId, connectionString, onError }: WakeUpOptions): WakeUps {
+export function createWakeUps(options: WakeUpOptions): WakeUps {
+  const { db, instanceId, connectionString, onError } = options;
+  const { pingIntervalMs = 10_000, answerTimeoutMs = 10_000 } = options;
   const listeners = new Map<WakeUp, (() => void)[]>();
   const unsent = new Set<WakeUp>();
   let sending: Promise<void> | null = null;
   let client: pg.Client | null = null;
   let reconnect: NodeJS.Timeout | undefined;
+  let ping: NodeJS.Timeout | undefined;
   let stopped = false;
 
   function ring(kind: WakeUp): void {
@@ -72,6 +80,8 @@ export function createWakeUps({ db, instanceId, connectionString, onError }: Wak
       connectionString,
       application_name: 'job-scheduler listen',
       keepAlive: true,
+      connectionTimeoutMillis: answerTimeoutMs,
+      query_timeout: answerTimeoutMs,
     });
     client = session;
     session.on('notification', (message) => {
@@ -83,8 +93,27 @@ export function createWakeUps({ db, instanceId, connectionString, onError }: Wak
     });
     await session.connect();
     await session.query(`LISTEN ${CHANNEL}`);
+    pingLater(session);
     // What was notified while nobody listened is lost; look at everything once.
     for (const kind of ALL) ring(kind);
+  }
+
+  function pingLater(session: pg.Client): void {
+    clearTimeout(ping);
+    if (stopped || client !== session) return;
+    ping = setTimeout(() => {
+      session.query('SELECT 1').then(
+        () => {
+          pingLater(session);
+        },
+        (error: unknown) => {
+          onError(error);
+          // With a statement unanswered, it is cut off without a goodbye.
+          session.end().catch(() => undefined);
+        },
+      );
+    }, pingIntervalMs);
+    ping.unref();
   }
 
   function listenAgainLater(ended: pg.Client): void {
@@ -122,8 +151,18 @@ export function createWakeUps({ db, instanceId, connectionString, onError }: Wak
     async stop() {
       stopped = true;
       clearTimeout(reconnect);
+      clearTimeout(ping);
       await sending;
-      await client?.end().catch(() => undefined);
+      if (client) await hangUp(client);
     },
   };
+}
+
+/** Says goodbye, and waits no longer than a moment for the answer: where the peer has vanished there is none. */
+async function hangUp(session: pg.Client): Promise<void> {
+  const cutOff = setTimeout(() => {
+    session.connection.stream.destroy();
+  }, GOODBYE_MS);
+  await session.end().catch(() => undefined);
+  clearTimeout(cutOff);
 }

@@ -10,23 +10,30 @@ export interface HeldClaim {
 
 const EXTEND_LEASES = `
 -- extend the leases of what this instance has in flight; answer those it still holds, and which were cancelled.
--- Locked by id before the update, which takes its rows in any order: a batch that settles at this moment, or a command
--- that asks for cancellations, would otherwise wait for us while we wait for it.
-WITH held AS MATERIALIZED (
-  SELECT e.id FROM unnest($1::uuid[], $2::int[]) AS claim(id, claim_seq)
-  JOIN job_executions AS e ON e.id = claim.id AND e.claim_seq = claim.claim_seq
+-- SKIP LOCKED: a row that somebody holds, for however long, must not let all other leases end. Whoever locks one is about
+-- to settle it, to rescue it or to cancel it; the next look sees what came of that. So this waits for nobody, and takes
+-- part in no circle of those who do.
+WITH claim AS MATERIALIZED (
+  SELECT e.id, e.claim_seq, e.cancel_requested_at IS NOT NULL AS is_cancelled
+  FROM unnest($1::uuid[], $2::int[]) AS c(id, claim_seq)
+  JOIN job_executions AS e ON e.id = c.id AND e.claim_seq = c.claim_seq
   WHERE e.status = 'RUNNING'
-  ORDER BY e.id
-  FOR NO KEY UPDATE OF e
+), free AS MATERIALIZED (
+  SELECT e.id FROM claim JOIN job_executions AS e ON e.id = claim.id AND e.claim_seq = claim.claim_seq
+  WHERE e.status = 'RUNNING'
+  FOR NO KEY UPDATE OF e SKIP LOCKED
+), extended AS (
+  UPDATE job_executions AS e
+  -- One that has begun to wait for its callback is not held any more, and its lease means something else.
+  SET lease_expires_at = CASE WHEN e.callback_deadline_at IS NULL THEN $3 ELSE e.lease_expires_at END
+  FROM free WHERE e.id = free.id
+  RETURNING e.id, e.cancel_requested_at IS NOT NULL AS is_cancelled
 )
-UPDATE job_executions AS e
--- One that has begun to wait for its callback is not held any more, and its lease means something else.
-SET lease_expires_at = CASE WHEN e.callback_deadline_at IS NULL THEN $3 ELSE e.lease_expires_at END
-FROM held WHERE e.id = held.id
-RETURNING e.id, e.cancel_requested_at IS NOT NULL AS "cancelRequested"`;
+SELECT claim.id, coalesce(extended.is_cancelled, claim.is_cancelled) AS "cancelRequested"
+FROM claim LEFT JOIN extended ON extended.id = claim.id`;
 
 /**
- * Extends leases in one statement.
+ * Extends leases in one statement, but for those of rows that are locked at the moment.
  *
  * @returns per id still held whether its cancellation was asked for; an id that is missing was lost
  */

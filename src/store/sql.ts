@@ -1,4 +1,6 @@
 import type { Pool, PoolClient, QueryResult, QueryResultRow } from 'pg';
+import { surelyAnsweredMs } from '../database/pool.ts';
+import { isUnanswered } from '../database/silent-connections.ts';
 
 /** A pool (each statement its own transaction) or a client inside a transaction. */
 export interface Queryable {
@@ -10,6 +12,8 @@ export interface Statement {
   name?: string;
   text: string;
   values?: unknown[];
+  /** How long to wait for the answer; the pool says it where this does not. */
+  query_timeout?: number;
 }
 
 /**
@@ -25,8 +29,8 @@ const BEGIN = `BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${MAX_STAN
  * Runs `work` in one transaction: committed when it resolves, rolled back when it throws, ended by the database when it
  * stands still for {@link MAX_STANDSTILL_MS}.
  *
- * A connection that cannot even roll back is closed rather than handed to the next caller with an open
- * transaction in it.
+ * A connection that cannot even roll back, or that has fallen silent, is closed rather than handed to the next caller
+ * with an open transaction in it.
  */
 export async function inTransaction<T>(pool: Pool, work: (tx: PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect();
@@ -43,14 +47,33 @@ export async function inTransaction<T>(pool: Pool, work: (tx: PoolClient) => Pro
     await client.query('COMMIT');
     return result;
   } catch (error) {
-    await client.query('ROLLBACK').catch((rollbackError: unknown) => {
-      broken = rollbackError instanceof Error ? rollbackError : new Error(String(rollbackError));
-    });
+    if (isUnanswered(error)) broken = asError(error);
+    else await client.query('ROLLBACK').catch((rollbackError: unknown) => (broken = asError(rollbackError)));
     throw error;
   } finally {
     client.off('error', onConnectionLost);
     client.release(broken);
   }
+}
+
+/**
+ * Runs `work` in one transaction whose statements may take as long as `timeoutMs` each, which is longer than others may:
+ * for upkeep that nobody waits for.
+ */
+export async function inPatientTransaction<T>(
+  pool: Pool,
+  timeoutMs: number,
+  work: (tx: Queryable) => Promise<T>,
+): Promise<T> {
+  const patience = { query_timeout: surelyAnsweredMs(timeoutMs) };
+  return inTransaction(pool, async (tx) => {
+    await tx.query(`SET LOCAL statement_timeout = ${timeoutMs}`);
+    return work({ query: (statement) => tx.query({ ...statement, ...patience }) });
+  });
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 /**

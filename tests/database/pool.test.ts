@@ -4,6 +4,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { createPool, type PoolOptions } from '../../src/database/pool.ts';
 import { PrismaClient } from '../../src/generated/prisma/client.ts';
+import { startSilentProxy } from '../support/silent-proxy.ts';
 import { until } from '../support/until.ts';
 import { query } from './embedded.ts';
 import { emptyDatabase } from './migrations.ts';
@@ -66,3 +67,44 @@ it('speaks UTC to a database whose own time zone is another, so that Prisma read
   const rows = await prisma.$queryRaw`SELECT timestamptz '2026-03-29T12:00:00Z' AS instant`;
   expect(rows).toEqual([{ instant: new Date('2026-03-29T12:00:00Z') }]);
 });
+
+it('has the server end a statement that takes too long', async () => {
+  const pool = poolOn(await emptyDatabase(), { statementTimeoutMs: 100 });
+  await expect(pool.query('SELECT pg_sleep(60)')).rejects.toMatchObject({ code: '57014' });
+});
+
+it('gives up on a connection that has fallen silent, and never uses it again', async () => {
+  const { pool, proxy } = await poolThroughProxy({ max: 1 });
+  await pool.query('SELECT 1');
+  proxy.silence();
+  await expect(pool.query('SELECT 1')).rejects.toThrow('timeout');
+  expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  await until(() => proxy.open === 1);
+});
+
+it('closes with it those that have rested since before, and keeps those that have answered since', async () => {
+  const { pool, proxy, log } = await poolThroughProxy({ max: 4 });
+  const silent = await Promise.all([1, 2, 3].map(() => pool.connect()));
+  proxy.silence();
+  const answering = await pool.connect();
+  for (const client of silent) client.release();
+  const unanswered = pool.query('SELECT 1');
+  await answering.query('SELECT 1');
+  answering.release();
+  await expect(unanswered).rejects.toThrow('timeout');
+  await until(() => pool.totalCount === 1 && proxy.open === 1);
+  expect(log).toEqual(Array(2).fill('an idle database connection was lost'));
+  expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+});
+
+async function poolThroughProxy(options: Partial<PoolOptions>) {
+  const proxy = await startSilentProxy(await emptyDatabase());
+  onTestFinished(proxy.close);
+  const log: string[] = [];
+  const pool = poolOn(proxy.connectionString, {
+    ...options,
+    answerTimeoutMs: 300,
+    log: (message) => log.push(message),
+  });
+  return { pool, proxy, log };
+}

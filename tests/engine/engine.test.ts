@@ -157,6 +157,7 @@ async function engineOf(overrides: Partial<EngineOptions> = {}): Promise<Parts> 
   const wakeUps = recordWakeUps();
   const engine = createEngine({
     pool,
+    leasePool: pool,
     clock,
     sender,
     wakeUps,

@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { createPool } from '../../src/database/pool.ts';
 import { createLeaseKeeper } from '../../src/engine/lease-keeper.ts';
 import type { HeldClaim } from '../../src/store/leases.ts';
+import type { Queryable } from '../../src/store/sql.ts';
 import { LEASE_MS } from '../support/instance.ts';
 import { plus } from '../support/manual-clock.ts';
 import { watchTicks } from '../support/rests.ts';
 import { insertExecution, insertJob, readExecution } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
+import { startSilentProxy } from '../support/silent-proxy.ts';
 import { until } from '../support/until.ts';
 
 const scene = useScene();
@@ -86,6 +89,59 @@ describe('the lease keeper', () => {
     expect(endedCalls).toEqual([]);
   });
 
+  it('waits for no row that somebody has locked: the other leases do not depend on it', async () => {
+    const job = await insertJob(scene.pool);
+    const claim = async (overrides = {}): Promise<HeldClaim> => ({
+      executionId: await insertExecution(scene.pool, job, 'RUNNING', overrides),
+      claimSeq: 1,
+    });
+    const [locked, lockedAndCancelled, free] = [
+      await claim(),
+      await claim({ cancel_requested_at: scene.clock.now() }),
+      await claim(),
+    ];
+    const somebody = await scene.pool.connect();
+    const { ended, keeper } = keeperOf(() => [locked, lockedAndCancelled, free]);
+    const now = scene.clock.advance(LEASE_MS / 2);
+    try {
+      await somebody.query('BEGIN');
+      await somebody.query('SELECT FROM job_executions WHERE id <> $1 FOR UPDATE', [free.executionId]);
+      await keeper.runOnce();
+    } finally {
+      await somebody.query('ROLLBACK');
+      somebody.release();
+    }
+    expect(await readExecution(scene.pool, free.executionId)).toMatchObject({
+      lease_expires_at: plus(now, LEASE_MS),
+    });
+    expect(ended).toEqual([[lockedAndCancelled.executionId, 'cancelled']]);
+  });
+
+  it('tries again in time on another connection when its own falls silent', async () => {
+    const proxy = await startSilentProxy(scene.connectionString);
+    const leaseMs = 2_000;
+    const db = createPool({
+      connectionString: proxy.connectionString,
+      max: 1,
+      answerTimeoutMs: 0.4 * leaseMs,
+    });
+    const job = await insertJob(scene.pool);
+    const executionId = await insertExecution(scene.pool, job, 'RUNNING', {
+      lease_expires_at: scene.clock.now(),
+    });
+    const { keeper, errors } = keeperOf(() => [{ executionId, claimSeq: 1 }], leaseMs, db);
+    await db.query('SELECT 1');
+    proxy.silence();
+    keeper.start();
+    const renewed = plus(scene.clock.now(), leaseMs).getTime();
+    const leaseOf = async () => (await readExecution(scene.pool, executionId))['lease_expires_at'] as Date;
+    await until(async () => (await leaseOf()).getTime() === renewed);
+    await keeper.stop();
+    expect(errors).toMatchObject([{ message: 'Query read timeout' }]);
+    await db.end();
+    await proxy.close();
+  });
+
   it.each([
     { leaseMs: 30_000, restMs: 1_000 },
     { leaseMs: 900, restMs: 300 },
@@ -99,14 +155,15 @@ describe('the lease keeper', () => {
   });
 });
 
-function keeperOf(held: () => HeldClaim[], leaseMs = LEASE_MS) {
+function keeperOf(held: () => HeldClaim[], leaseMs = LEASE_MS, db: Queryable = scene.pool) {
+  const errors: unknown[] = [];
   const ended: [string, string][] = [];
   const keeper = createLeaseKeeper({
-    db: scene.pool,
+    db,
     clock: scene.clock,
     worker: { held, end: (executionId, reason) => ended.push([executionId, reason]) },
     leaseMs,
-    onError: () => undefined,
+    onError: (error) => errors.push(error),
   });
-  return { ended, keeper };
+  return { ended, errors, keeper };
 }

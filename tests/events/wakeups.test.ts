@@ -3,6 +3,7 @@ import { createPool } from '../../src/database/pool.ts';
 import { createWakeUps, type WakeUp, type WakeUps } from '../../src/events/wakeups.ts';
 import type { Queryable, Statement } from '../../src/store/sql.ts';
 import { useScene } from '../support/scene.ts';
+import { startSilentProxy } from '../support/silent-proxy.ts';
 import { until } from '../support/until.ts';
 
 const scene = useScene();
@@ -104,6 +105,38 @@ describe('listening', () => {
     expect(one.rung).toEqual([]);
   });
 
+  it('is tried again where the database is silent while the session begins', async () => {
+    const proxy = await startSilentProxy(scene.connectionString);
+    stops.push(proxy.close);
+    proxy.silenceAll();
+    const one = partsOf('one', proxy.connectionString);
+    one.wakeUps.start();
+    await until(() => one.errors.length > 0);
+    proxy.restore();
+    await until(() => one.rung.includes('events'));
+  });
+
+  it('is taken up again, with a look at everything, when its session falls silent', async () => {
+    const proxy = await startSilentProxy(scene.connectionString);
+    stops.push(proxy.close);
+    const one = partsOf('one', proxy.connectionString);
+    await listening(one);
+    proxy.silence();
+    await until(() => one.rung.includes('events'));
+    expect(one.errors).toMatchObject([{ message: 'Query read timeout' }]);
+    await until(() => proxy.open === 1);
+  });
+
+  it('ends soon, too, on a session that has fallen silent', async () => {
+    const proxy = await startSilentProxy(scene.connectionString);
+    stops.push(proxy.close);
+    const one = partsOf('one', proxy.connectionString, { pingIntervalMs: 60_000 });
+    await listening(one);
+    proxy.silence();
+    await one.wakeUps.stop();
+    await until(() => proxy.open === 0);
+  });
+
   it('ends with the instance, whatever it is doing, and leaves no connection', async () => {
     for (let n = 0; n < 5; n += 1) {
       const one = partsOf(`instance-${n}`);
@@ -125,7 +158,11 @@ type Parts = {
   failNext: () => void;
 };
 
-function partsOf(instanceId: string, connectionString = scene.connectionString): Parts {
+function partsOf(
+  instanceId: string,
+  connectionString = scene.connectionString,
+  { pingIntervalMs = 100 } = {},
+): Parts {
   const pool = createPool({ connectionString: scene.connectionString, max: 2 });
   const statements: string[] = [];
   const errors: unknown[] = [];
@@ -140,7 +177,14 @@ function partsOf(instanceId: string, connectionString = scene.connectionString):
     return pool.query(statement);
   };
   const db: Queryable = { query: query as Queryable['query'] };
-  const wakeUps = createWakeUps({ db, instanceId, connectionString, onError: (error) => errors.push(error) });
+  const wakeUps = createWakeUps({
+    db,
+    instanceId,
+    connectionString,
+    pingIntervalMs,
+    answerTimeoutMs: 2_000,
+    onError: (error) => errors.push(error),
+  });
   for (const kind of ['jobs', 'executions', 'events'] as const) {
     wakeUps.on(kind, () => rung.push(kind));
   }

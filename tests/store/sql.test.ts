@@ -1,9 +1,11 @@
 import type { PoolClient } from 'pg';
 import { describe, expect, it } from 'vitest';
 import { createPool } from '../../src/database/pool.ts';
-import { inTransaction, toJsonb, type Queryable } from '../../src/store/sql.ts';
+import { inPatientTransaction, inTransaction, toJsonb, type Queryable } from '../../src/store/sql.ts';
 import { count, insertJob } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
+import { startSilentProxy } from '../support/silent-proxy.ts';
+import { until } from '../support/until.ts';
 
 const scene = useScene();
 const STANDSTILL = 'idle_in_transaction_session_timeout';
@@ -63,6 +65,41 @@ describe('a transaction', () => {
     });
     await expect(work).rejects.toThrow('terminating connection');
     expect((await pool.query('SELECT 1')).rowCount).toBe(1);
+    await pool.end();
+  });
+});
+
+describe('a transaction whose connection has fallen silent', () => {
+  it('fails after the time of one answer, whatever it would have to wait for, and gives up the connection', async () => {
+    const proxy = await startSilentProxy(scene.connectionString);
+    const pool = createPool({ connectionString: proxy.connectionString, max: 1, answerTimeoutMs: 1_000 });
+    let askedMs = 0;
+    const work = inTransaction(pool, async (tx) => {
+      proxy.silence();
+      askedMs = performance.now();
+      await tx.query('SELECT 1');
+    });
+    await expect(work).rejects.toThrow('timeout');
+    expect(performance.now() - askedMs).toBeLessThan(1_900);
+    expect(await inTransaction(pool, async (tx) => (await tx.query('SELECT 1')).rowCount)).toBe(1);
+    await until(() => proxy.open === 1);
+    await pool.end();
+    await proxy.close();
+  });
+});
+
+describe('a patient transaction', () => {
+  it('may take longer than others at the server, and waits longer for its answers', async () => {
+    const pool = createPool({
+      connectionString: scene.connectionString,
+      max: 1,
+      statementTimeoutMs: 50,
+      answerTimeoutMs: 1_000,
+    });
+    const sleep = { text: 'SELECT pg_sleep(1.2)' };
+    await expect(inTransaction(pool, (tx) => tx.query(sleep))).rejects.toMatchObject({ code: '57014' });
+    expect(await inPatientTransaction(pool, 10_000, async (tx) => (await tx.query(sleep)).rowCount)).toBe(1);
+    await expect(pool.query(sleep)).rejects.toMatchObject({ code: '57014' });
     await pool.end();
   });
 });
