@@ -1,0 +1,34 @@
+import type { Postgres } from './postgres.ts';
+
+/** A figure of ours beside what it is measured against, both taken in the same run. */
+export type Figure = {
+  /** The row of the table of goals. */
+  goal: number;
+  measure: string;
+  value: number;
+  unit: string;
+  /** What the value must reach, `min` from below or `max` from above; a figure without one explains others. */
+  min?: number;
+  max?: number;
+};
+
+/** What each part finds at hand. */
+export type BenchContext = {
+  postgres: Postgres;
+  /** Repeats of each measurement, of which the median counts. */
+  rounds: number;
+  /** Says what is going on, to people. */
+  note: (text: string) => void;
+};
+
+export type Part = { name: string; run: (context: BenchContext) => Promise<Figure[]> };
+
+export function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
+/** The smallest value that so large a share of all values does not exceed. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((one, other) => one - other);
+  return sorted[Math.max(Math.ceil(share * sorted.length) - 1, 0)] ?? NaN;
+}

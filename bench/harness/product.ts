@@ -1,0 +1,51 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+/** The scheduler as it is shipped, API and all, in a process of its own. */
+export type Product = {
+  pid: number;
+  url: string;
+  /** From the start of the process until it said that it is ready. */
+  readyMs: number;
+  stop: () => Promise<void>;
+};
+
+const START_SCRIPT = fileURLToPath(new URL('../../scripts/start.mjs', import.meta.url));
+
+/** Starts it with the product's defaults, except for what is given. */
+export async function startProduct(env: Record<string, string>): Promise<Product> {
+  const logs = await mkdtemp(join(tmpdir(), 'bench-logs-'));
+  const startedMs = performance.now();
+  const child = spawn(process.execPath, [START_SCRIPT], {
+    env: { ...process.env, NODE_ENV: 'production', PORT: '0', LOG_DIR: logs, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = new Promise<void>((resolve) =>
+    child.once('exit', () => {
+      resolve();
+    }),
+  );
+  const url = await new Promise<string>((resolve, reject) => {
+    createInterface(child.stdout).on('line', (line) => {
+      const entry = line.startsWith('{') ? (JSON.parse(line) as { message: string; url?: string }) : null;
+      if (entry?.message === 'Ready') resolve(entry.url ?? '');
+    });
+    void exited.then(() => {
+      reject(new Error('The scheduler ended before it was ready'));
+    });
+  });
+  return {
+    pid: child.pid ?? 0,
+    url,
+    readyMs: performance.now() - startedMs,
+    async stop() {
+      child.kill('SIGTERM');
+      await exited;
+      await rm(logs, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,43 @@
+import type { Pool } from 'pg';
+
+/** The request that every benchmark makes, the ceiling's included. */
+export const BODY = '{"hello":"world"}';
+
+/** Jobs without a schedule that call the target; @returns their ids */
+export async function seedJobs(pool: Pool, count: number, api: string): Promise<string[]> {
+  const { rows } = await pool.query<{ id: string }>(
+    `INSERT INTO jobs (id, name, api, method, body, headers, retry_on, created_at, updated_at)
+     SELECT gen_random_uuid(), 'Job ' || n, $2, 'POST', $3, '{"content-type":"application/json"}', '{}', now(), now()
+     FROM generate_series(1, $1) AS n RETURNING id`,
+    [count, api, BODY],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** Executions that become due all at once, in turn of one job after the other. */
+export async function seedBacklog(
+  pool: Pool,
+  jobIds: readonly string[],
+  count: number,
+  availableAt: Date,
+): Promise<void> {
+  await pool.query(
+    `INSERT INTO job_executions (id, job_id, status, trigger, created_at, available_at, host)
+     SELECT gen_random_uuid(), j.id, 'PENDING', 'MANUAL', $3, $3, host_of(j.api)
+     FROM generate_series(1, $2::int) AS n
+     JOIN jobs AS j ON j.id = ($1::uuid[])[1 + n % cardinality($1::uuid[])]`,
+    [jobIds, count, availableAt],
+  );
+  await pool.query('ANALYZE job_executions, jobs');
+}
+
+/** Resolves when nothing waits or runs any more. */
+export async function drained(pool: Pool): Promise<void> {
+  for (;;) {
+    const { rows } = await pool.query<{ is_left: boolean }>(
+      `SELECT EXISTS (SELECT FROM job_executions WHERE status IN ('PENDING', 'RUNNING', 'RETRYING')) AS is_left`,
+    );
+    if (!rows[0]?.is_left) return;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

@@ -1,0 +1,172 @@
+import { randomUUID } from 'node:crypto';
+import { request } from '../harness/api.ts';
+import { median, type BenchContext, type Figure, type Part } from '../harness/bench.ts';
+import type { CallerResult } from '../harness/caller.ts';
+import { startChild, type Child } from '../harness/child.ts';
+import { cpuMsOf } from '../harness/cpu.ts';
+import { startProduct } from '../harness/product.ts';
+import { drained, seedBacklog, seedJobs } from '../harness/seed.ts';
+
+const EXECUTIONS = 20_000;
+const WARM_UP = 4_000;
+const JOBS = 20;
+/** What the product has under way at one host, and so what the ceiling may. */
+const IN_FLIGHT = 50;
+/** From the end of seeding to the moment at which all of it is due. */
+const LEAD_MS = 1_500;
+
+type Drain = {
+  perSecond: number;
+  cpuMs: number;
+  statements: number;
+  databaseCpuMs: number;
+  walBytes: number;
+};
+
+/** Each figure for one execution of a backlog, and how fast it went. */
+export const backlog: Part = {
+  name: 'backlog',
+  async run(context) {
+    const target = await startChild('./target.ts');
+    const caller = await startChild('./caller.ts');
+    try {
+      const url = await target.ask<string>({ kind: 'listen', delayMs: 0 });
+      await callAlone(caller, url, WARM_UP);
+      const rounds = [];
+      for (let round = 1; round <= context.rounds; round += 1) {
+        const before = await callAlone(caller, url, EXECUTIONS);
+        const ours = await drainOnce(context, target, url, EXECUTIONS);
+        const after = await callAlone(caller, url, EXECUTIONS);
+        const alone = {
+          perSecond: (before.perSecond + after.perSecond) / 2,
+          cpuMs: (before.cpuMs + after.cpuMs) / 2,
+        };
+        context.note(
+          `backlog ${round}: ${Math.round(ours.perSecond)}/s, got alone ${Math.round(before.perSecond)} and ${Math.round(after.perSecond)}/s`,
+        );
+        rounds.push({ ours, alone });
+      }
+      return figuresOf(rounds);
+    } finally {
+      await target.stop();
+      await caller.stop();
+    }
+  },
+};
+
+function figuresOf(
+  rounds: readonly { ours: Drain; alone: { perSecond: number; cpuMs: number } }[],
+): Figure[] {
+  const of = (value: (round: (typeof rounds)[number]) => number) => median(rounds.map(value));
+  return [
+    {
+      goal: 1,
+      measure: 'backlog, of got alone',
+      value: of(({ ours, alone }) => ours.perSecond / alone.perSecond),
+      unit: 'ratio',
+      min: 1.25,
+    },
+    { goal: 1, measure: 'backlog', value: of(({ ours }) => ours.perSecond), unit: 'executions/s' },
+    { goal: 1, measure: 'got alone', value: of(({ alone }) => alone.perSecond), unit: 'calls/s' },
+    {
+      goal: 3,
+      measure: 'statements, backlog',
+      value: of(({ ours }) => ours.statements),
+      unit: 'per execution',
+      max: 0.05,
+    },
+    {
+      goal: 4,
+      measure: 'database CPU',
+      value: of(({ ours }) => ours.databaseCpuMs),
+      unit: 'ms per execution',
+      max: 0.1,
+    },
+    {
+      goal: 4,
+      measure: 'WAL',
+      value: of(({ ours }) => ours.walBytes / 1_024),
+      unit: 'KiB per execution',
+      max: 3,
+    },
+    {
+      goal: 4,
+      measure: 'node CPU, of got alone',
+      value: of(({ ours, alone }) => ours.cpuMs / alone.cpuMs),
+      unit: 'ratio',
+      max: 1.2,
+    },
+  ];
+}
+
+async function callAlone(
+  caller: Child,
+  url: string,
+  calls: number,
+): Promise<{ perSecond: number; cpuMs: number }> {
+  const { seconds, cpuMs } = await caller.ask<CallerResult>({
+    kind: 'call',
+    url,
+    calls,
+    inFlight: IN_FLIGHT,
+  });
+  return { perSecond: calls / seconds, cpuMs: cpuMs / calls };
+}
+
+/** Starts the product, warms it up, and lets a backlog become due. Per execution, except for the pace. */
+async function drainOnce(
+  { postgres }: BenchContext,
+  target: Child,
+  api: string,
+  executions: number,
+): Promise<Drain> {
+  const database = await postgres.createDatabase();
+  const { pool } = database;
+  const jobIds = await seedJobs(pool, JOBS, api);
+  const product = await startProduct({ DATABASE_URL: database.connectionString });
+  try {
+    const fill = async (count: number): Promise<number> => {
+      const dueAt = Date.now() + LEAD_MS + count / 40;
+      await seedBacklog(pool, jobIds, count, new Date(dueAt));
+      await target.ask({ kind: 'reset' });
+      await wake(product.url);
+      return dueAt;
+    };
+    await fill(WARM_UP);
+    await drained(pool);
+    const dueAt = await fill(executions);
+    await until(dueAt - 50);
+    await database.mark();
+    const cpu = cpuMsOf(product.pid);
+    await target.ask({ kind: 'received', count: executions });
+    await drained(pool);
+    const seconds = (Date.now() - dueAt) / 1_000;
+    const work = await database.work();
+    return {
+      perSecond: executions / seconds,
+      cpuMs: (cpuMsOf(product.pid) - cpu) / executions,
+      statements: work.statements / executions,
+      databaseCpuMs: work.cpuMs / executions,
+      walBytes: work.walBytes / executions,
+    };
+  } finally {
+    await product.stop();
+    await database.drop();
+  }
+}
+
+/** A job that is triggered makes every worker look when the next execution is due: rows written past the API wake nobody. */
+async function wake(url: string): Promise<void> {
+  const { createJob } = await request<{ createJob: { job: { id: string } } }>(
+    url,
+    'mutation ($input: CreateJobInput!) { createJob(input: $input) { job { id } } }',
+    { input: { name: `Wakes ${randomUUID()}`, api: 'http://127.0.0.1:9/' } },
+  );
+  await request(url, 'mutation ($id: ID!) { triggerJob(input: { id: $id }) { execution { id } } }', {
+    id: createJob.job.id,
+  });
+}
+
+async function until(atMs: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, atMs - Date.now()));
+}
