@@ -22,6 +22,8 @@ export type BenchDatabase = {
   mark: () => Promise<void>;
   /** What was done since the mark, by everybody but the bench itself. */
   work: () => Promise<DatabaseWork>;
+  /** The statements that took most of the database's time since the mark, one line each. */
+  profile: () => Promise<string[]>;
   drop: () => Promise<void>;
 };
 
@@ -86,7 +88,17 @@ function openDatabase(connectionString: string, postmaster: number): Omit<BenchD
     pool,
     async mark() {
       await pool.query('CREATE EXTENSION IF NOT EXISTS pg_stat_statements');
+      await pool.query('SELECT pg_stat_statements_reset()');
       marked = await read();
+    },
+    async profile() {
+      const { rows } = await pool.query<{ line: string }>(
+        `SELECT format('%s calls %s ms total %s ms each %s WAL bytes each  %s', calls, round(total_exec_time),
+            round((total_exec_time / calls)::numeric, 3), round(wal_bytes / calls), left(regexp_replace(query, '\\s+', ' ', 'g'), 90)) AS line
+         FROM pg_stat_statements AS s JOIN pg_database AS d ON d.oid = s.dbid
+         WHERE d.datname = current_database() ORDER BY total_exec_time DESC LIMIT 12`,
+      );
+      return rows.map(({ line }) => line);
     },
     async work() {
       const now = await read();

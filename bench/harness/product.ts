@@ -20,7 +20,7 @@ const START_SCRIPT = fileURLToPath(new URL('../../scripts/start.mjs', import.met
 export async function startProduct(env: Record<string, string>): Promise<Product> {
   const logs = await mkdtemp(join(tmpdir(), 'bench-logs-'));
   const startedMs = performance.now();
-  const child = spawn(process.execPath, [START_SCRIPT], {
+  const child = spawn(process.execPath, [...profiling(), START_SCRIPT], {
     env: { ...process.env, NODE_ENV: 'production', PORT: '0', LOG_DIR: logs, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -48,4 +48,10 @@ export async function startProduct(env: Record<string, string>): Promise<Product
       await rm(logs, { recursive: true, force: true });
     },
   };
+}
+
+/** BENCH_PROFILE names a folder that gets a processor profile of each run, to be opened in a browser's developer tools. */
+function profiling(): string[] {
+  const folder = process.env['BENCH_PROFILE'];
+  return folder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`];
 }

@@ -115,7 +115,7 @@ async function callAlone(
 
 /** Starts the product, warms it up, and lets a backlog become due. Per execution, except for the pace. */
 async function drainOnce(
-  { postgres }: BenchContext,
+  { postgres, note }: BenchContext,
   target: Child,
   api: string,
   executions: number,
@@ -142,6 +142,7 @@ async function drainOnce(
     await drained(pool);
     const seconds = (Date.now() - dueAt) / 1_000;
     const work = await database.work();
+    for (const line of await database.profile()) note(line);
     return {
       perSecond: executions / seconds,
       cpuMs: (cpuMsOf(product.pid) - cpu) / executions,

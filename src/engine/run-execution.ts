@@ -32,6 +32,7 @@ export type EndReason = AbortReason | 'leaseLost';
  * know, decides.
  *
  * @param signal aborted with an {@link EndReason}
+ * @param onCallEnded called when the call is over, before its outcome is recorded
  * @returns the status that was recorded, RUNNING where the callback is awaited; null where the claim was lost and
  *   somebody else decides
  */
@@ -39,10 +40,11 @@ export async function runExecution(
   execution: ClaimedExecution,
   deps: RunDeps,
   signal: AbortSignal,
+  onCallEnded: () => void,
 ): Promise<Resting['status'] | 'RUNNING' | null> {
   const request = requestOf(execution, deps);
   const options = { signal, timeoutMs: execution.timeoutMs };
-  const sent = await sendFilled(deps.sender, execution, request, options);
+  const sent = await sendFilled(deps.sender, execution, request, options).finally(onCallEnded);
   const ended = sent.outcome.kind === 'aborted' ? endReasonOf(signal) : null;
   if (ended === 'leaseLost') return null;
   const finishedAt = deps.clock.now();

@@ -31,6 +31,8 @@ export interface SettlerOptions {
   onPlanned: () => void;
   /** Waits before a batch is tried again while the database is away. */
   pause: (ms: number) => Promise<void>;
+  /** Milliseconds between the beginnings of two batches; what comes meanwhile is in the second. 0 where left out. */
+  gatherMs?: number;
 }
 
 interface Entry {
@@ -49,12 +51,12 @@ type Write = (settlements: readonly Settlement[]) => Promise<Settled>;
 const NONE: ReadonlySet<string> = new Set();
 
 /**
- * Records outcomes in micro-batches: at once when idle, and while one batch is being written the next one gathers. So
- * a lone outcome waits for nobody and a flood of them costs a statement per few hundred. Only ends that other jobs
+ * Records outcomes in micro-batches: at once when idle, and while one batch is being written the next one gathers, for
+ * `gatherMs` at least. So a lone outcome waits for nobody and a flood of them costs a statement per few hundred. Only ends that other jobs
  * wait for cost a transaction, one per batch.
  */
 export function createSettler(options: SettlerOptions): Settler {
-  const { db, onRecorded, onPlanned, pause } = options;
+  const { db, onRecorded, onPlanned, pause, gatherMs = 0 } = options;
   let queue: Entry[] = [];
   let flushing: Promise<void> | null = null;
   let isGivenUp = false;
@@ -66,8 +68,13 @@ export function createSettler(options: SettlerOptions): Settler {
     return { written, deferred: NONE };
   };
 
+  let nextBatchMs = 0;
+
   async function flush(): Promise<void> {
     while (queue.length > 0) {
+      const waitMs = nextBatchMs - performance.now();
+      if (waitMs > 0 && queue.length < MAX_BATCH) await pause(waitMs);
+      nextBatchMs = performance.now() + gatherMs;
       const batch = queue.slice(0, MAX_BATCH);
       queue = queue.slice(MAX_BATCH);
       await record(batch, write);

@@ -1,37 +1,20 @@
 import type { Pool } from 'pg';
 import type { Clock } from '../domain/clock.ts';
-import { createLogger } from '../logging/logger.ts';
-import { claimDue, fullHosts, nextAvailableAt, type ClaimedExecution } from '../store/claiming.ts';
-import type { HeldClaim } from '../store/leases.ts';
-import { logIds } from './log-ids.ts';
+import { claimDue, fullHosts, nextAvailableAt } from '../store/claiming.ts';
+import { createCalls, type Calls, type CallsOptions } from './calls.ts';
 import { createLoop, type Loop } from '../loop.ts';
-import { runExecution, type EndReason, type RunDeps } from './run-execution.ts';
 
-const logger = createLogger('Worker');
-
-export interface WorkerOptions extends RunDeps {
+export interface WorkerOptions extends Omit<CallsOptions, 'onRoom'> {
   pool: Pool;
   clock: Clock;
   instanceId: string;
-  /** Calls under way at once. */
-  maxConcurrency: number;
-  /** Calls under way at once at one host: one that hangs must not take all places. */
-  maxConcurrencyPerHost: number;
   leaseMs: number;
   pollIntervalMs: number;
   onClaimed: () => void;
-  onError: (error: unknown) => void;
 }
 
 /** Claims due executions as capacity allows, and runs them. */
-export interface Worker extends Loop {
-  /** What this instance holds now. */
-  held: () => HeldClaim[];
-  /** Ends a call from our side; the reason decides what becomes of its execution. */
-  end: (executionId: string, reason: EndReason) => void;
-  /** Resolves when nothing is held any more. */
-  drained: () => Promise<void>;
-}
+export interface Worker extends Loop, Pick<Calls, 'held' | 'end' | 'drained'> {}
 
 /** What is due and could not be claimed is locked by somebody: most often another instance that is claiming it. */
 const LOCKED_RETRY_MS = 20;
@@ -43,27 +26,29 @@ const MAX_CLAIM = 200;
 const MIN_DEEP_LOOK_MS = 100;
 const MAX_DEEP_LOOK_MS = 1_000;
 
-interface Held {
-  claim: HeldClaim;
-  host: string;
-  controller: AbortController;
-  done: Promise<void>;
-}
-
 export function createWorker(options: WorkerOptions): Worker {
-  const { pool, clock, instanceId, maxConcurrency, leaseMs, pollIntervalMs, onClaimed, onError } = options;
+  const { pool, clock, instanceId, leaseMs, pollIntervalMs, onClaimed, onError } = options;
   const hostLimit = options.maxConcurrencyPerHost;
-  const held = new Map<string, Held>();
   let nextDeepLookMs = 0;
   let deepLookIntervalMs = MIN_DEEP_LOOK_MS;
+  /** Whether the last claim has left anything behind for want of a place. */
+  let isMoreDue = false;
+  const calls = createCalls({
+    ...options,
+    onRoom() {
+      if (isMoreDue) loop.wake();
+    },
+  });
 
   async function step(): Promise<number> {
+    isMoreDue = true;
     // Whatever ends first wakes the loop.
-    if (held.size >= maxConcurrency) return pollIntervalMs;
+    if (calls.room() <= 0) return pollIntervalMs;
     const now = clock.now();
-    const claimed = await claim(now, false);
-    if (claimed === MAX_CLAIM || held.size >= maxConcurrency) return 0;
-    if (fullHosts({ busyHosts: busyHosts(), hostLimit }).length > 0) return lookPastFullHosts(now);
+    const { claimed, limit } = await claim(now, false);
+    if (claimed === limit) return calls.room() > 0 ? 0 : pollIntervalMs;
+    if (fullHosts({ busyHosts: calls.load(), hostLimit }).length > 0) return lookPastFullHosts(now);
+    isMoreDue = false;
     const availableAt = await nextAvailableAt(pool);
     if (availableAt === null) return pollIntervalMs;
     if (availableAt <= now) return claimed > 0 ? 0 : LOCKED_RETRY_MS;
@@ -78,61 +63,26 @@ export function createWorker(options: WorkerOptions): Worker {
   async function lookPastFullHosts(now: Date): Promise<number> {
     const waitMs = nextDeepLookMs - performance.now();
     if (waitMs > 0) return Math.min(waitMs, pollIntervalMs);
-    const claimed = await claim(now, true);
+    const { claimed } = await claim(now, true);
     deepLookIntervalMs = claimed > 0 ? MIN_DEEP_LOOK_MS : Math.min(deepLookIntervalMs * 2, MAX_DEEP_LOOK_MS);
     nextDeepLookMs = performance.now() + deepLookIntervalMs;
     return Math.min(deepLookIntervalMs, pollIntervalMs);
   }
 
-  async function claim(now: Date, isDeep: boolean): Promise<number> {
+  async function claim(now: Date, isDeep: boolean): Promise<{ claimed: number; limit: number }> {
+    const limit = Math.min(calls.room(), MAX_CLAIM);
     const claimed = await claimDue(pool, {
       instanceId,
       now,
       leaseExpiresAt: new Date(now.getTime() + leaseMs),
-      limit: Math.min(maxConcurrency - held.size, MAX_CLAIM),
-      busyHosts: busyHosts(),
+      limit,
+      busyHosts: calls.load(),
       hostLimit,
       isDeep,
     });
-    for (const execution of claimed) hold(execution);
+    for (const execution of claimed) calls.add(execution);
     if (claimed.length > 0) onClaimed();
-    return claimed.length;
-  }
-
-  function busyHosts(): Map<string, number> {
-    const calls = new Map<string, number>();
-    for (const { host } of held.values()) calls.set(host, (calls.get(host) ?? 0) + 1);
-    return calls;
-  }
-
-  function hold(execution: ClaimedExecution): void {
-    // A claim that was lost and has come back to us: its earlier call would go on beside the new one, kept by nobody.
-    end(execution.id, 'leaseLost');
-    const controller = new AbortController();
-    const done = runExecution(execution, options, controller.signal)
-      .then((status) => {
-        logger.info('Attempt ended', {
-          ...logIds({ executionId: execution.id, jobId: execution.jobId }),
-          attempt: execution.attemptCount,
-          status: status ?? 'claim lost',
-        });
-      })
-      .catch(onError)
-      .finally(() => {
-        // Only our own entry: after a lost lease the same execution may have been claimed again.
-        if (held.get(execution.id)?.controller === controller) held.delete(execution.id);
-        loop.wake();
-      });
-    held.set(execution.id, {
-      claim: { executionId: execution.id, claimSeq: execution.claimSeq },
-      host: execution.host,
-      controller,
-      done,
-    });
-  }
-
-  function end(executionId: string, reason: EndReason): void {
-    held.get(executionId)?.controller.abort(reason);
+    return { claimed: claimed.length, limit };
   }
 
   const loop = createLoop({ name: 'worker', step, onError });
@@ -141,10 +91,8 @@ export function createWorker(options: WorkerOptions): Worker {
     get lastSuccessMs() {
       return loop.lastSuccessMs;
     },
-    held: () => [...held.values()].map((entry) => entry.claim),
-    end,
-    async drained() {
-      while (held.size > 0) await Promise.all([...held.values()].map((entry) => entry.done));
-    },
+    held: calls.held,
+    end: calls.end,
+    drained: calls.drained,
   };
 }

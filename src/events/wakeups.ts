@@ -31,6 +31,7 @@ export interface WakeUpOptions {
 const CHANNEL = 'job_scheduler_wake_up';
 const RECONNECT_MS = 2_000;
 const GOODBYE_MS = 1_000;
+const COALESCE_MS = 20;
 const ALL: readonly WakeUp[] = ['jobs', 'executions', 'events', 'cancellations'];
 
 /**
@@ -53,11 +54,12 @@ export function createWakeUps(options: WakeUpOptions): WakeUps {
     for (const listener of listeners.get(kind) ?? []) listener();
   }
 
-  /** One NOTIFY in flight; what is asked for meanwhile goes out with the next. */
+  /** One NOTIFY in flight, and at most one within {@link COALESCE_MS}; what is asked for meanwhile goes out with the next. */
   async function send(): Promise<void> {
     while (unsent.size > 0 && !stopped) {
       const kinds = [...unsent].join(' ');
       unsent.clear();
+      const coalesced = new Promise((resolve) => setTimeout(resolve, COALESCE_MS));
       await db
         .query({
           name: 'notify',
@@ -65,6 +67,7 @@ export function createWakeUps(options: WakeUpOptions): WakeUps {
           values: [CHANNEL, `${instanceId} ${kinds}`],
         })
         .catch(onError);
+      await coalesced;
     }
     sending = null;
   }

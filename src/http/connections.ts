@@ -8,7 +8,7 @@ import https from 'node:https';
 const IDLE_SOCKET_MS = 1_000;
 
 /** Unused connections kept for each host and port. */
-const MAX_IDLE_SOCKETS_PER_HOST = 16;
+const MAX_IDLE_SOCKETS_PER_HOST = 64;
 
 /**
  * When a name has several addresses, the time given to each before the next is tried. Node's 250 ms gives up on

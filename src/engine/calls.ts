@@ -1,0 +1,164 @@
+import { createLogger } from '../logging/logger.ts';
+import type { ClaimedExecution } from '../store/claiming.ts';
+import type { HeldClaim } from '../store/leases.ts';
+import { logIds } from './log-ids.ts';
+import { createPace } from './pace.ts';
+import { runExecution, type EndReason, type RunDeps } from './run-execution.ts';
+
+const logger = createLogger('Worker');
+
+export interface CallsOptions extends RunDeps {
+  /** Calls under way at once. */
+  maxConcurrency: number;
+  /** Calls under way at once at one host: one that hangs must not take all places. */
+  maxConcurrencyPerHost: number;
+  /** A place has become free at a host for which next to nothing is waiting. */
+  onRoom: () => void;
+  onError: (error: unknown) => void;
+}
+
+/**
+ * What this instance has claimed, from the claim to the record of its outcome. A call takes a place only while it is
+ * under way; what was claimed ahead of a place waits here for one, so that a place that becomes free is taken at once
+ * and claims can be made for many executions together.
+ */
+export interface Calls {
+  add: (execution: ClaimedExecution) => void;
+  held: () => HeldClaim[];
+  /** Ends a call from our side, or the wait for it; the reason decides what becomes of the execution. */
+  end: (executionId: string, reason: EndReason) => void;
+  /** Resolves when nothing is held any more. */
+  drained: () => Promise<void>;
+  /** How many executions more may be claimed, hosts aside. */
+  room: () => number;
+  /** Per host that is busy, what is held beyond what may be claimed ahead there. */
+  load: () => Map<string, number>;
+}
+
+/** What may wait for a place at most, however fast calls end. */
+const MAX_AHEAD = 500;
+
+interface Held {
+  execution: ClaimedExecution;
+  controller: AbortController;
+  /** Null while it waits for a place. */
+  done: Promise<void> | null;
+}
+
+/** Calls of one host. */
+interface Line {
+  calling: number;
+  waiting: Held[];
+}
+
+export function createCalls(options: CallsOptions): Calls {
+  const { maxConcurrency, maxConcurrencyPerHost, onRoom, onError } = options;
+  const held = new Map<string, Held>();
+  const lines = new Map<string, Line>();
+  const pace = createPace();
+  let calling = 0;
+  let waiting = 0;
+
+  function ahead(host: string): number {
+    return Math.min(pace.of(host), MAX_AHEAD);
+  }
+
+  function lineOf(host: string): Line {
+    const line = lines.get(host) ?? { calling: 0, waiting: [] };
+    lines.set(host, line);
+    return line;
+  }
+
+  function add(execution: ClaimedExecution): void {
+    // A claim that was lost and has come back to us: its earlier call would go on beside the new one, kept by nobody.
+    end(execution.id, 'leaseLost');
+    const entry: Held = { execution, controller: new AbortController(), done: null };
+    held.set(execution.id, entry);
+    const line = lineOf(execution.host);
+    if (calling < maxConcurrency && line.calling < maxConcurrencyPerHost) {
+      call(entry, line);
+    } else {
+      line.waiting.push(entry);
+      waiting += 1;
+    }
+  }
+
+  function call(entry: Held, line: Line): void {
+    const { execution, controller } = entry;
+    line.calling += 1;
+    calling += 1;
+    entry.done = runExecution(execution, options, controller.signal, () => {
+      line.calling -= 1;
+      calling -= 1;
+      pace.noteEnd(execution.host);
+      takePlace(execution.host, line);
+    })
+      .then((status) => {
+        logger.info('Attempt ended', {
+          ...logIds({ executionId: execution.id, jobId: execution.jobId }),
+          attempt: execution.attemptCount,
+          status: status ?? 'claim lost',
+        });
+      })
+      .catch(onError)
+      .finally(() => {
+        // Only our own entry: after a lost lease the same execution may have been claimed again.
+        if (held.get(execution.id) === entry) held.delete(execution.id);
+      });
+  }
+
+  /** Gives a place that has become free to whoever waits at the same host, or else anywhere. */
+  function takePlace(host: string, line: Line): void {
+    if (line.waiting.length > 0) callNext(line);
+    else if (waiting > 0) callNextAnywhere();
+    if (line.waiting.length <= ahead(host) / 2) onRoom();
+    if (line.calling === 0 && line.waiting.length === 0) lines.delete(host);
+  }
+
+  function callNextAnywhere(): void {
+    for (const line of lines.values()) {
+      if (line.waiting.length > 0 && line.calling < maxConcurrencyPerHost) {
+        callNext(line);
+        return;
+      }
+    }
+  }
+
+  function callNext(line: Line): void {
+    const next = line.waiting.shift();
+    if (!next) return;
+    waiting -= 1;
+    call(next, line);
+  }
+
+  function end(executionId: string, reason: EndReason): void {
+    const entry = held.get(executionId);
+    if (!entry) return;
+    entry.controller.abort(reason);
+    if (entry.done !== null) return;
+    // No call is made any more, but its end is recorded like that of a call.
+    const line = lineOf(entry.execution.host);
+    line.waiting = line.waiting.filter((other) => other !== entry);
+    waiting -= 1;
+    call(entry, line);
+  }
+
+  return {
+    add,
+    held: () => [...held.values()].map(({ execution: { id, claimSeq } }) => ({ executionId: id, claimSeq })),
+    end,
+    async drained() {
+      // Who still waits for a place has one as soon as a call has ended.
+      while (held.size > 0) await Promise.all([...held.values()].map(({ done }) => done));
+    },
+    room() {
+      let allowed = 0;
+      for (const host of lines.keys()) allowed += ahead(host);
+      return maxConcurrency + Math.min(allowed, MAX_AHEAD) - calling - waiting;
+    },
+    load: () =>
+      new Map(
+        [...lines].map(([host, line]) => [host, line.calling + line.waiting.length - ahead(host)] as const),
+      ),
+  };
+}
