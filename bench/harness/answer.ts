@@ -1,13 +1,13 @@
 /** Answers what the parent process asks of this one, until it is killed. Its own `hello` shows that it is there. */
-export function answer<Request extends { kind: string }>(handle: (request: Request) => unknown): void {
-  process.on('message', ({ id, request }: { id: number; request: Request }) => {
+export function answer(handle: (request: never) => unknown): void {
+  process.on('message', ({ id, request }: { id: number; request: { kind: string } }) => {
     const reply = (message: object) => process.send?.({ id, ...message });
     if (request.kind === 'hello') {
       reply({ answer: null });
       return;
     }
     Promise.resolve()
-      .then(() => handle(request))
+      .then(() => handle(request as never))
       .then(
         (result) => reply({ answer: result ?? null }),
         (error: unknown) => reply({ error: error instanceof Error ? error.message : String(error) }),

@@ -22,7 +22,7 @@ const client = got.extend({
   agent: { http: new Agent({ keepAlive: true, maxSockets: Infinity }) },
 });
 
-answer<CallerRequest>(async ({ url, calls, inFlight }) => {
+answer(async ({ url, calls, inFlight }: CallerRequest) => {
   const startedMs = performance.now();
   const startedCpu = process.cpuUsage();
   let left = calls;

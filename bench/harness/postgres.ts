@@ -70,6 +70,8 @@ export async function startPostgres(): Promise<Postgres> {
 
 function openDatabase(connectionString: string, postmaster: number): Omit<BenchDatabase, 'drop'> {
   const pool = new pg.Pool({ connectionString, max: 4, application_name: 'bench' });
+  // Ended with its database.
+  pool.on('error', () => undefined);
   const read = async () => {
     const { rows } = await pool.query<{ statements: number; lsn: string }>(
       `SELECT (SELECT coalesce(sum(calls), 0)::int FROM pg_stat_statements AS s

@@ -38,7 +38,7 @@ const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) =>
   });
 });
 
-answer<TargetRequest>((request) => {
+answer((request: TargetRequest) => {
   switch (request.kind) {
     case 'listen':
       delayMs = request.delayMs;

@@ -15,6 +15,7 @@ export interface CallsOptions extends RunDeps {
   /** A place has become free at a host for which next to nothing is waiting. */
   onRoom: () => void;
   onError: (error: unknown) => void;
+  monotonicMs?: () => number;
 }
 
 /**
@@ -55,7 +56,7 @@ export function createCalls(options: CallsOptions): Calls {
   const { maxConcurrency, maxConcurrencyPerHost, onRoom, onError } = options;
   const held = new Map<string, Held>();
   const lines = new Map<string, Line>();
-  const pace = createPace();
+  const pace = createPace(options.monotonicMs);
   let calling = 0;
   let waiting = 0;
 
@@ -84,15 +85,20 @@ export function createCalls(options: CallsOptions): Calls {
   }
 
   function call(entry: Held, line: Line): void {
-    const { execution, controller } = entry;
+    const { host } = entry.execution;
     line.calling += 1;
     calling += 1;
-    entry.done = runExecution(execution, options, controller.signal, () => {
+    run(entry, () => {
       line.calling -= 1;
       calling -= 1;
-      pace.noteEnd(execution.host);
-      takePlace(execution.host, line);
-    })
+      pace.noteEnd(host);
+      takePlace(host, line);
+    });
+  }
+
+  function run(entry: Held, onCallEnded: () => void): void {
+    const { execution, controller } = entry;
+    entry.done = runExecution(execution, options, controller.signal, onCallEnded)
       .then((status) => {
         logger.info('Attempt ended', {
           ...logIds({ executionId: execution.id, jobId: execution.jobId }),
@@ -112,6 +118,10 @@ export function createCalls(options: CallsOptions): Calls {
     if (line.waiting.length > 0) callNext(line);
     else if (waiting > 0) callNextAnywhere();
     if (line.waiting.length <= ahead(host) / 2) onRoom();
+    forgetIdle(host, line);
+  }
+
+  function forgetIdle(host: string, line: Line): void {
     if (line.calling === 0 && line.waiting.length === 0) lines.delete(host);
   }
 
@@ -140,7 +150,8 @@ export function createCalls(options: CallsOptions): Calls {
     const line = lineOf(entry.execution.host);
     line.waiting = line.waiting.filter((other) => other !== entry);
     waiting -= 1;
-    call(entry, line);
+    forgetIdle(entry.execution.host, line);
+    run(entry, () => undefined);
   }
 
   return {
@@ -149,7 +160,7 @@ export function createCalls(options: CallsOptions): Calls {
     end,
     async drained() {
       // Who still waits for a place has one as soon as a call has ended.
-      while (held.size > 0) await Promise.all([...held.values()].map(({ done }) => done));
+      while (held.size > 0) await Promise.all([...held.values()].flatMap(({ done }) => done ?? []));
     },
     room() {
       let allowed = 0;

@@ -43,6 +43,22 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
     expect(used.scanned).toEqual([]);
   });
 
+  it('a claim goes down the queue in its order, and sorts none of it', async () => {
+    const used = await indexesOf(mode, (db) =>
+      claimDue(db, {
+        instanceId: 'a',
+        now: START,
+        leaseExpiresAt: plus(START, LEASE_MS),
+        limit: 50,
+        busyHosts: new Map(),
+        hostLimit: 50,
+        isDeep: false,
+      }),
+    );
+    expect(used.indexes).toContain('job_executions_claim');
+    expect(used.indexes).not.toContain('job_executions_available');
+  });
+
   it('the next execution to come is found without reading any other', async () => {
     const used = await indexesOf(mode, nextAvailableAt);
     expect(used.indexes).toEqual(['job_executions_available']);

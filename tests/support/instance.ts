@@ -41,6 +41,8 @@ export type InstanceOptions = {
   instanceId?: string;
   maxConcurrency?: number;
   maxConcurrencyPerHost?: number;
+  /** Of the pace at which hosts answer; the process's own where left out. */
+  monotonicMs?: () => number;
   /** In [0, 1); 0 where left out. */
   random?: () => number;
 };
@@ -137,6 +139,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
     pollIntervalMs: POLL_INTERVAL_MS,
     onClaimed: tell('events'),
     onError,
+    ...(options.monotonicMs && { monotonicMs: options.monotonicMs }),
   });
   const planner = createPlanner({
     pool,

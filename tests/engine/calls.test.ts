@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import type { TestInstance } from '../support/instance.ts';
+import { count, insertExecution, insertJob, readExecution } from '../support/rows.ts';
+import { useScene } from '../support/scene.ts';
+import type { Gate } from '../support/target-server.ts';
+import { until } from '../support/until.ts';
+
+const scene = useScene();
+const HOST_LIMIT = 2;
+const QUICK = 8;
+const HELD = 40;
+
+/**
+ * An instance to which a host has answered some calls, after which the host keeps it waiting. The window in which those
+ * answers count does not end.
+ */
+async function keptWaiting(): Promise<{ instance: TestInstance; gate: Gate }> {
+  const instance = scene.instance({ maxConcurrencyPerHost: HOST_LIMIT, monotonicMs: () => 0 });
+  const gate = scene.target.gate('/held');
+  const { host } = new URL(scene.target.url);
+  const quick = await insertJob(scene.pool, { api: `${scene.target.url}/quick` });
+  const held = await insertJob(scene.pool, { api: `${scene.target.url}/held` });
+  for (let n = 0; n < QUICK; n += 1)
+    await insertExecution(scene.pool, quick, 'PENDING', { host, priority: 1 });
+  for (let n = 0; n < HELD; n += 1) await insertExecution(scene.pool, held, 'PENDING', { host });
+  instance.worker.start();
+  await scene.target.received('/held', HOST_LIMIT);
+  await until(() => instance.worker.held().length > HOST_LIMIT);
+  await instance.worker.stop();
+  await instance.settler.idle();
+  return { instance, gate };
+}
+
+const countOf = (status: string) => count(scene.pool, `job_executions WHERE status = '${status}'`);
+
+describe('a host that answers', () => {
+  it('has executions claimed ahead, of which no more are called at once than its limit', async () => {
+    const { instance, gate } = await keptWaiting();
+    const held = instance.worker.held().length;
+    expect(held).toBeLessThanOrEqual(HOST_LIMIT + QUICK);
+    expect(await countOf('RUNNING')).toBe(held);
+    expect(scene.target.callsTo('/held')).toHaveLength(HOST_LIMIT);
+    gate.open();
+    await instance.worker.drained();
+    expect(scene.target.callsTo('/held')).toHaveLength(held);
+    expect(await countOf('RUNNING')).toBe(0);
+    expect(await countOf('PENDING')).toBe(HELD - held);
+  });
+});
+
+describe('an execution that was claimed ahead', () => {
+  it('is called by nobody once its cancellation was asked for', async () => {
+    const { instance, gate } = await keptWaiting();
+    const called = scene.target.callsTo('/held').map(({ headers }) => headers['x-execution-id']);
+    const waiting = instance.worker.held().slice(HOST_LIMIT);
+    for (const { executionId } of waiting) {
+      await scene.pool.query('UPDATE job_executions SET cancel_requested_at = $2 WHERE id = $1', [
+        executionId,
+        scene.clock.now(),
+      ]);
+      instance.worker.end(executionId, 'cancelled');
+    }
+    await until(() => instance.worker.held().length === HOST_LIMIT);
+    for (const { executionId } of waiting)
+      expect(await readExecution(scene.pool, executionId)).toMatchObject({ status: 'CANCELLED' });
+    gate.open();
+    await instance.worker.drained();
+    expect(scene.target.callsTo('/held').map(({ headers }) => headers['x-execution-id'])).toEqual(called);
+  });
+});
