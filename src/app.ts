@@ -30,6 +30,7 @@ import { createHttpServer } from './server/server.ts';
 import { createDatabaseClock } from './store/database-clock.ts';
 import { latestAuditEntryIds } from './store/latest-audit-entries.ts';
 import { latestExecutionIds } from './store/latest-executions.ts';
+import { latestTagJobIds } from './store/latest-tag-jobs.ts';
 import { readSecret } from './store/secrets.ts';
 
 const logger = createLogger('App');
@@ -133,6 +134,7 @@ export function createApp(config: Config): App {
       heartbeatIntervalMs: config.heartbeatIntervalMs,
       latestExecutionIds: (jobIds, limit) => latestExecutionIds(pool, jobIds, limit),
       latestAuditEntryIds: (jobIds, limit) => latestAuditEntryIds(pool, jobIds, limit),
+      latestTagJobIds: (tagIds, limit) => latestTagJobIds(pool, tagIds, limit),
     });
     const server = createHttpServer({
       ...config,

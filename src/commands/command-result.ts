@@ -22,6 +22,12 @@ export function failWith(error: CommandError): { ok: false; errors: CommandError
   return { ok: false, errors: [error] };
 }
 
+/** A failure told of the field that the id stood in. */
+export function namedIn<T>(result: CommandResult<T>, field: string): CommandResult<T> {
+  if (result.ok) return result;
+  return { ok: false, errors: result.errors.map((error) => ({ ...error, path: [field] })) };
+}
+
 /** All issues of one input as one error, whose message can stand alone. */
 export function validationError(issues: FieldIssue[]): CommandError {
   const shown = issues.slice(0, 3).map(({ path, message }) => `${path.join('.')}: ${message}`);

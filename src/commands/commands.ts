@@ -1,11 +1,14 @@
 import type { StoredJob } from '../store/jobs.ts';
+import type { StoredTag } from '../store/tags.ts';
 import { addJobDependency, type AddJobDependencyInput } from './add-job-dependency.ts';
 import { cancelExecution, type CancelExecutionInput } from './cancel-execution.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import type { CommandResult } from './command-result.ts';
 import { createJob, type CreateJobInput } from './create-job.ts';
+import { createTag, type CreateTagInput } from './create-tag.ts';
 import type { DeadLettersInput } from './dead-letter-selection.ts';
 import { deleteJob } from './delete-job.ts';
+import { deleteTag } from './delete-tag.ts';
 import { discardDeadLetters } from './discard-dead-letters.ts';
 import type { DependencyReference } from './dependency-record.ts';
 import type { JobReference } from './job-checks.ts';
@@ -15,8 +18,10 @@ import { removeJobDependency } from './remove-job-dependency.ts';
 import { resumeJob } from './resume-job.ts';
 import { retryExecution, type RetryExecutionInput } from './retry-execution.ts';
 import { skipRun, type SkipRunInput } from './skip-run.ts';
+import { addJobTags, removeJobTags, type TagJobInput } from './tag-job.ts';
 import { triggerJob, type TriggerJobInput } from './trigger-job.ts';
 import { updateJob, type UpdateJobInput } from './update-job.ts';
+import { updateTag, type UpdateTagInput } from './update-tag.ts';
 
 /** What a user may do, each bound to the application's parts. */
 export interface Commands {
@@ -29,6 +34,11 @@ export interface Commands {
     by: Caller,
     input: TriggerJobInput,
   ) => Promise<CommandResult<{ executionId: string; created: boolean }>>;
+  createTag: (by: Caller, input: CreateTagInput) => Promise<CommandResult<StoredTag>>;
+  updateTag: (by: Caller, input: UpdateTagInput) => Promise<CommandResult<StoredTag>>;
+  deleteTag: (by: Caller, input: { id: string }) => Promise<CommandResult<{ id: string }>>;
+  addJobTags: (by: Caller, input: TagJobInput) => Promise<CommandResult<StoredJob>>;
+  removeJobTags: (by: Caller, input: TagJobInput) => Promise<CommandResult<StoredJob>>;
   addJobDependency: (
     by: Caller,
     input: AddJobDependencyInput,
@@ -59,6 +69,11 @@ export function createCommands(deps: CommandDeps): Commands {
     resumeJob: (by, input) => resumeJob(deps, by, input),
     deleteJob: (by, input) => deleteJob(deps, by, input),
     triggerJob: (by, input) => triggerJob(deps, by, input),
+    createTag: (by, input) => createTag(deps, by, input),
+    updateTag: (by, input) => updateTag(deps, by, input),
+    deleteTag: (by, input) => deleteTag(deps, by, input),
+    addJobTags: (by, input) => addJobTags(deps, by, input),
+    removeJobTags: (by, input) => removeJobTags(deps, by, input),
     addJobDependency: (by, input) => addJobDependency(deps, by, input),
     removeJobDependency: (by, input) => removeJobDependency(deps, by, input),
     skipRun: (by, input) => skipRun(deps, by, input),

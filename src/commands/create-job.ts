@@ -1,7 +1,9 @@
 import type { JobDefinition, JobInput } from '../domain/job-definition.ts';
 import { draftNewJob } from '../domain/job-input.ts';
 import { firstRunAt } from '../domain/job-slots.ts';
+import { replaceJobTags } from '../store/job-tags.ts';
 import { insertJob, isKeyTaken, type StoredJob } from '../store/jobs.ts';
+import { holdTagNames } from '../store/tags.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith, keyTaken } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';
@@ -26,6 +28,7 @@ export async function createJob(
   if (!checked.ok) return checked;
   try {
     return await commandTransaction(deps, async (tx) => {
+      if (checked.value.tags.length > 0) await holdTagNames(tx);
       const now = deps.clock.now();
       const job = newJob(checked.value, status === 'PAUSED', deps.newId(now), now, by);
       const hasSlots = job.schedule !== null || job.runAt !== null;
@@ -34,6 +37,7 @@ export async function createJob(
 
       const stored: StoredJob = { ...job, nextRunAt: job.status === 'ACTIVE' ? nextRunAt : null };
       await insertJob(tx, stored);
+      if (stored.tags.length > 0) await replaceJobTags(tx, [stored], now, deps.newId);
       await recordJobChange(tx, deps, by, {
         action: 'CREATED',
         before: null,

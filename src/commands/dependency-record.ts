@@ -5,7 +5,7 @@ import type { Dependency } from '../store/dependencies.ts';
 import { appendEvents } from '../store/event-log.ts';
 import { lockJob, type StoredJob, updateJob } from '../store/jobs.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
-import type { CommandResult } from './command-result.ts';
+import { type CommandResult, namedIn } from './command-result.ts';
 import { lockLiveJob } from './job-checks.ts';
 import { jobEvent } from './job-record.ts';
 
@@ -28,12 +28,6 @@ export async function lockBothJobs(
   if (!job.ok) return job;
   const dependsOn = namedIn(await lockLiveJob(tx, { id: dependsOnId }), 'dependsOnId');
   return dependsOn.ok ? { ok: true, value: { job: job.value, dependsOn: dependsOn.value } } : dependsOn;
-}
-
-/** A failure told of the field that the id stood in. */
-export function namedIn<T>(result: CommandResult<T>, field: keyof DependencyReference): CommandResult<T> {
-  if (result.ok) return result;
-  return { ok: false, errors: result.errors.map((error) => ({ ...error, path: [field] })) };
 }
 
 /**
@@ -71,6 +65,6 @@ export async function recordDependencyChange(
     requestId: by.requestId,
     address: by.address,
   });
-  await appendEvents(tx, [jobEvent('JOB_UPDATED', after, now)]);
+  await appendEvents(tx, [jobEvent('JOB_UPDATED', after, now, job)]);
   return after;
 }

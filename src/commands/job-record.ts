@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { PoolClient } from 'pg';
 import { maskHeaders, maskUrl } from '../domain/secrets.ts';
 import type { NewAuditEntry } from '../store/audit-log.ts';
-import { insertAuditEntry } from '../store/audit-log.ts';
+import { insertAuditEntries } from '../store/audit-log.ts';
 import type { NewEvent } from '../store/event-log.ts';
 import { appendEvents } from '../store/event-log.ts';
 import type { StoredJob } from '../store/jobs.ts';
@@ -36,10 +36,40 @@ export async function recordJobChange(
   tx: PoolClient,
   deps: CommandDeps,
   by: Caller,
-  { action, before, after, now, kinds, events = [] }: JobRecord,
+  record: JobRecord,
 ): Promise<void> {
+  await recordJobChanges(tx, deps, by, [record]);
+}
+
+/** The same for changes of many jobs: two statements, whatever their number. */
+export async function recordJobChanges(
+  tx: PoolClient,
+  deps: CommandDeps,
+  by: Caller,
+  records: readonly JobRecord[],
+): Promise<void> {
+  await insertAuditEntries(
+    tx,
+    records.map((record) => auditEntryOf(deps, by, record)),
+  );
+  await appendEvents(tx, records.flatMap(eventsOf));
+}
+
+/** What happened to executions on the way, then the change itself. */
+export function eventsOf({ kinds, before, after, now, events = [] }: JobRecord): NewEvent[] {
+  // Tags that have changed are told once: with the first event of the change.
+  const changes = kinds.map((kind, index) => jobEvent(kind, after, now, index === 0 ? before : after));
+  return [...events, ...changes];
+}
+
+/** The audit entry of a change. */
+export function auditEntryOf(
+  deps: CommandDeps,
+  by: Caller,
+  { action, before, after, now }: JobRecord,
+): NewAuditEntry {
   const fields = before === null ? presentFields(after) : changedFields(before, after);
-  await insertAuditEntry(tx, {
+  return {
     id: deps.newId(now),
     at: now,
     action,
@@ -49,14 +79,24 @@ export async function recordJobChange(
     after: pick(after, fields),
     requestId: by.requestId,
     address: by.address,
-  });
-  await appendEvents(tx, [...events, ...kinds.map((kind) => jobEvent(kind, after, now))]);
+  };
 }
 
-/** A job event, with all that a filter may ask of the job at that moment. */
-export function jobEvent(kind: NewEvent['kind'], job: StoredJob, at: Date): NewEvent {
-  const { key, name, status, api, nextRunAt, createdAt } = job;
-  return { at, kind, jobId: job.id, data: { key, name, status, api, nextRunAt, createdAt } };
+/**
+ * A job event, with all that a filter may ask of the job at that moment.
+ *
+ * @param before the job before this event; null where it is new
+ */
+export function jobEvent(
+  kind: NewEvent['kind'],
+  job: StoredJob,
+  at: Date,
+  before: StoredJob | null,
+): NewEvent {
+  const { key, name, status, api, nextRunAt, createdAt, tags } = job;
+  const previousTags = before?.tags ?? [];
+  const change = isDeepStrictEqual(previousTags, tags) ? {} : { previousTags };
+  return { at, kind, jobId: job.id, data: { key, name, status, api, nextRunAt, createdAt, tags, ...change } };
 }
 
 function presentFields(job: StoredJob): (keyof StoredJob)[] {

@@ -2,9 +2,9 @@ import { decodePublicId } from '../domain/public-id.ts';
 import { deleteDependency, readDependencies } from '../store/dependencies.ts';
 import type { StoredJob } from '../store/jobs.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
-import { type CommandResult, failWith } from './command-result.ts';
+import { type CommandResult, failWith, namedIn } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';
-import { type DependencyReference, namedIn, recordDependencyChange } from './dependency-record.ts';
+import { type DependencyReference, recordDependencyChange } from './dependency-record.ts';
 import { lockLiveJob } from './job-checks.ts';
 
 /**

@@ -128,5 +128,5 @@ async function moveOn(tx: PoolClient, job: StoredJob, now: Date): Promise<NewEve
   }
   const completed: StoredJob = { ...next, version: job.version + 1, updatedAt: now };
   await writeJob(tx, completed);
-  return [jobEvent('JOB_COMPLETED', completed, now)];
+  return [jobEvent('JOB_COMPLETED', completed, now, job)];
 }

@@ -3,7 +3,9 @@ import { type JobDefinition, type JobInput, SLOT_FIELDS } from '../domain/job-de
 import { draftUpdate } from '../domain/job-input.ts';
 import { firstRunAt, nextRunAfter, nextRunAfterChange } from '../domain/job-slots.ts';
 import type { NewEvent } from '../store/event-log.ts';
+import { replaceJobTags } from '../store/job-tags.ts';
 import { isKeyTaken, type StoredJob, updateJob as writeJob } from '../store/jobs.ts';
+import { holdTagNames } from '../store/tags.ts';
 import { withdrawExecutions } from '../store/withdrawing.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith, keyTaken } from './command-result.ts';
@@ -30,6 +32,7 @@ export async function updateJob(
 ): Promise<CommandResult<StoredJob>> {
   try {
     return await commandTransaction(deps, async (tx) => {
+      if (input.tags) await holdTagNames(tx);
       const found = await lockLiveJob(tx, { id, expectedVersion });
       if (!found.ok) return found;
       const before = found.value;
@@ -43,6 +46,7 @@ export async function updateJob(
       if (changedFields(before, after).length === 0) return { ok: true, value: before };
 
       await writeJob(tx, after);
+      if (!isDeepStrictEqual(before.tags, after.tags)) await replaceJobTags(tx, [after], now, deps.newId);
       const withdrawal = withdrawalFor(before, after);
       const events = withdrawal ? await withdrawExecutions(tx, after.id, withdrawal, now) : [];
       await recordJobChange(tx, deps, by, {

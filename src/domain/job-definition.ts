@@ -52,6 +52,8 @@ export type JobDefinition = {
   dstGapPolicy: DstGapPolicy;
   dstOverlapPolicy: DstOverlapPolicy;
   priority: number;
+  /** Names, each once, as `domain/tag.ts` spells and sorts them. */
+  tags: readonly string[];
 };
 
 /** What a new job is where its owner says nothing. */
@@ -80,6 +82,7 @@ export const JOB_DEFAULTS = {
   dstGapPolicy: 'SHIFT',
   dstOverlapPolicy: 'FIRST',
   priority: 0,
+  tags: [],
 } as const satisfies Omit<JobDefinition, 'name' | 'api'>;
 
 /** Fields that may be null, and so may be cleared. */

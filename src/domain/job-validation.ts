@@ -8,6 +8,7 @@ import { checkRetryPolicy } from './retry.ts';
 import { parseSchedule } from './schedule.ts';
 import { checkTimezone } from './schedule-zone.ts';
 import { checkStatusPatterns } from './status-pattern.ts';
+import { readTagNames } from './tag.ts';
 import { checkTargetUrl, MAX_TARGET_URL_LENGTH } from './target-url.ts';
 import { checkTemplates } from './template-check.ts';
 import { withSampleText } from './template-request.ts';
@@ -34,13 +35,15 @@ export function checkJobDefinition(draft: Draft): DefinitionCheck {
   ];
   const zone = checkTimezone(draft.timezone);
   if (zone.kind === 'INVALID') issues.push({ path: ['timezone'], message: asSentence(zone.message) });
+  const tags = readTagNames(draft.tags, ['tags']);
+  issues.push(...tags.issues);
   const scheduleIssue = checkSchedule(draft.schedule);
 
   if (issues.length > 0 || scheduleIssue !== null || zone.kind === 'INVALID')
     return { ok: false, issues, scheduleIssue };
   // checkRequest has found the headers to be an object of texts.
   const headers = draft.headers as Record<string, string>;
-  return { ok: true, definition: { ...draft, headers, timezone: zone.timezone } };
+  return { ok: true, definition: { ...draft, headers, timezone: zone.timezone, tags: tags.names } };
 }
 
 /** Instants that the columns, and every client's date type, can hold. */

@@ -10,6 +10,7 @@ export const ID_PREFIXES = {
   DeadLetter: 'dead',
   JobDependency: 'dep',
   AuditLogEntry: 'audit',
+  Tag: 'tag',
 } as const;
 export type PublicIdKind = keyof typeof ID_PREFIXES;
 

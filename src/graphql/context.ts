@@ -6,6 +6,7 @@ import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import { createJobHistoryLoaders, type JobHistoryLoaders } from './loaders/job-history-loaders.ts';
 import { createLeftOutSlotsLoader, type LeftOutSlotsLoader } from './loaders/left-out-slots-loader.ts';
 import { createExecutionLoader, createJobLoader, type RowLoader } from './loaders/row-loader.ts';
+import { createTagLoaders, type TagLoaders } from './loaders/tag-loaders.ts';
 
 export type HealthStatus = 'UP' | 'DEGRADED' | 'DOWN';
 
@@ -37,6 +38,8 @@ export interface GraphqlParts {
   latestExecutionIds: (jobIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;
   /** The same of their audit entries. */
   latestAuditEntryIds: (jobIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;
+  /** The newest jobs that have each tag, in the same way. */
+  latestTagJobIds: (tagIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;
 }
 
 /** What the parts need once, whatever the number of requests. */
@@ -46,6 +49,7 @@ export interface GraphqlBase extends GraphqlParts {
   jobLoader: RowLoader<Prisma.JobSelect>;
   jobHistory: JobHistoryLoaders;
   leftOutSlots: LeftOutSlotsLoader;
+  tagLoaders: TagLoaders;
 }
 
 /** What each resolver of one operation is given. */
@@ -61,6 +65,7 @@ export function createGraphqlBase(parts: GraphqlParts): GraphqlBase {
     jobLoader: createJobLoader(parts.prisma),
     jobHistory: createJobHistoryLoaders(parts),
     leftOutSlots: createLeftOutSlotsLoader(parts),
+    tagLoaders: createTagLoaders(parts),
   };
 }
 

@@ -3,6 +3,8 @@ import './types/scalars.ts';
 import './types/job-queries.ts';
 import './types/job-mutations.ts';
 import './types/job-dependency-mutations.ts';
+import './types/tag-queries.ts';
+import './types/tag-mutations.ts';
 import './types/execution-attempt.ts';
 import './types/execution-triggers.ts';
 import './types/dead-letter-queries.ts';

@@ -8,7 +8,8 @@ export interface NewAuditEntry {
   at: Date;
   action: AuditAction;
   actor: string;
-  jobId: string;
+  /** Null where it was done to no job in particular. */
+  jobId: string | null;
   before: Record<string, unknown> | null;
   after: Record<string, unknown> | null;
   requestId: string;

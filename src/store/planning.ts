@@ -73,7 +73,9 @@ WITH planned AS (
 ), job_events AS (
   INSERT INTO event_log (position, at, kind, job_id, data)
   SELECT nextval('event_log_position_seq'), $3, 'JOB_COMPLETED', id, jsonb_build_object('key', key, 'name', name,
-    'status', status, 'api', api, 'nextRunAt', NULL, 'createdAt', created_at)
+    'status', status, 'api', api, 'nextRunAt', NULL, 'createdAt', created_at, 'tags', ARRAY(
+      SELECT t.name FROM job_tag_associations AS a JOIN job_tags AS t ON t.id = a.tag_id WHERE a.job_id = moved.id
+      ORDER BY t.name COLLATE "C"))
   FROM log_lock, moved WHERE status = 'COMPLETED'
 )
 INSERT INTO event_log (position, at, kind, job_id, execution_id, status, trigger, created_at, scheduled_at,

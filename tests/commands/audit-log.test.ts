@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createCommands, type Commands } from '../../src/commands/commands.ts';
 import { encodePublicId } from '../../src/domain/public-id.ts';
-import { insertExecution, insertJob } from '../support/rows.ts';
+import { insertExecution, insertJob, insertRow } from '../support/rows.ts';
+import { insertJobTags } from '../support/tags.ts';
 import { CALLER, clearJobs, type CommandHarness, createCommandHarness, START } from './harness.ts';
 
 let harness: CommandHarness;
@@ -19,9 +21,11 @@ beforeEach(async () => {
   await clearJobs(harness.pool);
 });
 
-/** What stands before each command: a job with secrets, one that it does not wait for, and one that it does. */
+/** What stands before each command: a job with secrets and a tag, one that it does not wait for, and one that it does. */
 interface Setting {
   jobId: string;
+  /** Of a tag that no job has, as the API spells it. */
+  tagId: string;
   otherId: string;
   upstreamId: string;
 }
@@ -111,6 +115,36 @@ const AUDITED: Record<keyof Commands, Audited> = {
     before: null,
     after: { executionId: anyId('exec') },
   },
+  createTag: {
+    run: () => commands.createTag(CALLER, { name: 'New', color: '#000000' }),
+    action: 'TAG_CREATED',
+    before: null,
+    after: { tagId: anyId('tag'), name: 'new', color: '#000000' },
+  },
+  updateTag: {
+    run: ({ tagId }) => commands.updateTag(CALLER, { id: tagId, name: 'renamed' }),
+    action: 'TAG_UPDATED',
+    before: { tagId: anyId('tag'), name: 'unused' },
+    after: { tagId: anyId('tag'), name: 'renamed' },
+  },
+  deleteTag: {
+    run: ({ tagId }) => commands.deleteTag(CALLER, { id: tagId }),
+    action: 'TAG_DELETED',
+    before: { tagId: anyId('tag'), name: 'unused', color: null },
+    after: null,
+  },
+  addJobTags: {
+    run: ({ jobId }) => commands.addJobTags(CALLER, { jobId: jobRef(jobId), tags: ['b'] }),
+    action: 'TAGGED',
+    before: { tags: ['a'] },
+    after: { tags: ['a', 'b'] },
+  },
+  removeJobTags: {
+    run: ({ jobId }) => commands.removeJobTags(CALLER, { jobId: jobRef(jobId), tags: ['a'] }),
+    action: 'UNTAGGED',
+    before: { tags: ['a'] },
+    after: { tags: [] },
+  },
   addJobDependency: {
     run: ({ jobId, otherId }) =>
       commands.addJobDependency(CALLER, { jobId: jobRef(jobId), dependsOnId: jobRef(otherId) }),
@@ -179,7 +213,14 @@ async function set(): Promise<Setting> {
      VALUES (gen_random_uuid(), $1, $2, 'ON_FAILURE', $3)`,
     [jobId, upstreamId, START],
   );
-  return { jobId, otherId, upstreamId };
+  const unused = await insertRow(harness.pool, 'job_tags', {
+    id: randomUUID(),
+    name: 'unused',
+    created_at: START,
+  });
+  await insertJobTags(harness.pool, jobId, ['a']);
+  const tagId = encodePublicId('Tag', unused['id'] as string);
+  return { jobId, tagId, otherId, upstreamId };
 }
 
 describe('the audit log', () => {
@@ -193,7 +234,8 @@ describe('the audit log', () => {
         { action, actor: CALLER.actor, request_id: CALLER.requestId, address: CALLER.address },
       ]);
       expect(entries.map((entry) => [entry.before, entry.after])).toEqual([[before, after]]);
-      const jobId = action === 'CREATED' ? (expect.any(String) as string) : setting.jobId;
+      const isOfTag = action.startsWith('TAG_');
+      const jobId = action === 'CREATED' ? (expect.any(String) as string) : isOfTag ? null : setting.jobId;
       expect(entries.map((entry) => entry.job_id)).toEqual([jobId]);
       expect(JSON.stringify(entries)).not.toContain(SECRET);
     },

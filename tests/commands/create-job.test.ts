@@ -89,6 +89,7 @@ describe('createJob', () => {
       api: MINUTELY.api,
       nextRunAt: '2025-03-01T12:01:00.000Z',
       createdAt: START,
+      tags: [],
     });
   });
 

@@ -93,7 +93,9 @@ function countingIds(): (now: Date) => string {
 
 /** Empties what the commands write, between tests of one file. */
 export async function clearJobs(pool: pg.Pool): Promise<void> {
-  await pool.query('TRUNCATE jobs, job_executions, job_audit_log, event_log, job_execution_rollups CASCADE');
+  await pool.query(
+    'TRUNCATE jobs, job_tags, job_executions, job_audit_log, event_log, job_execution_rollups CASCADE',
+  );
 }
 
 /** Writes an execution as the engine would have left it. */

@@ -9,6 +9,7 @@ import { createGraphqlBase, createRequestContext, type GraphqlContext } from '..
 import { schema } from '../../src/graphql/schema.ts';
 import { latestAuditEntryIds } from '../../src/store/latest-audit-entries.ts';
 import { latestExecutionIds } from '../../src/store/latest-executions.ts';
+import { latestTagJobIds } from '../../src/store/latest-tag-jobs.ts';
 import { CALLER, type CommandHarness, createCommandHarness } from '../commands/harness.ts';
 
 type Variables = Record<string, unknown>;
@@ -48,6 +49,7 @@ export async function createApiHarness(): Promise<ApiHarness> {
     heartbeatIntervalMs: 30_000,
     latestExecutionIds: (jobIds, limit) => latestExecutionIds(pool, jobIds, limit),
     latestAuditEntryIds: (jobIds, limit) => latestAuditEntryIds(pool, jobIds, limit),
+    latestTagJobIds: (tagIds, limit) => latestTagJobIds(pool, tagIds, limit),
   });
   const newContext = (): GraphqlContext => createRequestContext(base, CALLER);
 

@@ -1,5 +1,6 @@
-import DataLoader from 'dataloader';
+import type DataLoader from 'dataloader';
 import type { Prisma, PrismaClient } from '../../generated/prisma/client.ts';
+import { groupedLoader } from './grouped-loader.ts';
 
 /** An entry of the audit log with what was selected of it. */
 export type LoadedAuditEntry = { id: string } & Record<string, unknown>;
@@ -29,23 +30,28 @@ interface HistoryParts {
 
 /** Makes the loaders. They remember nothing: they outlive requests, and histories grow. */
 export function createJobHistoryLoaders(parts: HistoryParts): JobHistoryLoaders {
+  const jobOf = ({ jobId }: { jobId: string }) => jobId;
   return {
     latestIds: groupedLoader(
+      jobOf,
       ({ limit }) => String(limit),
       (jobIds, { limit }) => parts.latestExecutionIds(jobIds, limit),
       [],
     ),
     counts: groupedLoader(
+      jobOf,
       ({ where }) => JSON.stringify(where),
       (jobIds, { where }) => countExecutions(parts.prisma, jobIds, where),
       0,
     ),
     auditEntries: groupedLoader(
+      jobOf,
       ({ limit, select }) => JSON.stringify([limit, select]),
       (jobIds, { limit, select }) => readAuditEntries(parts, jobIds, limit, select),
       [],
     ),
     auditCounts: groupedLoader(
+      jobOf,
       () => '',
       (jobIds) => countAuditEntries(parts.prisma, jobIds),
       0,
@@ -92,31 +98,4 @@ async function countAuditEntries(
     _count: true,
   });
   return new Map(groups.map(({ jobId, _count }) => [jobId ?? '', _count]));
-}
-
-/** Batches keys that ask the same of different jobs; a job that the answer does not name gets `absent`. */
-function groupedLoader<Key extends { jobId: string }, Value>(
-  signatureOf: (key: Key) => string,
-  read: (jobIds: string[], sample: Key) => Promise<Map<string, Value>>,
-  absent: Value,
-): DataLoader<Key, Value> {
-  return new DataLoader<Key, Value>(
-    async (keys) => {
-      const groups = new Map<string, Key[]>();
-      for (const key of keys) {
-        const signature = signatureOf(key);
-        groups.set(signature, [...(groups.get(signature) ?? []), key]);
-      }
-      const answers = new Map<string, Map<string, Value>>();
-      await Promise.all(
-        [...groups].map(async ([signature, group]) => {
-          const [sample] = group;
-          if (sample)
-            answers.set(signature, await read([...new Set(group.map(({ jobId }) => jobId))], sample));
-        }),
-      );
-      return keys.map((key) => answers.get(signatureOf(key))?.get(key.jobId) ?? absent);
-    },
-    { cache: false },
-  );
 }

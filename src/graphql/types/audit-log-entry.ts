@@ -19,6 +19,11 @@ export const AuditAction = builder.enumType('AuditAction', {
     ALERT_CREATED: { description: 'The job got an alert.' },
     ALERT_UPDATED: { description: 'An alert of the job was changed.' },
     ALERT_DELETED: { description: 'An alert of the job was deleted.' },
+    TAG_CREATED: {
+      description: 'A tag was created by itself; those that come about with a job are not told of.',
+    },
+    TAG_UPDATED: { description: 'A tag’s name or color was changed.' },
+    TAG_DELETED: { description: 'A tag was deleted. Each job that had it is told of as UNTAGGED.' },
   } as const,
 });
 
@@ -35,7 +40,7 @@ export const AuditLogEntry = builder.prismaNode('AuditLogEntry', {
     }),
     job: t.relation('job', {
       nullable: true,
-      description: 'The job that it was done to; it may be deleted by now.',
+      description: 'The job that it was done to, which may be deleted by now; null where it was a tag.',
     }),
     before: t.expose('before', {
       type: 'JSON',

@@ -3,7 +3,7 @@ import { MAX_DEPENDENCIES } from '../../domain/dependency.ts';
 import { builder } from '../builder.ts';
 import { DependencyCondition, JobDependency } from './job-dependency.ts';
 import { MutationError } from './mutation-errors.ts';
-import { JobPayload } from './payloads.ts';
+import { JobPayload, jobPayloadOf } from './payloads.ts';
 
 const INPUT = 'What to do.';
 const JOB_ID = 'The job that waits.';
@@ -67,9 +67,7 @@ builder.mutationFields((t) => ({
     type: JobPayload,
     description: 'Lets a job wait for another no longer. This by itself runs nothing.',
     args: { input: t.arg({ type: RemoveJobDependencyInput, required: true, description: INPUT }) },
-    resolve: async (_root, { input }, { commands, caller }) => {
-      const result = await commands.removeJobDependency(caller, input);
-      return result.ok ? { jobId: result.value.id, errors: [] } : { jobId: null, errors: result.errors };
-    },
+    resolve: async (_root, { input }, { commands, caller }) =>
+      jobPayloadOf(await commands.removeJobDependency(caller, input)),
   }),
 }));

@@ -7,6 +7,7 @@ import { TIMEOUT_LIMITS_MS } from '../../domain/outgoing-request.ts';
 import { DEFAULT_RETRY_POLICY, RETRY_LIMITS } from '../../domain/retry.ts';
 import { MAX_SCHEDULE_LENGTH } from '../../domain/schedule.ts';
 import { MAX_STATUS_PATTERNS } from '../../domain/status-pattern.ts';
+import { TAG_LIMITS, TAG_NAME_RULE } from '../../domain/tag.ts';
 import { MAX_TARGET_URL_LENGTH } from '../../domain/target-url.ts';
 import { TEMPLATE_NAMES } from '../../domain/template.ts';
 import {
@@ -133,6 +134,9 @@ function jobFields(t: InputFieldBuilder) {
       description: `Of executions that are due, those with the higher priority start first: ${JOB_LIMITS.priority.min} to ${JOB_LIMITS.priority.max}; default ${JOB_DEFAULTS.priority}.`,
     }),
     status: t.field({ type: JobStatus, description: 'ACTIVE or PAUSED; a new job is ACTIVE by default.' }),
+    tags: t.stringList({
+      description: `Names of all the tags that it is to have, ${TAG_LIMITS.perJob} at most; unknown ones are created. ${TAG_NAME_RULE} each. In an update, [] takes all of them off.`,
+    }),
   };
 }
 

@@ -1,4 +1,3 @@
-import type { CommandResult } from '../../commands/command-result.ts';
 import { builder } from '../builder.ts';
 import {
   CreateJobInput,
@@ -8,7 +7,7 @@ import {
   TriggerJobInput,
   UpdateJobInput,
 } from './job-inputs.ts';
-import { ExecutionPayload, JobPayload, type JobPayloadShape } from './payloads.ts';
+import { ExecutionPayload, JobPayload, jobPayloadOf } from './payloads.ts';
 
 const INPUT = 'What to do.';
 
@@ -18,7 +17,7 @@ builder.mutationFields((t) => ({
     description: 'Creates a job. Its first run is the first slot after now, or `runAt`.',
     args: { input: t.arg({ type: CreateJobInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, { commands, caller }) =>
-      payloadOf(await commands.createJob(caller, input)),
+      jobPayloadOf(await commands.createJob(caller, input)),
   }),
   updateJob: t.field({
     type: JobPayload,
@@ -26,7 +25,7 @@ builder.mutationFields((t) => ({
       'Changes a job. A change of when it runs counts from now, and makes a COMPLETED job ACTIVE again; one that changes nothing leaves the version as it is.',
     args: { input: t.arg({ type: UpdateJobInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, { commands, caller }) =>
-      payloadOf(await commands.updateJob(caller, input)),
+      jobPayloadOf(await commands.updateJob(caller, input)),
   }),
   deleteJob: t.field({
     type: JobPayload,
@@ -34,7 +33,7 @@ builder.mutationFields((t) => ({
       'Deletes a job. Executions that wait are cancelled and running ones are asked to stop; its history stays until retention prunes it.',
     args: { input: t.arg({ type: DeleteJobInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, { commands, caller }) =>
-      payloadOf(await commands.deleteJob(caller, input)),
+      jobPayloadOf(await commands.deleteJob(caller, input)),
   }),
   pauseJob: t.field({
     type: JobPayload,
@@ -42,7 +41,7 @@ builder.mutationFields((t) => ({
       'Stops a job’s schedule. Executions that were planned and not yet started are cancelled; what runs, runs on.',
     args: { input: t.arg({ type: PauseJobInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, { commands, caller }) =>
-      payloadOf(await commands.pauseJob(caller, input)),
+      jobPayloadOf(await commands.pauseJob(caller, input)),
   }),
   resumeJob: t.field({
     type: JobPayload,
@@ -50,7 +49,7 @@ builder.mutationFields((t) => ({
       'Takes a paused job up again from its next slot on; what passed meanwhile is not replayed. Changes nothing where the job is ACTIVE.',
     args: { input: t.arg({ type: ResumeJobInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, { commands, caller }) =>
-      payloadOf(await commands.resumeJob(caller, input)),
+      jobPayloadOf(await commands.resumeJob(caller, input)),
   }),
   triggerJob: t.field({
     type: ExecutionPayload,
@@ -64,7 +63,3 @@ builder.mutationFields((t) => ({
     },
   }),
 }));
-
-function payloadOf(result: CommandResult<{ id: string }>): JobPayloadShape {
-  return result.ok ? { jobId: result.value.id, errors: [] } : { jobId: null, errors: result.errors };
-}

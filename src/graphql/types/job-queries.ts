@@ -8,16 +8,8 @@ import { badArgument } from '../errors.ts';
 import { jobsMatching } from '../filters/job-where.ts';
 import { JobWhere } from './filter-inputs.ts';
 import { Job } from './job.ts';
+import { JobConnection } from './job-connection.ts';
 import { ID_COLUMN, JOB_SORT_COLUMNS, JobOrder, NEWEST_FIRST } from './order-inputs.ts';
-
-const JobConnection = builder.connectionObject(
-  {
-    type: Job,
-    name: 'JobConnection',
-    description: 'A page of a list of jobs.',
-  },
-  { name: 'JobEdge', description: 'A job of a page.' },
-);
 
 builder.queryFields((t) => ({
   job: t.prismaField({

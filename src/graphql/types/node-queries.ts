@@ -23,6 +23,8 @@ const READERS: Readonly<Record<PublicIdKind, NodeReader>> = {
     prisma.jobDependency.findMany({ where: { id: { in: ids } }, select: { ...select, id: true } }),
   AuditLogEntry: ({ prisma }, ids, select) =>
     prisma.auditLogEntry.findMany({ where: { id: { in: ids } }, select: { ...select, id: true } }),
+  Tag: ({ prisma }, ids, select) =>
+    prisma.tag.findMany({ where: { id: { in: ids } }, select: { ...select, id: true } }),
   DeadLetter: async ({ prisma }, ids, select) => {
     const where = { executionId: { in: ids } };
     const rows = await prisma.deadLetter.findMany({ where, select: { ...select, executionId: true } });

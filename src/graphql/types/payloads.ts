@@ -1,4 +1,4 @@
-import type { CommandError } from '../../commands/command-result.ts';
+import type { CommandError, CommandResult } from '../../commands/command-result.ts';
 import { builder } from '../builder.ts';
 import { MutationError } from './mutation-errors.ts';
 
@@ -8,6 +8,11 @@ const ERRORS = 'Why nothing was done; empty where it was.';
 export interface JobPayloadShape {
   jobId: string | null;
   errors: CommandError[];
+}
+
+/** The payload of a command that answers with a job. */
+export function jobPayloadOf(result: CommandResult<{ id: string }>): JobPayloadShape {
+  return result.ok ? { jobId: result.value.id, errors: [] } : { jobId: null, errors: result.errors };
 }
 
 export const JobPayload = builder.objectRef<JobPayloadShape>('JobPayload').implement({

@@ -1,0 +1,36 @@
+import DataLoader from 'dataloader';
+
+/**
+ * Batches keys that ask the same of different owners, such as the newest three of each of twenty. Remembers nothing: it
+ * outlives requests.
+ *
+ * @param ownerOf whom a key asks about
+ * @param signatureOf what it asks; keys of one signature are read together
+ * @param absent what an owner gets that the answer does not name
+ */
+export function groupedLoader<Key, Value>(
+  ownerOf: (key: NoInfer<Key>) => string,
+  signatureOf: (key: NoInfer<Key>) => string,
+  read: (owners: string[], sample: NoInfer<Key>) => Promise<Map<string, Value>>,
+  absent: Value,
+): DataLoader<Key, Value> {
+  return new DataLoader<Key, Value>(
+    async (keys) => {
+      const groups = new Map<string, Key[]>();
+      for (const key of keys) {
+        const signature = signatureOf(key);
+        groups.set(signature, [...(groups.get(signature) ?? []), key]);
+      }
+      const answers = new Map<string, Map<string, Value>>();
+      await Promise.all(
+        [...groups].map(async ([signature, group]) => {
+          const [sample] = group;
+          if (sample !== undefined)
+            answers.set(signature, await read([...new Set(group.map(ownerOf))], sample));
+        }),
+      );
+      return keys.map((key) => answers.get(signatureOf(key))?.get(ownerOf(key)) ?? absent);
+    },
+    { cache: false },
+  );
+}

@@ -1,0 +1,77 @@
+import type { GraphQLResolveInfo } from 'graphql';
+import type { Job as JobModel, Prisma } from '../../generated/prisma/client.ts';
+import { builder } from '../builder.ts';
+import { readOrdering } from '../connection/ordering.ts';
+import { pageOf, requestPage } from '../connection/page.ts';
+import type { PageArgs } from '../connection/page-args.ts';
+import { type CountedPage, readPage, selectionOfRows } from '../connection/prisma-page.ts';
+import type { GraphqlContext } from '../context.ts';
+import { Job } from './job.ts';
+import { JobConnection } from './job-connection.ts';
+import { ID_COLUMN, JOB_SORT_COLUMNS, NEWEST_FIRST } from './order-inputs.ts';
+
+export const Tag = builder.prismaNode('Tag', {
+  id: { field: 'id' },
+  nullable: true,
+  description: 'A word that jobs are grouped by.',
+  select: { id: true },
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'Its name, in lower case; unique.' }),
+    color: t.exposeString('color', {
+      nullable: true,
+      description: 'How a dashboard may show it: # and six hexadecimal digits, such as #1f6feb.',
+    }),
+    jobs: t.connection(
+      {
+        type: Job,
+        description: 'The jobs that have it, newest first; deleted ones are left out.',
+        resolve: ({ id }, args, context, info) => jobPageOfTag(id, args, context, info),
+      },
+      JobConnection,
+    ),
+  }),
+});
+
+builder.prismaObjectFields(Job, (t) => ({
+  tags: t.field({
+    type: [Tag],
+    description: 'Its tags, in the order of their names.',
+    select: (_args, _context, nestedSelection) => ({
+      tagAssociations: { select: { tag: nestedSelection(true) }, orderBy: { tag: { name: 'asc' } } },
+    }),
+    resolve: ({ tagAssociations }) => tagAssociations.map(({ tag }) => tag),
+  }),
+}));
+
+/**
+ * A page of one tag's jobs, which may be one of many tags in the same answer. The newest ones are read for all tags at
+ * once; any other page costs a statement per tag.
+ */
+async function jobPageOfTag(
+  tagId: string,
+  args: PageArgs,
+  context: GraphqlContext,
+  info: GraphQLResolveInfo,
+): Promise<CountedPage<JobModel>> {
+  const ordering = readOrdering(null, JOB_SORT_COLUMNS, NEWEST_FIRST, ID_COLUMN);
+  const request = requestPage(ordering, args);
+  const select = selectionOfRows(context, info, ordering) as Prisma.JobSelect;
+  const totalCount = () => context.tagLoaders.jobCounts.load({ tagId });
+  if (isFirstPage(args)) {
+    const ids = await context.tagLoaders.latestJobIds.load({ tagId, limit: request.query.take });
+    const rows = await Promise.all(ids.map((id) => context.jobLoader.load({ id, select })));
+    return { ...pageOf(request, rows.filter((row) => row !== null) as unknown as JobModel[]), totalCount };
+  }
+  const filter = { tagAssociations: { some: { tagId } }, status: { not: 'DELETED' } } as const;
+  const { job } = context.prisma;
+  const page = await readPage(request, filter, {
+    select,
+    find: (query) => job.findMany(query as Prisma.JobFindManyArgs),
+    count: totalCount,
+  });
+  return { ...page, totalCount };
+}
+
+function isFirstPage({ after, before, last }: PageArgs): boolean {
+  return [after, before, last].every((value) => value === null || value === undefined);
+}
