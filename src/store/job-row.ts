@@ -86,9 +86,9 @@ export const JOB_SQL = {
   given: `jsonb_to_recordset($1::jsonb) AS j(${FIELDS.map(({ field, type }) => `"${field}" ${type}`).join(', ')})`,
 } as const;
 
-/** What is written of a job into its row. */
-export function rowOf({ tags: _tags, retryPolicy, ...job }: StoredJob): JobRow {
-  return { ...job, ...retryPolicyColumns(retryPolicy) };
+/** What is written of a job into its row; {@link JOB_SQL.given} takes no notice of what has no column. */
+export function rowOf(job: StoredJob): JobRow {
+  return { ...job, ...retryPolicyColumns(job.retryPolicy) };
 }
 
 /** The job that a row and its tags make. */

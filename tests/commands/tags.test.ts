@@ -63,7 +63,9 @@ async function storedTags(job: { id: string }): Promise<string[]> {
 }
 
 async function allTags(): Promise<unknown[]> {
-  const { rows } = await harness.pool.query('SELECT name, color FROM job_tags ORDER BY name');
+  const { rows } = await harness.pool.query<{ name: string; color: string | null }>(
+    'SELECT name, color FROM job_tags ORDER BY name',
+  );
   return rows;
 }
 
