@@ -1,5 +1,6 @@
 import { createLogger } from '../logging/logger.ts';
 import { startWait, type CallbackWait, type WaitStart } from '../store/callbacks.ts';
+import { isAway, isRefused } from '../store/failures.ts';
 import { settle, type Settled, type Settlement } from '../store/settling.ts';
 import type { UpstreamSettled } from '../store/settling-upstream.ts';
 import type { Queryable } from '../store/sql.ts';
@@ -44,6 +45,8 @@ interface Entry {
 /** One statement's worth: beyond this the JSON of a batch outweighs the round trips it saves. */
 const MAX_BATCH = 500;
 const RETRY_MS = 500;
+/** Of what fails though the database is there: the pauses between them double, and come to a quarter of a minute. */
+const MAX_TRIES = 6;
 
 /** Writes a batch; what it defers is to be written in another way. */
 type Write = (settlements: readonly Settlement[]) => Promise<Settled>;
@@ -54,11 +57,15 @@ const NONE: ReadonlySet<string> = new Set();
  * Records outcomes in micro-batches: at once when idle, and while one batch is being written the next one gathers, for
  * `gatherMs` at least. So a lone outcome waits for nobody and a flood of them costs a statement per few hundred. Only ends that other jobs
  * wait for cost a transaction, one per batch.
+ *
+ * While the database is away it keeps trying: the outcomes are known, and forgetting them would repeat the calls. A batch
+ * that fails though the database is there is written apart, one by one, while those behind it go on.
  */
 export function createSettler(options: SettlerOptions): Settler {
   const { db, onRecorded, onPlanned, pause, gatherMs = 0 } = options;
   let queue: Entry[] = [];
   let flushing: Promise<void> | null = null;
+  const apart = new Set<Promise<void>>();
   let isGivenUp = false;
 
   const write: Write = (settlements) => settle(db, settlements);
@@ -83,58 +90,91 @@ export function createSettler(options: SettlerOptions): Settler {
   }
 
   async function record(batch: Entry[], how: Write): Promise<void> {
-    const settled = await persist(batch, how);
-    if (settled === null) return;
-    const { written, deferred } = settled;
+    let settled: Settled;
+    try {
+      settled = await persistently(batch.length, () => how(batch.map((entry) => entry.settlement)));
+    } catch (error) {
+      if (isGivenUp) for (const entry of batch) entry.reject(error);
+      else setApart(batch, how, error);
+      return;
+    }
+    const deferred = conclude(batch, settled);
+    if (deferred.length > 0) await record(deferred, writeUpstream);
+  }
+
+  /** Answers those that were written, or had lost their claim; gives back those that are to be written otherwise. */
+  function conclude(batch: readonly Entry[], { written, deferred }: Settled): Entry[] {
     const recorded = batch.filter(({ settlement }) => written.has(settlement.executionId));
     if (recorded.length > 0) onRecorded(recorded.map(({ settlement }) => settlement));
-
-    const left = batch.filter(({ settlement }) => deferred.has(settlement.executionId));
     for (const { settlement, resolve } of batch) {
       if (!deferred.has(settlement.executionId)) resolve(written.has(settlement.executionId));
     }
-    if (left.length > 0) await record(left, writeUpstream);
+    return batch.filter(({ settlement }) => deferred.has(settlement.executionId));
   }
 
-  /** @returns what came of the batch; null where every entry has had its answer */
-  async function persist(batch: Entry[], how: Write): Promise<Settled | null> {
-    try {
-      return await persistently(batch.length, () => how(batch.map((entry) => entry.settlement)));
-    } catch (error) {
-      if (isRefused(error)) await recordOneByOne(batch, how, error);
-      else for (const entry of batch) entry.reject(error);
-      return null;
+  function setApart(batch: readonly Entry[], how: Write, error: unknown): void {
+    if (batch.length > 1)
+      logger.warn('A batch of outcomes failed; each is recorded by itself', { count: batch.length, error });
+    const work = recordApart(batch, how).finally(() => apart.delete(work));
+    apart.add(work);
+  }
+
+  /** One row that is refused, or held by somebody, must not take a whole batch with it: the others come first. */
+  async function recordApart(batch: readonly Entry[], how: Write): Promise<void> {
+    let left = batch;
+    for (let tries = 1; left.length > 0; tries += 1) {
+      const failed: Entry[] = [];
+      for (const entry of left) if (!(await recordAlone(entry, how, tries))) failed.push(entry);
+      left = failed;
+      if (left.length > 0) await pause(RETRY_MS * 2 ** (tries - 1));
     }
   }
 
-  /**
-   * Keeps trying while the database is away: the outcome is known, and forgetting it would repeat the call. Rejects with
-   * what is refused, or with the last error once it is given up.
-   */
+  /** @returns whether the entry has had its answer, or goes another way */
+  async function recordAlone(entry: Entry, how: Write, tries: number): Promise<boolean> {
+    try {
+      const deferred = conclude([entry], await persistently(1, () => how([entry.settlement])));
+      if (deferred.length > 0) await recordApart(deferred, writeUpstream);
+      return true;
+    } catch (error) {
+      if (!isGivenUp && !isRefused(error) && tries < MAX_TRIES) {
+        logger.warn('An outcome could not be recorded; trying again', { ...logIds(entry.settlement), error });
+        return false;
+      }
+      if (!isGivenUp) {
+        logger.error('An outcome was refused by the database; its lease will end and the rescuer decides', {
+          ...logIds(entry.settlement),
+          error,
+        });
+      }
+      entry.reject(error);
+      return true;
+    }
+  }
+
+  /** Keeps trying while the database is away. Rejects with any other error, and with the last one once given up. */
   async function persistently<T>(count: number, attempt: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
         return await attempt();
       } catch (error) {
-        if (isRefused(error) || isGivenUp) throw error;
+        if (!isAway(error) || isGivenUp) throw error;
         logger.warn('Outcomes cannot be recorded at the moment; trying again', { count, error });
         await pause(RETRY_MS);
       }
     }
   }
 
-  /** One row that the database refuses must not take a whole batch with it. */
-  async function recordOneByOne(batch: Entry[], how: Write, error: unknown): Promise<void> {
-    const [only, ...others] = batch;
-    if (only && others.length === 0) {
-      logger.error('An outcome was refused by the database; its lease will end and the rescuer decides', {
-        ...logIds(only.settlement),
-        error,
-      });
-      only.reject(error);
-      return;
+  async function awaitCallback(wait: CallbackWait): Promise<WaitStart> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await persistently(1, () => startWait(db, wait));
+      } catch (error) {
+        if (isGivenUp || isRefused(error) || tries === MAX_TRIES) throw error;
+        logger.warn('An outcome could not be recorded; trying again', { ...logIds(wait), error });
+        await pause(RETRY_MS * 2 ** (tries - 1));
+      }
     }
-    for (const entry of batch) await record([entry], how);
   }
 
   return {
@@ -144,18 +184,12 @@ export function createSettler(options: SettlerOptions): Settler {
         flushing ??= flush();
       });
     },
-    awaitCallback: (wait) => persistently(1, () => startWait(db, wait)),
+    awaitCallback,
     async idle() {
-      while (flushing) await flushing;
+      while (flushing || apart.size > 0) await Promise.all([flushing, ...apart]);
     },
     giveUp() {
       isGivenUp = true;
     },
   };
-}
-
-/** Errors of the data itself (SQLSTATE classes 21, 22 and 23), which no second try will cure. */
-function isRefused(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' && /^2[123]/.test(code);
 }

@@ -5,6 +5,7 @@ import type { Settlement } from '../../src/store/settling.ts';
 import type { Queryable, Statement } from '../../src/store/sql.ts';
 import { count, everythingOf, insertJob, readExecution } from '../support/rows.ts';
 import type { Row } from '../support/rows.ts';
+import { refuseChanges } from '../support/refused-rows.ts';
 import { useScene } from '../support/scene.ts';
 import { awaiting, insertRunning as insertRunningOf, succeeded } from '../support/settlements.ts';
 import { createGate } from '../support/target-server.ts';
@@ -74,6 +75,42 @@ describe('outcomes', () => {
     ]);
     expect(await count(scene.pool, `job_executions WHERE status = 'SUCCESS'`)).toBe(4);
     expect(await readExecution(scene.pool, poison)).toMatchObject({ status: 'RUNNING' });
+  });
+
+  it('that fail for another reason are given up after some tries, and hold up none of their batch', async () => {
+    const pauses: number[] = [];
+    const { settler } = await settlerOf(scene.pool, (ms) => {
+      pauses.push(ms);
+      return Promise.resolve();
+    });
+    const ids = await insertRunning(4);
+    const [, poison = ''] = ids;
+    await refuseChanges(scene.pool, [poison], 'P0001');
+    const results = await Promise.allSettled(ids.map((id) => settler.settle(succeeded(id))));
+    expect(results.map((result) => result.status)).toEqual([
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+      'fulfilled',
+    ]);
+    expect(pauses).toEqual([500, 1_000, 2_000, 4_000, 8_000]);
+    expect(await readExecution(scene.pool, poison)).toMatchObject({ status: 'RUNNING' });
+    await settler.idle();
+  });
+
+  it('whose row somebody holds hold up none that come after', async () => {
+    const pool = createPool({ connectionString: scene.connectionString, statementTimeoutMs: 300 });
+    const { settler } = await settlerOf(pool, () => new Promise((resolve) => setImmediate(resolve)));
+    const [held = '', beside = '', after = ''] = await insertRunning(3);
+    const blocked = await blockSettling(held);
+    const slow = settler.settle(succeeded(held));
+    expect(await Promise.all([beside, after].map((id) => settler.settle(succeeded(id))))).toEqual([
+      true,
+      true,
+    ]);
+    await blocked.release();
+    expect(await slow).toBe(true);
+    await pool.end();
   });
 
   it('are told of once they are recorded, and only those that were', async () => {

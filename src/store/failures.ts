@@ -1,0 +1,34 @@
+/**
+ * SQLSTATEs of a server that is away, cannot write, or ends sessions: connection exceptions, lack of resources (a full
+ * disk, too many connections), operator intervention, system errors, a refused login, a database that is gone, a
+ * standby that only reads, a transaction that stood still too long.
+ */
+const AWAY_STATES = /^(08...|53...|57P..|58...|28...|3D000|25006|25P03)$/;
+
+/** Codes of the system (ECONNREFUSED and others, not Node's own ERR_ of wrong arguments) and of certificates. */
+const AWAY_CODES = /^(E(?!RR_)|ERR_(SSL|TLS|SOCKET|STREAM)|CERT_|SELF_SIGNED|UNABLE_TO_|DEPTH_ZERO)/;
+
+/** What pg and its pool say, without a code, of connections that broke, were not made or fell silent. */
+const AWAY_MESSAGES =
+  /^(Connection terminated|timeout ex|Query read timeout|Client (has encountered|was closed)|Cannot use a pool|The server does not support SSL|There was an error establishing)/;
+
+/** Data that the database does not accept, whoever sends it and however often: cardinality, data, constraints. */
+const REFUSED_STATES = /^2[123]...$/;
+
+/** Whether a statement failed because the database is away or cannot write: the same will do when it is back. */
+export function isAway(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = codeOf(error);
+  return code === null ? AWAY_MESSAGES.test(error.message) : AWAY_STATES.test(code) || AWAY_CODES.test(code);
+}
+
+/** Whether a statement failed for the data in it, which no second try will cure. */
+export function isRefused(error: unknown): boolean {
+  const code = codeOf(error);
+  return code !== null && REFUSED_STATES.test(code);
+}
+
+function codeOf(error: unknown): string | null {
+  const code = error instanceof Error && 'code' in error ? error.code : null;
+  return typeof code === 'string' ? code : null;
+}
