@@ -45,14 +45,21 @@ export function exchange(client: Got, hop: Hop, options: ExchangeOptions): Promi
     let respondedAtMs: number | null = null;
     let stopReading: (() => void) | null = null;
     let ended = false;
+    const startedAtMs = performance.now();
     const stream = openStream(client, hop, options.freshConnection);
 
     const end = (result: Result) => {
       if (ended) return;
       ended = true;
       signal.removeEventListener('abort', abort);
-      const downloadMs = respondedAtMs === null ? null : performance.now() - respondedAtMs;
-      const phases = readPhases(stream.timings?.phases, request?.reusedSocket ?? false, downloadMs);
+      const nowMs = performance.now();
+      const downloadMs = respondedAtMs === null ? null : nowMs - respondedAtMs;
+      const phases = readPhases(
+        stream.timings?.phases,
+        request?.reusedSocket ?? false,
+        downloadMs,
+        nowMs - startedAtMs,
+      );
       stopReading?.();
       // After a complete response the socket has gone back to its agent, and this leaves it alone.
       stream.destroy();
