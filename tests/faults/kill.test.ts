@@ -8,9 +8,9 @@ import { heldBy, interruptions } from '../support/faults/claims.ts';
 import { withLease } from '../support/faults/defaults.ts';
 import { latenesses, reportFigures, spread } from '../support/faults/figures.ts';
 import { createJobs, endSchedules, executionCount } from '../support/faults/load.ts';
-import { namedSessions, sessionsGone } from '../support/faults/sessions.ts';
+import { sessionsGone } from '../support/faults/sessions.ts';
+import { startVictim, type Victim } from '../support/faults/victim.ts';
 import { checkHistory } from '../support/history.ts';
-import type { ServerProcess } from '../support/server-process.ts';
 import { until } from '../support/until.ts';
 import { useWorld } from '../support/world.ts';
 
@@ -33,22 +33,14 @@ async function holdsFragile(pool: Pool, instanceId: string): Promise<boolean> {
   return (rows[0]?.rescues ?? 0) >= MAX_RESCUES - 1;
 }
 
-type Victim = ServerProcess & { sessions: string };
-
 it(
   'loses and doubles nothing when one of two instances is killed, twenty times over 1,000 executions',
   { timeout: 240_000 },
   async () => {
     const { target, pool } = world;
     target.script('/work', within(500));
-    let started = 0;
-    const startVictim = async (): Promise<Victim> => {
-      started += 1;
-      const sessions = `server-${started}`;
-      const DATABASE_URL = namedSessions(world.connectionString, sessions);
-      return { ...(await world.startServer({ ...withLease(LEASE_MS), DATABASE_URL })), sessions };
-    };
-    const servers = await Promise.all([startVictim(), startVictim()]);
+    const start = () => startVictim(world, withLease(LEASE_MS));
+    const servers = await Promise.all([start(), start()]);
     await createJobs(apiClient(servers[0]), JOBS, () => ({
       api: `${target.url}/work`,
       schedule: '* * * * * *',
@@ -70,7 +62,7 @@ it(
       const killedAt = Date.now();
       await sessionsGone(pool, sessions);
       kills.push({ instanceId, killedAt, held: await heldBy(pool, instanceId) });
-      servers[servers.indexOf(victim)] = await startVictim();
+      servers[servers.indexOf(victim)] = await start();
     }
 
     await until(async () => (await executionCount(pool)) >= EXECUTIONS, { timeoutMs: 120_000 });

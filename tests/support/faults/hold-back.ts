@@ -36,7 +36,9 @@ export async function holdBackRecords(pool: Pool): Promise<HeldBackRecords> {
 
 /** The event log's lock in the hands of the test: nobody can write an event. */
 export type HeldEventLog = {
-  /** Waits until a statement that matches waits for the lock; answers the name of its session. */
+  /** The names of the sessions that wait for the lock with a statement that matches. */
+  waiting: (statement: string) => Promise<string[]>;
+  /** Waits until there is one; answers its name. */
   waits: (statement: string) => Promise<string>;
   release: () => Promise<void>;
 };
@@ -44,17 +46,17 @@ export type HeldEventLog = {
 export async function holdEventLog(pool: Pool): Promise<HeldEventLog> {
   const holder = await pool.connect();
   await holder.query('SELECT pg_advisory_lock($1)', [EVENT_LOG_LOCK]);
+  const waiting = async (statement: string): Promise<string[]> => {
+    const { rows } = await pool.query<{ name: string }>(
+      `SELECT application_name AS name FROM pg_stat_activity
+       WHERE datname = current_database() AND wait_event = 'advisory' AND query LIKE $1`,
+      [statement],
+    );
+    return rows.map(({ name }) => name);
+  };
   return {
-    async waits(statement) {
-      return until(async () => {
-        const { rows } = await pool.query<{ name: string }>(
-          `SELECT application_name AS name FROM pg_stat_activity
-           WHERE datname = current_database() AND wait_event = 'advisory' AND query LIKE $1`,
-          [statement],
-        );
-        return rows[0]?.name;
-      });
-    },
+    waiting,
+    waits: (statement) => until(async () => (await waiting(statement))[0]),
     async release() {
       await holder.query('SELECT pg_advisory_unlock($1)', [EVENT_LOG_LOCK]);
       holder.release();

@@ -27,3 +27,10 @@ export async function terminateSessions(pool: Pool): Promise<number> {
   );
   return rowCount ?? 0;
 }
+
+/** Ends the sessions of one name, with nothing written of what they were about to write. */
+export async function terminateSessionsOf(pool: Pool, name: string): Promise<void> {
+  await pool.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1', [
+    name,
+  ]);
+}
