@@ -7,7 +7,7 @@ import { createLogger } from '../logging/logger.ts';
 import { readLoads } from '../store/concurrency.ts';
 import { readUnmetDependencies } from '../store/dependency-gates.ts';
 import { appendEvents, type NewEvent } from '../store/event-log.ts';
-import { lockDueJobs, nextDueAt, recordPlan } from '../store/planning.ts';
+import { lockDueJobs, nextDueAt, recordPlan, type DueRange } from '../store/planning.ts';
 import { inTransaction } from '../store/sql.ts';
 import { requestCancellation, withdrawExecutions } from '../store/withdrawing.ts';
 import { createLoop, type Loop } from '../loop.ts';
@@ -28,30 +28,41 @@ export interface PlannerOptions {
 }
 
 interface PlannedBatch {
+  jobs: number;
   /** New executions. */
   executions: number;
   isAnythingBlocked: boolean;
   isMoreDue: boolean;
 }
 
+const NOTHING: PlannedBatch = { jobs: 0, executions: 0, isAnythingBlocked: false, isMoreDue: false };
+
 /** Jobs in one transaction: enough to share its cost, few enough that their rows are not held for long. */
 const BATCH_JOBS = 1_000;
 /**
- * Slots after which a batch takes no further job. An outage of a day leaves a job of every second with 86,400 of
- * them: a thousand such jobs in one transaction would stand still for minutes, and every other loop with them.
+ * Executions, and slots that they stand for, after which a batch takes no further job. An outage of a day leaves a job of
+ * every second with 86,400 slots: a thousand such jobs in one transaction would stand still for minutes, and every
+ * other loop with them. What becomes due meanwhile waits for the end of the batch.
  */
-const BATCH_SLOTS = 5_000;
+const BATCH_EXECUTIONS = 2_000;
+const BATCH_SLOTS = 50_000;
 /**
  * Computing after which a batch takes no further job: the rarest schedules take some 20 ms each, and the transaction
  * would be ended for standing still.
  */
 const BATCH_COMPUTING_MS = 2_000;
+/** A job that has been due for longer than this waits for those that have just become due. */
+const BACKLOG_AFTER_MS = 60_000;
+const EVER = new Date(0);
 /** A due job that could not be taken is locked by somebody, who may hold it for long. */
 const LOCKED_RETRY_MS = 50;
 
 /**
  * Turns due slots into executions. Sleeps until the earliest job is due, not from poll to poll; takes batches that no
  * other instance has locked; decides in domain/; writes each batch in one transaction.
+ *
+ * What an outage has left behind is planned batch by batch, and before each of them what has become due since: the
+ * earliest first would have every slot wait until the whole backlog is planned.
  */
 export function createPlanner(options: PlannerOptions): Loop {
   const { pool, clock, pollIntervalMs, resumePaused, onPlanned, onError } = options;
@@ -60,18 +71,20 @@ export function createPlanner(options: PlannerOptions): Loop {
   async function step(): Promise<number> {
     const pauseEndsAt = await resumePaused();
     const now = clock.now();
-    const { executions, isAnythingBlocked, isMoreDue } = await planBatch(now);
-    if (executions > 0) onPlanned({ isAnythingBlocked });
-    if (isMoreDue) return 0;
+    const backlogUntil = new Date(now.getTime() - BACKLOG_AFTER_MS);
+    const fresh = await planBatch({ after: backlogUntil, until: now }, now);
+    if (fresh.isMoreDue) return 0;
     const dueAt = await nextDueAt(pool);
-    if (dueAt !== null && dueAt <= now) return LOCKED_RETRY_MS;
-    return untilEarliest([dueAt, pauseEndsAt]);
+    if (dueAt === null || dueAt > now) return untilEarliest([dueAt, pauseEndsAt]);
+    if (dueAt > backlogUntil) return LOCKED_RETRY_MS;
+    const backlog = await planBatch({ after: EVER, until: backlogUntil }, now);
+    return backlog.jobs > 0 ? 0 : LOCKED_RETRY_MS;
   }
 
-  function planBatch(now: Date): Promise<PlannedBatch> {
-    return inTransaction(pool, async (tx) => {
-      const jobs = await lockDueJobs(tx, now, BATCH_JOBS);
-      if (jobs.length === 0) return { executions: 0, isAnythingBlocked: false, isMoreDue: false };
+  async function planBatch(range: DueRange, now: Date): Promise<PlannedBatch> {
+    const batch = await inTransaction(pool, async (tx) => {
+      const jobs = await lockDueJobs(tx, range, BATCH_JOBS);
+      if (jobs.length === 0) return NOTHING;
       const facts = await readFacts(tx, jobs);
       const enoughAtMs = monotonicMs() + BATCH_COMPUTING_MS;
       const plans = planSome(jobs, facts, now, () => monotonicMs() > enoughAtMs);
@@ -87,11 +100,14 @@ export function createPlanner(options: PlannerOptions): Loop {
         plan.executions.some(({ status }) => status === 'BLOCKED'),
       );
       return {
+        jobs: plans.length,
         executions,
         isAnythingBlocked,
         isMoreDue: plans.length < jobs.length || jobs.length === BATCH_JOBS,
       };
     });
+    if (batch.executions > 0) onPlanned(batch);
+    return batch;
   }
 
   function untilEarliest(instants: readonly (Date | null)[]): number {
@@ -131,11 +147,13 @@ async function cancelReplaced(tx: PoolClient, plans: readonly JobPlan[], now: Da
 /** Plans jobs in their order until the batch has its fill; those left over stay due. */
 function planSome(jobs: readonly DueJob[], facts: Facts, now: Date, isTimeUp: () => boolean): JobPlan[] {
   const plans: JobPlan[] = [];
+  let executions = 0;
   let slots = 0;
   for (const job of jobs) {
-    if (slots >= BATCH_SLOTS || (plans.length > 0 && isTimeUp())) break;
+    if (executions >= BATCH_EXECUTIONS || slots >= BATCH_SLOTS || (plans.length > 0 && isTimeUp())) break;
     const plan = planOrSetAside(job, facts, now);
     plans.push(plan);
+    executions += plan.executions.length;
     for (const { slotCount } of plan.executions) slots += slotCount;
   }
   return plans;

@@ -4,7 +4,7 @@ import type { Queryable } from './sql.ts';
 import { toJsonb } from './sql.ts';
 
 const LOCK_DUE_JOBS = `
--- lock up to $2 jobs due at $1, earliest first. SKIP LOCKED: another instance's batch is its own.
+-- lock up to $3 jobs that became due after $1 and up to $2, earliest first. SKIP LOCKED: another instance's batch is its own.
 -- NO KEY UPDATE, not UPDATE: settling inserts rows that refer to these jobs and checks them while it holds the
 -- event log's lock, which we will want; a full lock here would close that circle.
 -- Left-out slots that are due already stand in for themselves; asked for here, they also take no part in what is
@@ -18,17 +18,27 @@ SELECT id, schedule, timezone, run_at AS "runAt", start_at AS "startAt", end_at 
     WHERE e.job_id = jobs.id AND e.skip_reason = 'OPERATOR' AND e.scheduled_at >= jobs.next_run_at) AS "leftOut",
   EXISTS (SELECT FROM job_dependencies WHERE job_id = jobs.id) AS "hasDependencies"
 FROM jobs
-WHERE next_run_at <= $1
+WHERE next_run_at > $1 AND next_run_at <= $2
 ORDER BY next_run_at
-LIMIT $2
+LIMIT $3
 FOR NO KEY UPDATE SKIP LOCKED`;
 
+/** The jobs whose next run lies after one instant and not after another. */
+export interface DueRange {
+  after: Date;
+  until: Date;
+}
+
 /** Locks a batch of due jobs until the end of the transaction. */
-export async function lockDueJobs(tx: Queryable, now: Date, limit: number): Promise<DueJob[]> {
+export async function lockDueJobs(
+  tx: Queryable,
+  { after, until }: DueRange,
+  limit: number,
+): Promise<DueJob[]> {
   const { rows } = await tx.query<DueJob & Record<string, unknown>>({
     name: 'lock-due-jobs',
     text: LOCK_DUE_JOBS,
-    values: [now, limit],
+    values: [after, until, limit],
   });
   return rows;
 }

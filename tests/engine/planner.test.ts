@@ -318,6 +318,18 @@ describe('slots that nobody served in time', () => {
     // Of each job the 1,000 latest that were missed, the one on time, and the others as one row.
     expect(await count(scene.pool, 'job_executions')).toBe(3 * 1_002);
   });
+
+  it('do not hold up what becomes due while they are planned', async () => {
+    const instance = scene.instance();
+    await insertJobsEverySecond(3, { misfire_policy: 'RUN_ALL', misfire_grace_ms: 0 });
+    const now = scene.clock.advance(DAY_MS);
+    const fresh = await insertJob(scene.pool, { schedule: '* * * * * *', next_run_at: now });
+    await instance.planner.runOnce();
+    expect(await executionsOf(scene.pool, fresh)).toHaveLength(1);
+    expect(await count(scene.pool, 'jobs WHERE next_run_at <= $1', [now])).toBe(2);
+    await instance.planner.runOnce();
+    expect(await count(scene.pool, 'jobs WHERE next_run_at <= $1', [now])).toBe(1);
+  });
 });
 
 describe('a job whose slots come to an end', () => {

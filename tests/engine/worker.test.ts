@@ -339,6 +339,25 @@ describe('claiming', () => {
     expect(scene.target.calls.map((call) => call.path)).toEqual(['/urgent', '/sooner', '/later', '/minor']);
   });
 
+  it('takes what makes up for missed slots after all else, whatever its priority', async () => {
+    const instance = scene.instance({ maxConcurrency: 1 });
+    const job = async (name: string) => insertJob(scene.pool, { api: `${scene.target.url}/${name}` });
+    const missed = (scheduledAt: Date) => ({
+      at: scheduledAt,
+      trigger: 'CATCH_UP',
+      scheduled_at: scheduledAt,
+    });
+    await insertExecution(scene.pool, await job('second'), 'PENDING', missed(plus(START, -2)));
+    await insertExecution(scene.pool, await job('first'), 'PENDING', missed(plus(START, -3)));
+    await insertExecution(scene.pool, await job('on-time'), 'PENDING', { at: START });
+    await insertExecution(scene.pool, await job('urgent'), 'PENDING', {
+      ...missed(plus(START, -1)),
+      priority: 1,
+    });
+    for (let n = 0; n < 4; n += 1) await instance.work();
+    expect(scene.target.calls.map((call) => call.path)).toEqual(['/on-time', '/urgent', '/first', '/second']);
+  });
+
   it('leaves alone what is not available yet, and what is blocked or finished', async () => {
     const instance = scene.instance();
     const job = await insertJob(scene.pool, { api: `${scene.target.url}/hook` });
@@ -426,6 +445,26 @@ describe('the rest between two claims', () => {
     worker.start();
     await until(() => rests.length > 0);
     expect(rests).toEqual([2_345]);
+  });
+
+  it('lasts until the first of them is, whatever their priorities and triggers', async () => {
+    const { worker } = scene.instance();
+    const job = await insertJob(scene.pool);
+    const waits = async (ms: number, priority: number, trigger: string) =>
+      insertExecution(scene.pool, job, 'RETRYING', {
+        available_at: plus(START, ms),
+        priority,
+        trigger,
+        scheduled_at: plus(START, -ms),
+      });
+    await waits(4_000, 5, 'SCHEDULE');
+    await waits(3_000, 5, 'CATCH_UP');
+    await waits(2_000, 0, 'SCHEDULE');
+    await waits(1_000, -7, 'CATCH_UP');
+    const { rests } = watchTicks();
+    worker.start();
+    await until(() => rests.length > 0);
+    expect(rests).toEqual([1_000]);
   });
 
   it('never lasts longer than the poll interval', async () => {

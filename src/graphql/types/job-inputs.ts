@@ -131,7 +131,7 @@ function jobFields(t: InputFieldBuilder) {
       description: `Default ${JOB_DEFAULTS.dstOverlapPolicy}.`,
     }),
     priority: t.int({
-      description: `Of executions that are due, those with the higher priority start first: ${JOB_LIMITS.priority.min} to ${JOB_LIMITS.priority.max}; default ${JOB_DEFAULTS.priority}.`,
+      description: `Of executions that are due, those with the higher priority start first, those with trigger CATCH_UP after all others: ${JOB_LIMITS.priority.min} to ${JOB_LIMITS.priority.max}; default ${JOB_DEFAULTS.priority}.`,
     }),
     status: t.field({ type: JobStatus, description: 'ACTIVE or PAUSED; a new job is ACTIVE by default.' }),
     tags: t.stringList({

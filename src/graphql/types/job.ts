@@ -148,7 +148,8 @@ export const Job = builder.prismaNode('Job', {
       description: 'What happens to slots in a repeated hour.',
     }),
     priority: t.exposeInt('priority', {
-      description: 'Of executions that are due, those with the higher priority start first.',
+      description:
+        'Of executions that are due, those with the higher priority start first; those with trigger CATCH_UP after all others.',
     }),
     nextRunAt: t.expose('nextRunAt', {
       type: 'DateTime',
