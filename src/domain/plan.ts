@@ -36,7 +36,10 @@ export interface PlannedExecution {
   availableAt: Date;
   priority: number;
   maxAttempts: number;
-  /** Slots that this row stands for. */
+  /**
+   * Slots that this row stands for: those from its own on where they are skipped; where it runs, itself and those missed
+   * before it, which have a row of their own.
+   */
   slotCount: number;
   skipReason: 'MISFIRE' | 'OVERLAP' | 'DEPENDENCY_NOT_MET' | null;
   errorMessage: string | null;
@@ -93,7 +96,8 @@ function holdBack(job: DueJob, runs: readonly DueRun[], unmet: string): Decided 
   const [first] = runs;
   const last = runs.at(-1);
   if (!first || !last) return { executions: [], replacesUnfinished: false };
-  const slotCount = runs.reduce((count, { standsFor }) => count + standsFor, 0);
+  // What a run stands for besides itself is skipped already, as missed.
+  const slotCount = runs.length;
   const range = `${first.scheduledAt.toISOString()} to ${last.scheduledAt.toISOString()}`;
   const skipped: PlannedExecution = {
     ...rowOf(job, first.scheduledAt),
@@ -102,7 +106,7 @@ function holdBack(job: DueJob, runs: readonly DueRun[], unmet: string): Decided 
     availableAt: first.scheduledAt,
     slotCount,
     skipReason: 'DEPENDENCY_NOT_MET',
-    errorMessage: runs.length === 1 ? unmet : `${unmet} This stands for ${slotCount} slots, ${range}.`,
+    errorMessage: slotCount === 1 ? unmet : `${unmet} This stands for ${slotCount} slots, ${range}.`,
   };
   return { executions: [skipped], replacesUnfinished: false };
 }
@@ -149,17 +153,13 @@ function runOf(
   };
 }
 
-function overlapOf(
-  job: DueJob,
-  { scheduledAt, trigger, standsFor }: DueRun,
-  errorMessage: string,
-): PlannedExecution {
+function overlapOf(job: DueJob, { scheduledAt, trigger }: DueRun, errorMessage: string): PlannedExecution {
   return {
     ...rowOf(job, scheduledAt),
     status: 'SKIPPED',
     trigger,
     availableAt: scheduledAt,
-    slotCount: standsFor,
+    slotCount: 1,
     skipReason: 'OVERLAP',
     errorMessage,
   };

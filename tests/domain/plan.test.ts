@@ -93,6 +93,28 @@ describe('the plan of a due job', () => {
     );
   });
 
+  it('has each slot in exactly one row, whatever keeps it from running', () => {
+    const policies = fc.constantFrom('RUN_ONCE', 'RUN_ALL', 'SKIP');
+    const concurrencyPolicies = fc.constantFrom('ALLOW', 'FORBID', 'QUEUE', 'REPLACE');
+    const reasons = fc.constantFrom(null, 'What it depends on has not run.');
+    const graces = fc.integer({ min: 0, max: 60_000 });
+    const waits = fc.integer({ min: 1, max: 1_500 });
+    fc.assert(
+      fc.property(policies, concurrencyPolicies, reasons, graces, waits, (...drawn) => {
+        const [misfirePolicy, concurrencyPolicy, unmet, misfireGraceMs, seconds] = drawn;
+        const job = { ...everySecond, misfirePolicy, concurrencyPolicy, misfireGraceMs };
+        const { executions } = planJob(job, { running: 1, waiting: 0, blocked: 0 }, unmet, after(seconds));
+        const told = executions.flatMap(({ status, scheduledAt, slotCount }) => {
+          const slots = status === 'SKIPPED' ? slotCount : 1;
+          return Array.from({ length: slots }, (_, n) => scheduledAt.getTime() + n * SECOND_MS);
+        });
+        const due = Array.from({ length: seconds }, (_, n) => after(n + 1).getTime());
+        expect(told.sort((one, other) => one - other)).toEqual(due);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
   it('tells of the missed range in words: how many, from when to when', () => {
     const { executions } = plan({ ...everySecond, misfirePolicy: 'SKIP', misfireGraceMs: 500 }, after(10));
     expect(executions[0]).toMatchObject({

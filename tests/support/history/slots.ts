@@ -7,8 +7,9 @@ import type { History, HistoryExecution, HistoryJob } from './read.ts';
 const MAX_SLOTS = 200_000;
 
 /**
- * Each slot that a job's schedule named has exactly one execution, or stands in exactly one record of skipped or
- * caught-up slots; and no execution serves a slot that was never named.
+ * Each slot that a job's schedule named has exactly one execution, or stands in exactly one record of skipped slots; and
+ * no execution serves a slot that was never named. One that makes up for others says truly for how many: those others are
+ * recorded as skipped, right before it.
  *
  * A job that was changed, paused or deleted on the way had slots that nobody can tell from its row, so of such a job
  * only the ids are checked.
@@ -70,12 +71,28 @@ function coverageViolations(job: HistoryJob, named: number[], rows: HistoryExecu
     if (times[index] === 1) return;
     violations.push(`job ${job.id}: slot ${iso(new Date(slot))} was dealt with ${times[index] ?? 0} times`);
   });
-  return violations;
+  return [...violations, ...standInViolations(named, rows)];
 }
 
-/** A skipped range is recorded at its first slot, a catch-up stands for those before it. */
+function standInViolations(named: number[], rows: HistoryExecution[]): string[] {
+  const ranges = new Map(
+    rows
+      .filter(({ status }) => status === 'SKIPPED')
+      .map(({ scheduledAt, slotCount }) => [scheduledAt?.getTime(), slotCount]),
+  );
+  return rows.flatMap(({ id, status, scheduledAt, slotCount }) => {
+    if (status === 'SKIPPED' || slotCount === 1) return [];
+    const others = slotCount - 1;
+    const firstOther = named[named.indexOf(scheduledAt?.getTime() ?? NaN) - others];
+    return ranges.get(firstOther) === others
+      ? []
+      : [`${id}: stands for ${slotCount} slots, but those before it are not recorded as skipped`];
+  });
+}
+
+/** A skipped range is recorded at its first slot; what runs is a slot of its own, whatever it stands for. */
 function rangeOf({ status, slotCount }: HistoryExecution, index: number): [number, number] {
-  return status === 'SKIPPED' ? [index, index + slotCount - 1] : [index - slotCount + 1, index];
+  return status === 'SKIPPED' ? [index, index + slotCount - 1] : [index, index];
 }
 
 function iso(at: Date | null): string {
