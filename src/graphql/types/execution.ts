@@ -21,6 +21,10 @@ export const Execution = builder.prismaNode('JobExecution', {
       nullable: true,
       description: 'The slot that this execution serves; null where no schedule named it.',
     }),
+    slotCount: t.exposeInt('slotCount', {
+      description:
+        'How many slots it stands for, 1 in the usual case. Of one that was skipped, those from scheduledAt on. Of one with trigger CATCH_UP under misfirePolicy RUN_ONCE, itself and the missed ones before it, which a SKIPPED execution records; above 100,000 they are not counted.',
+    }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was planned or triggered.' }),
     startedAt: t.expose('startedAt', {
       type: 'DateTime',
