@@ -1,7 +1,9 @@
 import type { Pool } from 'pg';
 import type { Clock } from '../domain/clock.ts';
+import { FOLDS } from '../domain/metrics-window.ts';
 import { createLogger } from '../logging/logger.ts';
 import { pruneEvents } from '../store/event-log.ts';
+import { foldRollups } from '../store/folding.ts';
 import { pruneAuditLog, pruneExecutions } from '../store/pruning.ts';
 import { inPatientTransaction, type Queryable } from '../store/sql.ts';
 import { createLoop, type Loop } from '../loop.ts';
@@ -24,7 +26,10 @@ const IDLE_MS = 60_000;
 /** On a slow disk a batch, with all that hangs on its rows, takes longer than anything that somebody waits for. */
 const TIMEOUT_MS = 120_000;
 
-/** Deletes what is past its retention: events, finished executions with all that hangs on them, and the audit log. */
+/**
+ * Deletes what is past its retention: events, finished executions with all that hangs on them, and the audit log. What was
+ * counted of executions stays, in ever longer buckets the older it is.
+ */
 export function createPruner({
   pool,
   clock,
@@ -34,14 +39,16 @@ export function createPruner({
   onError,
 }: PrunerOptions): Loop {
   async function step(): Promise<number> {
-    const nowMs = clock.now().getTime();
+    const now = clock.now();
+    const nowMs = now.getTime();
     const counts = {
       events: await prune(pruneEvents, nowMs - eventRetentionMs),
       executions: await prune(pruneExecutions, nowMs - executionRetentionMs),
       auditEntries: await prune(pruneAuditLog, nowMs - auditRetentionMs),
     };
     if (Object.values(counts).some((count) => count > 0)) logger.info('Pruned', counts);
-    return Object.values(counts).includes(BATCH) ? BETWEEN_BATCHES_MS : IDLE_MS;
+    const folded = await fold(now);
+    return [...Object.values(counts), ...folded].includes(BATCH) ? BETWEEN_BATCHES_MS : IDLE_MS;
   }
 
   function prune(
@@ -49,6 +56,15 @@ export function createPruner({
     beforeMs: number,
   ): Promise<number> {
     return inPatientTransaction(pool, TIMEOUT_MS, (tx) => deleteBatch(tx, new Date(beforeMs), BATCH));
+  }
+
+  async function fold(now: Date): Promise<number[]> {
+    const counts: number[] = [];
+    for (const step of FOLDS) {
+      counts.push(await inPatientTransaction(pool, TIMEOUT_MS, (tx) => foldRollups(tx, step, now, BATCH)));
+    }
+    logger.debug('Folded', { rollups: counts });
+    return counts;
   }
 
   return createLoop({ name: 'pruner', step, onError });

@@ -63,7 +63,7 @@ interface CancelledRow {
 }
 
 const CANCEL_WAITING = `
--- cancel-waiting: end a locked execution that waits, and count it.
+-- cancel-waiting: end a locked execution that waits.
 WITH cancelled AS (
   UPDATE job_executions AS e
   SET status = 'CANCELLED', finished_at = $2, cancel_requested_at = coalesce(e.cancel_requested_at, $2),
@@ -74,10 +74,6 @@ WITH cancelled AS (
   FROM (SELECT id, status FROM job_executions WHERE id = $1) AS before
   WHERE e.id = before.id AND e.status IN ('PENDING', 'BLOCKED', 'RETRYING')
   RETURNING e.*, before.status AS previous_status
-), counted AS (
-  INSERT INTO job_execution_rollups AS r (job_id, bucket_at, cancelled_count)
-  SELECT job_id, date_trunc('hour', finished_at), 1 FROM cancelled
-  ON CONFLICT (job_id, bucket_at) DO UPDATE SET cancelled_count = r.cancelled_count + 1
 )
 SELECT job_id AS "jobId", previous_status AS "previousStatus", trigger, attempt_count AS "attemptCount",
   created_at AS "createdAt", scheduled_at AS "scheduledAt", started_at AS "startedAt", duration_ms AS "durationMs",

@@ -5,6 +5,7 @@ import type {
   ExecutionTrigger,
   FailureReason,
 } from '../generated/prisma/enums.ts';
+import { countEnds } from './rollups.ts';
 import type { Queryable } from './sql.ts';
 import { toJsonb } from './sql.ts';
 
@@ -46,7 +47,7 @@ export interface EventRow {
 export type NewEvent = Pick<EventRow, 'at' | 'kind'> & Partial<Omit<EventRow, 'position' | 'at' | 'kind'>>;
 
 const APPEND_EVENTS = `
--- append events in the order given, as the last statement of a transaction.
+-- append events in the order given, as the last statement of a transaction, and count the ends among them.
 -- The lock stands in a materialized CTE that the insert joins: nextval is computed above the join, so no position
 -- is drawn before the lock is held.
 WITH log_lock AS MATERIALIZED (SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK})),
@@ -58,6 +59,9 @@ event AS (
     "failureReason" failure_reason, "responseStatus" int, "errorMessage" text, "instanceId" text, data jsonb))
     WITH ORDINALITY AS e
   ORDER BY e.ordinality
+), counted AS (
+  ${countEnds(`SELECT "jobId" AS job_id, status, "finishedAt" AS at, "durationMs" AS duration_ms, "latenessMs" AS lateness_ms
+    FROM log_lock, event WHERE "finishedAt" IS NOT NULL`)}
 )
 INSERT INTO event_log (position, at, kind, job_id, execution_id, status, previous_status, attempt, trigger, created_at,
   scheduled_at, started_at, finished_at, duration_ms, lateness_ms, failure_reason, response_status, error_message,
@@ -68,8 +72,8 @@ SELECT nextval('event_log_position_seq'), at, kind, "jobId", "executionId", stat
 FROM log_lock, event`;
 
 /**
- * Appends events inside the caller's transaction. Must be its last write (see {@link EVENT_LOG_LOCK}): the lock is
- * held until the commit.
+ * Appends events inside the caller's transaction, and counts the executions that they say have ended. Must be its last
+ * write (see {@link EVENT_LOG_LOCK}): the lock is held until the commit.
  */
 export async function appendEvents(tx: Queryable, events: readonly NewEvent[]): Promise<void> {
   if (events.length === 0) return;

@@ -49,15 +49,9 @@ export interface LeftOutSlot {
 
 const INSERT = `
 -- leave out a slot: a finished execution takes its place, so that whoever plans it finds it taken.
-WITH left_out AS (
-  INSERT INTO job_executions (id, job_id, status, trigger, scheduled_at, created_at, available_at, finished_at, priority,
-    max_attempts, skip_reason, error_message)
-  VALUES ($1, $2, 'SKIPPED', 'SCHEDULE', $3, $4, $3, $4, $5, $6, 'OPERATOR', $7)
-  RETURNING job_id, finished_at
-)
-INSERT INTO job_execution_rollups AS r (job_id, bucket_at, skipped_count)
-SELECT job_id, date_trunc('hour', finished_at), 1 FROM left_out
-ON CONFLICT (job_id, bucket_at) DO UPDATE SET skipped_count = r.skipped_count + 1`;
+INSERT INTO job_executions (id, job_id, status, trigger, scheduled_at, created_at, available_at, finished_at, priority,
+  max_attempts, skip_reason, error_message)
+VALUES ($1, $2, 'SKIPPED', 'SCHEDULE', $3, $4, $3, $4, $5, $6, 'OPERATOR', $7)`;
 
 /**
  * Takes a slot's place. The job must be locked by this transaction, and the slot be free.

@@ -1,5 +1,6 @@
 import type { DueJob, JobMove, PlannedExecution } from '../domain/plan.ts';
 import { EVENT_LOG_LOCK } from './event-log.ts';
+import { countEnds } from './rollups.ts';
 import type { Queryable } from './sql.ts';
 import { toJsonb } from './sql.ts';
 
@@ -80,6 +81,9 @@ WITH planned AS (
   SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK})
   FROM (SELECT (SELECT count(*) FROM planned) AS n, (SELECT count(*) FROM moved WHERE status = 'COMPLETED') AS m) AS done
   WHERE n + m > 0
+), counted AS (
+  ${countEnds(`SELECT job_id, status, finished_at AS at, NULL::int AS duration_ms, NULL::int AS lateness_ms
+    FROM log_lock, planned WHERE status = 'SKIPPED'`)}
 ), job_events AS (
   INSERT INTO event_log (position, at, kind, job_id, data)
   SELECT nextval('event_log_position_seq'), $3, 'JOB_COMPLETED', id, jsonb_build_object('key', key, 'name', name,

@@ -3,6 +3,7 @@ import type { RunEndStatus } from '../domain/dependency.ts';
 import type { FailureReason } from '../domain/outcome.ts';
 import type { AttemptTimings, ShownRequest } from '../domain/outgoing-request.ts';
 import { EVENT_LOG_LOCK } from './event-log.ts';
+import { countEnds } from './rollups.ts';
 import type { Queryable } from './sql.ts';
 import { toJsonb } from './sql.ts';
 
@@ -106,26 +107,12 @@ WITH ${OUTCOME}, held AS MATERIALIZED (
 ), dead_letters AS (
   INSERT INTO failed_jobs_dlq (execution_id, job_id, failure_reason, error_message, failed_at)
   SELECT id, job_id, failure_reason, error_message, finished_at FROM settled WHERE status = 'FAILED'
-), counted AS (
-  -- Ordered, so that two instances that count the same jobs lock the rows in the same order.
-  INSERT INTO job_execution_rollups AS r (job_id, bucket_at, success_count, failed_count, cancelled_count, retry_count,
-    duration_sum_ms)
-  SELECT job_id, date_trunc('hour', "attemptFinishedAt"), count(*) FILTER (WHERE status = 'SUCCESS'),
-    count(*) FILTER (WHERE status = 'FAILED'), count(*) FILTER (WHERE status = 'CANCELLED'),
-    count(*) FILTER (WHERE status = 'RETRYING'), coalesce(sum(duration_ms) FILTER (WHERE status IN ('SUCCESS', 'FAILED')), 0)
-  FROM settled WHERE status <> 'PENDING'
-  GROUP BY 1, 2 ORDER BY 1, 2
-  ON CONFLICT (job_id, bucket_at) DO UPDATE SET
-    success_count = r.success_count + excluded.success_count,
-    failed_count = r.failed_count + excluded.failed_count,
-    cancelled_count = r.cancelled_count + excluded.cancelled_count,
-    retry_count = r.retry_count + excluded.retry_count,
-    duration_sum_ms = r.duration_sum_ms + excluded.duration_sum_ms
-  RETURNING 1
 ), log_lock AS MATERIALIZED (
-  -- Counting both forces the row locks above to be taken first: the log's lock is always the last one.
-  SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK})
-  FROM (SELECT (SELECT count(*) FROM settled) AS n, (SELECT count(*) FROM counted) AS c) AS done WHERE n + c > 0
+  -- Counting forces the row locks above to be taken first: the log's lock is always the last one.
+  SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK}) FROM (SELECT count(*) AS n FROM settled) AS done WHERE n > 0
+), counted AS (
+  ${countEnds(`SELECT job_id, status, "attemptFinishedAt" AS at, duration_ms, lateness_ms
+    FROM log_lock, settled WHERE status <> 'PENDING'`)}
 ), lines AS (
   INSERT INTO job_execution_logs (execution_id, position, at, level, message, attempt, metadata)
   SELECT id, nextval('event_log_position_seq'), "attemptFinishedAt", (log->>'level')::log_level, log_message,

@@ -33,8 +33,8 @@ const NEVER_STARTED = `status IN ('PENDING', 'BLOCKED') AND started_at IS NULL
 const SCOPES: Record<Withdrawal['scope'], { locked: string; cancelled: string }> = {
   planned: { locked: NEVER_STARTED, cancelled: 'true' },
   plannedAhead: { locked: `${NEVER_STARTED} AND scheduled_at > $2`, cancelled: 'true' },
-  // Also those that run, whose cancellation is asked for next: locked only then, behind the counters, one that is being
-  // settled at this moment would wait for our counters while we wait for its row.
+  // Also those that run, whose cancellation is asked for next: locked only then, they would be locked out of the order of
+  // ids.
   waiting: {
     locked: `status IN ('PENDING', 'BLOCKED', 'RETRYING', 'RUNNING')`,
     cancelled: `status <> 'RUNNING'`,
@@ -61,10 +61,6 @@ WITH locked AS MATERIALIZED (
         least(greatest(extract(epoch FROM ($2::timestamptz - e.started_at)) * 1000, 0), 2147483647)::int END
   FROM waiting WHERE e.id = waiting.id
   RETURNING e.*, waiting.status AS previous_status
-), counted AS (
-  INSERT INTO job_execution_rollups AS r (job_id, bucket_at, cancelled_count)
-  SELECT job_id, date_trunc('hour', $2::timestamptz), count(*) FROM withdrawn GROUP BY job_id
-  ON CONFLICT (job_id, bucket_at) DO UPDATE SET cancelled_count = r.cancelled_count + excluded.cancelled_count
 )
 SELECT id, previous_status AS "previousStatus", trigger, attempt_count AS "attemptCount", created_at AS "createdAt",
   scheduled_at AS "scheduledAt", started_at AS "startedAt", duration_ms AS "durationMs", lateness_ms AS "latenessMs",

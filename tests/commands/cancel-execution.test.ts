@@ -7,12 +7,14 @@ import { START, plus } from '../support/manual-clock.ts';
 import {
   attemptsOf,
   count,
+  endCountsOf,
   eventsOf,
   everythingOf,
   executionsOf,
   insertExecution,
   insertJob,
   insertRow,
+  NO_ENDS,
   readExecution,
   RETRIES,
   type Row,
@@ -89,7 +91,7 @@ describe('an execution that waits', () => {
         request_id: 'req-1',
       },
     ]);
-    expect(await count(scene.pool, 'job_execution_rollups WHERE cancelled_count = 1')).toBe(1);
+    expect(await endCountsOf(scene.pool, job)).toEqual({ ...NO_ENDS, cancelled: 1 });
     await instance.work();
     expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'CANCELLED' });
   });
@@ -292,12 +294,8 @@ describe('a cancellation that meets', () => {
     for (const row of rows) expect(row.ends).toEqual([kindOf[row.status]]);
     const totals: Record<string, number> = { SUCCESS: 0, CANCELLED: 0 };
     for (const { status } of rows) totals[status] = (totals[status] ?? 0) + 1;
-    const counted = await scene.pool.query<Record<string, number>>(
-      `SELECT sum(success_count)::int AS "SUCCESS", sum(cancelled_count)::int AS "CANCELLED"
-       FROM job_execution_rollups WHERE job_id = $1`,
-      [job],
-    );
-    expect(counted.rows[0]).toEqual(totals);
+    const { success, cancelled } = await endCountsOf(scene.pool, job);
+    expect({ SUCCESS: success, CANCELLED: cancelled }).toEqual(totals);
     return totals;
   }
 

@@ -6,6 +6,7 @@ import { resumeJob } from '../../src/commands/resume-job.ts';
 import { triggerJob } from '../../src/commands/trigger-job.ts';
 import { encodePublicId } from '../../src/domain/public-id.ts';
 import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
+import { endCountsOf, NO_ENDS } from '../support/rows.ts';
 import {
   CALLER,
   clearJobs,
@@ -91,8 +92,7 @@ describe('pauseJob', () => {
       trigger: 'SCHEDULE',
       finished_at: new Date(START),
     });
-    const { rows } = await harness.pool.query('SELECT cancelled_count FROM job_execution_rollups');
-    expect(rows).toEqual([{ cancelled_count: 1 }]);
+    expect(await endCountsOf(harness.pool)).toEqual({ ...NO_ENDS, cancelled: 1 });
   });
 
   it('changes nothing when it is repeated', async () => {

@@ -3,7 +3,7 @@ import { readEventLogState, readEvents } from '../../src/store/event-log.ts';
 import { DAY_MS } from '../support/instance.ts';
 import { START, plus } from '../support/manual-clock.ts';
 import { watchTicks } from '../support/rests.ts';
-import { count, insertExecution, insertJob, readExecution } from '../support/rows.ts';
+import { count, endCountsOf, insertExecution, insertJob, readExecution } from '../support/rows.ts';
 import { appendTestEvents } from '../support/events.ts';
 import { useScene } from '../support/scene.ts';
 import { until } from '../support/until.ts';
@@ -24,7 +24,7 @@ describe('executions', () => {
     expect(await readExecution(scene.pool, id)).toEqual({});
     expect(await count(scene.pool, 'job_execution_attempts')).toBe(0);
     expect(await count(scene.pool, 'job_execution_logs')).toBe(0);
-    expect(await count(scene.pool, 'job_execution_rollups WHERE success_count = 1')).toBe(1);
+    expect(await endCountsOf(scene.pool, job)).toMatchObject({ success: 1 });
     expect(await count(scene.pool, 'jobs')).toBe(1);
   });
 

@@ -3,7 +3,7 @@ import { createPool } from '../../src/database/pool.ts';
 import { createSettler, type Settler } from '../../src/engine/settler.ts';
 import type { Settlement } from '../../src/store/settling.ts';
 import type { Queryable, Statement } from '../../src/store/sql.ts';
-import { count, everythingOf, insertJob, readExecution } from '../support/rows.ts';
+import { count, endCountsOf, everythingOf, insertJob, NO_ENDS, readExecution } from '../support/rows.ts';
 import type { Row } from '../support/rows.ts';
 import { refuseChanges } from '../support/refused-rows.ts';
 import { useScene } from '../support/scene.ts';
@@ -35,7 +35,7 @@ describe('outcomes', () => {
     expect(await count(scene.pool, 'job_execution_attempts')).toBe(200);
     expect(await count(scene.pool, 'job_execution_logs')).toBe(200);
     expect(await count(scene.pool, `event_log WHERE kind = 'EXECUTION_SUCCEEDED'`)).toBe(200);
-    expect(await count(scene.pool, 'job_execution_rollups WHERE success_count = 200')).toBe(1);
+    expect(await endCountsOf(scene.pool)).toEqual({ ...NO_ENDS, success: 200, durationSumMs: 20_000 });
   });
 
   it('never fill more than 500 to a statement', async () => {

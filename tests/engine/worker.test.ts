@@ -9,12 +9,14 @@ import { watchTicks } from '../support/rests.ts';
 import {
   attemptsOf,
   count,
+  endCountsOf,
   eventKindsOf,
   eventsOf,
   everythingOf,
   executionsOf,
   insertExecution,
   insertJob,
+  NO_ENDS,
   readExecution,
 } from '../support/rows.ts';
 import type { Row } from '../support/rows.ts';
@@ -101,9 +103,7 @@ describe('an execution that succeeds', () => {
     expect(await logLinesOf(id)).toMatchObject([
       { at: finishedAt, level: 'INFO', attempt: 1, message: 'The target answered with status 201.' },
     ]);
-    expect(await rollupsOf(job.id)).toMatchObject([
-      { bucket_at: START, success_count: 1, failed_count: 0, retry_count: 0, duration_sum_ms: 250n },
-    ]);
+    expect(await endCountsOf(scene.pool, job.id)).toEqual({ ...NO_ENDS, success: 1, durationSumMs: 250 });
   });
 
   it('is told in order: planned, started, succeeded', async () => {
@@ -220,8 +220,7 @@ describe('an execution whose call fails', () => {
     const calls = scene.target.callsTo('/flaky');
     expect(calls.map((call) => call.headers['x-attempt'])).toEqual(['1', '2', '3']);
     expect(new Set(calls.map((call) => call.headers['idempotency-key'])).size).toBe(1);
-    const counted = (await rollupsOf(job.id)).map((row) => [row['success_count'], row['retry_count']]);
-    expect(counted).toEqual([[1, 2]]);
+    expect(await endCountsOf(scene.pool, job.id)).toMatchObject({ success: 1, failed: 0, retries: 2 });
   });
 
   it('ends as FAILED with a dead letter when its retries are used up', async () => {
@@ -264,7 +263,7 @@ describe('an execution whose call fails', () => {
       ['WARN', 1],
       ['ERROR', 2],
     ]);
-    expect(await rollupsOf(job.id)).toMatchObject([{ failed_count: 1, retry_count: 1 }]);
+    expect(await endCountsOf(scene.pool, job.id)).toMatchObject({ failed: 1, retries: 1 });
   });
 
   it('fails at once where its status is not one that is retried', async () => {
@@ -491,7 +490,7 @@ describe('a call that is ended from our side', () => {
     expect((await eventKindsOf(scene.pool)).at(-1)).toBe('EXECUTION_CANCELLED');
     expect(await count(scene.pool, 'failed_jobs_dlq')).toBe(0);
     expect(await attemptsOf(scene.pool, id)).toHaveLength(1);
-    expect(await rollupsOf()).toMatchObject([{ cancelled_count: 1, success_count: 0, failed_count: 0 }]);
+    expect(await endCountsOf(scene.pool)).toEqual({ ...NO_ENDS, cancelled: 1 });
   });
 
   it('is cancelled, not retried, when it fails after its cancellation was asked for', async () => {
@@ -510,7 +509,7 @@ describe('a call that is ended from our side', () => {
     await instance.worker.drained();
     expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'CANCELLED', failure_reason: null });
     expect((await eventKindsOf(scene.pool)).at(-1)).toBe('EXECUTION_CANCELLED');
-    expect(await rollupsOf(job.id)).toMatchObject([{ cancelled_count: 1, retry_count: 0 }]);
+    expect(await endCountsOf(scene.pool, job.id)).toEqual({ ...NO_ENDS, cancelled: 1 });
     scene.clock.advance(3_600_000);
     await instance.work();
     expect(scene.target.calls).toHaveLength(1);
@@ -675,14 +674,6 @@ async function logLinesOf(executionId: string): Promise<Row[]> {
   const { rows } = await scene.pool.query<Row>(
     'SELECT * FROM job_execution_logs WHERE execution_id = $1 ORDER BY position',
     [executionId],
-  );
-  return rows;
-}
-
-async function rollupsOf(jobId?: string): Promise<Row[]> {
-  const { rows } = await scene.pool.query<Row>(
-    'SELECT * FROM job_execution_rollups WHERE $1::uuid IS NULL OR job_id = $1 ORDER BY bucket_at',
-    [jobId ?? null],
   );
   return rows;
 }

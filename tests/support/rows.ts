@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Pool, QueryResultRow } from 'pg';
 import type { ExecutionStatus } from '../../src/domain/execution.ts';
+import type { EndCounts } from '../../src/domain/metrics-series.ts';
+import { ALL_JOBS } from '../../src/store/rollups.ts';
 import { START, plus } from './manual-clock.ts';
 
 /** A row as PostgreSQL names its columns. */
@@ -173,6 +175,27 @@ export async function eventsOf(pool: Pool, jobId?: string): Promise<Row[]> {
 export async function eventKindsOf(pool: Pool, jobId?: string): Promise<unknown[]> {
   return (await eventsOf(pool, jobId)).map((event) => event['kind']);
 }
+
+/** What has been counted of a job's ends in all buckets together; of all jobs' where no job is named. */
+export async function endCountsOf(pool: Pool, jobId: string = ALL_JOBS): Promise<EndCounts> {
+  const { rows } = await pool.query<EndCounts & QueryResultRow>(
+    `SELECT coalesce(sum(success_count), 0)::int AS success, coalesce(sum(failed_count), 0)::int AS failed,
+       coalesce(sum(cancelled_count), 0)::int AS cancelled, coalesce(sum(skipped_count), 0)::int AS skipped,
+       coalesce(sum(retry_count), 0)::int AS retries, coalesce(sum(duration_sum_ms), 0)::int AS "durationSumMs"
+     FROM job_execution_rollups WHERE job_id = $1`,
+    [jobId],
+  );
+  return rows[0] ?? NO_ENDS;
+}
+
+export const NO_ENDS: EndCounts = {
+  success: 0,
+  failed: 0,
+  cancelled: 0,
+  skipped: 0,
+  retries: 0,
+  durationSumMs: 0,
+};
 
 /** The one row of a statement that counts something. */
 export async function count(pool: Pool, from: string, values: unknown[] = []): Promise<number> {

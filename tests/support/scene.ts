@@ -69,7 +69,15 @@ export function useScene(): Scene {
 
 /** DELETE, which is quicker than TRUNCATE for a handful of rows. */
 async function emptyTables(pool: Pool): Promise<void> {
-  const tables = ['job_executions', 'job_audit_log', 'jobs', 'job_tags', 'scheduler_metadata', 'event_log'];
+  const tables = [
+    'job_executions',
+    'job_execution_rollups',
+    'job_audit_log',
+    'jobs',
+    'job_tags',
+    'scheduler_metadata',
+    'event_log',
+  ];
   await pool.query(tables.map((table) => `DELETE FROM ${table}`).join(';'));
   await pool.query('UPDATE event_log_state SET pruned_through = 0');
 }

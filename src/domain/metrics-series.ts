@@ -1,0 +1,68 @@
+import { MINUTE_MS } from './cron-wall.ts';
+import type { Buckets } from './metrics-window.ts';
+
+/** What is counted of the executions that ended within one bucket. */
+export interface EndCounts {
+  success: number;
+  failed: number;
+  cancelled: number;
+  skipped: number;
+  /** Attempts that the retry policy granted, counted when it did. */
+  retries: number;
+  /** Of those that succeeded or failed, in milliseconds. */
+  durationSumMs: number;
+}
+
+/** The counts of one bucket, which begins at `from`. */
+export interface MetricsBucket extends EndCounts {
+  from: Date;
+  to: Date;
+}
+
+const NOTHING: EndCounts = { success: 0, failed: 0, cancelled: 0, skipped: 0, retries: 0, durationSumMs: 0 };
+
+/**
+ * Lays counts out in equal buckets, oldest first, empty ones included, up to the one that holds `now`.
+ *
+ * @param counted by where their bucket begins; each must be the beginning of one of the buckets
+ */
+export function seriesOf(
+  { from, minutes }: Buckets,
+  now: Date,
+  counted: readonly (EndCounts & { bucketAt: Date })[],
+): MetricsBucket[] {
+  const byStart = new Map(counted.map(({ bucketAt, ...counts }) => [bucketAt.getTime(), counts]));
+  const series: MetricsBucket[] = [];
+  const lengthMs = minutes * MINUTE_MS;
+  // An instance whose clock is ahead may have counted into a bucket that has not begun here.
+  const lastMs = Math.max(now.getTime(), ...byStart.keys());
+  for (let startMs = from.getTime(); startMs <= lastMs; startMs += lengthMs) {
+    const counts = byStart.get(startMs) ?? NOTHING;
+    series.push({ ...counts, from: new Date(startMs), to: new Date(startMs + lengthMs) });
+  }
+  return series;
+}
+
+/** The counts of all buckets together. */
+export function totalOf(buckets: readonly EndCounts[]): EndCounts {
+  const total = { ...NOTHING };
+  for (const bucket of buckets) {
+    for (const name of Object.keys(NOTHING) as (keyof EndCounts)[]) total[name] += bucket[name];
+  }
+  return total;
+}
+
+/** Executions that ended, however they did. */
+export function endedCount({ success, failed, cancelled, skipped }: EndCounts): number {
+  return success + failed + cancelled + skipped;
+}
+
+/** SUCCESS against SUCCESS plus FAILED, in percent; null where nothing succeeded or failed. */
+export function successRate({ success, failed }: EndCounts): number | null {
+  return success + failed === 0 ? null : (100 * success) / (success + failed);
+}
+
+/** The mean of the durations; null where there is none. */
+export function averageMs({ success, failed, durationSumMs }: EndCounts): number | null {
+  return success + failed === 0 ? null : durationSumMs / (success + failed);
+}

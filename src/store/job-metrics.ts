@@ -1,0 +1,152 @@
+import type { EndCounts, MetricsBucket } from '../domain/metrics-series.ts';
+import { seriesOf } from '../domain/metrics-series.ts';
+import { type Buckets, bucketsOf, type MetricsWindow } from '../domain/metrics-window.ts';
+import { type Percentiles, percentilesOf, SKETCH_ENTRY_RADIX, type SketchEntry } from '../domain/sketch.ts';
+import { bucketAt } from './rollups.ts';
+import type { Queryable } from './sql.ts';
+
+/** Whose figures are asked for, over which span. A job is named by its UUID. */
+export interface AskedMetrics {
+  jobId: string;
+  window: MetricsWindow;
+}
+
+/** How executions of a job spread; null where none has such a figure. */
+export interface JobPercentiles {
+  executionTimeMs: Percentiles | null;
+  latenessMs: Percentiles | null;
+}
+
+/** When executions of a job last ended so; null where none has. */
+export interface LastEnds {
+  lastSuccessAt: Date | null;
+  lastFailureAt: Date | null;
+}
+
+const FIRST_BUCKETS = `
+-- where the counts of each of many jobs begin: one look into an index per job.
+SELECT job.id AS "jobId", first.bucket_at AS "firstAt"
+FROM unnest($1::uuid[]) AS job(id), LATERAL (
+  SELECT bucket_at FROM job_execution_rollups WHERE job_id = job.id ORDER BY bucket_at LIMIT 1
+) AS first`;
+
+const ASKED = `unnest($1::uuid[], $2::timestamptz[], $3::int[]) WITH ORDINALITY AS asked(job_id, from_at, minutes, place)
+  JOIN job_execution_rollups AS r ON r.job_id = asked.job_id AND r.bucket_at >= asked.from_at`;
+
+const SERIES = `
+-- what was counted of many jobs, each from an instant on, in buckets of so many minutes.
+SELECT asked.place::int, ${bucketAt('r.bucket_at', 'asked.minutes')} AS "bucketAt", sum(success_count)::float8 AS success,
+  sum(failed_count)::float8 AS failed, sum(cancelled_count)::float8 AS cancelled, sum(skipped_count)::float8 AS skipped,
+  sum(retry_count)::float8 AS retries, sum(duration_sum_ms)::float8 AS "durationSumMs"
+FROM ${ASKED}
+GROUP BY 1, 2`;
+
+const SKETCHES = `
+-- the sketches of many jobs, each from an instant on.
+WITH kept AS MATERIALIZED (
+  SELECT asked.place, duration_sketch, lateness_sketch, duration_max_ms, lateness_max_ms FROM ${ASKED}
+), spread AS (
+  SELECT place, is_lateness, e % ${SKETCH_ENTRY_RADIX} AS bucket, sum(e / ${SKETCH_ENTRY_RADIX}) AS n
+  FROM kept, LATERAL (SELECT false, unnest(duration_sketch) UNION ALL SELECT true, unnest(lateness_sketch)) AS s(is_lateness, e)
+  GROUP BY 1, 2, 3
+), sketch AS (
+  SELECT place, array_agg(n * ${SKETCH_ENTRY_RADIX} + bucket) FILTER (WHERE NOT is_lateness) AS duration,
+    array_agg(n * ${SKETCH_ENTRY_RADIX} + bucket) FILTER (WHERE is_lateness) AS lateness
+  FROM spread GROUP BY 1
+), longest AS (
+  SELECT place, max(duration_max_ms) AS duration_ms, max(lateness_max_ms) AS lateness_ms FROM kept GROUP BY 1
+)
+SELECT place::int, duration::float8[], lateness::float8[], duration_ms AS "longestMs", lateness_ms AS "latestMs"
+FROM sketch JOIN longest USING (place)`;
+
+/** What the counts of one job over one span are, in equal buckets, oldest first; for each that is asked for, in order. */
+export async function readJobSeries(
+  db: Queryable,
+  asked: readonly AskedMetrics[],
+  now: Date,
+): Promise<MetricsBucket[][]> {
+  const spans = await spansOf(db, asked, now);
+  const { rows } = await db.query<EndCounts & { place: number; bucketAt: Date }>({
+    name: 'job-series',
+    text: SERIES,
+    values: valuesOf(asked, spans),
+  });
+  const counted = groupByPlace(rows);
+  return spans.map((span, index) => seriesOf(span, now, counted.get(index + 1) ?? []));
+}
+
+/** How executions of one job spread over one span; for each that is asked for, in order. */
+export async function readJobPercentiles(
+  db: Queryable,
+  asked: readonly AskedMetrics[],
+  now: Date,
+): Promise<JobPercentiles[]> {
+  interface Row extends Record<string, unknown> {
+    place: number;
+    duration: SketchEntry[] | null;
+    lateness: SketchEntry[] | null;
+    longestMs: number | null;
+    latestMs: number | null;
+  }
+  const { rows } = await db.query<Row>({
+    name: 'job-sketches',
+    text: SKETCHES,
+    values: valuesOf(asked, await spansOf(db, asked, now)),
+  });
+  const byPlace = new Map(rows.map((row) => [row.place, row]));
+  return asked.map((_, index) => {
+    const row = byPlace.get(index + 1);
+    return {
+      executionTimeMs: percentilesOf(row?.duration ?? [], row?.longestMs ?? 0),
+      latenessMs: percentilesOf(row?.lateness ?? [], row?.latestMs ?? 0),
+    };
+  });
+}
+
+/** When executions of each job last succeeded and failed, whether they are still kept or not; in the order of the ids. */
+export async function readLastEnds(db: Queryable, jobIds: readonly string[]): Promise<LastEnds[]> {
+  const { rows } = await db.query<LastEnds & { jobId: string }>({
+    name: 'job-last-ends',
+    text: `SELECT job_id AS "jobId", max(last_success_at) AS "lastSuccessAt", max(last_failure_at) AS "lastFailureAt"
+FROM job_execution_rollups WHERE job_id = ANY($1::uuid[]) GROUP BY 1`,
+    values: [jobIds],
+  });
+  const byJob = new Map(rows.map(({ jobId, ...ends }) => [jobId, ends]));
+  return jobIds.map((jobId) => byJob.get(jobId) ?? { lastSuccessAt: null, lastFailureAt: null });
+}
+
+/** The buckets of each window; only ALL_TIME depends on when its job began. */
+async function spansOf(db: Queryable, asked: readonly AskedMetrics[], now: Date): Promise<Buckets[]> {
+  const unbounded = asked.filter(({ window }) => window === 'ALL_TIME').map(({ jobId }) => jobId);
+  const firstOf = unbounded.length === 0 ? new Map<string, Date>() : await readFirstBuckets(db, unbounded);
+  return asked.map(({ jobId, window }) => bucketsOf(window, now, firstOf.get(jobId) ?? null));
+}
+
+async function readFirstBuckets(db: Queryable, jobIds: readonly string[]): Promise<Map<string, Date>> {
+  const { rows } = await db.query<{ jobId: string; firstAt: Date }>({
+    name: 'job-first-buckets',
+    text: FIRST_BUCKETS,
+    values: [jobIds],
+  });
+  return new Map(rows.map(({ jobId, firstAt }) => [jobId, firstAt]));
+}
+
+function valuesOf(asked: readonly AskedMetrics[], spans: readonly Buckets[]): unknown[] {
+  return [
+    asked.map(({ jobId }) => jobId),
+    spans.map(({ from }) => from),
+    spans.map(({ minutes }) => minutes),
+  ];
+}
+
+function groupByPlace<Row extends { place: number }>(
+  rows: readonly Row[],
+): Map<number, Omit<Row, 'place'>[]> {
+  const groups = new Map<number, Omit<Row, 'place'>[]>();
+  for (const { place, ...row } of rows) {
+    const group = groups.get(place);
+    if (group) group.push(row);
+    else groups.set(place, [row]);
+  }
+  return groups;
+}

@@ -1,0 +1,91 @@
+import { bucketsOf } from '../domain/metrics-window.ts';
+import type { EndCounts } from '../domain/metrics-series.ts';
+import { type Percentiles, percentilesOf, SKETCH_ENTRY_RADIX, type SketchEntry } from '../domain/sketch.ts';
+import { ALL_JOBS } from './rollups.ts';
+import type { Queryable } from './sql.ts';
+
+/** The figures of all jobs together, at one moment. */
+export interface SystemMetrics {
+  /** Of those that are not deleted. */
+  jobs: { total: number; active: number; paused: number };
+  allTime: EndCounts;
+  /** Over the window LAST_24H. */
+  lastDay: EndCounts;
+  /** Over the same window; null where nothing with a slot has ended in it. */
+  latenessMs: Percentiles | null;
+  /** Over the same window; null where nothing has succeeded or failed in it. */
+  executionTimeMs: Percentiles | null;
+  load: { pending: number; running: number; retrying: number; blocked: number };
+  openDeadLetters: number;
+}
+
+const COUNTS = `jsonb_build_object('success', coalesce(sum(success_count), 0), 'failed', coalesce(sum(failed_count), 0),
+    'cancelled', coalesce(sum(cancelled_count), 0), 'skipped', coalesce(sum(skipped_count), 0),
+    'retries', coalesce(sum(retry_count), 0), 'durationSumMs', coalesce(sum(duration_sum_ms), 0))`;
+
+/** One number for each bucket, from the sketches of the last day's rows. */
+function sketchOf(column: string): string {
+  return `(SELECT array_agg(n * ${SKETCH_ENTRY_RADIX} + bucket)::float8[] FROM (
+    SELECT e % ${SKETCH_ENTRY_RADIX} AS bucket, sum(e / ${SKETCH_ENTRY_RADIX}) AS n FROM last_day, unnest(${column}) AS e GROUP BY 1) AS counted)`;
+}
+
+const SYSTEM = `
+-- the system's figures, in one snapshot. What has ended is summed from a few hundred rollups however many that were;
+-- what has not is counted in partial indexes that hold nothing else.
+WITH kept AS MATERIALIZED (
+  SELECT * FROM job_execution_rollups WHERE job_id = '${ALL_JOBS}'
+), last_day AS MATERIALIZED (
+  SELECT * FROM kept WHERE bucket_at >= $1
+)
+SELECT
+  (SELECT ${COUNTS} FROM kept) AS "allTime",
+  (SELECT ${COUNTS} FROM last_day) AS "lastDay",
+  ${sketchOf('duration_sketch')} AS "durationSketch",
+  ${sketchOf('lateness_sketch')} AS "latenessSketch",
+  (SELECT max(duration_max_ms) FROM last_day) AS "longestMs",
+  (SELECT max(lateness_max_ms) FROM last_day) AS "latestMs",
+  (SELECT coalesce(jsonb_object_agg(status, n), '{}') FROM (
+    SELECT status, count(*) AS n FROM jobs WHERE status <> 'DELETED' GROUP BY 1) AS counted) AS jobs,
+  (SELECT coalesce(jsonb_object_agg(status, n), '{}') FROM (
+    SELECT status, count(*) AS n FROM job_executions
+    WHERE status IN ('PENDING', 'BLOCKED', 'RUNNING', 'RETRYING') GROUP BY 1) AS counted) AS unfinished,
+  (SELECT count(*)::int FROM failed_jobs_dlq WHERE redriven_at IS NULL AND discarded_at IS NULL) AS "openDeadLetters"`;
+
+interface SystemRow extends Record<string, unknown> {
+  allTime: EndCounts;
+  lastDay: EndCounts;
+  durationSketch: SketchEntry[] | null;
+  latenessSketch: SketchEntry[] | null;
+  longestMs: number | null;
+  latestMs: number | null;
+  jobs: Partial<Record<'ACTIVE' | 'PAUSED' | 'COMPLETED', number>>;
+  unfinished: Partial<Record<'PENDING' | 'BLOCKED' | 'RUNNING' | 'RETRYING', number>>;
+  openDeadLetters: number;
+}
+
+/** Reads the system's figures by one statement. */
+export async function readSystemMetrics(db: Queryable, now: Date): Promise<SystemMetrics> {
+  const { rows } = await db.query<SystemRow>({
+    name: 'system-metrics',
+    text: SYSTEM,
+    values: [bucketsOf('LAST_24H', now, null).from],
+  });
+  const [row] = rows;
+  if (!row) throw new Error('The statement of the system’s figures answered nothing');
+  const { ACTIVE: active = 0, PAUSED: paused = 0, COMPLETED: completed = 0 } = row.jobs;
+  const {
+    PENDING: pending = 0,
+    RUNNING: running = 0,
+    RETRYING: retrying = 0,
+    BLOCKED: blocked = 0,
+  } = row.unfinished;
+  return {
+    jobs: { total: active + paused + completed, active, paused },
+    allTime: row.allTime,
+    lastDay: row.lastDay,
+    latenessMs: percentilesOf(row.latenessSketch ?? [], row.latestMs ?? 0),
+    executionTimeMs: percentilesOf(row.durationSketch ?? [], row.longestMs ?? 0),
+    load: { pending, running, retrying, blocked },
+    openDeadLetters: row.openDeadLetters,
+  };
+}
