@@ -114,6 +114,8 @@ export function createEngine(options: EngineOptions): Engine {
   const rescuer = createRescuer({
     pool,
     clock,
+    leaseMs,
+    held: worker.held,
     settleUpstream: recordUpstream,
     onRescued: () => {
       wakeUps.wake('executions', 'events');

@@ -10,6 +10,7 @@ import {
   type Beat,
 } from '../store/instances.ts';
 import { inTransaction } from '../store/sql.ts';
+import { createContact } from './contact.ts';
 import { createLoop, type Loop } from '../loop.ts';
 
 const logger = createLogger('Heartbeat');
@@ -21,6 +22,7 @@ export interface HeartbeatOptions {
   intervalMs: number;
   runningExecutions: () => number;
   onError: (error: unknown) => void;
+  monotonicMs?: () => number;
 }
 
 /** Says that this instance lives, keeps its clock with the database's, and marks those that have fallen silent. */
@@ -37,17 +39,24 @@ const FORGET_AFTER_MS = 24 * 3_600_000;
 
 export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
   const { pool, clock, instance, intervalMs, runningExecutions, onError } = options;
+  const { monotonicMs = () => performance.now() } = options;
+  const contact = createContact(2 * intervalMs, monotonicMs);
   const entry = (): Beat => ({ ...instance, now: clock.now(), runningExecutions: runningExecutions() });
 
   async function step(): Promise<number> {
     await clock.refresh();
     await beat(pool, entry());
     const now = clock.now();
+    // After an absence of the database all are silent: those who live beat before our next one.
+    if (contact.noteAnswer() >= intervalMs) await markLost(now);
+    await forgetInstances(pool, new Date(now.getTime() - FORGET_AFTER_MS));
+    return intervalMs;
+  }
+
+  async function markLost(now: Date): Promise<void> {
     const silentSince = new Date(now.getTime() - SILENT_INTERVALS * intervalMs);
     const lost = await inTransaction(pool, (tx) => markLostInstances(tx, now, silentSince));
     if (lost.length > 0) logger.warn('Instances have fallen silent', { instanceIds: lost });
-    await forgetInstances(pool, new Date(now.getTime() - FORGET_AFTER_MS));
-    return intervalMs;
   }
 
   const loop = createLoop({ name: 'heartbeat', step, onError });

@@ -3,46 +3,102 @@ import type { Clock } from '../domain/clock.ts';
 import { decideAfterLoss } from '../domain/execution.ts';
 import { createLogger } from '../logging/logger.ts';
 import { findLostExecutions, nextLeaseEndAt, type LostExecution } from '../store/leases.ts';
+import { isAway } from '../store/failures.ts';
 import { settle, type Settlement } from '../store/settling.ts';
 import type { UpstreamSettled } from '../store/settling-upstream.ts';
+import type { HeldClaim } from '../store/leases.ts';
+import { createContact } from './contact.ts';
 import { logIds } from './log-ids.ts';
 import { createLoop, type Loop } from '../loop.ts';
+import { createSetAside } from './set-aside.ts';
 
 const logger = createLogger('Rescuer');
 
 export interface RescuerOptions {
   pool: Pool;
   clock: Clock;
+  leaseMs: number;
+  /** What this instance holds. */
+  held: () => readonly HeldClaim[];
   /** Records ends that other jobs wait for, together with the runs that they set off, in one transaction. */
   settleUpstream: (settlements: readonly Settlement[]) => Promise<UpstreamSettled>;
   onRescued: () => void;
   onError: (error: unknown) => void;
+  monotonicMs?: () => number;
 }
 
 const BATCH = 500;
 /** With lease + this, an execution of a dead instance is available again. */
 const MAX_INTERVAL_MS = 3_000;
+/** A lease that has ended though nothing is found: its row is locked, or its execution left out. */
+const OVERDUE_INTERVAL_MS = 1_000;
+const MIN_INTERVAL_MS = 100;
+/**
+ * After the database was away for so long that leases ended: time for all who live to extend theirs and to record the
+ * outcomes that wait in their memory, which would else be thrown away for a second call.
+ */
+const RETURN_GRACE_MS = 4_000;
 const MESSAGE = 'The instance that made this call was lost; whether the target saw the call is not known.';
 
 /**
  * Recovers what dead instances held. An ended lease is the only sign of death it goes by: a holder that was merely
  * frozen finds its claim gone and its late outcome unwritten.
+ *
+ * Where the database was away for longer than a lease, every lease has ended and nobody need be dead: those who live have
+ * a moment to say so. What this instance holds itself it leaves alone: it lives.
  */
 export function createRescuer(options: RescuerOptions): Loop {
-  const { pool, clock, settleUpstream, onRescued, onError } = options;
+  const { pool, clock, leaseMs, held, settleUpstream, onRescued, onError } = options;
+  const { monotonicMs = () => performance.now() } = options;
+  const intervalMs = Math.min(leaseMs / 3, MAX_INTERVAL_MS);
+  // Whoever could still extend leases a third of one ago has them all, so a shorter silence has ended none.
+  const contact = createContact((leaseMs * 2) / 3, monotonicMs);
+  const setAside = createSetAside(monotonicMs);
 
   async function step(): Promise<number> {
     const now = clock.now();
-    const lost = await findLostExecutions(pool, now, BATCH);
+    const except = [...held().map(({ executionId }) => executionId), ...setAside.ids()];
+    const lost = await findLostExecutions(pool, now, { limit: BATCH, except });
+    const graceMs = Math.min(RETURN_GRACE_MS, leaseMs) - contact.noteAnswer();
+    if (lost.length > 0 && graceMs > 0) return Math.min(graceMs, intervalMs);
     if (lost.length > 0) await rescueBatch(lost, now);
     if (lost.length === BATCH) return 0;
-    const endsAt = await nextLeaseEndAt(pool);
-    const untilEndMs = endsAt === null ? MAX_INTERVAL_MS : endsAt.getTime() - clock.now().getTime() + 1;
-    return Math.min(Math.max(untilEndMs, 100), MAX_INTERVAL_MS);
+    return untilNextEnd(await nextLeaseEndAt(pool));
+  }
+
+  function untilNextEnd(endsAt: Date | null): number {
+    if (endsAt === null) return intervalMs;
+    const untilEndMs = endsAt.getTime() - clock.now().getTime() + 1;
+    const soonestMs = untilEndMs < 0 ? OVERDUE_INTERVAL_MS : MIN_INTERVAL_MS;
+    return Math.min(Math.max(untilEndMs, soonestMs), intervalMs);
+  }
+
+  /** One row that cannot be written must not keep all others from being rescued. */
+  async function rescueBatch(lost: readonly LostExecution[], now: Date): Promise<void> {
+    try {
+      await rescueTogether(lost, now);
+      for (const { id } of lost) setAside.forget(id);
+    } catch (error) {
+      const [only, ...others] = lost;
+      if (!only || isAway(error)) throw error;
+      if (others.length === 0) leaveAlone(only, error);
+      else for (const execution of lost) await rescueBatch([execution], now);
+    }
+  }
+
+  function leaveAlone({ id, jobId }: LostExecution, error: unknown): void {
+    const { failures, restMs } = setAside.add(id);
+    const ids = logIds({ executionId: id, jobId });
+    logger.error('An execution cannot be rescued; it is tried again later', {
+      ...ids,
+      failures,
+      restMs,
+      error,
+    });
   }
 
   /** What another rescuer has recorded meanwhile, or a slow holder extended, is left out by the statements. */
-  async function rescueBatch(lost: readonly LostExecution[], now: Date): Promise<void> {
+  async function rescueTogether(lost: readonly LostExecution[], now: Date): Promise<void> {
     const settlements = lost.map((execution) => rescue(execution, now));
     const { written, deferred } = await settle(pool, settlements);
     tell(lost, written);

@@ -65,22 +65,32 @@ export interface LostExecution {
 }
 
 const FIND_LOST = `
--- find executions whose lease ended before $1, at most $2, but for those whose callback is awaited: nobody held them.
--- No lock: what is then written about them is conditional on the same claim, and on the lease still being over.
+-- find executions whose lease ended before $1, at most $2, but for $3 and those whose callback is awaited: nobody held
+-- them. The lock lasts no longer than this statement, which it keeps from finding what somebody holds, perhaps for long:
+-- what is then written is conditional on the same claim, and on the lease still being over.
 SELECT e.id, e.job_id AS "jobId", j.type AS "jobType", e.claim_seq AS "claimSeq", e.rescue_count AS "rescueCount",
   e.attempt_started_at AS "attemptStartedAt", e.attempt_count AS "attemptCount",
   e.cancel_requested_at IS NOT NULL AS "cancelRequested", e.claimed_by AS "claimedBy"
 FROM job_executions AS e JOIN jobs AS j ON j.id = e.job_id
-WHERE e.status = 'RUNNING' AND e.callback_deadline_at IS NULL AND e.lease_expires_at < $1
+WHERE e.status = 'RUNNING' AND e.callback_deadline_at IS NULL AND e.lease_expires_at < $1 AND e.id <> ALL($3::uuid[])
 ORDER BY e.lease_expires_at
-LIMIT $2`;
+LIMIT $2
+FOR NO KEY UPDATE OF e SKIP LOCKED`;
 
-/** Finds what has lost its holder, longest lost first. */
-export async function findLostExecutions(db: Queryable, now: Date, limit: number): Promise<LostExecution[]> {
+/**
+ * Finds what has lost its holder, longest lost first.
+ *
+ * @param except executions that are left out
+ */
+export async function findLostExecutions(
+  db: Queryable,
+  now: Date,
+  { limit, except }: { limit: number; except: readonly string[] },
+): Promise<LostExecution[]> {
   const { rows } = await db.query<LostExecution & QueryResultRow>({
     name: 'find-lost',
     text: FIND_LOST,
-    values: [now, limit],
+    values: [now, limit, except],
   });
   return rows;
 }

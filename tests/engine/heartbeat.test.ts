@@ -74,6 +74,20 @@ describe('an instance', () => {
     expect(await lost()).toHaveLength(1);
   });
 
+  it('is not buried by the first who beats after the database was away', async () => {
+    let nowMs = 0;
+    const [one, other] = [scene.instance({ monotonicMs: () => nowMs }), scene.instance()];
+    for (const { heartbeat } of [one, other]) await heartbeat.runOnce();
+    nowMs += SILENCE_MS + 1;
+    scene.clock.advance(SILENCE_MS + 1);
+    await one.heartbeat.runOnce();
+    expect(await lost()).toEqual([]);
+    nowMs += HEARTBEAT_INTERVAL_MS;
+    scene.clock.advance(HEARTBEAT_INTERVAL_MS);
+    await one.heartbeat.runOnce();
+    expect(await lost()).toMatchObject([{ instance_id: other.instanceId }]);
+  });
+
   it('that said goodbye is not lost', async () => {
     const [one, gone] = [scene.instance(), scene.instance()];
     for (const { heartbeat } of [one, gone]) await heartbeat.enter();

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { inTransaction } from '../../src/store/sql.ts';
 import { createJob, LEASE_MS, trigger } from '../support/instance.ts';
 import { START, plus } from '../support/manual-clock.ts';
 import { watchTicks } from '../support/rests.ts';
@@ -11,7 +12,9 @@ import {
   insertJob,
   readExecution,
 } from '../support/rows.ts';
+import { acceptChanges, refuseChanges } from '../support/refused-rows.ts';
 import { useScene } from '../support/scene.ts';
+import { startSilentProxy } from '../support/silent-proxy.ts';
 import { until } from '../support/until.ts';
 
 const scene = useScene();
@@ -98,7 +101,7 @@ describe('an execution whose lease has ended', () => {
   });
 
   it('is rescued up to the third death of its instance, which ends it as FAILED', async () => {
-    const { rescuer, worker } = scene.instance();
+    const [{ worker }, { rescuer }] = [scene.instance(), scene.instance()];
     scene.target.script('/slow', 'hang');
     const job = await insertJob(scene.pool, { api: `${scene.target.url}/slow` });
     const id = await insertExecution(scene.pool, job, 'PENDING');
@@ -122,7 +125,7 @@ describe('an execution whose lease has ended', () => {
   });
 
   it('has all of its retries left after a rescue', async () => {
-    const instance = scene.instance();
+    const [instance, other] = [scene.instance(), scene.instance()];
     scene.target.script('/flaky', ['hang', 503, 503, 200]);
     const job = await createJob(instance, {
       api: `${scene.target.url}/flaky`,
@@ -132,7 +135,7 @@ describe('an execution whose lease has ended', () => {
     await instance.worker.runOnce();
     await scene.target.received('/flaky');
     scene.clock.advance(LEASE_MS + 1);
-    await instance.rescuer.runOnce();
+    await other.rescuer.runOnce();
     for (let attempt = 2; attempt <= 4; attempt += 1) {
       await instance.work();
       scene.clock.advance(1_000);
@@ -145,6 +148,52 @@ describe('an execution whose lease has ended', () => {
       rescue_count: 1,
     });
     expect((await attemptsOf(scene.pool, id)).map((attempt) => attempt['number'])).toEqual([1, 2, 3, 4]);
+  });
+});
+
+describe('after the database was away for longer than a lease', () => {
+  it('those who live have four seconds to record what they know, before rescuers call it again', async () => {
+    const proxy = await startSilentProxy(scene.connectionString);
+    let nowMs = 0;
+    const away = scene.instance({ connectionString: proxy.connectionString, answerTimeoutMs: 500 });
+    const rescuing = scene.instance({ monotonicMs: () => nowMs });
+    const gate = scene.target.gate('/slow');
+    const job = await slowJob();
+    const [recorded, dead] = [
+      await insertExecution(scene.pool, job, 'PENDING'),
+      await insertExecution(scene.pool, job, 'RUNNING'),
+    ];
+    await rescuing.rescuer.runOnce();
+    await away.worker.runOnce();
+    await scene.target.received('/slow');
+    proxy.silenceAll();
+    gate.open();
+    scene.clock.advance(LEASE_MS + 1);
+
+    nowMs += LEASE_MS + 1;
+    await rescuing.rescuer.runOnce();
+    proxy.restore();
+    await away.worker.drained();
+    nowMs += 3_999;
+    await rescuing.rescuer.runOnce();
+    expect(await readExecution(scene.pool, recorded)).toMatchObject({ status: 'SUCCESS' });
+    expect(await readExecution(scene.pool, dead)).toMatchObject({ status: 'RUNNING' });
+    nowMs += 1;
+    await rescuing.rescuer.runOnce();
+    expect(await readExecution(scene.pool, dead)).toMatchObject({ status: 'PENDING' });
+    await away.close();
+    await proxy.close();
+  });
+
+  it('a break that has ended no lease delays no rescue', async () => {
+    let nowMs = 0;
+    const { rescuer } = scene.instance({ monotonicMs: () => nowMs });
+    const id = await insertExecution(scene.pool, await insertJob(scene.pool), 'RUNNING');
+    await rescuer.runOnce();
+    nowMs += (LEASE_MS * 2) / 3 - 1;
+    scene.clock.advance(LEASE_MS + 1);
+    await rescuer.runOnce();
+    expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'PENDING' });
   });
 });
 
@@ -170,6 +219,62 @@ describe('rescuers', () => {
     expect(await count(scene.pool, 'event_log')).toBe(60);
   });
 
+  it('leave alone what their own instance holds: its outcome is on its way', async () => {
+    const instance = scene.instance();
+    const gate = scene.target.gate('/slow');
+    const id = await insertExecution(scene.pool, await slowJob(), 'PENDING');
+    await instance.worker.runOnce();
+    await scene.target.received('/slow');
+    scene.clock.advance(LEASE_MS + 1);
+    await instance.rescuer.runOnce();
+    gate.open();
+    await instance.worker.drained();
+    expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'SUCCESS', rescue_count: 0 });
+  });
+
+  it('wait for no row that somebody has locked', async () => {
+    const { rescuer } = scene.instance();
+    const job = await insertJob(scene.pool);
+    const [locked, free] = [
+      await insertExecution(scene.pool, job, 'RUNNING'),
+      await insertExecution(scene.pool, job, 'RUNNING'),
+    ];
+    scene.clock.advance(LEASE_MS + 1);
+    await inTransaction(scene.pool, async (tx) => {
+      await tx.query('SELECT FROM job_executions WHERE id = $1 FOR UPDATE', [locked]);
+      await rescuer.runOnce();
+    });
+    expect(await readExecution(scene.pool, free)).toMatchObject({ status: 'PENDING' });
+    expect(await readExecution(scene.pool, locked)).toMatchObject({ status: 'RUNNING' });
+    await rescuer.runOnce();
+    expect(await readExecution(scene.pool, locked)).toMatchObject({ status: 'PENDING' });
+  });
+
+  it.each(['23514', 'P0001'])(
+    'rescue all others where the database refuses one, with %s, and try that one again later',
+    async (sqlstate) => {
+      let nowMs = 0;
+      const { rescuer } = scene.instance({ monotonicMs: () => nowMs });
+      const job = await insertJob(scene.pool);
+      const ids: string[] = [];
+      for (let n = 0; n < 4; n += 1) ids.push(await insertExecution(scene.pool, job, 'RUNNING'));
+      const [, poison = ''] = ids;
+      await refuseChanges(scene.pool, [poison], sqlstate);
+      scene.clock.advance(LEASE_MS + 1);
+      await rescuer.runOnce();
+      const rescued = `job_executions WHERE status = 'PENDING' AND rescue_count = 1`;
+      expect(await count(scene.pool, rescued)).toBe(3);
+
+      await acceptChanges(scene.pool);
+      nowMs += 9_999;
+      await rescuer.runOnce();
+      expect(await count(scene.pool, rescued)).toBe(3);
+      nowMs += 1;
+      await rescuer.runOnce();
+      expect(await count(scene.pool, rescued)).toBe(4);
+    },
+  );
+
   it('look again when the next lease ends', async () => {
     const { rescuer } = scene.instance();
     const job = await insertJob(scene.pool);
@@ -180,3 +285,7 @@ describe('rescuers', () => {
     expect(rests[0]).toBe(1_201);
   });
 });
+
+function slowJob(): Promise<string> {
+  return insertJob(scene.pool, { api: `${scene.target.url}/slow` });
+}

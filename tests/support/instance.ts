@@ -41,8 +41,10 @@ export type InstanceOptions = {
   instanceId?: string;
   maxConcurrency?: number;
   maxConcurrencyPerHost?: number;
-  /** Of the pace at which hosts answer; the process's own where left out. */
+  /** Of the pace at which hosts answer, and of rests and breaks; the process's own where left out. */
   monotonicMs?: () => number;
+  /** How long to wait for the database's answer to a statement. */
+  answerTimeoutMs?: number;
   /** In [0, 1); 0 where left out. */
   random?: () => number;
 };
@@ -102,6 +104,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
     connectionString: options.connectionString,
     max: 6,
     applicationName: instanceId,
+    ...(options.answerTimeoutMs && { answerTimeoutMs: options.answerTimeoutMs }),
   });
   const wakeUps = recordWakeUps();
   const sender = createSender({ version: 'test', guard: createTargetGuard({ blockedRanges: [] }) });
@@ -161,6 +164,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
     clock,
     instance: { instanceId, hostname: 'test-host', version: 'test', startedAt: clock.now() },
     intervalMs: HEARTBEAT_INTERVAL_MS,
+    ...(options.monotonicMs && { monotonicMs: options.monotonicMs }),
     runningExecutions: () => worker.held().length,
     onError,
   });
@@ -169,6 +173,9 @@ export function createInstance(options: InstanceOptions): TestInstance {
     rescuer: createRescuer({
       pool,
       clock,
+      leaseMs: LEASE_MS,
+      held: worker.held,
+      ...(options.monotonicMs && { monotonicMs: options.monotonicMs }),
       settleUpstream: recordUpstream,
       onRescued: tell('executions', 'events'),
       onError,

@@ -13,8 +13,8 @@ export type Scene = {
   readonly pool: Pool;
   readonly clock: ManualClock;
   readonly target: TargetServer;
-  /** One more instance on the scene's database; closed after the test. */
-  instance: (options?: Omit<InstanceOptions, 'connectionString' | 'clock'>) => TestInstance;
+  /** One more instance, on the scene's database unless its way there is given; closed after the test. */
+  instance: (options?: Partial<Omit<InstanceOptions, 'clock'>>) => TestInstance;
 };
 
 /** Registers the hooks that set the scene for every test of the file and clear it away. */
@@ -59,8 +59,7 @@ export function useScene(): Scene {
       return target;
     },
     instance(options = {}) {
-      const { connectionString } = database;
-      const instance = createInstance({ ...options, connectionString, clock });
+      const instance = createInstance({ connectionString: database.connectionString, ...options, clock });
       instances.push(instance);
       return instance;
     },
