@@ -41,3 +41,24 @@ export async function drained(pool: Pool): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
+
+/**
+ * Jobs with a schedule, written past the API, whose first run is soon: who creates 100,000 jobs over the API measures
+ * that instead. Planners find them at their next poll or at the earliest run that they know.
+ */
+export async function seedSchedules(
+  pool: Pool,
+  count: number,
+  api: string,
+  schedule: string,
+  nextRunAt: Date = new Date(Math.ceil(Date.now() / 1_000 + 1) * 1_000),
+): Promise<void> {
+  await pool.query(
+    `INSERT INTO jobs (id, name, api, method, body, headers, retry_on, schedule, next_run_at, created_at, updated_at)
+     SELECT gen_random_uuid(), 'Job ' || n, $2, 'POST', $3, '{"content-type":"application/json"}', '{}', $4, $5, now(), now()
+     FROM generate_series(1, $1) AS n`,
+    [count, api, BODY, schedule, nextRunAt],
+  );
+  await pool.query('ANALYZE jobs');
+  await pool.query(`SELECT pg_notify('job_scheduler_wake_up', 'bench jobs')`);
+}
