@@ -4,6 +4,7 @@ import type { Figure, Part } from './harness/bench.ts';
 import { startPostgres } from './harness/postgres.ts';
 import { backlog } from './parts/backlog.ts';
 import { burst } from './parts/burst.ts';
+import { fanOut } from './parts/fan-out.ts';
 import { idle } from './parts/idle.ts';
 import { startup } from './parts/startup.ts';
 import { steady } from './parts/steady.ts';
@@ -13,7 +14,7 @@ import { writes } from './parts/writes.ts';
  * npm run bench [-- [part …] [--rounds N] [--out FILE]]: measures the parts that are named, all of them otherwise. Prints
  * a table for people, and one line of JSON for each figure; the same goes to FILE.
  */
-const PARTS: readonly Part[] = [backlog, steady, burst, idle, writes, startup];
+const PARTS: readonly Part[] = [backlog, steady, burst, idle, writes, fanOut, startup];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

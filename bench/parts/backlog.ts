@@ -1,11 +1,10 @@
-import { randomUUID } from 'node:crypto';
-import { request } from '../harness/api.ts';
 import { median, type BenchContext, type Figure, type Part } from '../harness/bench.ts';
 import type { CallerResult } from '../harness/caller.ts';
 import { startChild, type Child } from '../harness/child.ts';
 import { cpuMsOf } from '../harness/cpu.ts';
 import { startProduct } from '../harness/product.ts';
 import { drained, seedBacklog, seedJobs } from '../harness/seed.ts';
+import { wake } from '../harness/wake.ts';
 
 const EXECUTIONS = 20_000;
 const WARM_UP = 4_000;
@@ -154,18 +153,6 @@ async function drainOnce(
     await product.stop();
     await database.drop();
   }
-}
-
-/** A job that is triggered makes every worker look when the next execution is due: rows written past the API wake nobody. */
-async function wake(url: string): Promise<void> {
-  const { createJob } = await request<{ createJob: { job: { id: string } } }>(
-    url,
-    'mutation ($input: CreateJobInput!) { createJob(input: $input) { job { id } } }',
-    { input: { name: `Wakes ${randomUUID()}`, api: 'http://127.0.0.1:9/' } },
-  );
-  await request(url, 'mutation ($id: ID!) { triggerJob(input: { id: $id }) { execution { id } } }', {
-    id: createJob.job.id,
-  });
 }
 
 async function until(atMs: number): Promise<void> {
