@@ -41,6 +41,9 @@ const folderRules = Object.entries(ALLOWED).map(([folder, allowed]) => {
   };
 });
 
+/** A package without code, which the resolver does not find. */
+const TYPES_ONLY = '^@graphql-typed-document-node/core$';
+
 module.exports = {
   forbidden: [
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
@@ -82,11 +85,42 @@ module.exports = {
       from: { path: '^src/' },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
     },
-    { name: 'resolvable', severity: 'error', from: { path: '^src/' }, to: { couldNotResolve: true } },
+    {
+      name: 'client-stands-alone',
+      comment: 'client/ runs in browsers, and in projects that have nothing else of this one.',
+      severity: 'error',
+      from: { path: '^client/src/' },
+      to: {
+        pathNot: [
+          '^client/src/',
+          'node_modules/(graphql|graphql-ws|@urql/core|wonka|@apollo/client)/',
+          TYPES_ONLY,
+        ],
+      },
+    },
+    {
+      name: 'client-core-knows-no-client',
+      comment: 'What resumes is common to all clients; urql and Apollo are thin.',
+      severity: 'error',
+      from: { path: '^client/src/', pathNot: '^client/src/(urql|apollo)\\.ts$' },
+      to: { path: 'node_modules/(@urql|wonka|@apollo)/' },
+    },
+    {
+      name: 'server-without-client',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^client/' },
+    },
+    {
+      name: 'resolvable',
+      severity: 'error',
+      from: { path: '^(client/)?src/' },
+      to: { couldNotResolve: true, pathNot: TYPES_ONLY },
+    },
     ...folderRules,
   ],
   options: {
-    doNotFollow: { path: ['node_modules', '^src/generated'] },
+    doNotFollow: { path: ['node_modules', '^(client/)?src/generated'] },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: {

@@ -1,16 +1,17 @@
 import type { CodegenConfig } from '@graphql-codegen/cli';
 
 /**
- * `npm run codegen` makes typed documents of the operations in docs/examples, as a client would of its own: a change
- * of the schema that breaks clients fails here. What it writes is not committed.
+ * Typed documents of the operations in client/documents. `npm run generate` runs it where one of its sources has
+ * changed: a change of the schema that breaks clients fails there. What it writes is not committed.
  */
 const config: CodegenConfig = {
   schema: 'schema.graphql',
-  documents: 'docs/examples/*.graphql',
+  silent: true,
+  documents: 'client/documents/*.graphql',
   generates: {
-    'src/generated/client/': {
+    'client/src/generated/': {
       preset: 'client',
-      presetConfig: { fragmentMasking: false },
+      presetConfig: { fragmentMasking: false, skipIndexFile: true },
       config: {
         scalars: { DateTime: 'string', JSON: 'unknown' },
         strictScalars: true,
@@ -19,6 +20,7 @@ const config: CodegenConfig = {
         arrayInputCoercion: false,
       },
     },
+    'client/src/generated/schema-facts.ts': { plugins: ['scripts/codegen-facts.mjs'] },
   },
   importExtension: '.ts',
 };

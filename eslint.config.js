@@ -2,7 +2,17 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'data/', 'logs/', 'coverage/', 'src/generated/', '.compiling-*/', '.generating-*/'] },
+  {
+    ignores: [
+      '**/dist/',
+      'data/',
+      'logs/',
+      'coverage/',
+      '**/src/generated/',
+      '.compiling-*/',
+      '.generating-*/',
+    ],
+  },
   js.configs.recommended,
   ...tseslint.configs.strictTypeChecked,
   ...tseslint.configs.stylisticTypeChecked,

@@ -1,0 +1,80 @@
+import {
+  ApolloClient,
+  ApolloLink,
+  CombinedGraphQLErrors,
+  HttpLink,
+  InMemoryCache,
+  Observable,
+} from '@apollo/client';
+import type { ApolloCache, InMemoryCacheConfig } from '@apollo/client';
+import { OperationTypeNode } from 'graphql';
+import { feedFields, possibleTypes } from './generated/schema-facts.ts';
+import {
+  createTransport,
+  type SubscribeOptions,
+  type Transport,
+  type TransportOptions,
+} from './transport.ts';
+
+export interface ApolloClientOptions extends TransportOptions {
+  /** Default a cache in memory with {@link cacheOptions}. */
+  cache?: ApolloCache | undefined;
+}
+
+/**
+ * What a cache in memory must know of the schema: which types its interfaces and unions stand for, and that figures and a
+ * feed's items take the place of those before them.
+ */
+export const cacheOptions: InMemoryCacheConfig = {
+  possibleTypes,
+  typePolicies: {
+    Subscription: { fields: Object.fromEntries(feedFields.map((field) => [field, { merge: false }])) },
+    SystemMetrics: { merge: true },
+    JobMetrics: { merge: true },
+  },
+};
+
+/**
+ * Apollo Client with queries and mutations over HTTP, and subscriptions that resume over one websocket. What a
+ * subscription may be told besides its variables goes into its context:
+ * `client.subscribe({ query, variables, context: { onBegun } })`.
+ */
+export function createApolloClient(options: ApolloClientOptions): {
+  client: ApolloClient;
+  transport: Transport;
+} {
+  const transport = createTransport(options);
+  const client = new ApolloClient({
+    cache: options.cache ?? new InMemoryCache(cacheOptions),
+    link: ApolloLink.split(
+      ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
+      subscriptionLink(transport),
+      new HttpLink({ uri: options.url, fetch: transport.fetch }),
+    ),
+  });
+  return { client, transport };
+}
+
+function subscriptionLink(transport: Transport): ApolloLink {
+  return new ApolloLink(
+    (operation) =>
+      new Observable((observer) => {
+        const { query, variables, operationName, extensions } = operation;
+        return transport.subscribe<Record<string, unknown>, Record<string, unknown>>(
+          { query, variables, operationName, extensions },
+          {
+            next: (result) => {
+              observer.next(result);
+            },
+            error: (error) => {
+              observer.error(error instanceof Error ? error : new CombinedGraphQLErrors({ errors: error }));
+            },
+            complete: () => {
+              observer.complete();
+            },
+          },
+          operation.getContext() as SubscribeOptions,
+        );
+      }),
+  );
+}

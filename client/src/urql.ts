@@ -1,0 +1,98 @@
+import {
+  cacheExchange,
+  Client,
+  CombinedError,
+  fetchExchange,
+  makeResult,
+  type Exchange,
+  type Operation,
+  type OperationResult,
+} from '@urql/core';
+import { filter, make, merge, mergeMap, pipe, takeUntil, type Source } from 'wonka';
+import {
+  createTransport,
+  type SubscribeOptions,
+  type Transport,
+  type TransportOptions,
+} from './transport.ts';
+
+export interface UrqlClientOptions extends TransportOptions {
+  /** Stand before those that talk to the server; default a document cache. */
+  exchanges?: Exchange[] | undefined;
+}
+
+/**
+ * urql with queries and mutations over HTTP, and subscriptions that resume over one websocket. What a subscription may
+ * be told besides its variables goes into its context: `client.subscription(document, variables, { onBegun })`.
+ */
+export function createUrqlClient(options: UrqlClientOptions): { client: Client; transport: Transport } {
+  const transport = createTransport(options);
+  const client = new Client({
+    url: options.url,
+    preferGetMethod: false,
+    fetch: transport.fetch,
+    exchanges: [...(options.exchanges ?? [cacheExchange]), transportExchange(transport), fetchExchange],
+  });
+  return { client, transport };
+}
+
+/**
+ * Sends subscriptions through the transport. urql's own exchange takes each result for a patch of the one before: it
+ * repeats the last event with every error and at the end.
+ */
+export function transportExchange(transport: Transport): Exchange {
+  return ({ forward }) =>
+    (operations) => {
+      const results = pipe(
+        operations,
+        filter(({ kind }) => kind === 'subscription'),
+        mergeMap((operation) => {
+          const teardowns = pipe(
+            operations,
+            filter(({ kind, key }) => kind === 'teardown' && key === operation.key),
+          );
+          return pipe(resultsOf(transport, operation), takeUntil(teardowns));
+        }),
+      );
+      const others = pipe(
+        operations,
+        filter(({ kind }) => kind !== 'subscription'),
+        forward,
+      );
+      return merge([results, others]);
+    };
+}
+
+function resultsOf(transport: Transport, operation: Operation): Source<OperationResult> {
+  const { query, variables, context } = operation;
+  return make((observer) =>
+    transport.subscribe(
+      { query, variables },
+      {
+        next: (result) => {
+          observer.next(makeResult(operation, { ...result, hasNext: true }));
+        },
+        error: (error) => {
+          observer.next({ ...lastResult(operation), error: combinedError(error) });
+          observer.complete();
+        },
+        complete: () => {
+          observer.next(lastResult(operation));
+          observer.complete();
+        },
+      },
+      context as SubscribeOptions,
+    ),
+  );
+}
+
+/** Tells urql that nothing more comes. */
+function lastResult(operation: Operation): OperationResult {
+  return { operation, stale: false, hasNext: false };
+}
+
+function combinedError(error: Error | readonly object[]): CombinedError {
+  return error instanceof Error
+    ? new CombinedError({ networkError: error })
+    : new CombinedError({ graphQLErrors: [...error] as Error[] });
+}

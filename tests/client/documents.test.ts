@@ -1,0 +1,211 @@
+import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
+import { Kind, print, type DocumentNode } from 'graphql';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import * as documents from '../../client/src/generated/graphql.ts';
+import { feedFields } from '../../client/src/generated/schema-facts.ts';
+import { planResume } from '../../client/src/resume-plan.ts';
+import { decodePublicId, encodePublicId } from '../../src/domain/public-id.ts';
+import { type ApiHarness, createApiHarness } from '../graphql/api-harness.ts';
+import { insertExecution } from '../support/rows.ts';
+
+let api: ApiHarness;
+/** Documents that no test has run yet. */
+const unused = new Set<unknown>(
+  Object.values(documents).filter(({ definitions: [first] }) => first?.kind === Kind.OPERATION_DEFINITION),
+);
+
+beforeAll(async () => {
+  api = await createApiHarness();
+});
+afterAll(async () => {
+  await api.close();
+});
+
+function run<Data, Variables extends Record<string, unknown>>(
+  document: TypedDocumentNode<Data, Variables>,
+  variables: Variables,
+): Promise<Data> {
+  unused.delete(document);
+  return api.query<Data>(print(document), variables);
+}
+
+function watch<Data, Variables extends Record<string, unknown>>(
+  document: TypedDocumentNode<Data, Variables>,
+  variables: Variables,
+): Promise<AsyncGenerator<Data>> {
+  unused.delete(document);
+  return api.subscribe<Data>(print(document), variables);
+}
+
+async function createJob(name: string): Promise<string> {
+  const input = { name, api: 'https://example.test/report', schedule: '@daily' };
+  const { createJob: payload } = await run(documents.CreateJobDocument, { input });
+  expect(payload.errors).toEqual([]);
+  return payload.job?.id ?? '';
+}
+
+/** As it stands in the database: what the dead letters are of. */
+async function insertFailure(jobId: string): Promise<string> {
+  const id = await insertExecution(api.pool, decodePublicId('Job', jobId) ?? '', 'FAILED');
+  return encodePublicId('DeadLetter', id);
+}
+
+describe('the documents of the client package', () => {
+  it('create a job, change it and show it', async () => {
+    const id = await createJob('Report');
+    const renamed = { id, name: 'New', expectedVersion: 1 };
+    expect(await run(documents.UpdateJobDocument, { input: renamed })).toMatchObject({
+      updateJob: { job: { name: 'New', version: 2 }, errors: [] },
+    });
+    expect(await run(documents.UpdateJobDocument, { input: renamed })).toMatchObject({
+      updateJob: { errors: [{ __typename: 'VersionConflictError', currentVersion: 2 }] },
+    });
+    expect(await run(documents.EditJobDocument, { id })).toMatchObject({ job: { schedule: '@daily' } });
+    expect(await run(documents.PreviewScheduleDocument, { schedule: '@hourly' })).toMatchObject({
+      previewSchedule: { timezone: 'UTC' },
+    });
+    const { job } = await run(documents.ShowJobDocument, { id });
+    const [scheduledAt = ''] = job?.upcomingRuns ?? [];
+    expect(await run(documents.SkipRunDocument, { input: { jobId: id, scheduledAt } })).toMatchObject({
+      skipRun: { execution: { status: 'SKIPPED', scheduledAt }, errors: [] },
+    });
+  });
+
+  it('pause, resume, connect and delete a job', async () => {
+    const [id, dependsOnId] = [await createJob('Second'), await createJob('First')];
+    expect(await run(documents.PauseJobDocument, { input: { id, reason: 'Why' } })).toMatchObject({
+      pauseJob: { job: { status: 'PAUSED', pauseReason: 'Why' } },
+    });
+    expect(await run(documents.ResumeJobDocument, { input: { id } })).toMatchObject({
+      resumeJob: { job: { status: 'ACTIVE', pausedAt: null } },
+    });
+    const edge = { jobId: id, dependsOnId };
+    expect(await run(documents.AddJobDependencyDocument, { input: edge })).toMatchObject({
+      addJobDependency: { dependency: { dependsOn: { name: 'First' } }, errors: [] },
+    });
+    expect(await run(documents.ShowJobDocument, { id })).toMatchObject({
+      job: { dependencies: [{ dependsOn: { id: dependsOnId } }] },
+    });
+    expect(await run(documents.RemoveJobDependencyDocument, { input: edge })).toMatchObject({
+      removeJobDependency: { job: { dependencies: [] }, errors: [] },
+    });
+    expect(await run(documents.DeleteJobDocument, { input: { id } })).toMatchObject({
+      deleteJob: { job: { status: 'DELETED' } },
+    });
+    expect(await run(documents.DeleteJobDocument, { input: { id } })).toMatchObject({
+      deleteJob: { errors: [{ __typename: 'NotFoundError', id }] },
+    });
+  });
+
+  it('follow a job, and say what was done to it', async () => {
+    const feed = await watch(documents.WatchJobsDocument, {});
+    const id = await createJob('Followed');
+    expect((await feed.next()).value).toMatchObject({
+      jobEvents: { kind: 'CREATED', job: { id, name: 'Followed' } },
+    });
+    await feed.return(undefined);
+    expect(await run(documents.ShowJobHistoryDocument, { id })).toMatchObject({
+      job: { auditLog: { totalCount: 1, nodes: [{ action: 'CREATED' }] } },
+    });
+    expect(await run(documents.ListAuditLogDocument, { where: { jobId: [id] } })).toMatchObject({
+      auditLog: { nodes: [{ action: 'CREATED', job: { id } }] },
+    });
+  });
+
+  it('give jobs tags', async () => {
+    const jobId = await createJob('Tagged');
+    const created = await run(documents.CreateTagDocument, { input: { name: 'billing' } });
+    const id = created.createTag.tag?.id ?? '';
+    const input = { jobId, tags: ['billing', 'nightly'] };
+    expect(await run(documents.AddJobTagsDocument, { input })).toMatchObject({
+      addJobTags: { job: { tags: [{ name: 'billing' }, { name: 'nightly' }] }, errors: [] },
+    });
+    expect(await run(documents.UpdateTagDocument, { input: { id, color: '#1f6feb' } })).toMatchObject({
+      updateTag: { tag: { color: '#1f6feb' } },
+    });
+    expect(await run(documents.RemoveJobTagsDocument, { input: { jobId, tags: ['nightly'] } })).toMatchObject(
+      {
+        removeJobTags: { job: { tags: [{ id }] }, errors: [] },
+      },
+    );
+    expect(await run(documents.ListTagsDocument, {})).toMatchObject({
+      tags: { nodes: [{ id, color: '#1f6feb' }, { name: 'nightly' }] },
+    });
+    expect(await run(documents.DeleteTagDocument, { input: { id } })).toMatchObject({
+      deleteTag: { deletedId: id, errors: [] },
+    });
+  });
+
+  it('follow a run from its trigger to its cancellation', async () => {
+    const id = await createJob('To be cancelled');
+    const feed = await watch(documents.WatchExecutionsDocument, { where: { jobId: [id] } });
+    const triggered = await run(documents.TriggerJobDocument, { input: { id, idempotencyKey: 'once' } });
+    const executionId = triggered.triggerJob.execution?.id ?? '';
+    expect((await feed.next()).value).toMatchObject({
+      executionEvents: { kind: 'PLANNED', execution: { id: executionId } },
+    });
+    await feed.return(undefined);
+
+    expect(await run(documents.ListExecutionsDocument, { where: { jobId: [id] } })).toMatchObject({
+      executions: { totalCount: 1, nodes: [{ id: executionId }] },
+    });
+    expect(await run(documents.ListJobsDocument, { where: { id: [id] } })).toMatchObject({
+      jobs: { totalCount: 1, nodes: [{ lastExecution: { id: executionId } }] },
+    });
+    const cancel = { id: executionId, reason: 'Why' };
+    expect(await run(documents.CancelExecutionDocument, { input: cancel })).toMatchObject({
+      cancelExecution: { execution: { status: 'CANCELLED', cancelReason: 'Why' }, errors: [] },
+    });
+    expect(await run(documents.ShowExecutionDocument, { id: executionId })).toMatchObject({
+      execution: { job: { id }, status: 'CANCELLED' },
+    });
+    const log = await watch(documents.WatchLogDocument, { executionId });
+    expect((await log.next()).value).toMatchObject({ executionLogs: { __typename: 'ExecutionLogEvent' } });
+    expect(await log.next()).toMatchObject({ done: true });
+  });
+
+  it('redrive, retry and discard what has failed', async () => {
+    const jobId = await createJob('Broken');
+    const letters = [await insertFailure(jobId), await insertFailure(jobId), await insertFailure(jobId)];
+    const where = { jobId: [jobId], open: true };
+    expect(await run(documents.ListDeadLettersDocument, { where })).toMatchObject({
+      deadLetters: { totalCount: 3 },
+    });
+    const [first = '', second = ''] = letters;
+    expect(await run(documents.RedriveDeadLettersDocument, { input: { ids: [first] } })).toMatchObject({
+      redriveDeadLetters: {
+        redrivenCount: 1,
+        executions: [{ trigger: 'REDRIVE', redriveOf: { deadLetter: { id: first } } }],
+        errors: [],
+      },
+    });
+    const failed = encodePublicId('Execution', decodePublicId('DeadLetter', second) ?? '');
+    expect(await run(documents.RetryExecutionDocument, { input: { id: failed } })).toMatchObject({
+      retryExecution: { execution: { trigger: 'REDRIVE' }, errors: [] },
+    });
+    expect(await run(documents.DiscardDeadLettersDocument, { input: { where } })).toMatchObject({
+      discardDeadLetters: { changedCount: 1, errors: [] },
+    });
+    expect(await run(documents.ListDeadLettersDocument, { where })).toMatchObject({
+      deadLetters: { totalCount: 0 },
+    });
+  });
+
+  it('show how the scheduler is doing', async () => {
+    expect(await run(documents.OverviewDocument, {})).toMatchObject({
+      health: { status: 'UP' },
+      schedulerStatus: { dueJobs: 0 },
+    });
+  });
+
+  it('have all been run by now', () => {
+    expect([...unused]).toEqual([]);
+  });
+
+  it('have a feed of each kind, and all of them can resume', () => {
+    const plans = Object.values(documents).map((document: DocumentNode) => planResume(document));
+    expect(plans.filter(({ kind }) => kind === 'refused')).toEqual([]);
+    const fields = plans.flatMap((plan) => (plan.kind === 'feed' ? plan.field : []));
+    expect(fields.sort()).toEqual([...feedFields].sort());
+  });
+});

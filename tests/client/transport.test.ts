@@ -1,0 +1,350 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { WebSocket } from 'ws';
+import { WatchExecutionsDocument, WatchLogDocument } from '../../client/src/generated/graphql.ts';
+import {
+  createTransport,
+  type Operation,
+  type SubscribeOptions,
+  type Transport,
+  type TransportOptions,
+} from '../../client/src/transport.ts';
+import { asyncQueue } from '../support/async-queue.ts';
+import { startScriptedServer, type ScriptedServer } from './scripted-server.ts';
+
+const EVENT = { __typename: 'ExecutionEvent' };
+const gap = (toCursor: string) => ({ __typename: 'FeedGap', reason: 'CURSOR_EXPIRED', toCursor });
+const INTERNAL = { message: 'Internal error', extensions: { code: 'INTERNAL_ERROR' } };
+
+function transportTo(url: string, options: Partial<TransportOptions> = {}): Transport {
+  const backoff = { initialDelayMs: 1, maxDelayMs: 20 };
+  const transport = createTransport({ url, webSocket: WebSocket, backoff, ...options });
+  onTestFinished(transport.close);
+  return transport;
+}
+
+/** Subscribes, and keeps what comes of it. */
+function watch<Data, Variables>(
+  transport: Transport,
+  operation: Operation<Data, Variables>,
+  options: SubscribeOptions = {},
+) {
+  const results = asyncQueue<unknown>('result');
+  const begun = asyncQueue<string>('begin of the feed');
+  const endings = asyncQueue<unknown>('end of the subscription');
+  const stop = transport.subscribe<Data, Variables>(
+    operation,
+    {
+      next: results.push,
+      error: endings.push,
+      complete: () => {
+        endings.push('complete');
+      },
+    },
+    { onBegun: begun.push, ...options },
+  );
+  return { results, begun, endings, stop };
+}
+
+const executions = (variables: object = {}) => ({ query: WatchExecutionsDocument, variables });
+const told = (item: object) => ({ data: { executionEvents: item } });
+
+/** A feed that stands, its first connection at `first`. */
+async function begunFeed(server: ScriptedServer, options?: Partial<TransportOptions>) {
+  const transport = transportTo(server.url, options);
+  const feed = watch(transport, executions());
+  const first = await server.subscribed.next();
+  first.item(gap('begin'));
+  await feed.begun.next();
+  return { ...feed, transport, first };
+}
+
+describe('a feed', () => {
+  it('begins by asking where it stands, which is no news', async () => {
+    const server = await startScriptedServer();
+    const feed = watch(transportTo(server.url), executions({ where: { status: ['FAILED'] } }));
+    const first = await server.subscribed.next();
+    expect(first.variables).toEqual({ where: { status: ['FAILED'] }, after: 'now' });
+    first.item(gap('begin'));
+    first.item({ ...EVENT, cursor: 'a' });
+    expect(await feed.results.next()).toEqual(told({ ...EVENT, cursor: 'a' }));
+    expect(feed.begun.all).toEqual(['begin']);
+  });
+
+  it('goes on where it began when it breaks before its first event', async () => {
+    const server = await startScriptedServer();
+    const feed = await begunFeed(server);
+    feed.first.close();
+    expect((await server.subscribed.next()).variables).toEqual({ after: 'begin' });
+  });
+
+  it('begins behind a cursor of the application', async () => {
+    const server = await startScriptedServer();
+    const feed = watch(transportTo(server.url), executions({ after: 'mine' }));
+    const first = await server.subscribed.next();
+    expect(first.variables).toEqual({ after: 'mine' });
+    first.item(gap('later'));
+    expect(await feed.results.next()).toEqual(told(gap('later')));
+    expect(feed.begun.all).toEqual([]);
+  });
+
+  it.each([undefined, 1000, 1001, 1011, 1012, 1013, 4004, 4408, 4500])(
+    'goes on behind the last event when its connection ends with %s',
+    async (code) => {
+      const server = await startScriptedServer();
+      const feed = await begunFeed(server);
+      feed.first.item({ ...EVENT, cursor: 'a' });
+      feed.first.item({ ...EVENT, cursor: 'b' });
+      await feed.results.nextWhere((result) => JSON.stringify(result).includes('"b"'));
+      feed.first.close(code);
+      const second = await server.subscribed.next();
+      expect(second.variables).toEqual({ after: 'b' });
+      second.item({ ...EVENT, cursor: 'c' });
+      expect(await feed.results.next()).toEqual(told({ ...EVENT, cursor: 'c' }));
+      expect(feed.endings.all).toEqual([]);
+    },
+  );
+
+  it('hands on a gap, and goes on behind it', async () => {
+    const server = await startScriptedServer();
+    const feed = await begunFeed(server);
+    feed.first.item(gap('behind'));
+    expect(await feed.results.next()).toEqual(told(gap('behind')));
+    feed.first.close();
+    expect((await server.subscribed.next()).variables).toEqual({ after: 'behind' });
+  });
+
+  it('has its cursor under whatever names the document gives', async () => {
+    const server = await startScriptedServer();
+    const query = /* GraphQL */ `
+      subscription ($from: String) {
+        moves: executionEvents(after: $from) {
+          ...Parts
+        }
+      }
+      fragment Parts on ExecutionFeedItem {
+        ... on ExecutionEvent {
+          place: cursor
+        }
+        ... on FeedGap {
+          next: toCursor
+        }
+      }
+    `;
+    const feed = watch(transportTo(server.url), { query });
+    const first = await server.subscribed.next();
+    expect(first.variables).toEqual({ from: 'now' });
+    first.next({ data: { moves: { next: 'begin' } } });
+    expect(await feed.begun.next()).toBe('begin');
+    first.next({ data: { moves: { place: 'a' } } });
+    await feed.results.next();
+    first.close();
+    expect((await server.subscribed.next()).variables).toEqual({ from: 'a' });
+  });
+
+  it('is asked for again while the server fails to begin it', async () => {
+    const server = await startScriptedServer();
+    const feed = await begunFeed(server);
+    feed.first.close();
+    for (let failures = 0; failures < 5; failures += 1) (await server.subscribed.next()).error(INTERNAL);
+    const last = await server.subscribed.next();
+    expect(last.variables).toEqual({ after: 'begin' });
+    expect(feed.endings.all).toEqual([]);
+  });
+
+  it('ends with the errors of a server that refuses it', async () => {
+    const server = await startScriptedServer();
+    const feed = watch(transportTo(server.url), executions());
+    const refusal = { message: 'No such field', extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } };
+    (await server.subscribed.next()).error(refusal);
+    expect(await feed.endings.next()).toEqual([refusal]);
+  });
+
+  it('asks again for an event that the server failed to tell', async () => {
+    const server = await startScriptedServer();
+    const feed = await begunFeed(server);
+    feed.first.item({ ...EVENT, cursor: 'a' });
+    feed.first.next({ data: null, errors: [INTERNAL] });
+    // It was sent already when the client asked again, and counts for nothing.
+    feed.first.item({ ...EVENT, cursor: 'c' });
+    const second = await server.subscribed.next();
+    expect(second.variables).toEqual({ after: 'a' });
+    second.item({ ...EVENT, cursor: 'b' });
+    second.item({ ...EVENT, cursor: 'c' });
+    await feed.results.nextWhere((result) => JSON.stringify(result).includes('"c"'));
+    expect(feed.results.all).toEqual(['a', 'b', 'c'].map((cursor) => told({ ...EVENT, cursor })));
+  });
+
+  it('hands on the error of an event that can never be told, and what comes behind it', async () => {
+    const server = await startScriptedServer();
+    const feed = await begunFeed(server);
+    const failed = { data: null, errors: [INTERNAL] };
+    feed.first.next(failed);
+    for (let redos = 1; redos <= 3; redos += 1) {
+      const again = await server.subscribed.next();
+      expect(again.variables).toEqual({ after: 'begin' });
+      again.next(failed);
+      if (redos === 3) again.item({ ...EVENT, cursor: 'b' });
+    }
+    expect(await feed.results.next()).toEqual(failed);
+    expect(await feed.results.next()).toEqual(told({ ...EVENT, cursor: 'b' }));
+  });
+
+  it('is asked for again when a server says that it is over, which only a log is', async () => {
+    const server = await startScriptedServer();
+    const feed = await begunFeed(server);
+    feed.first.complete();
+    expect((await server.subscribed.next()).variables).toEqual({ after: 'begin' });
+
+    const log = watch(feed.transport, { query: WatchLogDocument, variables: { executionId: 'exec_1' } });
+    (await server.subscribed.next()).complete();
+    expect(await log.endings.next()).toBe('complete');
+  });
+
+  it('is not begun where the document could not resume, unless told so', async () => {
+    const server = await startScriptedServer();
+    const transport = transportTo(server.url);
+    const query = 'subscription Deaf { executionEvents { __typename } }';
+    const refused = watch(transport, { query });
+    expect(String(await refused.endings.next())).toMatch(/Deaf could lose events.*resume: false/);
+
+    const lossy = watch(transport, { query }, { resume: false });
+    const first = await server.subscribed.next();
+    expect(first.variables).toEqual({});
+    first.item({ __typename: 'ExecutionEvent' });
+    expect(await lossy.results.next()).toEqual(told(EVENT));
+    first.close();
+    expect((await server.subscribed.next()).variables).toEqual({});
+  });
+});
+
+describe('a subscription', () => {
+  it('that is no feed is asked for anew', async () => {
+    const server = await startScriptedServer();
+    const query = 'subscription ($intervalMs: Int) { systemMetrics(intervalMs: $intervalMs) { totalJobs } }';
+    const figures = watch(transportTo(server.url), { query, variables: { intervalMs: 250 } });
+    (await server.subscribed.next()).close();
+    const second = await server.subscribed.next();
+    expect(second.variables).toEqual({ intervalMs: 250 });
+    second.next({ data: { systemMetrics: { totalJobs: 3 } } });
+    expect(await figures.results.next()).toEqual({ data: { systemMetrics: { totalJobs: 3 } } });
+  });
+
+  it('that was ended hears nothing more, and the server is told', async () => {
+    const server = await startScriptedServer();
+    const feed = await begunFeed(server);
+    feed.stop();
+    await server.ended.next();
+    feed.first.item({ ...EVENT, cursor: 'a' });
+    feed.first.close();
+    const other = watch(feed.transport, executions());
+    (await server.subscribed.next()).item(gap('begin'));
+    await other.begun.next();
+    expect(feed.results.all).toEqual([]);
+    expect(feed.endings.all).toEqual([]);
+    expect(server.subscribed.all).toHaveLength(2);
+  });
+
+  it('is complete when its transport is closed', async () => {
+    const server = await startScriptedServer();
+    const feed = await begunFeed(server);
+    feed.transport.close();
+    expect(await feed.endings.next()).toBe('complete');
+  });
+
+  it('shares its connection, and comes back with the others', async () => {
+    const server = await startScriptedServer();
+    const feed = await begunFeed(server);
+    watch(feed.transport, { query: WatchLogDocument, variables: { executionId: 'exec_1', after: 'l' } });
+    await server.subscribed.next();
+    feed.first.close();
+    const again = [await server.subscribed.next(), await server.subscribed.next()];
+    expect(again.map(({ variables }) => variables['after']).sort()).toEqual(['begin', 'l']);
+    expect(server.inits.all).toHaveLength(2);
+  });
+});
+
+describe('the connection', () => {
+  it('carries a fresh token each time, as requests do', async () => {
+    const server = await startScriptedServer();
+    let tokens = 0;
+    const token = () => Promise.resolve(`t${(tokens += 1)}`);
+    const { first, transport } = await begunFeed(server, { token });
+    first.close();
+    await server.subscribed.next();
+    expect(server.inits.all).toEqual([{ authorization: 'Bearer t1' }, { authorization: 'Bearer t2' }]);
+    await transport.fetch(server.url);
+    expect(await server.requests.next()).toMatchObject({ authorization: 'Bearer t3' });
+  });
+
+  it('carries nothing of a caller without a token', async () => {
+    const server = await startScriptedServer();
+    const { transport } = await begunFeed(server, { token: () => null });
+    expect(server.inits.all).toEqual([{}]);
+    await transport.fetch(server.url, { headers: { 'X-Own': 'kept' } });
+    const headers = await server.requests.next();
+    expect(headers).toMatchObject({ 'x-own': 'kept' });
+    expect(headers).not.toHaveProperty('authorization');
+  });
+
+  it('is tried again when the token cannot be had, and once when it is refused', async () => {
+    const server = await startScriptedServer();
+    const answers = [new Error('The token service is away'), 'stale', 'fresh', 'bad', 'worse'];
+    const token = () => {
+      const answer = answers.shift() ?? null;
+      if (answer instanceof Error) throw answer;
+      return answer;
+    };
+    server.refuseWith(4403);
+    const feed = watch(transportTo(server.url, { token }), executions());
+    expect(await server.inits.next()).toEqual({ authorization: 'Bearer stale' });
+    server.refuseWith(null);
+    const first = await server.subscribed.next();
+    first.item(gap('begin'));
+    await feed.begun.next();
+    server.refuseWith(4401);
+    first.close();
+    expect(String(await feed.endings.next())).toBe(
+      'Error: The connection was closed with code 4401: Refused',
+    );
+    expect(server.inits.all).toHaveLength(4);
+  });
+
+  it('is given up when the server falls silent, and a new one goes on', async () => {
+    const server = await startScriptedServer();
+    const feed = await begunFeed(server, { keepAliveMs: 20, answerTimeoutMs: 200 });
+    server.answerPings(false);
+    const second = await server.subscribed.next();
+    server.answerPings(true);
+    expect(second.variables).toEqual({ after: 'begin' });
+    second.item({ ...EVENT, cursor: 'a' });
+    expect(await feed.results.next()).toEqual(told({ ...EVENT, cursor: 'a' }));
+  });
+
+  it('is given up when nobody answers its handshake', async () => {
+    const opened = asyncQueue<Socket>('connection');
+    const mute = createServer(opened.push).listen(0, '127.0.0.1');
+    await once(mute, 'listening');
+    onTestFinished(() => {
+      mute.close();
+      for (const socket of opened.all) socket.destroy();
+    });
+    const url = `http://127.0.0.1:${(mute.address() as AddressInfo).port}/graphql`;
+    watch(transportTo(url, { answerTimeoutMs: 50 }), executions());
+    await opened.next();
+    await opened.next();
+  });
+
+  it('says how it stands', async () => {
+    const server = await startScriptedServer();
+    const states = asyncQueue<string>('state of the connection');
+    const breaks = asyncQueue<unknown>('break');
+    const feed = await begunFeed(server, { onConnectionChange: states.push, onBreak: breaks.push });
+    feed.first.close(1012);
+    await server.subscribed.next();
+    feed.stop();
+    expect(states.all).toEqual(['connecting', 'connected', 'connecting', 'connected', 'idle']);
+    expect(breaks.all).toMatchObject([{ code: 1012 }]);
+  });
+});
