@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { apiClient } from '../support/api-client.ts';
 import { callbackViolations } from '../support/faults/callback-history.ts';
 import { makeCallerBack } from '../support/faults/caller-back.ts';
+import { heldAtDeath } from '../support/faults/claims.ts';
 import { withLease } from '../support/faults/defaults.ts';
 import { latenesses, reportFigures, spread } from '../support/faults/figures.ts';
 import { holdEventLog } from '../support/faults/hold-back.ts';
@@ -21,10 +22,9 @@ const ROUNDS = 2;
 const CALLBACK = '%-- settle:%';
 const PLAN = '%-- record a plan:%';
 
-/** Executions that an instance has claimed: whose call it makes, or whose callback is awaited. */
-function claimed({ instanceId }: Victim, isAwaited: boolean): Promise<number> {
-  const waits = `callback_deadline_at IS ${isAwaited ? 'NOT NULL' : 'NULL'}`;
-  const from = `job_executions WHERE status = 'RUNNING' AND claimed_by = $1 AND ${waits}`;
+/** Executions of an instance whose target has answered, and has not called back yet. */
+function awaited({ instanceId }: Victim): Promise<number> {
+  const from = `job_executions WHERE claimed_by = $1 AND callback_deadline_at IS NOT NULL`;
   return count(world.pool, from, [instanceId]);
 }
 
@@ -40,7 +40,7 @@ type Death = (servers: readonly Victim[]) => Promise<Victim>;
 /** While targets work for what it has called. */
 const killWhileAwaited: Death = async (servers) => {
   const hasEnough = async () => {
-    for (const server of servers) if ((await claimed(server, true)) >= MIN_AWAITED) return server;
+    for (const server of servers) if ((await awaited(server)) >= MIN_AWAITED) return server;
     return null;
   };
   const victim = await until(hasEnough, { timeoutMs: 30_000 });
@@ -107,7 +107,7 @@ it(
       for (const kill of DEATHS) {
         const victim = await kill(servers);
         await sessionsGone(pool, victim.sessions);
-        inFlight += await claimed(victim, false);
+        inFlight += await heldAtDeath(pool, victim.instanceId);
         servers[servers.indexOf(victim)] = await start();
       }
     }

@@ -9,6 +9,20 @@ export async function heldBy(pool: Pool, instanceId: string): Promise<number> {
   return rows[0]?.held ?? 0;
 }
 
+/**
+ * What an instance had under way when it was killed: what nobody has taken from it yet, and what somebody has. On a busy
+ * machine its leases may be over before anybody can look.
+ */
+export async function heldAtDeath(pool: Pool, instanceId: string): Promise<number> {
+  const { rows } = await pool.query<{ held: number }>(
+    `SELECT ((SELECT count(*) FROM job_executions
+        WHERE status = 'RUNNING' AND claimed_by = $1 AND callback_deadline_at IS NULL)
+      + (SELECT count(*) FROM event_log WHERE instance_id = $1 AND failure_reason = 'INSTANCE_LOST'))::int AS held`,
+    [instanceId],
+  );
+  return rows[0]?.held ?? 0;
+}
+
 /** A claim that ended without an outcome, and when the execution was claimed again. */
 export type Interruption = {
   executionId: string;
