@@ -1,6 +1,7 @@
 import type { FieldIssue } from '../domain/job-definition.ts';
 import type { FailureReason } from '../domain/outcome.ts';
 import { decodePublicId } from '../domain/public-id.ts';
+import { readTagFilter, type TagFilter, type TagQuestion } from '../domain/tag-filter.ts';
 import type { DeadLetterSelection } from '../store/dead-letters.ts';
 import { type CommandResult, failWith, validationError } from './command-result.ts';
 
@@ -17,6 +18,7 @@ export interface DeadLetterWhere {
   failureReason?: readonly FailureReason[] | null | undefined;
   failedAt?: Partial<Record<'gt' | 'gte' | 'lt' | 'lte', Date | null | undefined>> | null | undefined;
   open?: boolean | null | undefined;
+  tags?: TagFilter | null | undefined;
 }
 
 /** Dead letters named one by one, or by what they have in common; with both, each must be named by both. */
@@ -53,11 +55,16 @@ export function checkDeadLetters({
     ...listIssues(['where', 'jobId'], where?.jobId),
     ...listIssues(['where', 'failureReason'], where?.failureReason),
   ];
-  if (issues.length > 0) return failWith(validationError(issues));
+  const tags = readTagFilter(where?.tags ?? {});
+  if (!tags.ok) issues.push({ path: ['where', 'tags', tags.operator], message: tags.message });
+  if (issues.length > 0 || !tags.ok) return failWith(validationError(issues));
   const named = isGiven(ids) ? uuidsOf('DeadLetter', ids) : null;
   return {
     ok: true,
-    value: { limit: most, selection: selectionOf(where?.open === false ? [] : named, where ?? {}) },
+    value: {
+      limit: most,
+      selection: selectionOf(where?.open === false ? [] : named, where ?? {}, tags.question),
+    },
   };
 }
 
@@ -85,6 +92,7 @@ function listIssues(path: string[], list: readonly unknown[] | null | undefined)
 function selectionOf(
   ids: readonly string[] | null,
   { jobId, failureReason, failedAt }: DeadLetterWhere,
+  tags: TagQuestion,
 ): CheckedDeadLettersInput['selection'] {
   const { gt = null, gte = null, lt = null, lte = null } = failedAt ?? {};
   return {
@@ -92,6 +100,7 @@ function selectionOf(
     jobIds: isGiven(jobId) ? uuidsOf('Job', jobId) : null,
     failureReasons: failureReason ?? null,
     failedAt: { gt, gte, lt, lte },
+    tags,
   };
 }
 

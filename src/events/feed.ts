@@ -19,6 +19,11 @@ export type FeedItem = FeedEvent | FeedGap;
 export interface FeedOptions {
   /** The last cursor seen; absent or null: from now on. */
   after?: string | null | undefined;
-  /** Called for every event, before any database work; must be quick and must not throw. */
-  filter: (event: EventRow) => boolean;
+  /**
+   * Called for every event, before any database work; must be quick and must not throw. `tags` are those that the event's
+   * job had at that moment, where `usesTags` asks for them.
+   */
+  filter: (event: EventRow, tags: readonly string[]) => boolean;
+  /** Whether the filter looks at the tags; false where left out. Following them costs memory for each tagged job. */
+  usesTags?: boolean;
 }

@@ -39,6 +39,7 @@ export interface EventHub {
 /** Items given to a subscriber in one step: enough to be cheap, few enough to be let go of quickly. */
 const STEP_LIMIT = 256;
 const WINDOW_CAPACITY = 8_192;
+const NO_TAGS: readonly string[] = [];
 
 export function createEventHub({
   db,
@@ -59,13 +60,14 @@ export function createEventHub({
     onError,
   });
 
-  async function open({ after, filter }: FeedOptions): Promise<StepSource<FeedItem>> {
+  async function open({ after, filter, usesTags = false }: FeedOptions): Promise<StepSource<FeedItem>> {
     if (stopped) throw new Error('The event hub is stopped.');
     const waiter = addWaiter();
     try {
+      if (usesTags) tail.followTags();
       const view = await readView();
       const start = await startingPoint(db, view, after ?? null);
-      return walkLog({ db, tail, waiter, filter, ...view, ...start });
+      return walkLog({ db, tail, waiter, filter, usesTags, ...view, ...start });
     } catch (error) {
       waiter.close();
       throw error;
@@ -137,6 +139,7 @@ interface Walk {
   tail: LogTail;
   waiter: Waiter;
   filter: FeedOptions['filter'];
+  usesTags: boolean;
   /** Epoch and generation of the log that `position` belongs to. */
   epoch: string;
   generation: number;
@@ -145,13 +148,16 @@ interface Walk {
 }
 
 /** One subscriber's way through the log. */
-function walkLog({ db, tail, waiter, filter, epoch, generation, position, gap }: Walk): StepSource<FeedItem> {
-  const hasMore = (view: TailView): boolean => generation !== view.generation || position < view.window.tip;
+function walkLog(walk: Walk): StepSource<FeedItem> {
+  const { db, tail, waiter, filter, usesTags } = walk;
+  let { epoch, generation, position, gap } = walk;
+  const hasMore = (view: TailView): boolean =>
+    generation !== view.generation || (position < view.window.tip && !(usesTags && view.tags === null));
 
   async function step(view: TailView): Promise<readonly FeedItem[]> {
     if (generation !== view.generation) return [skipTo(view, 'CURSOR_INVALID')];
     const { window } = view;
-    return position >= window.floor ? take(window.after(position, STEP_LIMIT)) : stepBehindWindow(view);
+    return position >= window.floor ? take(view, window.after(position, STEP_LIMIT)) : stepBehindWindow(view);
   }
 
   async function stepBehindWindow(view: TailView): Promise<readonly FeedItem[]> {
@@ -161,7 +167,13 @@ function walkLog({ db, tail, waiter, filter, epoch, generation, position, gap }:
       await tail.read();
       return [];
     }
-    return state.prunedThrough > position ? [skipTo(view, 'CURSOR_EXPIRED')] : take(events);
+    if (state.prunedThrough > position) return [skipTo(view, 'CURSOR_EXPIRED')];
+    // What the tail has not seen yet is left for the next step: it may tell of tags that it does not know.
+    const { tip } = view.window;
+    return take(
+      view,
+      events.filter((event) => event.position <= tip),
+    );
   }
 
   function skipTo(view: TailView, reason: FeedGap['reason']): FeedGap {
@@ -171,11 +183,13 @@ function walkLog({ db, tail, waiter, filter, epoch, generation, position, gap }:
     return gapTo(reason, from, { epoch, position });
   }
 
-  function take(events: readonly EventRow[]): FeedItem[] {
+  function take(view: TailView, events: readonly EventRow[]): FeedItem[] {
     const items: FeedItem[] = [];
     for (const event of events) {
       position = event.position;
-      if (filter(event)) items.push({ type: 'event', cursor: encodeCursor({ epoch, position }), event });
+      const tags = usesTags && event.jobId !== null ? view.tags?.at(event.jobId, position) : undefined;
+      if (filter(event, tags ?? NO_TAGS))
+        items.push({ type: 'event', cursor: encodeCursor({ epoch, position }), event });
     }
     return items;
   }

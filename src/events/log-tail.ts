@@ -1,6 +1,8 @@
 import { readEventLogState, readLog, type EventLogState } from '../store/event-log.ts';
 import type { Queryable } from '../store/sql.ts';
+import { readTagSnapshot } from '../store/tag-snapshot.ts';
 import { createEventWindow, type EventWindow } from './event-window.ts';
+import { createTagHistory, type TagHistory } from './tag-history.ts';
 
 export interface LogTailOptions {
   db: Queryable;
@@ -20,6 +22,8 @@ export interface TailView {
   generation: number;
   epoch: string;
   window: EventWindow;
+  /** Up to the window's tip; null where nobody asked for it. */
+  tags: TagHistory | null;
 }
 
 /** Follows the event log into a window that all subscribers share. */
@@ -30,6 +34,8 @@ export interface LogTail {
   readonly failing: boolean;
   /** Reads to the tip; joins a read under way, which then looks once more. Errors go to `onError`. */
   read: () => Promise<void>;
+  /** Follows the tags of jobs too, from the next read on and until `forget`. */
+  followTags: () => void;
   /** Says that a read elsewhere failed: looks again soon, and tells when it works. */
   reportFailure: (error: unknown) => void;
   /** Drops the window: one that is not fed soon tells nothing. */
@@ -47,6 +53,7 @@ export function createLogTail(options: LogTailOptions): LogTail {
   let failing = false;
   /** A subscriber's own read failed; it waits to hear that the log can be read. */
   let isRecoveryAwaited = false;
+  let areTagsWanted = false;
   let reading: Promise<void> | null = null;
   let isAskedAgain = false;
   let stopped = false;
@@ -81,6 +88,8 @@ export function createLogTail(options: LogTailOptions): LogTail {
     const recovering = failing || isRecoveryAwaited;
     let current = view ?? show(await readEventLogState(db));
     for (;;) {
+      // Before the log is read on: what the snapshot is behind of is then among the events that follow.
+      if (areTagsWanted) current.tags ??= createTagHistory(await readTagSnapshot(db));
       const { state, events } = await readLog(db, current.window.tip, READ_LIMIT);
       // Asked with each read, not only after an error: a failover while all connections rest raises none.
       if (isAnotherLog(current, state)) {
@@ -90,6 +99,7 @@ export function createLogTail(options: LogTailOptions): LogTail {
         continue;
       }
       current.window.append(events);
+      current.tags?.follow(events, state.prunedThrough);
       if (events.length > 0) onChange();
       if (events.length < READ_LIMIT) break;
     }
@@ -103,7 +113,7 @@ export function createLogTail(options: LogTailOptions): LogTail {
   }
 
   function show({ epoch, tip }: EventLogState): TailView {
-    view = { generation, epoch, window: createEventWindow(tip, windowCapacity) };
+    view = { generation, epoch, window: createEventWindow(tip, windowCapacity), tags: null };
     return view;
   }
 
@@ -123,6 +133,9 @@ export function createLogTail(options: LogTailOptions): LogTail {
       return failing;
     },
     read,
+    followTags() {
+      areTagsWanted = true;
+    },
     reportFailure(error) {
       failing = true;
       isRecoveryAwaited = true;
@@ -133,6 +146,7 @@ export function createLogTail(options: LogTailOptions): LogTail {
     forget() {
       clearTimeout(timer);
       view = null;
+      areTagsWanted = false;
     },
     async stop() {
       stopped = true;

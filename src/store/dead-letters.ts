@@ -1,4 +1,5 @@
 import type { FailureReason } from '../domain/outcome.ts';
+import type { TagQuestion } from '../domain/tag-filter.ts';
 import type { Queryable } from './sql.ts';
 
 /** Which dead letters a command is about; what is null restricts nothing. */
@@ -7,6 +8,8 @@ export interface DeadLetterSelection {
   jobIds: readonly string[] | null;
   failureReasons: readonly FailureReason[] | null;
   failedAt: { gt: Date | null; gte: Date | null; lt: Date | null; lte: Date | null };
+  /** Of the dead letter's job. */
+  tags: TagQuestion;
   /** Leave out those of deleted jobs, which nobody can run again. */
   ofLiveJobsOnly: boolean;
 }
@@ -21,6 +24,10 @@ export interface DeadLetterPlace {
 export interface FoundDeadLetter extends DeadLetterPlace {
   jobId: string;
 }
+
+/** The tags of a dead letter's job, as far as they are named. */
+const TAGS_NAMED = `SELECT FROM job_tag_associations AS a JOIN job_tags AS t ON t.id = a.tag_id
+    WHERE a.job_id = d.job_id AND t.name =`;
 
 const FIND_OPEN = `
 -- open dead letters that the selection names, oldest failure first, behind the place ($8, $9).
@@ -37,21 +44,39 @@ WHERE d.redriven_at IS NULL AND d.discarded_at IS NULL
   AND ($7::timestamptz IS NULL OR d.failed_at <= $7)
   AND ($8::timestamptz IS NULL OR (d.failed_at, d.execution_id) > ($8, $9::uuid))
   AND (NOT $10::boolean OR EXISTS (SELECT FROM jobs AS j WHERE j.id = d.job_id AND j.status <> 'DELETED'))
+  AND ($12::text[] IS NULL OR EXISTS (${TAGS_NAMED} ANY($12)))
+  AND (cardinality($13::text[]) = 0 OR (SELECT count(*) FROM (${TAGS_NAMED} ANY($13)) AS t) = cardinality($13))
+  AND (cardinality($14::text[]) = 0 OR NOT EXISTS (${TAGS_NAMED} ANY($14)))
 ORDER BY d.failed_at, d.execution_id
 LIMIT $11`;
 
 /** Finds open dead letters without locking them; {@link lockOpenDeadLetters} says which still are. */
 export async function findOpenDeadLetters(
   db: Queryable,
-  { ids, jobIds, failureReasons, failedAt, ofLiveJobsOnly }: DeadLetterSelection,
+  { ids, jobIds, failureReasons, failedAt, tags, ofLiveJobsOnly }: DeadLetterSelection,
   behind: DeadLetterPlace | null,
   limit: number,
 ): Promise<FoundDeadLetter[]> {
   const { gt, gte, lt, lte } = failedAt;
+  const { hasAny, hasAll, hasNone } = tags;
   const place = [behind?.failedAt ?? null, behind?.id ?? null];
   const { rows } = await db.query<FoundDeadLetter & Record<string, unknown>>({
     text: FIND_OPEN,
-    values: [ids, jobIds, failureReasons, gt, gte, lt, lte, ...place, ofLiveJobsOnly, limit],
+    values: [
+      ids,
+      jobIds,
+      failureReasons,
+      gt,
+      gte,
+      lt,
+      lte,
+      ...place,
+      ofLiveJobsOnly,
+      limit,
+      hasAny,
+      hasAll,
+      hasNone,
+    ],
   });
   return rows;
 }

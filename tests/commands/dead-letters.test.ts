@@ -14,6 +14,7 @@ import {
   type Row,
 } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
+import { insertJobTags } from '../support/tags.ts';
 
 const scene = useScene();
 
@@ -275,10 +276,17 @@ describe('redriving dead letters', () => {
     { name: 'after when', where: () => ({ failedAt: { gt: plus(START, 101) } }), expected: [2] },
     { name: 'until when', where: () => ({ failedAt: { lte: plus(START, 101) } }), expected: [0, 1] },
     { name: 'before when', where: () => ({ failedAt: { lt: plus(START, 101) } }), expected: [0] },
+    { name: 'any tag', where: () => ({ tags: { hasAny: ['X', 'unknown'] } }), expected: [0, 1, 2] },
+    { name: 'no tag', where: () => ({ tags: { hasAny: [] } }), expected: [] },
+    { name: 'all tags', where: () => ({ tags: { hasAll: ['x', 'y'] } }), expected: [0, 1, 2] },
+    { name: 'a tag too many', where: () => ({ tags: { hasAll: ['x', 'z'] } }), expected: [] },
+    { name: 'tags it has not', where: () => ({ tags: { hasNone: ['z'] } }), expected: [0, 1, 2] },
+    { name: 'a tag it may not have', where: () => ({ tags: { hasNone: ['z', 'y'] } }), expected: [] },
     { name: 'closed ones', where: () => ({ open: false }), expected: [] },
   ])('selects by $name', async ({ where, expected }) => {
     const instance = scene.instance();
     const job = await insertJob(scene.pool);
+    await insertJobTags(scene.pool, job, ['x', 'y']);
     const letters = [
       ...(await failures(job, 1)),
       ...(await failures(job, 1, { at: plus(START, 1), failure_reason: 'TIMEOUT' })),
@@ -315,6 +323,11 @@ describe('a command on dead letters', () => {
     },
     { name: 'more than 1,000 ids', input: { ids: tooMany }, path: ['ids'] },
     { name: 'more than 1,000 jobs', input: { where: { jobId: tooMany } }, path: ['where', 'jobId'] },
+    {
+      name: 'more than 50 tags',
+      input: { where: { tags: { hasNone: tooMany.slice(0, 51) } } },
+      path: ['where', 'tags', 'hasNone'],
+    },
   ])('refuses $name', async ({ input, path }) => {
     const { commands } = scene.instance();
     await failures(await insertJob(scene.pool), 1);

@@ -10,7 +10,9 @@ import { pruneEvents, readEventLogState, readEvents } from '../../src/store/even
 import type { Queryable, Statement } from '../../src/store/sql.ts';
 import { appendTestEvents } from '../support/events.ts';
 import { START, plus } from '../support/manual-clock.ts';
+import { insertJob } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
+import { insertJobTags } from '../support/tags.ts';
 import { until } from '../support/until.ts';
 
 const scene = useScene();
@@ -168,7 +170,7 @@ async function checkResuming(shape: {
     await feed.return?.();
   }
   await writing;
-  const log = (await readEvents(scene.pool, tip, 10_000)).filter(filter);
+  const log = (await readEvents(scene.pool, tip, 10_000)).filter((event) => filter(event, []));
   expect(seen).toEqual(log.map((event) => event.position));
   await Promise.all(parts.map(({ hub }) => hub.stop()));
 }
@@ -186,6 +188,50 @@ async function writeAtOnce(writers: number, rounds: number): Promise<void> {
   await appendTestEvents(scene.pool, 1, START, { kind: 'JOB_DELETED' });
   wakeAll();
 }
+
+describe('a subscription that asks for tags', () => {
+  const withTag: FeedOptions = {
+    filter: (event, tags) => event.kind === 'EXECUTION_PLANNED' && tags.includes('x'),
+    usesTags: true,
+  };
+
+  it('is given those of each event’s time, also where it reads behind the window', async () => {
+    const { subscribe } = hubOf({ windowCapacity: 4 });
+    const [jobId, other] = [await insertJob(scene.pool), await insertJob(scene.pool)];
+    await insertJobTags(scene.pool, other, ['x']);
+    await subscribe(everything);
+    const [slow, fast] = [await subscribe(withTag), await subscribe(withTag)];
+    const expected: string[] = [];
+    for (let round = 0; round < 40; round += 1) {
+      const had = round % 3 === 1;
+      await appendTestEvents(scene.pool, 1, START, { jobId, errorMessage: `${round}` });
+      if (had) expected.push(`${round}`);
+      const tags = { previousTags: had ? ['x'] : [], tags: round % 3 === 0 ? ['x'] : [] };
+      await appendTestEvents(scene.pool, 1, START, { kind: 'JOB_UPDATED', jobId, data: tags });
+      wakeAll();
+      if (had) expect(await take(fast, 1)).toEqual([`${round}`]);
+    }
+    expect(await take(slow, expected.length)).toEqual(expected);
+    await appendTestEvents(scene.pool, 1, START, { jobId: other, errorMessage: 'other' });
+    wakeAll();
+    expect([await take(slow, 1), await take(fast, 1)]).toEqual([['other'], ['other']]);
+  });
+
+  it('is given those of the new log where the log turns out to be another one', async () => {
+    const { subscribe } = hubOf();
+    const jobId = await insertJob(scene.pool);
+    const feed = await subscribe(withTag);
+    await appendTestEvents(scene.pool, 3);
+    await restoreOlderLog();
+    await insertJobTags(scene.pool, jobId, ['x']);
+    await appendTestEvents(scene.pool, 1);
+    wakeAll();
+    expect(await takeItems(feed, 1)).toMatchObject([{ type: 'gap', reason: 'CURSOR_INVALID' }]);
+    await appendTestEvents(scene.pool, 1, START, { jobId, errorMessage: 'new' });
+    wakeAll();
+    expect(await take(feed, 1)).toEqual(['new']);
+  });
+});
 
 describe('a subscriber that does not read', () => {
   it('later gets all from the log, and meanwhile slows nobody', async () => {

@@ -1,8 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { deleteTag } from '../../src/commands/delete-tag.ts';
+import { addJobTags, removeJobTags } from '../../src/commands/tag-job.ts';
 import { triggerJob } from '../../src/commands/trigger-job.ts';
+import { updateTag } from '../../src/commands/update-tag.ts';
 import { encodePublicId } from '../../src/domain/public-id.ts';
 import { CALLER, clearJobs, START, valueOf } from '../commands/harness.ts';
 import { insertExecution, insertJob, insertRow } from '../support/rows.ts';
+import { insertJobTags } from '../support/tags.ts';
 import { type ApiHarness, createApiHarness } from './api-harness.ts';
 
 let api: ApiHarness;
@@ -125,6 +129,82 @@ describe('executionEvents', () => {
     await trigger(jobId);
     expect((await next(feed)).executionEvents.execution.job.name).toBe('After');
     await feed.return(undefined);
+  });
+
+  describe('filtered by tags', () => {
+    const input = (jobId: string, ...tags: string[]) => ({ jobId: encodePublicId('Job', jobId), tags });
+    const hasAny = (...tags: string[]) => ({ where: { tags: { hasAny: tags } } });
+    const idOf = (item: EventItem) => item.executionEvents.execution.id;
+
+    it('lets each event through by the tags that its job had then, while they change', async () => {
+      const [job, other] = [await insertJob(api.pool), await insertJob(api.pool)];
+      await insertJobTags(api.pool, other, ['x']);
+      const feed = await api.subscribe<EventItem>(EVENTS, hasAny('X'));
+      const first = await trigger(other);
+      await trigger(job);
+      valueOf(await addJobTags(api.deps, CALLER, input(job, 'x')));
+      const second = await trigger(job);
+      valueOf(await removeJobTags(api.deps, CALLER, input(other, 'x')));
+      await trigger(other);
+      const third = await trigger(job);
+      // Read only now, when all of it is past.
+      expect([idOf(await next(feed)), idOf(await next(feed)), idOf(await next(feed))]).toEqual([
+        first,
+        second,
+        third,
+      ]);
+      await feed.return(undefined);
+    });
+
+    it('does so behind a cursor too, before and after tags were changed, renamed and deleted', async () => {
+      const [job, other] = [await insertJob(api.pool), await insertJob(api.pool)];
+      await insertJobTags(api.pool, job, ['x', 'y']);
+      const { rows } = await api.pool.query<{ id: string }>(`SELECT id FROM job_tags WHERE name = 'x'`);
+      const tag = encodePublicId('Tag', rows[0]?.id ?? '');
+      const all = await api.subscribe<EventItem>(EVENTS);
+      await trigger(other);
+      const { cursor } = (await next(all)).executionEvents;
+      await all.return(undefined);
+
+      const withX = [await trigger(job)];
+      valueOf(await updateTag(api.deps, CALLER, { id: tag, name: 'z' }));
+      const withZ = [await trigger(job)];
+      valueOf(await addJobTags(api.deps, CALLER, input(other, 'x', 'z')));
+      withX.push(await trigger(other));
+      withZ.push(withX[1] ?? '');
+      valueOf(await deleteTag(api.deps, CALLER, { id: tag }));
+      withX.push(await trigger(other));
+      await trigger(job);
+
+      for (const [name, expected] of [
+        ['x', withX],
+        ['z', withZ],
+      ] as const) {
+        const end = await trigger(other);
+        const feed = await api.subscribe<EventItem>(EVENTS, {
+          where: { OR: [{ tags: { hasAll: [name] } }, { id: [end] }] },
+          after: cursor,
+        });
+        const seen: string[] = [];
+        for (let id = ''; id !== end; seen.push(id)) id = idOf(await next(feed));
+        expect(seen).toEqual([...expected, end]);
+        await feed.return(undefined);
+      }
+    });
+
+    it('reads the tags once, however many subscribe and whatever happens', async () => {
+      const job = await insertJob(api.pool);
+      await insertJobTags(api.pool, job, ['x']);
+      api.takeStatements();
+      const feeds = await Promise.all(
+        Array.from({ length: 5 }, () => api.subscribe<EventItem>(EVENTS, hasAny('x'))),
+      );
+      await trigger(job);
+      await Promise.all(feeds.map((feed) => next(feed)));
+      const reads = api.takeStatements().filter((text) => text.includes('job_tag_associations'));
+      expect(reads.filter((text) => text.includes('event_log'))).toHaveLength(1);
+      await Promise.all(feeds.map((feed) => feed.return(undefined)));
+    });
   });
 
   it('tells of a cursor that is none by a gap', async () => {

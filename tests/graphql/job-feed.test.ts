@@ -136,6 +136,8 @@ describe('jobEvents', () => {
     [{ api: { startsWith: 'http://a.test' } }, true],
     [{ nextRunAt: { lte: '2025-03-01T12:01:00.000Z' } }, true],
     [{ nextRunAt: { lt: '2025-03-01T12:01:00.000Z' } }, false],
+    [{ tags: { hasAll: ['b', 'A'] } }, true],
+    [{ tags: { hasNone: ['b'] } }, false],
     [{ createdAt: { gte: START } }, true],
     [{ createdAt: { gt: START } }, false],
     [
@@ -145,7 +147,7 @@ describe('jobEvents', () => {
     [{}, true],
   ])('selects by %j: %s', async (where, isSelected) => {
     const feed = await follow({ where: { OR: [where, { key: { eq: 'last' } }] } });
-    await create('Detailed', { key: 'report', schedule: '0 * * * * *' });
+    await create('Detailed', { key: 'report', schedule: '0 * * * * *', tags: ['a', 'b'] });
     await create('Last', { key: 'last' });
     expect((await next(feed)).job.name).toBe(isSelected ? 'Detailed' : 'Last');
     await feed.return(undefined);

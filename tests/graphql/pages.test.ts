@@ -1,9 +1,23 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { encodePublicId } from '../../src/domain/public-id.ts';
+import { decodePublicId, encodePublicId } from '../../src/domain/public-id.ts';
+import type { FeedEvent } from '../../src/events/feed.ts';
+import { eventMatches, readExecutionWhere } from '../../src/graphql/filters/execution-where.ts';
 import { clearJobs } from '../commands/harness.ts';
 import { insertExecution, insertJob } from '../support/rows.ts';
+import { insertJobTags } from '../support/tags.ts';
 import { type ApiHarness, createApiHarness } from './api-harness.ts';
+import {
+  leaf,
+  mentionsField,
+  type ModelRow,
+  type OrderKey,
+  orderings,
+  selected,
+  sorted,
+  type Where,
+  wheres,
+} from './list-model.ts';
 
 let api: ApiHarness;
 
@@ -24,40 +38,34 @@ type Page = {
   edges: { cursor: string; node: { id: string } }[];
   nodes: { id: string }[];
   pageInfo: PageInfo;
+  totalCount: number;
 };
-type OrderKey = { field: string; direction: 'ASC' | 'DESC' };
 
-/** A row of the model: its sort values by API name, null where the column is. */
-type Row = { id: string } & Record<string, string | number | null>;
-
-/** Sorts as the API promises to: by the keys in turn, nulls last, then by id in the last key's direction. */
-function sorted(rows: readonly Row[], orderBy: readonly OrderKey[]): Row[] {
-  const keys = [...orderBy, { field: 'id', direction: orderBy.at(-1)?.direction ?? 'ASC' }];
-  return rows.toSorted((a, b) => {
-    for (const { field, direction } of keys) {
-      const [x = null, y = null] = [a[field], b[field]];
-      if (x === y) continue;
-      if (x === null) return 1;
-      if (y === null) return -1;
-      return (x < y ? -1 : 1) * (direction === 'ASC' ? 1 : -1);
-    }
-    return 0;
-  });
+/** A list, and how it is to be walked. */
+interface Walk {
+  list: 'jobs' | 'executions';
+  where: Where;
+  orderBy: OrderKey[];
+  size: number;
+  forward: boolean;
 }
 
 /** Follows pages from one end to the other. */
-async function walk(list: string, orderBy: OrderKey[], size: number, forward: boolean): Promise<string[]> {
-  const type = list === 'jobs' ? 'JobOrder' : 'ExecutionOrder';
+async function walk(
+  { list, where, orderBy, size, forward }: Walk,
+  betweenPages: () => Promise<void> = () => Promise.resolve(),
+): Promise<{ ids: string[]; totalCount: number }> {
+  const noun = list === 'jobs' ? 'Job' : 'Execution';
   const args = forward ? 'first: $size, after: $cursor' : 'last: $size, before: $cursor';
-  const source = `query ($size: Int, $cursor: String, $orderBy: [${type}!]) {
-    ${list}(${args}, orderBy: $orderBy) {
-      edges { cursor node { id } } nodes { id } pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+  const source = `query ($size: Int, $cursor: String, $where: ${noun}Where, $orderBy: [${noun}Order!]) {
+    ${list}(${args}, where: $where, orderBy: $orderBy) {
+      totalCount edges { cursor node { id } } nodes { id } pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
     }
   }`;
   const ids: string[] = [];
   let cursor: string | null = null;
   for (;;) {
-    const data: Record<string, Page> = await api.query(source, { size, cursor, orderBy });
+    const data: Record<string, Page> = await api.query(source, { size, cursor, where, orderBy });
     const page: Page | undefined = data[list];
     if (!page) throw new Error('The answer lacks the list');
     const shown = page.edges.map(({ node }) => node.id);
@@ -66,58 +74,121 @@ async function walk(list: string, orderBy: OrderKey[], size: number, forward: bo
     if (forward) ids.push(...shown);
     else ids.unshift(...shown);
     cursor = forward ? page.pageInfo.endCursor : page.pageInfo.startCursor;
-    if (!(forward ? page.pageInfo.hasNextPage : page.pageInfo.hasPreviousPage)) return ids;
+    const isLast = !(forward ? page.pageInfo.hasNextPage : page.pageInfo.hasPreviousPage);
+    if (isLast) return { ids, totalCount: page.totalCount };
+    await betweenPages();
   }
 }
 
-const direction = fc.constantFrom('ASC' as const, 'DESC' as const);
+const idsOf = (rows: readonly ModelRow[]) => rows.map(({ id }) => id);
+const at = (n: number) => new Date(Date.UTC(2025, 0, 1 + n));
+const INSTANTS = [-1, 0, 1, 2, 3, 9].map((n) => at(n).toISOString());
+const NAMES = ['a', 'b', 'c%', 'd_'];
+const TAGS = ['x', 'y', 'z'];
+const ASKED_TAGS = ['x', ' Y', 'z', 'unused', ''];
+const JOB_ORDER = ['NAME', 'CREATED_AT', 'UPDATED_AT', 'NEXT_RUN_AT'];
+const EXECUTION_ORDER = ['CREATED_AT', 'SCHEDULED_AT', 'STARTED_AT', 'FINISHED_AT'];
 
-function orderings(fields: string[]): fc.Arbitrary<OrderKey[]> {
-  return fc
-    .uniqueArray(fc.constantFrom(...fields), { minLength: 1, maxLength: 3 })
-    .chain((names) => fc.tuple(...names.map((field) => direction.map((d) => ({ field, direction: d })))));
+/** The tags that a job of this number has: none, or some of them. */
+const tagsOf = (n: number) => TAGS.filter((_, index) => ((n >> index) & 1) === 1);
+
+/** Keys given out in this test. */
+let keys = 0;
+
+/** A job of few values, so that many jobs have ties in every key, and nulls. */
+async function newJob(index: number): Promise<ModelRow> {
+  const status = index % 7 === 3 ? 'DELETED' : index % 5 === 0 ? 'COMPLETED' : 'ACTIVE';
+  const nextRunAt = status === 'ACTIVE' ? at(index % 2) : null;
+  keys += 1;
+  const key = index % 3 === 0 ? null : `key-${index % 4}:${keys}`;
+  const shown = { key, name: NAMES[index % 4] ?? '', status, api: `https://${index % 2}.test/50%` };
+  const dates = { createdAt: at(index % 3), updatedAt: at(index % 4), nextRunAt };
+  const id = await insertJob(api.pool, {
+    ...shown,
+    created_at: dates.createdAt,
+    updated_at: dates.updatedAt,
+    next_run_at: nextRunAt,
+    deleted_at: status === 'DELETED' ? at(5) : null,
+  });
+  await insertJobTags(api.pool, id, tagsOf(index));
+  return modelRow(encodePublicId('Job', id), { ...shown, ...dates, tags: tagsOf(index) });
+}
+
+function modelRow(id: string, facts: object): ModelRow {
+  const plain = Object.entries(facts).map(([name, value]: [string, unknown]) => [
+    name,
+    value instanceof Date ? value.toISOString() : value,
+  ]);
+  return { id, ...(Object.fromEntries(plain) as object) };
 }
 
 describe('pages of jobs', () => {
-  let rows: Row[];
+  let rows: ModelRow[];
 
   beforeEach(async () => {
     await clearJobs(api.pool);
     rows = [];
-    // Few values for many rows, so that every key has ties, and nulls.
-    for (let index = 0; index < 17; index += 1) {
-      const at = (n: number) => new Date(Date.UTC(2025, 0, 1 + n));
-      const [created, updated, next] = [at(index % 3), at(index % 4), index % 5 === 0 ? null : at(index % 2)];
-      const name = ['a', 'b', 'c%', 'd_'][index % 4] ?? '';
-      const id = await insertJob(api.pool, {
-        name,
-        created_at: created,
-        updated_at: updated,
-        next_run_at: next,
-      });
-      rows.push({
-        id: encodePublicId('Job', id),
-        NAME: name,
-        CREATED_AT: created.getTime(),
-        UPDATED_AT: updated.getTime(),
-        NEXT_RUN_AT: next === null ? null : next.getTime(),
-      });
-    }
+    keys = 0;
+    for (let index = 0; index < 22; index += 1) rows.push(await newJob(index));
   });
 
-  it('are what a plain sort gives, forwards and backwards, in any order and of any size', async () => {
+  const visible = (where: Where) =>
+    mentionsField(where, 'status') ? rows : rows.filter(({ status }) => status !== 'DELETED');
+
+  /** Any JobWhere, of values that occur and of some that do not. */
+  const jobWheres = () =>
+    wheres([
+      leaf.list('id', [...idsOf(rows).slice(0, 6), 'nonsense']),
+      leaf.text('key', ['key-1:2', 'key-', '%', '', 'KEY']),
+      leaf.text('name', [...NAMES, '%', '_', '\\', '']),
+      leaf.list('status', ['ACTIVE', 'PAUSED', 'COMPLETED', 'DELETED']),
+      leaf.text('api', ['https://0.test/50%', 'https', '0%', '.test/5_']),
+      leaf.tags(ASKED_TAGS),
+      leaf.instant('nextRunAt', INSTANTS),
+      leaf.instant('createdAt', INSTANTS),
+    ]);
+
+  it('are what a plain filter and a plain sort give, forwards and backwards, of any size', async () => {
     await fc.assert(
       fc.asyncProperty(
-        orderings(['NAME', 'CREATED_AT', 'UPDATED_AT', 'NEXT_RUN_AT']),
-        fc.integer({ min: 1, max: 20 }),
+        jobWheres(),
+        orderings(JOB_ORDER),
+        fc.integer({ min: 1, max: 25 }),
         fc.boolean(),
-        async (orderBy, size, forward) => {
-          expect(await walk('jobs', orderBy, size, forward)).toEqual(
-            sorted(rows, orderBy).map(({ id }) => id),
-          );
+        async (where, orderBy, size, forward) => {
+          const expected = idsOf(sorted(selected(visible(where), where), orderBy));
+          expect(await walk({ list: 'jobs', where, orderBy, size, forward })).toEqual({
+            ids: expected,
+            totalCount: expected.length,
+          });
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 60 },
+    );
+  });
+
+  it('lose and repeat nothing while other jobs come between them', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        orderings(JOB_ORDER),
+        fc.integer({ min: 1, max: 6 }),
+        fc.boolean(),
+        fc.array(fc.nat(100), { minLength: 1, maxLength: 8 }),
+        async (orderBy, size, forward, comers) => {
+          const numbers = [...comers];
+          const before = visible({});
+          const { ids } = await walk({ list: 'jobs', where: {}, orderBy, size, forward }, async () => {
+            const number = numbers.pop();
+            if (number !== undefined) rows.push(await newJob(number));
+          });
+          const wasThere = new Set(idsOf(before));
+          expect(ids.filter((id) => wasThere.has(id))).toEqual(idsOf(sorted(before, orderBy)));
+          // Those that came ahead of the walk are seen, and where they belong.
+          const all = idsOf(sorted(visible({}), orderBy));
+          expect(ids).toEqual(all.filter((id) => ids.includes(id)));
+        },
+      ),
+      { numRuns: 12 },
     );
   });
 
@@ -137,11 +208,12 @@ describe('pages of jobs', () => {
 
   it('go on from a cursor whose row is gone', async () => {
     const source = `query ($after: String) { jobs(first: 5, after: $after) { nodes { id } pageInfo { endCursor } } }`;
-    const order = sorted(rows, [{ field: 'CREATED_AT', direction: 'DESC' }]).map(({ id }) => id);
+    const order = idsOf(sorted(visible({}), [{ field: 'CREATED_AT', direction: 'DESC' }]));
     const { jobs: first } = await api.query<{ jobs: Page }>(source);
     expect(first.nodes.map(({ id }) => id)).toEqual(order.slice(0, 5));
     await api.pool.query(
-      'DELETE FROM jobs WHERE id IN (SELECT id FROM jobs ORDER BY created_at DESC, id DESC LIMIT 5)',
+      `DELETE FROM jobs WHERE id IN (
+        SELECT id FROM jobs WHERE status <> 'DELETED' ORDER BY created_at DESC, id DESC LIMIT 5)`,
     );
     const { jobs: second } = await api.query<{ jobs: Page }>(source, { after: first.pageInfo.endCursor });
     expect(second.nodes.map(({ id }) => id)).toEqual(order.slice(5, 10));
@@ -157,39 +229,94 @@ describe('pages of jobs', () => {
 });
 
 describe('pages of executions', () => {
-  it('are what a plain sort gives, of all jobs and of one', async () => {
+  const STATUSES = ['PENDING', 'RUNNING', 'SUCCESS', 'FAILED', 'SKIPPED'] as const;
+  const MESSAGES = ['Status 50%', 'a_b\\c', 'Status 500.', ''];
+  const BY_ID = new Map<string, FeedEvent['event']>();
+  let jobs: ModelRow[];
+  let rows: ModelRow[];
+
+  beforeAll(async () => {
     await clearJobs(api.pool);
-    const [jobId, otherJobId] = [await insertJob(api.pool), await insertJob(api.pool)];
-    const rows: Row[] = [];
-    for (let index = 0; index < 15; index += 1) {
-      const created = new Date(Date.UTC(2025, 0, 1 + (index % 4)));
-      const id = await insertExecution(api.pool, jobId, index % 3 === 0 ? 'PENDING' : 'SUCCESS', {
-        at: created,
-      });
-      const isPending = index % 3 === 0;
-      rows.push({
-        id: encodePublicId('Execution', id),
-        CREATED_AT: created.getTime(),
-        SCHEDULED_AT: null,
-        STARTED_AT: isPending ? null : created.getTime(),
-        FINISHED_AT: isPending ? null : created.getTime() + 100,
-      });
-    }
+    jobs = [await newJob(1), await newJob(6), await newJob(4)];
+    rows = [];
+    for (let index = 0; index < 30; index += 1) rows.push(await newExecution(index));
+  });
+
+  async function newExecution(index: number): Promise<ModelRow> {
+    const status = STATUSES[index % STATUSES.length] ?? 'PENDING';
+    const job = jobs[index % 2];
+    const message = status === 'FAILED' || status === 'RUNNING' ? { error_message: MESSAGES[index % 4] } : {};
+    const id = await insertExecution(api.pool, decodePublicId('Job', job?.id ?? '') ?? '', status, {
+      at: at(index % 4),
+      ...(index % 3 === 0
+        ? {}
+        : { trigger: 'SCHEDULE', scheduled_at: new Date(at(index % 3).getTime() + index) }),
+      ...message,
+    });
+    const { rows: found } = await api.pool.query<FeedEvent['event']>(
+      `SELECT 0::int8 AS position, created_at AS at, 'EXECUTION_STARTED' AS kind, job_id AS "jobId", id AS "executionId",
+        status, trigger, created_at AS "createdAt", scheduled_at AS "scheduledAt", started_at AS "startedAt",
+        finished_at AS "finishedAt", duration_ms AS "durationMs", lateness_ms AS "latenessMs",
+        failure_reason AS "failureReason", response_status AS "responseStatus", error_message AS "errorMessage",
+        claimed_by AS "instanceId" FROM job_executions WHERE id = $1`,
+      [id],
+    );
+    const [event] = found;
+    if (!event) throw new Error('The execution was not stored');
+    const publicId = encodePublicId('Execution', id);
+    BY_ID.set(publicId, event);
+    return modelRow(publicId, { ...event, jobId: job?.id ?? '', tags: [...(job?.['tags'] as string[])] });
+  }
+
+  /** Any ExecutionWhere, of values that occur and of some that do not. */
+  const executionWheres = () =>
+    wheres([
+      leaf.list('id', [...idsOf(rows).slice(0, 8), 'nonsense']),
+      leaf.list('jobId', [...idsOf(jobs), 'nonsense']),
+      leaf.list('status', [...STATUSES, 'RETRYING']),
+      leaf.list('trigger', ['MANUAL', 'SCHEDULE', 'REDRIVE']),
+      leaf.list('failureReason', ['HTTP_STATUS', 'TIMEOUT']),
+      leaf.tags(ASKED_TAGS),
+      leaf.instant('scheduledAt', INSTANTS),
+      leaf.instant('startedAt', INSTANTS),
+      leaf.instant('finishedAt', INSTANTS),
+      leaf.instant('createdAt', INSTANTS),
+      leaf.number('durationMs', [0, 100, 101]),
+      leaf.number('latenessMs', [0, 1]),
+      leaf.number('responseStatus', [200, 500]),
+      leaf.text('errorMessage', [...MESSAGES, '%', '_', 'status', '.']),
+      leaf.list('instanceId', ['another-instance', 'nobody']),
+    ]);
+
+  it('are what a plain filter and a plain sort give, and what a feed would have let through', async () => {
     await fc.assert(
       fc.asyncProperty(
-        orderings(['CREATED_AT', 'SCHEDULED_AT', 'STARTED_AT', 'FINISHED_AT']),
-        fc.integer({ min: 1, max: 16 }),
+        executionWheres(),
+        orderings(EXECUTION_ORDER),
+        fc.integer({ min: 1, max: 35 }),
         fc.boolean(),
-        async (orderBy, size, forward) => {
-          expect(await walk('executions', orderBy, size, forward)).toEqual(
-            sorted(rows, orderBy).map(({ id }) => id),
-          );
+        async (where, orderBy, size, forward) => {
+          const expected = sorted(selected(rows, where), orderBy);
+          expect(await walk({ list: 'executions', where, orderBy, size, forward })).toEqual({
+            ids: idsOf(expected),
+            totalCount: expected.length,
+          });
+          const condition = readExecutionWhere(withDates(where));
+          const letThrough = rows.filter(({ id, tags }) => {
+            const event = BY_ID.get(id);
+            return event !== undefined && eventMatches(event, condition, tags as string[]);
+          });
+          expect(idsOf(sorted(letThrough, orderBy))).toEqual(idsOf(expected));
         },
       ),
-      { numRuns: 25 },
+      { numRuns: 100 },
     );
+  });
 
-    const newest = sorted(rows, [{ field: 'CREATED_AT', direction: 'DESC' }]).map(({ id }) => ({ id }));
+  it('of one job are those of all jobs that are its', async () => {
+    const [job, , other] = jobs;
+    const own = rows.filter(({ jobId }) => jobId === job?.id);
+    const newest = idsOf(sorted(own, [{ field: 'CREATED_AT', direction: 'DESC' }])).map((id) => ({ id }));
     const data = await api.query(
       `query ($id: ID!, $other: ID!) {
         job(id: $id) {
@@ -199,15 +326,27 @@ describe('pages of executions', () => {
         }
         other: job(id: $other) { executions { nodes { id } totalCount } }
       }`,
-      { id: encodePublicId('Job', jobId), other: encodePublicId('Job', otherJobId) },
+      { id: job?.id, other: other?.id },
     );
     expect(data).toEqual({
       job: {
         latest: { nodes: newest.slice(0, 4), totalCount: 15, pageInfo: { hasNextPage: true } },
         oldest: { nodes: newest.slice(-4), pageInfo: { hasPreviousPage: true } },
-        pending: { totalCount: 5 },
+        pending: { totalCount: 3 },
       },
       other: { executions: { nodes: [], totalCount: 0 } },
     });
   });
 });
+
+/** As graphql-js hands a filter over, with instants read. */
+function withDates(value: unknown, key = ''): never {
+  if (Array.isArray(value)) return value.map((item) => withDates(item)) as never;
+  if (typeof value === 'object' && value !== null) {
+    return Object.fromEntries(
+      Object.entries(value).map(([name, item]) => [name, withDates(item, name)]),
+    ) as never;
+  }
+  const isInstant = ['gt', 'gte', 'lt', 'lte'].includes(key) && typeof value === 'string';
+  return (isInstant ? new Date(value) : value) as never;
+}

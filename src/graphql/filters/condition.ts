@@ -2,7 +2,8 @@
 export type Test =
   | { op: 'in'; values: readonly (string | number)[] }
   | { op: 'contains' | 'startsWith'; text: string }
-  | { op: 'gt' | 'gte' | 'lt' | 'lte'; bound: number | Date };
+  | { op: 'gt' | 'gte' | 'lt' | 'lte'; bound: number | Date }
+  | { op: 'hasAny'; names: readonly string[] };
 
 /**
  * A `where` once it has been checked, without GraphQL's shape. It is two-valued: a test of a null value is false, and
@@ -62,10 +63,13 @@ export function mentions<Field extends string>(condition: Condition<Field>, fiel
   }
 }
 
+/** What a test may be asked of; a list where a field has many values, such as tags. */
+export type FieldValue = string | number | Date | readonly string[] | null | undefined;
+
 /** Answers the condition for one row, given its values by field. */
 export function matches<Field extends string>(
   condition: Condition<Field>,
-  valueOf: (field: Field) => string | number | Date | null | undefined,
+  valueOf: (field: Field) => FieldValue,
 ): boolean {
   switch (condition.kind) {
     case 'test': {
@@ -81,10 +85,12 @@ export function matches<Field extends string>(
   }
 }
 
-function passes(test: Test, value: string | number | Date): boolean {
+function passes(test: Test, value: NonNullable<FieldValue>): boolean {
   switch (test.op) {
+    case 'hasAny':
+      return Array.isArray(value) && test.names.some((name) => value.includes(name));
     case 'in':
-      return !(value instanceof Date) && test.values.includes(value);
+      return (typeof value === 'string' || typeof value === 'number') && test.values.includes(value);
     case 'contains':
       return typeof value === 'string' && value.includes(test.text);
     case 'startsWith':

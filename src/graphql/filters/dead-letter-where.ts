@@ -2,18 +2,20 @@ import type { Prisma } from '../../generated/prisma/client.ts';
 import { type Column, toPrismaWhere } from './prisma-where.ts';
 import { type FieldSpecs, readWhere, type WhereInput } from './read-where.ts';
 
-type DeadLetterField = 'jobId' | 'failureReason' | 'failedAt';
+type DeadLetterField = 'jobId' | 'failureReason' | 'failedAt' | 'tags';
 
 const SPECS: FieldSpecs<DeadLetterField> = {
   jobId: { kind: 'ids', idKind: 'Job' },
   failureReason: { kind: 'values' },
   failedAt: { kind: 'instant' },
+  tags: { kind: 'tags' },
 };
 
 const COLUMNS: Readonly<Record<DeadLetterField, Column>> = {
   jobId: { name: 'jobId', nullable: false },
   failureReason: { name: 'failureReason', nullable: false },
   failedAt: { name: 'failedAt', nullable: false },
+  tags: { someRow: (tag) => ({ job: { tagAssociations: { some: { tag } } } }) },
 };
 
 const OPEN = { redrivenAt: null, discardedAt: null } as const satisfies Prisma.DeadLetterWhereInput;

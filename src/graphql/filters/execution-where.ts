@@ -10,6 +10,7 @@ export type ExecutionField =
   | 'status'
   | 'trigger'
   | 'failureReason'
+  | 'tags'
   | 'scheduledAt'
   | 'startedAt'
   | 'finishedAt'
@@ -26,6 +27,7 @@ const SPECS: FieldSpecs<ExecutionField> = {
   status: { kind: 'values' },
   trigger: { kind: 'values' },
   failureReason: { kind: 'values' },
+  tags: { kind: 'tags' },
   scheduledAt: { kind: 'instant' },
   startedAt: { kind: 'instant' },
   finishedAt: { kind: 'instant' },
@@ -43,6 +45,7 @@ const COLUMNS: Readonly<Record<ExecutionField, Column>> = {
   status: { name: 'status', nullable: false },
   trigger: { name: 'trigger', nullable: false },
   failureReason: { name: 'failureReason', nullable: true },
+  tags: { someRow: (tag) => ({ job: { tagAssociations: { some: { tag } } } }) },
   scheduledAt: { name: 'scheduledAt', nullable: true },
   startedAt: { name: 'startedAt', nullable: true },
   finishedAt: { name: 'finishedAt', nullable: true },
@@ -64,8 +67,15 @@ export function executionsMatching(condition: Condition<ExecutionField>): Prisma
   return toPrismaWhere(condition, COLUMNS);
 }
 
-/** Whether an event is about an execution that, at that moment, the condition selects. */
-export function eventMatches(event: FeedEvent['event'], condition: Condition<ExecutionField>): boolean {
+/** Whether an event is about an execution that, at that moment, the condition selects; its job had the tags then. */
+export function eventMatches(
+  event: FeedEvent['event'],
+  condition: Condition<ExecutionField>,
+  tags: readonly string[],
+): boolean {
   if (event.executionId === null || !event.kind.startsWith('EXECUTION_')) return false;
-  return matches(condition, (field) => (field === 'id' ? event.executionId : event[field]));
+  return matches(condition, (field) => {
+    if (field === 'id') return event.executionId;
+    return field === 'tags' ? tags : event[field];
+  });
 }

@@ -1,10 +1,10 @@
 import type { FeedEvent } from '../../events/feed.ts';
 import type { Prisma } from '../../generated/prisma/client.ts';
-import { type Condition, matches, mentions } from './condition.ts';
+import { type Condition, type FieldValue, matches, mentions } from './condition.ts';
 import { type Column, toPrismaWhere } from './prisma-where.ts';
 import { type FieldSpecs, readWhere, type WhereInput } from './read-where.ts';
 
-export type JobField = 'id' | 'key' | 'name' | 'status' | 'api' | 'nextRunAt' | 'createdAt';
+export type JobField = 'id' | 'key' | 'name' | 'status' | 'api' | 'tags' | 'nextRunAt' | 'createdAt';
 
 const SPECS: FieldSpecs<JobField> = {
   id: { kind: 'ids', idKind: 'Job' },
@@ -12,6 +12,7 @@ const SPECS: FieldSpecs<JobField> = {
   name: { kind: 'text' },
   status: { kind: 'values' },
   api: { kind: 'text' },
+  tags: { kind: 'tags' },
   nextRunAt: { kind: 'instant' },
   createdAt: { kind: 'instant' },
 };
@@ -22,6 +23,7 @@ const COLUMNS: Readonly<Record<JobField, Column>> = {
   name: { name: 'name', nullable: false },
   status: { name: 'status', nullable: false },
   api: { name: 'api', nullable: false },
+  tags: { someRow: (tag) => ({ tagAssociations: { some: { tag } } }) },
   nextRunAt: { name: 'nextRunAt', nullable: true },
   createdAt: { name: 'createdAt', nullable: false },
 };
@@ -55,10 +57,10 @@ export function jobsMatching(where: WhereInput | null | undefined): Prisma.JobWh
  */
 export function jobEventMatches(event: FeedEvent['event'], condition: Condition<JobField>): boolean {
   if (event.jobId === null || !event.kind.startsWith('JOB_')) return false;
-  const facts = (event.data ?? {}) as Partial<Record<JobField, string | null>>;
+  const facts = (event.data ?? {}) as Partial<Record<JobField, FieldValue>>;
   return matches(condition, (field) => {
     if (field === 'id') return event.jobId;
     const value = facts[field] ?? null;
-    return value !== null && SPECS[field].kind === 'instant' ? new Date(value) : value;
+    return typeof value === 'string' && SPECS[field].kind === 'instant' ? new Date(value) : value;
   });
 }

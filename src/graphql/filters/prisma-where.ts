@@ -1,10 +1,10 @@
 import { type Condition, isEmptyGroup, type Test, withoutEmptyGroups } from './condition.ts';
 
-/** Where a field of a condition stands in the table. */
-export interface Column {
-  name: string;
-  nullable: boolean;
-}
+/** Where a field of a condition stands: in the table, or in rows that belong to its row. */
+export type Column =
+  | { name: string; nullable: boolean }
+  /** Wraps what must hold for at least one such row. */
+  | { someRow: (row: PrismaWhere) => PrismaWhere };
 
 /** A Prisma `where`; each model's own type is narrower and is asked for by the caller. */
 export type PrismaWhere = Record<string, unknown>;
@@ -17,8 +17,8 @@ export function toPrismaWhere<Field extends string>(
   const simple = withoutEmptyGroups(condition);
   if (isEmptyGroup(simple, 'all')) return {};
   if (!isEmptyGroup(simple, 'any')) return translate(simple, columns, false);
-  const [{ name } = { name: 'id' }] = Object.values<Column>(columns);
-  return { [name]: { in: [] } };
+  const [column] = Object.values<Column>(columns);
+  return { [column && 'name' in column ? column.name : 'id']: { in: [] } };
 }
 
 function translate<Field extends string>(
@@ -28,7 +28,9 @@ function translate<Field extends string>(
 ): PrismaWhere {
   switch (condition.kind) {
     case 'test': {
-      const { name, nullable } = columns[condition.field];
+      const column = columns[condition.field];
+      if ('someRow' in column) return column.someRow(translateTest(condition.test));
+      const { name, nullable } = column;
       const test = { [name]: translateTest(condition.test) };
       // Under NOT a null would make SQL's answer unknown instead of false.
       return nullable && isNegated ? { AND: [{ [name]: { not: null } }, test] } : test;
@@ -46,6 +48,8 @@ function translateTest(test: Test): PrismaWhere {
   switch (test.op) {
     case 'in':
       return { in: test.values };
+    case 'hasAny':
+      return { name: { in: test.names } };
     case 'contains':
     case 'startsWith':
       return { [test.op]: escapeLike(test.text) };

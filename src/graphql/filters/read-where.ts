@@ -1,10 +1,11 @@
 import { decodePublicId, type PublicIdKind } from '../../domain/public-id.ts';
 import { isStorable } from '../../domain/text.ts';
+import { readTagFilter, type TagFilter } from '../../domain/tag-filter.ts';
 import { badArgument } from '../errors.ts';
-import type { Condition, Test } from './condition.ts';
+import { type Condition, NOTHING, type Test } from './condition.ts';
 
 /** What a field of a `where` input holds. */
-export type FieldKind = 'ids' | 'values' | 'text' | 'instant' | 'number';
+export type FieldKind = 'ids' | 'values' | 'text' | 'instant' | 'number' | 'tags';
 
 /** Which fields a `where` input has; ids also say of which kind. */
 export type FieldSpecs<Field extends string> = Readonly<
@@ -38,21 +39,29 @@ export function readWhere<Field extends string>(
 ): Condition<Field> {
   let size = 0;
   let listed = 0;
+  const count = (conditions: number) => {
+    size += conditions;
+    if (size > WHERE_LIMITS.size)
+      throw badArgument('where', `has more than ${WHERE_LIMITS.size} conditions.`);
+  };
   const read = (input: WhereInput, depth: number): Condition<Field> => {
     if (depth > WHERE_LIMITS.depth)
       throw badArgument('where', `nests deeper than ${WHERE_LIMITS.depth} levels.`);
     const parts: Condition<Field>[] = [];
     for (const [name, value] of Object.entries(input)) {
       if (value === null || value === undefined) continue;
-      size += 1;
-      if (size > WHERE_LIMITS.size)
-        throw badArgument('where', `has more than ${WHERE_LIMITS.size} conditions.`);
+      count(1);
       if (name === 'AND')
         parts.push({ kind: 'all', of: (value as WhereInput[]).map((part) => read(part, depth + 1)) });
       else if (name === 'OR')
         parts.push({ kind: 'any', of: (value as WhereInput[]).map((part) => read(part, depth + 1)) });
       else if (name === 'NOT') parts.push({ kind: 'not', of: read(value as WhereInput, depth + 1) });
-      else parts.push(...readField(name as Field, specs[name as Field], value));
+      else {
+        const found = readField(name as Field, specs[name as Field], value);
+        // A filter by many tags is as many conditions.
+        count(found.length - 1);
+        parts.push(...found);
+      }
       if (Array.isArray(value)) listed += value.length;
       if (listed > WHERE_LIMITS.lists)
         throw badArgument('where', `lists more than ${WHERE_LIMITS.lists} values.`);
@@ -67,11 +76,32 @@ function readField<Field extends string>(
   { kind, idKind }: FieldSpecs<Field>[Field],
   value: unknown,
 ): Condition<Field>[] {
+  if (kind === 'tags') return tagConditions(field, value as TagFilter);
   const tests =
     kind === 'ids' || kind === 'values'
       ? [listTest(field, value as string[], idKind)]
       : operatorTests(field, value as WhereInput);
   return tests.map((test) => ({ kind: 'test', field, test }));
+}
+
+function tagConditions<Field extends string>(field: Field, filter: TagFilter): Condition<Field>[] {
+  const read = readTagFilter(filter);
+  if (!read.ok) throw badArgument(`where.${field}.${read.operator}`, lowerFirst(read.message));
+  const { hasAny, hasAll, hasNone } = read.question;
+  const hasOneOf = (...names: string[]): Condition<Field> => ({
+    kind: 'test',
+    field,
+    test: { op: 'hasAny', names },
+  });
+  return [
+    ...(hasAny === null ? [] : [hasAny.length === 0 ? NOTHING : hasOneOf(...hasAny)]),
+    ...hasAll.map((name) => hasOneOf(name)),
+    ...(hasNone.length === 0 ? [] : [{ kind: 'not', of: hasOneOf(...hasNone) } as const]),
+  ];
+}
+
+function lowerFirst(sentence: string): string {
+  return sentence.charAt(0).toLowerCase() + sentence.slice(1);
 }
 
 function listTest(field: string, values: readonly string[], idKind: PublicIdKind | undefined): Test {

@@ -3,7 +3,7 @@ import type { InputFieldBuilder } from '../builder.ts';
 import { builder } from '../builder.ts';
 import { WHERE_LIMITS } from '../filters/read-where.ts';
 import { FailureReason } from './execution-enums.ts';
-import { DateTimeFilter } from './filter-inputs.ts';
+import { DateTimeFilter, TagFilter } from './filter-inputs.ts';
 
 const { limit, list } = DEAD_LETTER_LIMITS;
 
@@ -15,6 +15,7 @@ export const DeadLetterWhere = builder.inputType('DeadLetterWhere', {
     }),
     failureReason: t.field({ type: [FailureReason], description: 'It failed for any of these reasons.' }),
     failedAt: t.field({ type: DateTimeFilter, description: 'When it failed for good.' }),
+    tags: t.field({ type: TagFilter, description: 'Its job’s tags, as they are now.' }),
     open: t.boolean({
       description: 'Whether it still waits for somebody: neither redriven nor discarded. Absent: either way.',
     }),

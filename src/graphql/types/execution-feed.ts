@@ -2,6 +2,7 @@ import { queryFromInfo } from '@pothos/plugin-prisma';
 import type { FeedEvent, FeedGap as FeedGapShape, FeedItem } from '../../events/feed.ts';
 import { builder } from '../builder.ts';
 import { clientError } from '../errors.ts';
+import { mentions } from '../filters/condition.ts';
 import { eventMatches, readExecutionWhere } from '../filters/execution-where.ts';
 import { Execution } from './execution.ts';
 import { ExecutionEventKind, ExecutionStatus } from './execution-enums.ts';
@@ -72,7 +73,11 @@ builder.subscriptionField('executionEvents', (t) =>
     },
     subscribe: (_root, { where, after }, { events }) => {
       const condition = readExecutionWhere(where);
-      return events.subscribe({ after, filter: (event) => eventMatches(event, condition) });
+      return events.subscribe({
+        after,
+        filter: (event, tags) => eventMatches(event, condition, tags),
+        usesTags: mentions(condition, 'tags'),
+      });
     },
     resolve: (item) => item,
   }),

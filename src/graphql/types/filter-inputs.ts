@@ -1,4 +1,5 @@
 import { builder } from '../builder.ts';
+import { TAG_LIMITS, TAG_NAME_RULE } from '../../domain/tag.ts';
 import { WHERE_LIMITS, type WhereInput } from '../filters/read-where.ts';
 import { ExecutionStatus, ExecutionTrigger, FailureReason } from './execution-enums.ts';
 import { JobStatus } from './job-enums.ts';
@@ -32,6 +33,15 @@ const IntFilter = builder.inputType('IntFilter', {
   }),
 });
 
+export const TagFilter = builder.inputType('TagFilter', {
+  description: `Conditions on a job’s tags, all of which must hold. Each list may name ${TAG_LIMITS.perJob} tags. ${TAG_NAME_RULE}; what cannot be a name is one that no job has.`,
+  fields: (t) => ({
+    hasAny: t.stringList({ description: 'Has at least one of these; an empty list never holds.' }),
+    hasAll: t.stringList({ description: 'Has each of these.' }),
+    hasNone: t.stringList({ description: 'Has none of these.' }),
+  }),
+});
+
 const LISTED = `any of these, ${WHERE_LIMITS.list} at most`;
 const AND = 'All of these hold.';
 const OR = 'At least one of these holds; an empty list never does.';
@@ -49,6 +59,7 @@ export const JobWhere = JobWhereRef.implement({
     name: t.field({ type: StringFilter, description: 'Its name.' }),
     status: t.field({ type: [JobStatus], description: 'Its status is any of these.' }),
     api: t.field({ type: StringFilter, description: 'The URL that it calls.' }),
+    tags: t.field({ type: TagFilter, description: 'Its tags.' }),
     nextRunAt: t.field({ type: DateTimeFilter, description: 'When it runs next.' }),
     createdAt: t.field({ type: DateTimeFilter, description: 'When it was created.' }),
   }),
@@ -66,6 +77,10 @@ export const ExecutionWhere = ExecutionWhereRef.implement({
     status: t.field({ type: [ExecutionStatus], description: 'Its status is any of these.' }),
     trigger: t.field({ type: [ExecutionTrigger], description: 'It came about in any of these ways.' }),
     failureReason: t.field({ type: [FailureReason], description: 'It failed for any of these reasons.' }),
+    tags: t.field({
+      type: TagFilter,
+      description: 'Its job’s tags: as they are now in a list, as they were at each event in a feed.',
+    }),
     scheduledAt: t.field({ type: DateTimeFilter, description: 'The slot that it serves.' }),
     startedAt: t.field({ type: DateTimeFilter, description: 'When its first attempt began.' }),
     finishedAt: t.field({ type: DateTimeFilter, description: 'When it became final.' }),
