@@ -18,6 +18,7 @@ import { newUuidV7 } from './domain/uuid-v7.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
 import { createFeeds } from './events/feeds.ts';
 import { createEventHub } from './events/hub.ts';
+import { createTicker } from './events/ticker.ts';
 import { createWakeUps } from './events/wakeups.ts';
 import { PrismaClient } from './generated/prisma/client.ts';
 import { createGraphqlBase, createRequestContext } from './graphql/context.ts';
@@ -30,6 +31,7 @@ import { createHttpServer } from './server/server.ts';
 import { createDatabaseClock } from './store/database-clock.ts';
 import { latestAuditEntryIds } from './store/latest-audit-entries.ts';
 import { latestExecutionIds } from './store/latest-executions.ts';
+import { createMetricsReader } from './store/metrics-reader.ts';
 import { latestTagJobIds } from './store/latest-tag-jobs.ts';
 import { readSecret } from './store/secrets.ts';
 
@@ -124,12 +126,15 @@ export function createApp(config: Config): App {
       stalledLoops: engine.stalledLoops,
       isStopping: () => stopping !== undefined,
     });
+    const metrics = createMetricsReader(pool, clock);
     const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
     const base = createGraphqlBase({
       prisma,
       commands: createCommands(deps),
       events: createFeeds({ db: pool, hub }),
       clock,
+      metrics,
+      systemMetrics: createTicker({ read: metrics.system, onError: onError('system metrics') }),
       health,
       heartbeatIntervalMs: config.heartbeatIntervalMs,
       latestExecutionIds: (jobIds, limit) => latestExecutionIds(pool, jobIds, limit),

@@ -1,10 +1,13 @@
 import type { Caller } from '../commands/command-deps.ts';
 import type { Commands } from '../commands/commands.ts';
 import type { Clock } from '../domain/clock.ts';
+import type { MetricsReader, SystemMetrics } from '../domain/metrics.ts';
 import type { Feeds } from '../events/feeds.ts';
+import type { Ticker } from '../events/ticker.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import { createJobHistoryLoaders, type JobHistoryLoaders } from './loaders/job-history-loaders.ts';
 import { createLeftOutSlotsLoader, type LeftOutSlotsLoader } from './loaders/left-out-slots-loader.ts';
+import { createMetricsLoaders, type MetricsLoaders } from './loaders/metrics-loaders.ts';
 import { createExecutionLoader, createJobLoader, type RowLoader } from './loaders/row-loader.ts';
 import { createTagLoaders, type TagLoaders } from './loaders/tag-loaders.ts';
 
@@ -31,6 +34,9 @@ export interface GraphqlParts {
   commands: Commands;
   events: Feeds;
   clock: Clock;
+  metrics: MetricsReader;
+  /** The same of all jobs together, again and again. */
+  systemMetrics: Ticker<SystemMetrics>;
   health: () => Promise<HealthReport>;
   /** An instance that has not beaten for three times this long is taken for dead. */
   heartbeatIntervalMs: number;
@@ -49,6 +55,7 @@ export interface GraphqlBase extends GraphqlParts {
   jobLoader: RowLoader<Prisma.JobSelect>;
   jobHistory: JobHistoryLoaders;
   leftOutSlots: LeftOutSlotsLoader;
+  metricsLoaders: MetricsLoaders;
   tagLoaders: TagLoaders;
 }
 
@@ -65,6 +72,7 @@ export function createGraphqlBase(parts: GraphqlParts): GraphqlBase {
     jobLoader: createJobLoader(parts.prisma),
     jobHistory: createJobHistoryLoaders(parts),
     leftOutSlots: createLeftOutSlotsLoader(parts),
+    metricsLoaders: createMetricsLoaders(parts.metrics),
     tagLoaders: createTagLoaders(parts),
   };
 }

@@ -18,6 +18,7 @@ import './types/execution-log-feed.ts';
 import './types/node-queries.ts';
 import './types/health.ts';
 import './types/scheduler-status.ts';
+import './types/system-metrics.ts';
 import './types/schedule-preview.ts';
 
 builder.queryType({ description: 'What can be read.' });

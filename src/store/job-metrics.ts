@@ -1,27 +1,10 @@
+import type { AskedMetrics, JobPercentiles, LastEnds } from '../domain/metrics.ts';
 import type { EndCounts, MetricsBucket } from '../domain/metrics-series.ts';
 import { seriesOf } from '../domain/metrics-series.ts';
-import { type Buckets, bucketsOf, type MetricsWindow } from '../domain/metrics-window.ts';
-import { type Percentiles, percentilesOf, SKETCH_ENTRY_RADIX, type SketchEntry } from '../domain/sketch.ts';
+import { type Buckets, bucketsOf } from '../domain/metrics-window.ts';
+import { percentilesOf, SKETCH_ENTRY_RADIX, type SketchEntry } from '../domain/sketch.ts';
 import { bucketAt } from './rollups.ts';
 import type { Queryable } from './sql.ts';
-
-/** Whose figures are asked for, over which span. A job is named by its UUID. */
-export interface AskedMetrics {
-  jobId: string;
-  window: MetricsWindow;
-}
-
-/** How executions of a job spread; null where none has such a figure. */
-export interface JobPercentiles {
-  executionTimeMs: Percentiles | null;
-  latenessMs: Percentiles | null;
-}
-
-/** When executions of a job last ended so; null where none has. */
-export interface LastEnds {
-  lastSuccessAt: Date | null;
-  lastFailureAt: Date | null;
-}
 
 const FIRST_BUCKETS = `
 -- where the counts of each of many jobs begin: one look into an index per job.

@@ -1,23 +1,9 @@
+import type { SystemMetrics } from '../domain/metrics.ts';
 import { bucketsOf } from '../domain/metrics-window.ts';
 import type { EndCounts } from '../domain/metrics-series.ts';
-import { type Percentiles, percentilesOf, SKETCH_ENTRY_RADIX, type SketchEntry } from '../domain/sketch.ts';
+import { percentilesOf, SKETCH_ENTRY_RADIX, type SketchEntry } from '../domain/sketch.ts';
 import { ALL_JOBS } from './rollups.ts';
 import type { Queryable } from './sql.ts';
-
-/** The figures of all jobs together, at one moment. */
-export interface SystemMetrics {
-  /** Of those that are not deleted. */
-  jobs: { total: number; active: number; paused: number };
-  allTime: EndCounts;
-  /** Over the window LAST_24H. */
-  lastDay: EndCounts;
-  /** Over the same window; null where nothing with a slot has ended in it. */
-  latenessMs: Percentiles | null;
-  /** Over the same window; null where nothing has succeeded or failed in it. */
-  executionTimeMs: Percentiles | null;
-  load: { pending: number; running: number; retrying: number; blocked: number };
-  openDeadLetters: number;
-}
 
 const COUNTS = `jsonb_build_object('success', coalesce(sum(success_count), 0), 'failed', coalesce(sum(failed_count), 0),
     'cancelled', coalesce(sum(cancelled_count), 0), 'skipped', coalesce(sum(skipped_count), 0),

@@ -4,11 +4,13 @@ import type pg from 'pg';
 import { createCommands } from '../../src/commands/commands.ts';
 import { createFeeds } from '../../src/events/feeds.ts';
 import { createEventHub } from '../../src/events/hub.ts';
+import { createTicker } from '../../src/events/ticker.ts';
 import { PrismaClient } from '../../src/generated/prisma/client.ts';
 import { createGraphqlBase, createRequestContext, type GraphqlContext } from '../../src/graphql/context.ts';
 import { schema } from '../../src/graphql/schema.ts';
 import { latestAuditEntryIds } from '../../src/store/latest-audit-entries.ts';
 import { latestExecutionIds } from '../../src/store/latest-executions.ts';
+import { createMetricsReader } from '../../src/store/metrics-reader.ts';
 import { latestTagJobIds } from '../../src/store/latest-tag-jobs.ts';
 import { CALLER, type CommandHarness, createCommandHarness } from '../commands/harness.ts';
 
@@ -33,11 +35,14 @@ export async function createApiHarness(): Promise<ApiHarness> {
   const statements = recordStatements(pool);
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   const hub = createEventHub({ db: pool, pollIntervalMs: 50, onError: fail });
+  const metrics = createMetricsReader(pool, clock);
   const base = createGraphqlBase({
     prisma,
     commands: createCommands({ ...commands.deps, wake: hub.wake }),
     events: createFeeds({ db: pool, hub }),
     clock,
+    metrics,
+    systemMetrics: createTicker({ read: metrics.system, onError: fail }),
     health: () =>
       Promise.resolve({
         status: 'UP',

@@ -19,6 +19,8 @@ import {
   MisfirePolicy,
   ConcurrencyPolicy,
 } from './job-enums.ts';
+import { JobMetrics } from './job-metrics.ts';
+import { MetricsWindow } from './metrics.ts';
 import { ExecutionOrder } from './order-inputs.ts';
 import { policyOf, POLICY_COLUMNS, RetryPolicy } from './retry-policy.ts';
 
@@ -224,6 +226,14 @@ export const Job = builder.prismaNode('Job', {
       },
       ExecutionConnection,
     ),
+    metrics: t.field({
+      type: JobMetrics,
+      description: 'Figures of its executions that ended within a window.',
+      args: {
+        window: t.arg({ type: MetricsWindow, defaultValue: 'LAST_24H', description: 'Over which span.' }),
+      },
+      resolve: ({ id }, { window }) => ({ jobId: id, window: window ?? 'LAST_24H' }),
+    }),
     dependencies: t.relation('dependencies', {
       description: 'What it waits for, oldest first; 100 at most.',
       query: { orderBy: [{ createdAt: 'asc' }, { id: 'asc' }] },

@@ -1,0 +1,47 @@
+import type { EndCounts, MetricsBucket } from './metrics-series.ts';
+import type { MetricsWindow } from './metrics-window.ts';
+import type { Percentiles } from './sketch.ts';
+
+/** Whose figures are asked for, over which span. A job is named by its UUID. */
+export interface AskedMetrics {
+  jobId: string;
+  window: MetricsWindow;
+}
+
+/** How executions of a job spread; null where none has such a figure. */
+export interface JobPercentiles {
+  executionTimeMs: Percentiles | null;
+  latenessMs: Percentiles | null;
+}
+
+/** When executions of a job last ended so; null where none has. */
+export interface LastEnds {
+  lastSuccessAt: Date | null;
+  lastFailureAt: Date | null;
+}
+
+/** The figures of all jobs together, at one moment. */
+export interface SystemMetrics {
+  /** Of those that are not deleted. */
+  jobs: { total: number; active: number; paused: number };
+  allTime: EndCounts;
+  /** Over the window LAST_24H. */
+  lastDay: EndCounts;
+  /** Over the same window; null where nothing with a slot has ended in it. */
+  latenessMs: Percentiles | null;
+  /** Over the same window; null where nothing has succeeded or failed in it. */
+  executionTimeMs: Percentiles | null;
+  load: { pending: number; running: number; retrying: number; blocked: number };
+  openDeadLetters: number;
+}
+
+/** Reads figures, at a cost that does not depend on how many executions there have been. */
+export interface MetricsReader {
+  /** The counts of one job over one span in equal buckets, oldest first; for each that is asked for, in order. */
+  jobSeries: (asked: readonly AskedMetrics[]) => Promise<MetricsBucket[][]>;
+  /** How executions of one job spread over one span; for each that is asked for, in order. */
+  jobPercentiles: (asked: readonly AskedMetrics[]) => Promise<JobPercentiles[]>;
+  /** When executions of each job last succeeded and failed, kept or not; in the order of the ids. */
+  lastEnds: (jobIds: readonly string[]) => Promise<LastEnds[]>;
+  system: () => Promise<SystemMetrics>;
+}
