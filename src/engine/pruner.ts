@@ -4,6 +4,7 @@ import { FOLDS } from '../domain/metrics-window.ts';
 import { createLogger } from '../logging/logger.ts';
 import { pruneEvents } from '../store/event-log.ts';
 import { foldRollups } from '../store/folding.ts';
+import { sumUpJobCounts } from '../store/job-counts.ts';
 import { pruneAuditLog, pruneExecutions } from '../store/pruning.ts';
 import { inPatientTransaction, type Queryable } from '../store/sql.ts';
 import { createLoop, type Loop } from '../loop.ts';
@@ -48,6 +49,7 @@ export function createPruner({
     };
     if (Object.values(counts).some((count) => count > 0)) logger.info('Pruned', counts);
     const folded = await fold(now);
+    await sumUpJobCounts(pool);
     return [...Object.values(counts), ...folded].includes(BATCH) ? BETWEEN_BATCHES_MS : IDLE_MS;
   }
 

@@ -16,8 +16,8 @@ function sketchOf(column: string): string {
 }
 
 const SYSTEM = `
--- the system's figures, in one snapshot. What has ended is summed from a few hundred rollups however many that were;
--- what has not is counted in partial indexes that hold nothing else.
+-- the system's figures, in one snapshot. What has ended is summed from a few hundred rollups however many that were, and
+-- jobs from their counts; what has not ended is counted in partial indexes that hold nothing else.
 WITH kept AS MATERIALIZED (
   SELECT * FROM job_execution_rollups WHERE job_id = '${ALL_JOBS}'
 ), last_day AS MATERIALIZED (
@@ -31,7 +31,7 @@ SELECT
   (SELECT max(duration_max_ms) FROM last_day) AS "longestMs",
   (SELECT max(lateness_max_ms) FROM last_day) AS "latestMs",
   (SELECT coalesce(jsonb_object_agg(status, n), '{}') FROM (
-    SELECT status, count(*) AS n FROM jobs WHERE status <> 'DELETED' GROUP BY 1) AS counted) AS jobs,
+    SELECT status, sum(jobs) AS n FROM job_status_counts GROUP BY 1) AS counted) AS jobs,
   (SELECT coalesce(jsonb_object_agg(status, n), '{}') FROM (
     SELECT status, count(*) AS n FROM job_executions
     WHERE status IN ('PENDING', 'BLOCKED', 'RUNNING', 'RETRYING') GROUP BY 1) AS counted) AS unfinished,
