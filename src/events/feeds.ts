@@ -1,7 +1,7 @@
 import type { Queryable } from '../store/sql.ts';
 import type { FeedItem, FeedOptions } from './feed.ts';
 import type { EventHub } from './hub.ts';
-import { iterate } from './iterate.ts';
+import { type FeedIterator, iterate } from './iterate.ts';
 import { openLogFeed, type LogFeedItem } from './log-feed.ts';
 
 /**
@@ -9,9 +9,9 @@ import { openLogFeed, type LogFeedItem } from './log-feed.ts';
  * missed. They reject while the database is away.
  */
 export interface Feeds {
-  subscribe: (options: FeedOptions) => Promise<AsyncIterableIterator<FeedItem>>;
+  subscribe: (options: FeedOptions) => Promise<FeedIterator<FeedItem>>;
   /** Ends by itself when the execution is finished and its last line was given. */
-  subscribeToLogs: (executionId: string, after: string | null) => Promise<AsyncIterableIterator<LogFeedItem>>;
+  subscribeToLogs: (executionId: string, after: string | null) => Promise<FeedIterator<LogFeedItem>>;
   /**
    * Reads what an event is told with. While the database is away it waits, as the feed itself does: the event would
    * else reach its subscriber as an error without a cursor, and those behind it in memory too. A read that keeps failing

@@ -219,7 +219,11 @@ function walkLog(walk: Walk): StepSource<FeedItem> {
     return [];
   }
 
-  return { next, close: waiter.close };
+  return {
+    next,
+    position: () => (gap === null ? encodeCursor({ epoch, position }) : null),
+    close: waiter.close,
+  };
 }
 
 function gapTo(

@@ -2,7 +2,18 @@
 export interface StepSource<T> {
   /** The next items; null at the end. */
   next: () => Promise<readonly T[] | null>;
+  /**
+   * The cursor up to which everything was given, or is not to be given; null while there is something to give before it.
+   * Absent where items have no cursors.
+   */
+  position?: () => string | null;
   close: () => void;
+}
+
+/** An iterator that also tells how far it has come, which is further than its last item where others are left out. */
+export interface FeedIterator<T> extends AsyncIterableIterator<T> {
+  /** As {@link StepSource}'s, by the items taken. */
+  position: () => string | null;
 }
 
 /**
@@ -11,7 +22,7 @@ export interface StepSource<T> {
  * Written by hand because an async generator cannot be left while it waits: its `return()` would stand in line
  * behind a `next()` that resolves only with the next event, perhaps hours later.
  */
-export function iterate<T>(source: StepSource<T>): AsyncIterableIterator<T> {
+export function iterate<T>(source: StepSource<T>): FeedIterator<T> {
   let ready: readonly T[] = [];
   let taken = 0;
   let done = false;
@@ -48,6 +59,7 @@ export function iterate<T>(source: StepSource<T>): AsyncIterableIterator<T> {
       last = result;
       return result;
     },
+    position: () => (taken < ready.length ? null : (source.position?.() ?? null)),
     return() {
       end();
       return Promise.resolve({ done: true, value: undefined });

@@ -65,6 +65,7 @@ export async function openLogFeed(
 
   return {
     next,
+    position: () => (gap === null ? encodeCursor({ epoch, position }) : null),
     close: () => {
       bell.close();
     },

@@ -62,6 +62,8 @@ export interface GraphqlBase extends GraphqlParts {
 /** What each resolver of one operation is given. */
 export interface GraphqlContext extends GraphqlBase {
   caller: Caller;
+  /** The cursor of the last event that a reconnecting EventSource has seen; null for everybody else. */
+  lastEventId: string | null;
 }
 
 /** Prepares what all requests share. */
@@ -80,7 +82,7 @@ export function createGraphqlBase(parts: GraphqlParts): GraphqlBase {
 /** The context of one operation. A subscription keeps its context for as long as it lives. */
 export function createRequestContext(
   base: GraphqlBase,
-  { actor, requestId, address }: Caller,
+  { actor, requestId, address, lastEventId = null }: Caller & { lastEventId?: string | null },
 ): GraphqlContext {
-  return { ...base, caller: { actor, requestId, address } };
+  return { ...base, caller: { actor, requestId, address }, lastEventId };
 }

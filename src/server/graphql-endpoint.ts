@@ -1,11 +1,14 @@
-import type { GraphQLSchema } from 'graphql';
+import type { ExecutionResult, GraphQLSchema } from 'graphql';
 import { createYoga, isAsyncIterable } from 'graphql-yoga';
 import type { GraphQLParams, Plugin, YogaServerInstance } from 'graphql-yoga';
+import type { Delivery } from './delivery.ts';
 import { createDocumentCache } from './document-cache.ts';
 import type { ErrorMask } from './error-mask.ts';
+import { eventStreamResponse } from './event-stream-result.ts';
 import { GRAPHQL_PATH, MAX_CACHED_QUERY_CHARACTERS } from './limits.ts';
 import { parseWithinLimits } from './query-limits.ts';
 import type { RequestFacts } from './request-facts.ts';
+import { subscribe } from './subscribe.ts';
 
 /** Makes the GraphQL context of one operation. What it throws is masked and answers that operation. */
 export type CreateContext = (facts: RequestFacts) => object | Promise<object>;
@@ -13,6 +16,7 @@ export type CreateContext = (facts: RequestFacts) => object | Promise<object>;
 /** What a transport hands to Yoga with each operation; `params` is absent where the transport executes by itself. */
 export interface OperationContext extends Record<string, unknown> {
   facts: RequestFacts;
+  delivery: Delivery;
   params?: GraphQLParams;
 }
 
@@ -38,7 +42,13 @@ export function createGraphqlEndpoint({
     graphqlEndpoint: GRAPHQL_PATH,
     context: ({ facts }) => createContext(facts),
     maskedErrors: { maskError },
-    plugins: [readParamsFromContext, parseLimited, endUnreadableResult],
+    plugins: [
+      readParamsFromContext,
+      parseLimited,
+      subscribeWithDelivery,
+      sendEventStream,
+      endUnreadableResult,
+    ],
     parserAndValidationCache: {
       documentCache: createDocumentCache(MAX_CACHED_QUERY_CHARACTERS),
       // Refusing a document again is cheap, and remembering refused ones would let a client choose what is kept.
@@ -67,6 +77,21 @@ const readParamsFromContext: Plugin<object, OperationContext> = {
 const parseLimited: Plugin = {
   onParse({ setParseFn }) {
     setParseFn(parseWithinLimits);
+  },
+};
+
+const subscribeWithDelivery: Plugin = {
+  onSubscribe({ setSubscribeFn }) {
+    setSubscribeFn(subscribe);
+  },
+};
+
+/** Yoga's own event streams have no ids. A single result, such as a refusal, is left to it: it knows the statuses. */
+const sendEventStream: Plugin<object, OperationContext> = {
+  onResultProcess(hook) {
+    const { result, resultProcessor, serverContext } = hook;
+    if (resultProcessor === undefined || !isAsyncIterable<ExecutionResult>(result)) return;
+    hook.setResultProcessor(() => eventStreamResponse(result, serverContext.delivery), 'text/event-stream');
   },
 };
 

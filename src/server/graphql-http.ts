@@ -30,7 +30,7 @@ export async function answerGraphql(
       method: request.method ?? 'GET',
       headers: { accept: request.headers.accept ?? '*/*' },
     }),
-    { facts: factsOf(request, requestId), params: read.params },
+    { facts: factsOf(request, requestId), delivery: {}, params: read.params },
   );
   await send(answer, response, pump);
 }

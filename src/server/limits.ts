@@ -66,3 +66,9 @@ export const REQUEST_TIMEOUT_MS = 60_000;
 
 /** How long an idle connection is kept: longer than the 60 s of common proxies, which else reuse a closed one. */
 export const IDLE_CONNECTION_TIMEOUT_MS = 65_000;
+
+/** How often an event stream says something while there is nothing to tell; proxies close silent connections. */
+export const EVENT_STREAM_PING_MS = 12_000;
+
+/** After how long an EventSource that has lost its connection comes back. */
+export const EVENT_STREAM_RETRY_MS = 1_000;

@@ -38,7 +38,7 @@ export function createOriginPolicy(allowed: readonly string[]): OriginPolicy {
         response.setHeader('Access-Control-Allow-Methods', 'GET, POST');
         response.setHeader(
           'Access-Control-Allow-Headers',
-          'Accept, Authorization, Content-Type, X-Request-Id',
+          'Accept, Authorization, Content-Type, Last-Event-ID, X-Request-Id',
         );
         response.setHeader('Access-Control-Max-Age', String(PREFLIGHT_SECONDS));
       }

@@ -8,6 +8,8 @@ export interface RequestFacts {
   actor: string;
   /** Address of the peer, which is the proxy where there is one; null once the connection is gone. */
   address: string | null;
+  /** The id of the last event that a reconnecting EventSource has seen; null for everybody else. */
+  lastEventId: string | null;
 }
 
 /** The actor of every request for as long as the API has no authentication. */
@@ -22,5 +24,12 @@ export function requestIdOf(request: IncomingMessage, newId: () => string): stri
 }
 
 export function factsOf(request: IncomingMessage, requestId: string): RequestFacts {
-  return { requestId, actor: ANONYMOUS_ACTOR, address: request.socket.remoteAddress ?? null };
+  const address = request.socket.remoteAddress ?? null;
+  return { requestId, actor: ANONYMOUS_ACTOR, address, lastEventId: lastEventIdOf(request) };
+}
+
+/** A websocket is no event stream: it is upgraded once and then begins many subscriptions, each with a cursor of its own. */
+function lastEventIdOf({ headers }: IncomingMessage): string | null {
+  const id = headers['last-event-id'];
+  return typeof id === 'string' && id !== '' && headers.upgrade === undefined ? id : null;
 }

@@ -1,14 +1,9 @@
 import { getOperationAST, GraphQLError } from 'graphql';
-import type {
-  DocumentNode,
-  ExecutionArgs,
-  FormattedExecutionResult,
-  GraphQLFormattedError,
-  GraphQLSchema,
-} from 'graphql';
+import type { DocumentNode, ExecutionArgs, GraphQLSchema } from 'graphql';
 import { makeServer } from 'graphql-ws';
 import type { ExecutionResult, OperationResult, Server, SubscribePayload } from 'graphql-ws';
 import type { ErrorMask } from './error-mask.ts';
+import { formatError, formatResult } from './format-result.ts';
 import type { GraphqlEndpoint } from './graphql-endpoint.ts';
 import { CONNECTION_INIT_TIMEOUT_MS, MAX_OPERATIONS_PER_SOCKET } from './limits.ts';
 import type { RequestFacts } from './request-facts.ts';
@@ -49,7 +44,7 @@ export function createOperationServer(endpoint: GraphqlEndpoint, maskError: Erro
     execute: (args) => guarded(maskError, () => pipelineOf(args).execute(args)),
     subscribe: (args) => guarded(maskError, () => pipelineOf(args).subscribe(args)),
     onNext: (_context, _id, _payload, _args, result) => (result.errors ? formatResult(result) : undefined),
-    onError: (_context, _id, _payload, errors) => errors.map((error) => format(maskError(error))),
+    onError: (_context, _id, _payload, errors) => errors.map((error) => formatError(maskError(error))),
   });
 }
 
@@ -59,7 +54,7 @@ async function prepare(
   facts: RequestFacts,
   { query, variables, operationName }: SubscribePayload,
 ): Promise<OperationArgs | readonly GraphQLError[]> {
-  const pipeline = endpoint.getEnveloped({ facts }) as Pipeline;
+  const pipeline = endpoint.getEnveloped({ facts, delivery: {} }) as Pipeline;
   const document = pipeline.parse(query);
   const errors = pipeline.validate(pipeline.schema, document);
   if (errors.length > 0) return errors;
@@ -88,23 +83,6 @@ async function guarded(
   } catch (error) {
     return { errors: [maskError(error)] };
   }
-}
-
-function formatResult({ data, errors = [], extensions }: ExecutionResult): FormattedExecutionResult {
-  return {
-    ...(data !== undefined && { data }),
-    errors: errors.map(format),
-    ...(extensions && { extensions }),
-  };
-}
-
-/** `http` is for the HTTP transport only, which removes it too. */
-function format(error: GraphQLError): GraphQLFormattedError {
-  const { extensions, ...rest } = error.toJSON();
-  if (!extensions) return rest;
-  const shown = { ...extensions };
-  delete shown['http'];
-  return { ...rest, extensions: shown };
 }
 
 function tooManyOperations(): GraphQLError {

@@ -30,6 +30,18 @@ describe('a source as an iterator', () => {
     expect(await iterator.next()).toEqual({ done: true, value: undefined });
   });
 
+  it('is as far as its source once all that the source has given is taken, and no sooner', async () => {
+    const { source } = sourceOf([['a', 'b'], [], ['c']]);
+    const iterator = iterate(source);
+    expect(iterator.position()).toBe('step 0');
+    await iterator.next();
+    expect(iterator.position()).toBeNull();
+    await iterator.next();
+    expect(iterator.position()).toBe('step 1');
+    await iterator.next();
+    expect(iterator.position()).toBe('step 3');
+  });
+
   it('drops what it had ready when it is left', async () => {
     const { source } = sourceOf([['a', 'b']]);
     const iterator = iterate(source);
@@ -59,11 +71,14 @@ describe('a source as an iterator', () => {
 
 function sourceOf(steps: string[][], held: Promise<void> = Promise.resolve()) {
   let closed = false;
+  let given = 0;
   const source: StepSource<string> = {
     next: async () => {
       await held;
+      given += 1;
       return steps.shift() ?? null;
     },
+    position: () => `step ${given}`,
     close: () => {
       closed = true;
     },

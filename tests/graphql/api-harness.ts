@@ -3,10 +3,15 @@ import { graphql, type GraphQLFormattedError, parse, subscribe } from 'graphql';
 import type pg from 'pg';
 import { createCommands } from '../../src/commands/commands.ts';
 import { createFeeds } from '../../src/events/feeds.ts';
-import { createEventHub } from '../../src/events/hub.ts';
+import { createEventHub, type EventHub } from '../../src/events/hub.ts';
 import { createTicker } from '../../src/events/ticker.ts';
 import { PrismaClient } from '../../src/generated/prisma/client.ts';
-import { createGraphqlBase, createRequestContext, type GraphqlContext } from '../../src/graphql/context.ts';
+import {
+  createGraphqlBase,
+  createRequestContext,
+  type GraphqlBase,
+  type GraphqlContext,
+} from '../../src/graphql/context.ts';
 import { schema } from '../../src/graphql/schema.ts';
 import { latestAuditEntryIds } from '../../src/store/latest-audit-entries.ts';
 import { latestExecutionIds } from '../../src/store/latest-executions.ts';
@@ -25,6 +30,9 @@ export interface ApiHarness extends CommandHarness {
   execute: (source: string, variables?: Variables) => Promise<Answer>;
   /** Opens a subscription that must be accepted. */
   subscribe: <Data>(source: string, variables?: Variables) => Promise<AsyncGenerator<Data>>;
+  /** For a server of the test's own over the same parts. */
+  base: GraphqlBase;
+  hub: EventHub;
   /** The text of every statement sent since the last call. */
   takeStatements: () => string[];
 }
@@ -70,6 +78,8 @@ export async function createApiHarness(): Promise<ApiHarness> {
 
   return {
     ...commands,
+    base,
+    hub,
     execute,
     query: async <Data>(source: string, variables?: Variables) =>
       dataOf<Data>(await execute(source, variables)),

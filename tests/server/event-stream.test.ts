@@ -82,3 +82,70 @@ describe('A subscription as an event stream', () => {
     expect(logged('Unexpected error while answering a request')).toHaveLength(1);
   });
 });
+
+/** A stream's blocks as they stand on the wire, up to one that fits. */
+async function blocksUntil(response: Response, fits: (block: string) => boolean): Promise<string[]> {
+  const blocks: string[] = [];
+  let text = '';
+  const decoder = new TextDecoder();
+  for await (const chunk of response.body ?? []) {
+    text += decoder.decode(chunk, { stream: true });
+    const complete = text.split('\n\n');
+    text = complete.pop() ?? '';
+    blocks.push(...complete);
+    if (complete.some(fits)) break;
+  }
+  return blocks;
+}
+
+describe('What stands in an event stream', () => {
+  it('is the distinct connections mode of GraphQL over server-sent events, with ids beside it', async () => {
+    const { url, letters } = await startTestServer();
+    const query = encodeURIComponent('subscription { letter { name } }');
+    const response = await fetch(`${url}/graphql?query=${query}`, {
+      headers: { Accept: 'text/event-stream' },
+    });
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toBe('text/event-stream');
+    expect(response.headers.get('cache-control')).toBe('no-cache, no-transform');
+    expect(response.headers.get('x-accel-buffering')).toBe('no');
+    await until(() => letters.pulled > 0);
+    letters.push('one');
+    letters.push('two');
+    letters.end();
+    expect(await blocksUntil(response, (block) => block.startsWith('event: complete'))).toEqual([
+      'retry: 1000',
+      'id: cursor-one\nevent: next\ndata: {"data":{"letter":{"name":"one"}}}',
+      'id: cursor-two\nevent: next\ndata: {"data":{"letter":{"name":"two"}}}',
+      'event: complete\ndata:',
+    ]);
+  });
+
+  it('has no ids where events have no cursors', async () => {
+    const { url, ticks } = await startTestServer();
+    const query = encodeURIComponent('subscription { tick }');
+    const response = await fetch(`${url}/graphql?query=${query}`, {
+      headers: { Accept: 'text/event-stream' },
+    });
+    await until(() => ticks.pulled > 0);
+    ticks.push('one');
+    expect(await blocksUntil(response, (block) => block.startsWith('event'))).toEqual([
+      'retry: 1000',
+      'event: next\ndata: {"data":{"tick":"one"}}',
+    ]);
+  });
+
+  it('is a result and its end for a query', async () => {
+    const { url } = await startTestServer();
+    const response = await fetch(`${url}/graphql?query={hello}`, {
+      headers: { Accept: 'text/event-stream' },
+    });
+    const blocks = (await response.text()).split('\n\n');
+    expect(blocks).toEqual([
+      ':',
+      'event: next\ndata: {"data":{"hello":"world"}}',
+      'event: complete\ndata:',
+      '',
+    ]);
+  });
+});

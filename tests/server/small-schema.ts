@@ -13,6 +13,8 @@ import type { RequestFacts } from '../../src/server/request-facts.ts';
 export type Source = {
   push: (value: string) => void;
   fail: (error: Error) => void;
+  /** Ends all subscriptions there are, as complete. */
+  end: () => void;
   /** Values that were asked for. */
   pulled: number;
   /** Subscribers that ended, for whatever reason. */
@@ -24,6 +26,8 @@ export type Source = {
 export type SmallSchema = {
   schema: GraphQLSchema;
   ticks: Source;
+  /** A source whose events have cursors. */
+  letters: Source;
   /** A source that always has a next value, of 10 KB. */
   flood: Source;
   bumps: () => number;
@@ -33,11 +37,15 @@ export type SmallSchema = {
   slowAsked: Promise<void>;
 };
 
+/** Resolves a subscription's field to its event. */
+const asItIs = (event: unknown): unknown => event;
+
 const FLOOD_PAYLOAD = 'x'.repeat(10_000);
 
 /** A schema with the kinds of things that a transport must carry: values, faults, refusals, waiting and live feeds. */
 export function smallSchema(): SmallSchema {
   const ticks = newSource();
+  const letters = newSource();
   const flood = newSource();
   let bumps = 0;
   const sink = { openGate: (): void => undefined, slowAsked: (): void => undefined };
@@ -102,11 +110,16 @@ export function smallSchema(): SmallSchema {
   const subscription = new GraphQLObjectType({
     name: 'Subscription',
     fields: {
-      tick: { type: GraphQLString, subscribe: () => ticks.open(), resolve: (value: string) => value },
+      tick: { type: GraphQLString, subscribe: () => ticks.open(), resolve: asItIs },
+      letter: {
+        type: new GraphQLObjectType({ name: 'Letter', fields: { name: { type: GraphQLString } } }),
+        subscribe: () => withCursors(letters.open()),
+        resolve: asItIs,
+      },
       flood: {
         type: GraphQLString,
         subscribe: () => flood.open(FLOOD_PAYLOAD),
-        resolve: (value: string) => value,
+        resolve: asItIs,
       },
       faultAtStart: {
         type: GraphQLString,
@@ -119,6 +132,7 @@ export function smallSchema(): SmallSchema {
   return {
     schema: new GraphQLSchema({ query, mutation, subscription }),
     ticks,
+    letters,
     flood,
     bumps: () => bumps,
     openGate: () => {
@@ -128,8 +142,17 @@ export function smallSchema(): SmallSchema {
   };
 }
 
+/** Events as those of feeds are: each an object that has its cursor, whether or not that is selected. */
+async function* withCursors(names: AsyncIterable<string>): AsyncGenerator<{ cursor: string; name: string }> {
+  for await (const name of names) yield { cursor: `cursor-${name}`, name };
+}
+
 function newSource(): Source & { open: (always?: string) => AsyncIterableIterator<string> } {
-  const subscribers = new Set<{ push: (value: string) => void; fail: (error: Error) => void }>();
+  const subscribers = new Set<{
+    push: (value: string) => void;
+    fail: (error: Error) => void;
+    end: () => void;
+  }>();
   const source = {
     pulled: 0,
     returned: 0,
@@ -140,6 +163,9 @@ function newSource(): Source & { open: (always?: string) => AsyncIterableIterato
     fail: (error: Error) => {
       for (const one of subscribers) one.fail(error);
     },
+    end: () => {
+      for (const one of subscribers) one.end();
+    },
     open,
   };
 
@@ -147,6 +173,7 @@ function newSource(): Source & { open: (always?: string) => AsyncIterableIterato
     const values: string[] = [];
     const waiting: { resolve: (result: IteratorResult<string>) => void; reject: (error: Error) => void }[] =
       [];
+    let isOver = false;
     const subscriber = {
       push: (value: string) => {
         const first = waiting.shift();
@@ -154,6 +181,10 @@ function newSource(): Source & { open: (always?: string) => AsyncIterableIterato
         else values.push(value);
       },
       fail: (error: Error) => waiting.shift()?.reject(error),
+      end: () => {
+        isOver = true;
+        for (const one of waiting.splice(0)) one.resolve({ done: true, value: undefined });
+      },
     };
     subscribers.add(subscriber);
     source.subscribed += 1;
@@ -165,6 +196,7 @@ function newSource(): Source & { open: (always?: string) => AsyncIterableIterato
         source.pulled += 1;
         const value = always ?? values.shift();
         if (value !== undefined) return Promise.resolve({ done: false, value });
+        if (isOver) return Promise.resolve({ done: true, value: undefined });
         return new Promise((resolve, reject) => waiting.push({ resolve, reject }));
       },
       return() {

@@ -2,6 +2,7 @@ import { queryFromInfo } from '@pothos/plugin-prisma';
 import type { FeedEvent, FeedGap as FeedGapShape, FeedItem } from '../../events/feed.ts';
 import { builder } from '../builder.ts';
 import { clientError } from '../errors.ts';
+import { feedStart } from '../feed-start.ts';
 import { mentions } from '../filters/condition.ts';
 import { eventMatches, readExecutionWhere } from '../filters/execution-where.ts';
 import { Execution } from './execution.ts';
@@ -71,10 +72,10 @@ builder.subscriptionField('executionEvents', (t) =>
       }),
       after: t.arg.string({ description: 'Cursor of the last event seen: the feed goes on behind it.' }),
     },
-    subscribe: (_root, { where, after }, { events }) => {
+    subscribe: (_root, { where, after }, context) => {
       const condition = readExecutionWhere(where);
-      return events.subscribe({
-        after,
+      return context.events.subscribe({
+        after: feedStart(after, context),
         filter: (event, tags) => eventMatches(event, condition, tags),
         usesTags: mentions(condition, 'tags'),
       });

@@ -2,6 +2,7 @@ import { decodePublicId } from '../../domain/public-id.ts';
 import type { LogFeedLine } from '../../events/log-feed.ts';
 import { builder } from '../builder.ts';
 import { clientError } from '../errors.ts';
+import { feedStart } from '../feed-start.ts';
 import { ExecutionLog } from './execution-log.ts';
 import { FeedGap } from './feed-gap.ts';
 
@@ -29,11 +30,12 @@ builder.subscriptionField('executionLogs', (t) =>
       executionId: t.arg.id({ required: true, description: 'The execution’s id.' }),
       after: t.arg.string({ description: 'Cursor of the last line seen: the feed goes on behind it.' }),
     },
-    subscribe: async (_root, { executionId, after }, { prisma, events }) => {
+    subscribe: async (_root, { executionId, after }, context) => {
       const id = decodePublicId('Execution', executionId);
-      const execution = id && (await prisma.jobExecution.findUnique({ where: { id }, select: { id: true } }));
+      const execution =
+        id && (await context.prisma.jobExecution.findUnique({ where: { id }, select: { id: true } }));
       if (!execution) throw clientError('NOT_FOUND', 'executionId: there is no such execution.');
-      return await events.subscribeToLogs(execution.id, after ?? null);
+      return await context.events.subscribeToLogs(execution.id, feedStart(after, context));
     },
     resolve: (item) => item,
   }),

@@ -2,6 +2,7 @@ import { queryFromInfo } from '@pothos/plugin-prisma';
 import type { FeedEvent } from '../../events/feed.ts';
 import { builder } from '../builder.ts';
 import { clientError } from '../errors.ts';
+import { feedStart } from '../feed-start.ts';
 import { jobEventMatches, readJobWhere } from '../filters/job-where.ts';
 import { FeedGap } from './feed-gap.ts';
 import { JobWhere } from './filter-inputs.ts';
@@ -52,9 +53,10 @@ builder.subscriptionField('jobEvents', (t) =>
       where: t.arg({ type: JobWhere, description: 'Only events of jobs that are so after the change.' }),
       after: t.arg.string({ description: 'Cursor of the last event seen: the feed goes on behind it.' }),
     },
-    subscribe: (_root, { where, after }, { events }) => {
+    subscribe: (_root, { where, after }, context) => {
       const condition = readJobWhere(where);
-      return events.subscribe({ after, filter: (event) => jobEventMatches(event, condition) });
+      const start = feedStart(after, context);
+      return context.events.subscribe({ after: start, filter: (event) => jobEventMatches(event, condition) });
     },
     resolve: (item) => item,
   }),

@@ -1,0 +1,76 @@
+import { parse } from 'graphql';
+import { describe, expect, it } from 'vitest';
+import type { Delivery } from '../../src/server/delivery.ts';
+import { subscribe } from '../../src/server/subscribe.ts';
+import { createGate } from '../support/target-server.ts';
+import { until } from '../support/until.ts';
+import { smallSchema } from './small-schema.ts';
+
+async function follow(query: string, delivery: Delivery = {}) {
+  const small = smallSchema();
+  const results = await subscribe({
+    schema: small.schema,
+    document: parse(query),
+    contextValue: { delivery },
+  });
+  if (!(Symbol.asyncIterator in results)) throw new Error(JSON.stringify(results));
+  return { ...small, results, delivery };
+}
+
+describe('a subscription', () => {
+  it('is at the cursor of its last event once that is handed over, and nowhere while one is on its way', async () => {
+    const gate = createGate();
+    const inTurn: Delivery['inTurn'] = async (make) => {
+      await gate.opened;
+      return make();
+    };
+    const { letters, results, delivery } = await follow('subscription { letter { name } }', { inTurn });
+    expect(delivery.position?.()).toBeNull();
+    const first = results.next();
+    letters.push('a');
+    await until(() => letters.pulled > 0);
+    expect(delivery.position?.()).toBeNull();
+    gate.open();
+    expect((await first).value).toEqual({ data: { letter: { name: 'a' } } });
+    expect(delivery.position?.()).toBe('cursor-a');
+    const second = results.next();
+    letters.push('b');
+    await second;
+    expect(delivery.position?.()).toBe('cursor-b');
+  });
+
+  it('makes no result for a client that left while it waited for its turn', async () => {
+    const gate = createGate();
+    let turns = 0;
+    const inTurn: Delivery['inTurn'] = async (make) => {
+      turns += 1;
+      await gate.opened;
+      return make();
+    };
+    const { ticks, results } = await follow('subscription { tick }', { inTurn });
+    const waiting = results.next();
+    ticks.push('never sent');
+    await until(() => turns === 1);
+    await results.return?.();
+    gate.open();
+    expect(await waiting).toEqual({ done: true, value: undefined });
+    expect(await results.next()).toEqual({ done: true, value: undefined });
+    expect(ticks.returned).toBe(1);
+  });
+
+  it('is over when its source fails', async () => {
+    const { ticks, results } = await follow('subscription { tick }');
+    const failing = results.next();
+    await until(() => ticks.pulled > 0);
+    ticks.fail(new Error('lost'));
+    await expect(failing).rejects.toThrow('lost');
+    expect(await results.next()).toEqual({ done: true, value: undefined });
+  });
+
+  it('that cannot begin is a result with errors', async () => {
+    const { schema } = smallSchema();
+    const document = parse('subscription { faultAtStart }');
+    const result = await subscribe({ schema, document, contextValue: {} });
+    expect(result).toMatchObject({ errors: [{ path: ['faultAtStart'] }] });
+  });
+});
