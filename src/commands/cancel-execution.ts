@@ -93,7 +93,7 @@ async function cancelNow(
   const setOff = await recordEnds(tx, joins, ends, deps.newId);
   await audit(tx, deps, by, execution, reason, now);
   await appendLogLines(tx, [{ executionId: id, at: now, level: 'WARN', message }]);
-  await appendEvents(tx, [cancelled, ...setOff]);
+  await appendEvents(tx, [cancelled, ...setOff.events]);
 }
 
 async function audit(

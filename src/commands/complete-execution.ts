@@ -51,11 +51,12 @@ async function complete(
 
   const resting = decideAfterCallback(execution, report, now, deps.random());
   const settlement = settlementOfWait(execution, resting, now, outputOf(report));
-  const { written } = await settleAny(pool, [settlement], newId);
+  const { written, isReplacing } = await settleAny(pool, [settlement], newId);
   // Somebody was quicker: the same callback sent twice, or whoever ends what waits too long.
   if (!written.has(execution.id)) return refusalOf(await findCalledBack(pool, claim), claim);
   // Jobs too: executions of this one, or of those that depend on it, may have waited for the end.
   deps.wake('jobs', 'executions', 'events');
+  if (isReplacing) deps.wake('cancellations');
   return 'completed';
 }
 

@@ -6,6 +6,7 @@ import type { CommandResult } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';
 import { type JobReference, lockLiveJob } from './job-checks.ts';
 import { recordJobChange } from './job-record.ts';
+import { DELETED } from './withdrawals.ts';
 
 /**
  * Deletes a job, softly: its history stays until retention prunes it, its key is free again. Executions that wait are
@@ -36,9 +37,9 @@ export async function deleteJob(
       updatedAt: now,
     };
     await writeJob(tx, after);
-    const events = await withdrawExecutions(tx, after.id, { scope: 'waiting' }, now);
+    const events = await withdrawExecutions(tx, [after.id], DELETED, now);
     await deleteDependenciesOf(tx, after.id);
-    await requestCancellation(tx, after.id, now);
+    await requestCancellation(tx, [after.id], { now, reason: DELETED.reason });
     await recordJobChange(tx, deps, by, {
       action: 'DELETED',
       before,

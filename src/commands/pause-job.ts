@@ -9,6 +9,7 @@ import { type CommandResult, failWith, validationError } from './command-result.
 import { commandTransaction } from './command-transaction.ts';
 import { type JobReference, lockLiveJob } from './job-checks.ts';
 import { changedFields, recordJobChange } from './job-record.ts';
+import { PAUSED } from './withdrawals.ts';
 
 export type PauseJobInput = JobReference & {
   reason?: string | null | undefined;
@@ -48,7 +49,7 @@ export async function pauseJob(
     if (changedFields(before, after).length === 0) return { ok: true, value: before };
 
     await writeJob(tx, after);
-    const events = await withdrawExecutions(tx, after.id, { scope: 'planned' }, now);
+    const events = await withdrawExecutions(tx, [after.id], PAUSED, now);
     await recordJobChange(tx, deps, by, {
       action: 'PAUSED',
       before,

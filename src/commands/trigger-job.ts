@@ -22,6 +22,12 @@ export type TriggerJobInput = JobReference & {
   idempotencyKey?: string | null | undefined;
 };
 
+interface Triggered {
+  result: CommandResult<{ executionId: string; created: boolean }>;
+  /** Calls under way were asked to stop for the new one. */
+  isReplacing: boolean;
+}
+
 /**
  * Runs a job now, beside its schedule. A paused or completed job may be run by hand too.
  *
@@ -35,15 +41,15 @@ export async function triggerJob(
   const issues = triggerIssues(body, idempotencyKey);
   if (issues.length > 0) return failWith(validationError(issues));
 
-  return commandTransaction(deps, async (tx) => {
+  const { result, isReplacing } = await commandTransaction(deps, async (tx): Promise<Triggered> => {
     const found = await lockLiveJob(tx, reference);
-    if (!found.ok) return found;
+    if (!found.ok) return { result: found, isReplacing: false };
     const job = found.value;
     const now = deps.clock.now();
     // A repeated key answers with what it made before; only a new execution cancels others to take their place.
     const known = idempotencyKey === null ? null : await findByIdempotencyKey(tx, job.id, idempotencyKey);
-    if (known !== null) return { ok: true, value: { executionId: known, created: false } };
-    const { events, ...admitted } = await admitExecution(tx, job, now);
+    if (known !== null) return triggered(known, false);
+    const { events, isReplacing: replaces, ...admitted } = await admitExecution(tx, job, now);
     const id = deps.newId(now);
     await insertManualExecution(tx, {
       ...admitted,
@@ -56,8 +62,14 @@ export async function triggerJob(
       idempotencyKey,
     });
     await record(tx, deps, by, { job, id, now, ...admitted, events });
-    return { ok: true, value: { executionId: id, created: true } };
+    return triggered(id, true, replaces);
   });
+  if (isReplacing) deps.wake('cancellations');
+  return result;
+}
+
+function triggered(executionId: string, created: boolean, isReplacing = false): Triggered {
+  return { result: { ok: true, value: { executionId, created } }, isReplacing };
 }
 
 function triggerIssues(body: unknown, idempotencyKey: string | null): FieldIssue[] {
@@ -82,7 +94,7 @@ async function record(
     status,
     errorMessage,
     events,
-  }: Admitted & { job: StoredJob; id: string; now: Date },
+  }: Omit<Admitted, 'isReplacing'> & { job: StoredJob; id: string; now: Date },
 ): Promise<void> {
   await insertAuditEntry(tx, {
     id: deps.newId(now),

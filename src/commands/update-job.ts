@@ -6,7 +6,7 @@ import type { NewEvent } from '../store/event-log.ts';
 import { replaceJobTags } from '../store/job-tags.ts';
 import { isKeyTaken, type StoredJob, updateJob as writeJob } from '../store/jobs.ts';
 import { holdTagNames } from '../store/tags.ts';
-import { withdrawExecutions } from '../store/withdrawing.ts';
+import { type Withdrawal, withdrawExecutions } from '../store/withdrawing.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith, keyTaken } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';
@@ -15,6 +15,7 @@ import { changedFields, recordJobChange } from './job-record.ts';
 import { pastLeftOutRuns } from './left-out-runs.ts';
 import { resumed } from './resumed-job.ts';
 import { noRunLeft } from './run-check.ts';
+import { PAUSED, RESCHEDULED } from './withdrawals.ts';
 
 /** Absent leaves a field as it is; null clears it where it may be null. */
 export type UpdateJobInput = JobReference & JobInput & { status?: string | null | undefined };
@@ -48,7 +49,7 @@ export async function updateJob(
       await writeJob(tx, after);
       if (!isDeepStrictEqual(before.tags, after.tags)) await replaceJobTags(tx, [after], now, deps.newId);
       const withdrawal = withdrawalFor(before, after);
-      const events = withdrawal ? await withdrawExecutions(tx, after.id, withdrawal, now) : [];
+      const events = withdrawal ? await withdrawExecutions(tx, [after.id], withdrawal, now) : [];
       await recordJobChange(tx, deps, by, {
         action: 'UPDATED',
         before,
@@ -107,10 +108,10 @@ function moveJob(
 }
 
 /** What of the waiting executions was planned by a definition that no longer holds. */
-function withdrawalFor(before: StoredJob, after: StoredJob): Parameters<typeof withdrawExecutions>[2] | null {
-  if (after.status === 'PAUSED' && before.status !== 'PAUSED') return { scope: 'planned' };
+function withdrawalFor(before: StoredJob, after: StoredJob): Withdrawal | null {
+  if (after.status === 'PAUSED' && before.status !== 'PAUSED') return PAUSED;
   const slotsChanged = SLOT_FIELDS.some((field) => !isDeepStrictEqual(before[field], after[field]));
-  return slotsChanged ? { scope: 'plannedAhead' } : null;
+  return slotsChanged ? RESCHEDULED : null;
 }
 
 function kindsOf(before: StoredJob, after: StoredJob): NewEvent['kind'][] {

@@ -50,6 +50,9 @@ export function admit(rule: ConcurrencyRule, { running, waiting, blocked }: Conc
   }
 }
 
+/** Why an execution was cancelled, or skipped, under REPLACE, for a person. */
+export const REPLACED_MESSAGE = 'A newer execution took its place.';
+
 /** Why an execution was skipped, for a person. */
 export function overlapMessage(rule: ConcurrencyRule): string {
   return rule.concurrencyPolicy === 'FORBID'

@@ -1,4 +1,10 @@
-import { admit, overlapMessage, type ConcurrencyLoad, type ConcurrencyRule } from './concurrency.ts';
+import {
+  admit,
+  overlapMessage,
+  REPLACED_MESSAGE,
+  type ConcurrencyLoad,
+  type ConcurrencyRule,
+} from './concurrency.ts';
 import type { ExecutionTrigger } from './execution.ts';
 import { nextRunAfter, slotRuleOf, type SlotFacts, withoutSlots } from './job-slots.ts';
 import {
@@ -118,8 +124,7 @@ function admitRuns(job: DueJob, load: ConcurrencyLoad, runs: readonly DueRun[]):
   let { waiting, blocked } = load;
   let replacesUnfinished = false;
   const executions = runs.map((run): PlannedExecution => {
-    if (newest !== undefined && run !== newest)
-      return overlapOf(job, run, 'A newer execution took its place.');
+    if (newest !== undefined && run !== newest) return overlapOf(job, run, REPLACED_MESSAGE);
     switch (admit(job, { running: load.running, waiting, blocked })) {
       case 'run':
         waiting += 1;

@@ -19,7 +19,7 @@ export interface CallbackWatchOptions {
   /** A number in [0, 1) for the jitter of retries. */
   random: () => number;
   /** Called after waits were ended: executions may be claimed or admitted, the log has grown. */
-  onEnded: () => void;
+  onEnded: (setOff: { isReplacing: boolean }) => void;
   onError: (error: unknown) => void;
 }
 
@@ -48,11 +48,11 @@ export function createCallbackWatch(options: CallbackWatchOptions): Loop {
   /** One that was called back about, or ended by another instance, meanwhile is left out by the statement. */
   async function endWaits(silent: readonly SilentExecution[], now: Date): Promise<void> {
     const settlements = silent.map((execution) => end(execution, now));
-    const { written } = await settleAny(pool, settlements, newId);
+    const { written, isReplacing } = await settleAny(pool, settlements, newId);
     for (const { executionId, status } of settlements.filter((one) => written.has(one.executionId))) {
       logger.info('Waited for a callback no longer', { ...logIds({ executionId }), status });
     }
-    if (written.size > 0) onEnded();
+    if (written.size > 0) onEnded({ isReplacing });
   }
 
   function end(execution: SilentExecution, now: Date): Settlement {

@@ -3,7 +3,7 @@ import type { CallbackClaim } from '../domain/callback-token.ts';
 import type { DatabaseClock } from '../store/database-clock.ts';
 import type { Settlement } from '../store/settling.ts';
 import { settleUpstream } from '../store/settling-upstream.ts';
-import type { WakeUps } from '../events/wakeups.ts';
+import type { WakeUp, WakeUps } from '../events/wakeups.ts';
 import type { Sender } from '../http/send-attempt.ts';
 import { createLogger } from '../logging/logger.ts';
 import { createCallbackWatch } from './callback-watch.ts';
@@ -83,8 +83,8 @@ export function createEngine(options: EngineOptions): Engine {
       if (settlements.some(({ status }) => status === 'PENDING')) wakeUps.wake('executions', 'events');
       else wakeUps.wake('events');
     },
-    onPlanned: () => {
-      wakeUps.wake('executions');
+    onPlanned: ({ isReplacing }) => {
+      wakeUps.wake('executions', ...toStop(isReplacing));
     },
   });
   const worker = createWorker({
@@ -98,9 +98,9 @@ export function createEngine(options: EngineOptions): Engine {
   });
   const planner = createPlanner({
     ...options,
-    onPlanned: ({ isAnythingBlocked }) => {
+    onPlanned: ({ isAnythingBlocked, isReplacing }) => {
       if (isAnythingBlocked) unblocker.wake();
-      wakeUps.wake('executions', 'events');
+      wakeUps.wake('executions', 'events', ...toStop(isReplacing));
     },
     onError: onError('planner'),
   });
@@ -117,16 +117,16 @@ export function createEngine(options: EngineOptions): Engine {
     leaseMs,
     held: worker.held,
     settleUpstream: recordUpstream,
-    onRescued: () => {
-      wakeUps.wake('executions', 'events');
+    onRescued: ({ isReplacing }) => {
+      wakeUps.wake('executions', 'events', ...toStop(isReplacing));
     },
     onError: onError('rescuer'),
   });
   const callbackWatch = createCallbackWatch({
     ...options,
-    onEnded: () => {
+    onEnded: ({ isReplacing }) => {
       unblocker.noteEnd();
-      wakeUps.wake('executions', 'events');
+      wakeUps.wake('executions', 'events', ...toStop(isReplacing));
     },
     onError: onError('callback watch'),
   });
@@ -209,6 +209,11 @@ export function createEngine(options: EngineOptions): Engine {
         .map(({ loop }) => loop.name);
     },
   };
+}
+
+/** What a new execution that takes the place of running ones wakes: calls are aborted at once, not when next looked at. */
+function toStop(isReplacing: boolean): readonly WakeUp[] {
+  return isReplacing ? ['cancellations'] : [];
 }
 
 function pause(ms: number): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Pool, PoolClient } from 'pg';
 import type { Clock } from '../domain/clock.ts';
-import { isLimited, NO_LOAD, type ConcurrencyLoad } from '../domain/concurrency.ts';
+import { isLimited, NO_LOAD, REPLACED_MESSAGE, type ConcurrencyLoad } from '../domain/concurrency.ts';
 import { planJob, type DueJob, type JobPlan } from '../domain/plan.ts';
 import { encodePublicId } from '../domain/public-id.ts';
 import { createLogger } from '../logging/logger.ts';
@@ -22,7 +22,7 @@ export interface PlannerOptions {
   /** Takes up the jobs whose pause has ended; answers when the next pause ends. */
   resumePaused: () => Promise<Date | null>;
   /** Called after each batch that planned something. */
-  onPlanned: (planned: { isAnythingBlocked: boolean }) => void;
+  onPlanned: (planned: Pick<PlannedBatch, 'isAnythingBlocked' | 'isReplacing'>) => void;
   onError: (error: unknown) => void;
   monotonicMs?: () => number;
 }
@@ -32,10 +32,18 @@ interface PlannedBatch {
   /** New executions. */
   executions: number;
   isAnythingBlocked: boolean;
+  /** Calls under way were asked to stop for new executions. */
+  isReplacing: boolean;
   isMoreDue: boolean;
 }
 
-const NOTHING: PlannedBatch = { jobs: 0, executions: 0, isAnythingBlocked: false, isMoreDue: false };
+const NOTHING: PlannedBatch = {
+  jobs: 0,
+  executions: 0,
+  isAnythingBlocked: false,
+  isReplacing: false,
+  isMoreDue: false,
+};
 
 /** Jobs in one transaction: enough to share its cost, few enough that their rows are not held for long. */
 const BATCH_JOBS = 1_000;
@@ -88,13 +96,13 @@ export function createPlanner(options: PlannerOptions): Loop {
       const facts = await readFacts(tx, jobs);
       const enoughAtMs = monotonicMs() + BATCH_COMPUTING_MS;
       const plans = planSome(jobs, facts, now, () => monotonicMs() > enoughAtMs);
-      const cancelled = await cancelReplaced(tx, plans, now);
+      const { events, isReplacing } = await cancelReplaced(tx, plans, now);
       const executions = await recordPlan(tx, {
         executions: plans.flatMap((plan) => plan.executions),
         moves: plans.map((plan) => plan.move),
         now,
       });
-      await appendEvents(tx, cancelled);
+      await appendEvents(tx, events);
       logger.debug('Planned', { jobs: plans.length, executions });
       const isAnythingBlocked = plans.some((plan) =>
         plan.executions.some(({ status }) => status === 'BLOCKED'),
@@ -103,6 +111,7 @@ export function createPlanner(options: PlannerOptions): Loop {
         jobs: plans.length,
         executions,
         isAnythingBlocked,
+        isReplacing,
         isMoreDue: plans.length < jobs.length || jobs.length === BATCH_JOBS,
       };
     });
@@ -133,15 +142,16 @@ async function readFacts(tx: PoolClient, jobs: readonly DueJob[]): Promise<Facts
   return { loads, unmet };
 }
 
-/** Cancels what a new execution takes the place of; answers the events, to be appended behind the plan's own. */
-async function cancelReplaced(tx: PoolClient, plans: readonly JobPlan[], now: Date): Promise<NewEvent[]> {
-  const events: NewEvent[] = [];
-  for (const { move, replacesUnfinished } of plans) {
-    if (!replacesUnfinished) continue;
-    events.push(...(await withdrawExecutions(tx, move.id, { scope: 'waiting' }, now)));
-    await requestCancellation(tx, move.id, now);
-  }
-  return events;
+/** Cancels what new executions take the place of; answers the events, to be appended behind the plan's own. */
+async function cancelReplaced(
+  tx: PoolClient,
+  plans: readonly JobPlan[],
+  now: Date,
+): Promise<{ events: NewEvent[]; isReplacing: boolean }> {
+  const jobIds = plans.filter(({ replacesUnfinished }) => replacesUnfinished).map(({ move }) => move.id);
+  const reason = REPLACED_MESSAGE;
+  const events = await withdrawExecutions(tx, jobIds, { scope: 'waiting', reason }, now);
+  return { events, isReplacing: await requestCancellation(tx, jobIds, { now, reason }) };
 }
 
 /** Plans jobs in their order until the batch has its fill; those left over stay due. */

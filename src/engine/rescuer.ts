@@ -22,7 +22,8 @@ export interface RescuerOptions {
   held: () => readonly HeldClaim[];
   /** Records ends that other jobs wait for, together with the runs that they set off, in one transaction. */
   settleUpstream: (settlements: readonly Settlement[]) => Promise<UpstreamSettled>;
-  onRescued: () => void;
+  /** Called after executions were rescued: they may be claimed, the log has grown. */
+  onRescued: (setOff: { isReplacing: boolean }) => void;
   onError: (error: unknown) => void;
   monotonicMs?: () => number;
 }
@@ -101,13 +102,16 @@ export function createRescuer(options: RescuerOptions): Loop {
   async function rescueTogether(lost: readonly LostExecution[], now: Date): Promise<void> {
     const settlements = lost.map((execution) => rescue(execution, now));
     const { written, deferred } = await settle(pool, settlements);
-    tell(lost, written);
+    tell(lost, { written, isReplacing: false });
     if (deferred.size === 0) return;
     const awaited = settlements.filter(({ executionId }) => deferred.has(executionId));
-    tell(lost, (await settleUpstream(awaited)).written);
+    tell(lost, await settleUpstream(awaited));
   }
 
-  function tell(lost: readonly LostExecution[], written: ReadonlySet<string>): void {
+  function tell(
+    lost: readonly LostExecution[],
+    { written, isReplacing }: Omit<UpstreamSettled, 'planned'>,
+  ): void {
     for (const execution of lost.filter(({ id }) => written.has(id))) {
       logger.warn('Rescued an execution from a lost instance', {
         ...logIds({ executionId: execution.id, jobId: execution.jobId }),
@@ -115,7 +119,7 @@ export function createRescuer(options: RescuerOptions): Loop {
         status: statusAfterLoss(execution),
       });
     }
-    if (written.size > 0) onRescued();
+    if (written.size > 0) onRescued({ isReplacing });
   }
 
   return createLoop({ name: 'rescuer', step, onError });

@@ -29,7 +29,7 @@ export interface SettlerOptions {
   /** Called after each recorded batch: claims may be made, the log has grown. */
   onRecorded: (settlements: readonly Settlement[]) => void;
   /** Called after recorded ends have set off runs of other jobs. */
-  onPlanned: () => void;
+  onPlanned: (setOff: { isReplacing: boolean }) => void;
   /** Waits before a batch is tried again while the database is away. */
   pause: (ms: number) => Promise<void>;
   /** Milliseconds between the beginnings of two batches; what comes meanwhile is in the second. 0 where left out. */
@@ -70,8 +70,8 @@ export function createSettler(options: SettlerOptions): Settler {
 
   const write: Write = (settlements) => settle(db, settlements);
   const writeUpstream: Write = async (settlements) => {
-    const { written, planned } = await options.settleUpstream(settlements);
-    if (planned > 0) onPlanned();
+    const { written, planned, isReplacing } = await options.settleUpstream(settlements);
+    if (planned > 0) onPlanned({ isReplacing });
     return { written, deferred: NONE };
   };
 

@@ -5,7 +5,7 @@ import { ADD_TO_ROLLUP, bucketAt, ROLLUP_COLUMNS } from './rollups.ts';
 import type { Queryable } from './sql.ts';
 
 /** Key of the advisory transaction lock of whoever folds. */
-const FOLDING_LOCK = 7_265_002;
+const FOLDING_LOCK = 7_265_004;
 
 const FOLD = `
 -- fold up to $4 of the oldest rollups of $1 minutes from before $3 into those of $2 minutes that hold them: what is

@@ -47,9 +47,14 @@ export async function leaveInstance(tx: Queryable, instanceId: string, now: Date
 
 const MARK_LOST = `
 -- mark as lost whoever has not beaten since $2 and has not said goodbye.
-UPDATE scheduler_metadata SET lost_at = $1
-WHERE stopped_at IS NULL AND lost_at IS NULL AND last_heartbeat_at < $2
-RETURNING instance_id AS "instanceId"`;
+-- SKIP LOCKED: one that somebody else marks is marked, and one that beats at this moment lives.
+WITH silent AS MATERIALIZED (
+  SELECT instance_id FROM scheduler_metadata
+  WHERE stopped_at IS NULL AND lost_at IS NULL AND last_heartbeat_at < $2
+  FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE scheduler_metadata AS m SET lost_at = $1 FROM silent WHERE m.instance_id = silent.instance_id
+RETURNING m.instance_id AS "instanceId"`;
 
 /** Marks the dead, with their events. Inside a transaction. @returns the instances newly found dead */
 export async function markLostInstances(tx: Queryable, now: Date, silentSince: Date): Promise<string[]> {

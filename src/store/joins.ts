@@ -78,10 +78,10 @@ const INSERT_RUNS = `
 -- insert runs of joins, with what set them off.
 WITH upstream AS MATERIALIZED (
   -- An earlier satisfaction may have been pruned since; what is still there is kept from going before the commit.
+  -- SKIP LOCKED: what is being pruned at this moment is as good as gone, and whoever prunes it may want an edge of ours.
   SELECT e.id FROM job_executions AS e
   WHERE e.id IN (SELECT t."triggeredById" FROM jsonb_to_recordset($2::jsonb) AS t("triggeredById" uuid))
-  ORDER BY e.id
-  FOR KEY SHARE
+  FOR KEY SHARE SKIP LOCKED
 ), planned AS (
   INSERT INTO job_executions (id, job_id, status, trigger, created_at, available_at, finished_at, priority, host,
     max_attempts, skip_reason, error_message)
@@ -96,6 +96,13 @@ SELECT t."executionId", t."triggeredById"
 FROM jsonb_to_recordset($2::jsonb) AS t("executionId" uuid, "triggeredById" uuid)
 JOIN upstream ON upstream.id = t."triggeredById"`;
 
+/** What ends of runs have set off, taking the place of others included. */
+export interface SetOff {
+  events: NewEvent[];
+  /** Calls under way were asked to stop for new runs. */
+  isReplacing: boolean;
+}
+
 /**
  * Records what ends of runs mean for the joins behind them: edges satisfied and used, runs inserted, beside others of
  * their job as its concurrency policy allows.
@@ -104,15 +111,15 @@ JOIN upstream ON upstream.id = t."triggeredById"`;
  * is taken; only by whoever holds the rows of the ended executions.
  *
  * @param newId draws the id of a run
- * @returns the events to append; where there are some, workers are to be woken
+ * @returns the events to append: where there are some, workers are to be woken, and lease keepers where runs are replaced
  */
 export async function recordEnds(
   tx: Queryable,
   joins: readonly LockedJoin[],
   ends: readonly RunEnd[],
   newId: (now: Date) => string,
-): Promise<NewEvent[]> {
-  if (joins.length === 0 || ends.length === 0) return [];
+): Promise<SetOff> {
+  if (joins.length === 0 || ends.length === 0) return { events: [], isReplacing: false };
   const { rows: edges } = await tx.query<JoinEdge & Record<string, unknown>>({
     name: 'read-join-edges',
     text: READ_EDGES,
@@ -126,18 +133,20 @@ export async function recordEnds(
   const free = planned.filter(({ join }) => !isLimited(join));
   await insertRuns(tx, free);
   const events = free.map(eventOf);
+  let isReplacing = false;
   // One after the other, each beside those before it.
   for (const run of planned.filter(({ join }) => isLimited(join))) {
     const { events: replaced, ...admitted } = await admitExecution(tx, run.join, run.at);
     const admittedRun = { ...run, ...admitted };
     await insertRuns(tx, [admittedRun]);
     events.push(...replaced, eventOf(admittedRun));
+    isReplacing ||= admitted.isReplacing;
   }
-  return events;
+  return { events, isReplacing };
 }
 
 /** A run on its way into the table. */
-interface PlannedRun extends JoinedRun, Omit<Admitted, 'events'> {
+interface PlannedRun extends JoinedRun, Omit<Admitted, 'events' | 'isReplacing'> {
   id: string;
   join: LockedJoin;
 }

@@ -77,12 +77,12 @@ WITH pair AS (
   FROM pair AS p JOIN job_executions AS o ON o.id = p.original_id JOIN jobs AS j ON j.id = o.job_id
   RETURNING id, scheduled_at
 ), upstream AS MATERIALIZED (
-  -- What set the original off sets its redrive off too. Locked: one that is pruned at this moment must not be referred to.
+  -- What set the original off sets its redrive off too. Locked: one that is pruned at this moment must not be
+  -- referred to, nor be waited for.
   SELECT p.id, t.triggered_by_id
   FROM pair AS p JOIN job_execution_triggers AS t ON t.execution_id = p.original_id
   JOIN job_executions AS u ON u.id = t.triggered_by_id
-  ORDER BY u.id
-  FOR KEY SHARE OF u
+  FOR KEY SHARE OF u SKIP LOCKED
 ), triggered AS (
   INSERT INTO job_execution_triggers (execution_id, triggered_by_id) SELECT id, triggered_by_id FROM upstream
 ), closed AS (

@@ -11,6 +11,8 @@ export interface UpstreamSettled {
   written: ReadonlySet<string>;
   /** Runs of dependent jobs that their ends set off. */
   planned: number;
+  /** Calls under way were asked to stop for those runs: lease keepers are to be woken. */
+  isReplacing: boolean;
 }
 
 /**
@@ -35,10 +37,10 @@ export async function settleUpstream(
     const ends = held.flatMap(({ executionId, jobId, endStatus, at }): RunEnd[] =>
       endStatus === null ? [] : [{ executionId, jobId, status: endStatus, at }],
     );
-    const events = await recordEnds(tx, joins, ends, newId);
+    const { events, isReplacing } = await recordEnds(tx, joins, ends, newId);
     const written = await settleLocked(tx, settlements);
     await appendEvents(tx, events);
-    return { written, planned: events.length };
+    return { written, planned: events.length, isReplacing };
   });
 }
 
@@ -49,8 +51,8 @@ export async function settleAny(
   newId: (now: Date) => string,
 ): Promise<UpstreamSettled> {
   const { written, deferred } = await settle(pool, settlements);
-  if (deferred.size === 0) return { written, planned: 0 };
+  if (deferred.size === 0) return { written, planned: 0, isReplacing: false };
   const awaited = settlements.filter(({ executionId }) => deferred.has(executionId));
   const upstream = await settleUpstream(pool, awaited, newId);
-  return { written: new Set([...written, ...upstream.written]), planned: upstream.planned };
+  return { ...upstream, written: new Set([...written, ...upstream.written]) };
 }

@@ -32,9 +32,12 @@ WITH room AS (
     SELECT id FROM job_executions WHERE job_id = r.job_id AND status = 'BLOCKED'
     ORDER BY created_at, coalesce(scheduled_at, created_at), id LIMIT r.places
   ) AS e
+), locked AS MATERIALIZED (
+  -- In the order of ids, as all do who lock several; the update would take them in any.
+  SELECT id FROM job_executions WHERE id IN (SELECT id FROM chosen) AND status = 'BLOCKED' ORDER BY id FOR NO KEY UPDATE
 ), unblocked AS (
   UPDATE job_executions AS e SET status = 'PENDING', available_at = greatest(e.available_at, $3)
-  FROM chosen WHERE e.id = chosen.id AND e.status = 'BLOCKED'
+  FROM locked WHERE e.id = locked.id
   RETURNING e.*
 ), log_lock AS MATERIALIZED (
   SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK}) FROM (SELECT count(*) AS n FROM unblocked) AS done WHERE n > 0

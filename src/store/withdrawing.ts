@@ -2,17 +2,20 @@ import type { ExecutionStatus, ExecutionTrigger } from '../domain/execution.ts';
 import type { NewEvent } from './event-log.ts';
 import type { Queryable } from './sql.ts';
 
-/** Which waiting executions a change of their job takes back. */
-export type Withdrawal =
-  /** What slots or dependencies have planned and nobody has started: the job was paused. */
-  | { scope: 'planned' }
-  /** Of that, what has a slot still to come: the schedule was changed. */
-  | { scope: 'plannedAhead' }
-  /** Everything that waits, whatever made it: the job was deleted. */
-  | { scope: 'waiting' };
+/** Which waiting executions of jobs are taken back, and why, for a person. */
+export interface Withdrawal {
+  /**
+   * - planned: what slots or dependencies have planned and nobody has started.
+   * - plannedAhead: of that, what has a slot still to come.
+   * - waiting: everything that waits, whatever made it.
+   */
+  scope: 'planned' | 'plannedAhead' | 'waiting';
+  reason: string;
+}
 
 interface WithdrawnRow {
   id: string;
+  jobId: string;
   previousStatus: ExecutionStatus;
   trigger: ExecutionTrigger;
   attemptCount: number;
@@ -44,11 +47,12 @@ const SCOPES: Record<Withdrawal['scope'], { locked: string; cancelled: string }>
 function withdrawStatement(scope: Withdrawal['scope']): string {
   const { locked, cancelled } = SCOPES[scope];
   return `
--- withdraw (${scope}): cancel executions of job $1 that wait, at $2.
+-- withdraw (${scope}): cancel executions of the jobs $1 that wait, at $2, for reason $3.
 -- The rows are locked before they are changed: one that is being claimed at this moment is waited for, and the second
--- look at its status then leaves it alone.
+-- look at its status then leaves it alone. All in one order, that of ids, whatever their job: two turns, job by job, would
+-- meet others who lock several (a batch that is being settled) in a circle.
 WITH locked AS MATERIALIZED (
-  SELECT id, status FROM job_executions WHERE job_id = $1 AND ${locked} ORDER BY id FOR NO KEY UPDATE
+  SELECT id, status FROM job_executions WHERE job_id = ANY($1::uuid[]) AND ${locked} ORDER BY id FOR NO KEY UPDATE
 ), waiting AS (
   SELECT * FROM locked WHERE ${cancelled}
 ), withdrawn AS (
@@ -56,39 +60,43 @@ WITH locked AS MATERIALIZED (
   -- No lease is left on what waits; said all the same, since the constraints are checked first against the row as this
   -- statement's snapshot has it, and there it may still run.
   SET status = 'CANCELLED', finished_at = $2, lease_expires_at = NULL,
+      cancel_requested_at = coalesce(e.cancel_requested_at, $2), cancel_reason = coalesce(e.cancel_reason, $3),
+      error_message = concat_ws(' ', CASE WHEN e.started_at IS NULL THEN 'Cancelled before it was started.'
+        ELSE 'Cancelled while it waited for its next attempt.' END, 'Reason: ' || $3),
       -- greatest() passes over a null: without the CASE, what never started would have taken 0 ms.
       duration_ms = CASE WHEN e.started_at IS NOT NULL THEN
         least(greatest(extract(epoch FROM ($2::timestamptz - e.started_at)) * 1000, 0), 2147483647)::int END
   FROM waiting WHERE e.id = waiting.id
   RETURNING e.*, waiting.status AS previous_status
 )
-SELECT id, previous_status AS "previousStatus", trigger, attempt_count AS "attemptCount", created_at AS "createdAt",
+SELECT id, job_id AS "jobId", previous_status AS "previousStatus", trigger, attempt_count AS "attemptCount", created_at AS "createdAt",
   scheduled_at AS "scheduledAt", started_at AS "startedAt", duration_ms AS "durationMs", lateness_ms AS "latenessMs",
   response_status AS "responseStatus", error_message AS "errorMessage", claimed_by AS "instanceId"
 FROM withdrawn ORDER BY id`;
 }
 
 /**
- * Cancels executions that wait, because their job no longer is what it was when they were planned.
+ * Cancels executions that wait, because their jobs no longer are what they were when they were planned. The transaction
+ * must hold the jobs' rows.
  *
  * @returns the events to append, in the order of the executions' ids
  */
 export async function withdrawExecutions(
   tx: Queryable,
-  jobId: string,
-  { scope }: Withdrawal,
+  jobIds: readonly string[],
+  { scope, reason }: Withdrawal,
   now: Date,
 ): Promise<NewEvent[]> {
+  if (jobIds.length === 0) return [];
   const { rows } = await tx.query<WithdrawnRow>({
     name: `withdraw-${scope}`,
     text: withdrawStatement(scope),
-    values: [jobId, now],
+    values: [jobIds, now, reason],
   });
   return rows.map(({ id, attemptCount, ...facts }) => ({
     ...facts,
     at: now,
     kind: 'EXECUTION_CANCELLED',
-    jobId,
     executionId: id,
     status: 'CANCELLED',
     attempt: attemptCount === 0 ? null : attemptCount,
@@ -97,19 +105,29 @@ export async function withdrawExecutions(
 }
 
 /**
- * Asks the instances that run executions of the job to abort them; they look at each extension of their leases. Those
- * whose callback is awaited are held by nobody: their lease ends, and whoever looks first ends them.
+ * Asks the instances that run executions of the jobs to abort them; they look at each extension of their leases, and when
+ * they are woken. Those whose callback is awaited are held by nobody: their lease ends, and whoever looks first ends
+ * them. The first reason stays.
+ *
+ * @returns whether anything runs, so that lease keepers are to be woken after the commit
  */
-export async function requestCancellation(tx: Queryable, jobId: string, now: Date): Promise<void> {
-  await tx.query({
+export async function requestCancellation(
+  tx: Queryable,
+  jobIds: readonly string[],
+  { now, reason }: { now: Date; reason: string },
+): Promise<boolean> {
+  if (jobIds.length === 0) return false;
+  const { rowCount } = await tx.query({
     name: 'request-cancellation',
     text: `
 WITH running AS MATERIALIZED (
-  SELECT id FROM job_executions WHERE job_id = $1 AND status = 'RUNNING' ORDER BY id FOR NO KEY UPDATE
+  SELECT id FROM job_executions WHERE job_id = ANY($1::uuid[]) AND status = 'RUNNING' ORDER BY id FOR NO KEY UPDATE
 )
 UPDATE job_executions AS e SET cancel_requested_at = coalesce(e.cancel_requested_at, $2),
+  cancel_reason = CASE WHEN e.cancel_requested_at IS NULL THEN $3 ELSE e.cancel_reason END,
   lease_expires_at = CASE WHEN e.callback_deadline_at IS NULL THEN e.lease_expires_at ELSE $2 END
 FROM running WHERE e.id = running.id`,
-    values: [jobId, now],
+    values: [jobIds, now, reason],
   });
+  return rowCount !== null && rowCount > 0;
 }

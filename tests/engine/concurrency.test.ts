@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { insertDependency } from '../support/dependencies.ts';
 import { createJob, reference, trigger } from '../support/instance.ts';
 import type { TestInstance } from '../support/instance.ts';
 import { eventsOf, executionsOf } from '../support/rows.ts';
@@ -94,8 +95,11 @@ describe('a slot that comes while the one before it is still running', () => {
     const { job, gate } = await hangingJob(instance, { concurrencyPolicy: 'REPLACE' });
     await nextSecond(instance);
     await until(() => scene.target.callsTo('/slow').length === 1);
+    instance.wakeUps.woken.length = 0;
     await nextSecond(instance);
     expect((await statusesOf(job.id)).map(([status]) => status)).toEqual(['RUNNING', 'BLOCKED']);
+    // Whoever runs it stops it now, not when its leases are extended next.
+    expect(instance.wakeUps.woken).toContain('cancellations');
 
     await instance.leaseKeeper.runOnce();
     await instance.worker.drained();
@@ -103,7 +107,52 @@ describe('a slot that comes while the one before it is still running', () => {
     await instance.unblocker.runOnce();
     await instance.worker.runOnce();
     await instance.worker.drained();
-    expect((await statusesOf(job.id)).map(([status]) => status)).toEqual(['CANCELLED', 'SUCCESS']);
+    const [replaced, newer] = await executionsOf(scene.pool, job.id);
+    expect(replaced).toMatchObject({
+      status: 'CANCELLED',
+      cancel_reason: 'A newer execution took its place.',
+      error_message: expect.stringContaining('Reason: A newer execution took its place.') as string,
+    });
+    expect(newer).toMatchObject({ status: 'SUCCESS' });
+  });
+
+  it('wakes nobody under REPLACE where nothing is running', async () => {
+    const instance = scene.instance();
+    const job = await createJob(instance, { schedule: '* * * * * *', concurrencyPolicy: 'REPLACE' });
+    for (let slot = 0; slot < 2; slot += 1) {
+      scene.clock.advance(SECOND_MS);
+      await instance.planner.runOnce();
+    }
+    expect(instance.wakeUps.woken).not.toContain('cancellations');
+    expect(await executionsOf(scene.pool, job.id)).toMatchObject([
+      {
+        status: 'CANCELLED',
+        cancel_reason: 'A newer execution took its place.',
+        error_message: 'Cancelled before it was started. Reason: A newer execution took its place.',
+      },
+      { status: 'PENDING' },
+    ]);
+  });
+
+  it('has the running one stopped at once, too, when it is run by hand or by a dependency', async () => {
+    const instance = scene.instance();
+    const { job, gate } = await hangingJob(instance, { concurrencyPolicy: 'REPLACE', schedule: null });
+    const upstream = await createJob(instance, { api: `${scene.target.url}/quick` });
+    await insertDependency(scene.pool, job.id, upstream.id);
+    const { woken } = instance.wakeUps;
+    await trigger(instance, job);
+    await instance.worker.runOnce();
+    await scene.target.received('/slow');
+    expect(woken).not.toContain('cancellations');
+    await trigger(instance, job);
+    expect(woken).toContain('cancellations');
+
+    woken.length = 0;
+    await trigger(instance, upstream);
+    await instance.worker.runOnce();
+    await until(() => woken.includes('cancellations'));
+    gate.open();
+    await instance.worker.drained();
   });
 });
 

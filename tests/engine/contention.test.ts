@@ -1,8 +1,10 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { readEvents, readLog } from '../../src/store/event-log.ts';
-import { CALLER, createJob, LEASE_MS, reference, type TestInstance } from '../support/instance.ts';
+import { CALLER, createJob, LEASE_MS, reference, trigger, type TestInstance } from '../support/instance.ts';
+import { insertDependency } from '../support/dependencies.ts';
 import { count } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
+import { createGate } from '../support/target-server.ts';
 
 const scene = useScene();
 const ROUNDS = 25;
@@ -33,6 +35,70 @@ it('planning, running, settling, rescuing and commands on the same few jobs neve
   expect(instances.flatMap((instance) => instance.errors)).toEqual([]);
   expect(await count(scene.pool, 'failed_jobs_dlq')).toBeGreaterThan(0);
   await reader.expectComplete();
+}, 60_000);
+
+it('neither do jobs that replace their executions, with others that wait for them', async () => {
+  await noticeDeadlocksSoon();
+  const deadlocksBefore = await deadlocks();
+  const instances = [scene.instance(), scene.instance()];
+  const [one] = instances;
+  if (!one) throw new Error('No instance');
+  const gates = ['/a', '/b', '/c', '/d'].map((path) => ({ path, gate: createGate() }));
+  const replace = { concurrencyPolicy: 'REPLACE' } as const;
+  const jobs = await Promise.all(
+    Array.from({ length: 12 }, (_, index) =>
+      createJob(one, {
+        ...jobInput(),
+        ...replace,
+        api: `${scene.target.url}${gates[index % gates.length]?.path ?? ''}`,
+      }),
+    ),
+  );
+  const joins = await Promise.all(
+    jobs.slice(0, 6).map(() => createJob(one, { ...replace, api: `${scene.target.url}/a` })),
+  );
+  for (const [index, join] of joins.entries()) {
+    for (const upstream of [jobs[index], jobs[11 - index]]) {
+      await insertDependency(scene.pool, join.id, upstream?.id ?? '', 'ON_COMPLETION');
+    }
+  }
+
+  for (let round = 0; round < ROUNDS; round += 1) {
+    scene.clock.advance(1_000);
+    // What runs now is still running when the next slots come, and ends while they take its place.
+    const ending = gates.map(({ path, gate: earlier }) => {
+      const gate = createGate();
+      scene.target.script(path, (call) => ({
+        status: Number(call.headers['x-attempt']) % 2 === 0 ? 200 : 500,
+        after: gate.opened,
+      }));
+      setImmediate(earlier.open);
+      return { path, gate };
+    });
+    await Promise.all(
+      instances.flatMap((instance) => [
+        instance.planner.runOnce(),
+        instance.leaseKeeper.runOnce(),
+        instance.unblocker.runOnce(),
+        instance.worker.runOnce(),
+        ...(round % 3 === 0 ? joins.map((join) => trigger(instance, join)) : []),
+      ]),
+    );
+    await Promise.all(instances.map(({ unblocker }) => unblocker.runOnce()));
+    await Promise.all(instances.map(({ worker }) => worker.runOnce()));
+    gates.splice(0, gates.length, ...ending);
+  }
+  for (const { gate } of gates) gate.open();
+  for (const instance of instances) await instance.worker.drained();
+  await Promise.all(instances.map((instance) => instance.close()));
+
+  expect(instances.flatMap((instance) => instance.errors)).toEqual([]);
+  expect((await deadlocks()) - deadlocksBefore).toBe(0);
+  const replaced = `job_executions WHERE status = 'CANCELLED' AND job_id`;
+  expect(await count(scene.pool, `${replaced} = ANY($1)`, [jobs.map(({ id }) => id)])).toBeGreaterThan(
+    ROUNDS,
+  );
+  expect(await count(scene.pool, `${replaced} = ANY($1)`, [joins.map(({ id }) => id)])).toBeGreaterThan(0);
 }, 60_000);
 
 function jobInput(): Parameters<typeof createJob>[1] {

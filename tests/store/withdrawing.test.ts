@@ -56,7 +56,7 @@ async function withdrawDuring(
   const tx = await scene.pool.connect();
   await tx.query('BEGIN');
   await change(tx, id);
-  const withdrawing = withdrawExecutions(scene.pool, job, { scope: 'waiting' }, START);
+  const withdrawing = withdrawExecutions(scene.pool, [job], { scope: 'waiting', reason: 'Test.' }, START);
   await until(async () => {
     const { rowCount } = await scene.pool.query(
       `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,

@@ -120,13 +120,18 @@ export function createInstance(options: InstanceOptions): TestInstance {
     () => {
       wakeUps.wake(...kinds);
     };
+  const tellAlso =
+    (...kinds: WakeUp[]) =>
+    ({ isReplacing }: { isReplacing: boolean }) => {
+      wakeUps.wake(...kinds, ...(isReplacing ? (['cancellations'] as const) : []));
+    };
   const recordUpstream = (settlements: readonly Settlement[]) => settleUpstream(pool, settlements, newUuidV7);
   const settler = createSettler({
     db: pool,
     settleUpstream: recordUpstream,
     pause: nextTurn,
     onRecorded: tell('events'),
-    onPlanned: tell('executions'),
+    onPlanned: tellAlso('executions'),
   });
   const worker = createWorker({
     pool,
@@ -149,7 +154,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
     clock,
     pollIntervalMs: POLL_INTERVAL_MS,
     resumePaused: () => resumeEndedPauses(commandDeps),
-    onPlanned: tell('executions', 'events'),
+    onPlanned: tellAlso('executions', 'events'),
     onError,
   });
   const unblocker = createUnblocker({
@@ -177,7 +182,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
       held: worker.held,
       ...(options.monotonicMs && { monotonicMs: options.monotonicMs }),
       settleUpstream: recordUpstream,
-      onRescued: tell('executions', 'events'),
+      onRescued: tellAlso('executions', 'events'),
       onError,
     }),
     callbackWatch: createCallbackWatch({
@@ -185,7 +190,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
       clock,
       newId: newUuidV7,
       random,
-      onEnded: tell('executions', 'events'),
+      onEnded: tellAlso('executions', 'events'),
       onError,
     }),
     pruner: createPruner({
