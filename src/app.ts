@@ -4,6 +4,8 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { PrismaPg } from '@prisma/adapter-pg';
 import type { Pool } from 'pg';
+import { createAlerts } from './alerts/alerts.ts';
+import { deliveryLeaseMs } from './alerts/deliverer.ts';
 import type { CommandDeps } from './commands/command-deps.ts';
 import { createCommands } from './commands/commands.ts';
 import { completeExecution } from './commands/complete-execution.ts';
@@ -32,6 +34,7 @@ import { createDatabaseClock } from './store/database-clock.ts';
 import { latestAuditEntryIds } from './store/latest-audit-entries.ts';
 import { latestExecutionIds } from './store/latest-executions.ts';
 import { createMetricsReader } from './store/metrics-reader.ts';
+import { latestDeliveryIds } from './store/latest-deliveries.ts';
 import { latestTagJobIds } from './store/latest-tag-jobs.ts';
 import { readSecret } from './store/secrets.ts';
 
@@ -90,6 +93,15 @@ export function createApp(config: Config): App {
 
     const guard = createTargetGuard({ blockedRanges: config.blockedTargets });
     const sender = createSender({ version, guard });
+    const alerts = createAlerts({
+      ...config,
+      pool,
+      clock,
+      sender,
+      wakeUps,
+      newId: newUuidV7,
+      random: Math.random,
+    });
     const deps: CommandDeps = {
       pool,
       clock,
@@ -98,6 +110,11 @@ export function createApp(config: Config): App {
       checkTarget: (url) => {
         const address = guard.blockedAddressIn(new URL(url));
         return address === null ? { ok: true } : { ok: false, address };
+      },
+      alerts: {
+        isMailConfigured: config.smtpUrl !== undefined,
+        leaseMs: deliveryLeaseMs(config.alertTimeoutMs),
+        send: alerts.send,
       },
     };
     const callbackSecret = await readSecret(pool, 'callbacks');
@@ -140,6 +157,7 @@ export function createApp(config: Config): App {
       latestExecutionIds: (jobIds, limit) => latestExecutionIds(pool, jobIds, limit),
       latestAuditEntryIds: (jobIds, limit) => latestAuditEntryIds(pool, jobIds, limit),
       latestTagJobIds: (tagIds, limit) => latestTagJobIds(pool, tagIds, limit),
+      latestDeliveryIds: (alertIds, limit) => latestDeliveryIds(pool, alertIds, limit),
     });
     const server = createHttpServer({
       ...config,
@@ -168,7 +186,8 @@ export function createApp(config: Config): App {
     running.push({ name: 'event hub', stop: hub.stop });
     const listening = await server.start();
     publicUrl ??= listening.url;
-    running.push({ name: 'server', stop: server.stop });
+    running.push({ name: 'server', stop: server.stop }, { name: 'alerts', stop: alerts.stop });
+    alerts.start();
     await startEngine(engine);
     logger.info('Ready', { url: listening.url, instanceId, version });
     return listening;

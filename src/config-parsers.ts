@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
+import { checkAlertTarget } from './domain/alert-target.ts';
 
 /** What became of one variable's text: its value, or `null` where the text is not allowed. */
 export type Parsed<T> = { readonly value: T } | null;
@@ -111,6 +112,40 @@ export function baseUrl(): Kind<string> {
   };
 }
 
+/** A mail server. Its password never appears in what is shown of a refused one. */
+export function smtpUrl(): Kind<string> {
+  return {
+    allowed:
+      'a URL such as smtps://user:password@smtp.example.com or smtp://localhost:25, with any of : / ? # @ % in user name or password percent-encoded',
+    parse: (text) => (isSmtpUrl(text) ? { value: text } : null),
+    show: hidePassword,
+  };
+}
+
+/** Whom mail comes from: an address, or a name and an address in angle brackets. */
+export function mailSender(): Kind<string> {
+  return {
+    allowed: 'an address such as scheduler@example.com, or Scheduler <scheduler@example.com>',
+    parse(text) {
+      const match = /^(?:([^<>"\r\n]{1,100}) )?<([^<>]+)>$/.exec(text);
+      return checkAlertTarget('EMAIL', match?.[2] ?? text) === null ? { value: text } : null;
+    },
+  };
+}
+
+/** A key that signs webhooks, as Standard Webhooks spells it. Never shown, whatever it is. */
+export function signingSecret(): Kind<Buffer> {
+  return {
+    allowed: 'whsec_ and 24 to 64 bytes in base64, such as whsec_$(openssl rand -base64 32) gives',
+    parse(text) {
+      const match = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text);
+      const key = Buffer.from(match?.[1] ?? '', 'base64');
+      return key.length >= 24 && key.length <= 64 ? { value: key } : null;
+    },
+    show: () => '***',
+  };
+}
+
 /** The text of a connection string with its password replaced, also where the text is no valid URL. */
 export function hidePassword(text: string): string {
   return (
@@ -122,6 +157,19 @@ export function hidePassword(text: string): string {
       .replace(/([?&](?:password|sslpassword)=)[^&#]*/gi, '$1***')
       .replace(/(\bpassword\s*=\s*)('[^']*'|[^\s&]+)/gi, '$1***')
   );
+}
+
+function isSmtpUrl(text: string): boolean {
+  if (!/^smtps?:\/\/[^/?#]/i.test(text) || /\s/.test(text) || !URL.canParse(text)) return false;
+  const url = new URL(text);
+  try {
+    decodeURIComponent(url.username);
+    decodeURIComponent(url.password);
+  } catch {
+    return false;
+  }
+  // As with databases: an unescaped character of a password would leave a piece of it behind.
+  return url.hostname !== '' && (url.pathname === '' || url.pathname === '/') && url.hash === '';
 }
 
 function parseList(text: string, parseItem: (item: string) => string | null): Parsed<readonly string[]> {

@@ -5,9 +5,12 @@ import {
   folder,
   integer,
   listenHost,
+  mailSender,
   oneOf,
   plainName,
   postgresUrl,
+  signingSecret,
+  smtpUrl,
   trueOrFalse,
   webOrigins,
 } from './config-parsers.ts';
@@ -175,6 +178,41 @@ export const VARIABLES = {
     '169.254.0.0/16,fe80::/10,fd00:ec2::254/128',
     addressRanges(),
     'Addresses that no job may call. The default keeps jobs away from the metadata services of cloud machines; add your private ranges where jobs must not reach them.',
+  ),
+  smtpUrl: optional('SMTP_URL', smtpUrl(), {
+    whenUnset: 'no mail is sent, and alerts by EMAIL are refused',
+    example: 'smtps://scheduler:secret@smtp.example.com',
+    description:
+      'Mail server for alerts by EMAIL: smtps:// with TLS from the start (port 465), smtp:// with STARTTLS where the server offers it (port 587).',
+  }),
+  alertEmailFrom: optional('ALERT_EMAIL_FROM', mailSender(), {
+    whenUnset: 'the user of SMTP_URL, else job-scheduler@hostname',
+    example: 'Job Scheduler <scheduler@example.com>',
+    description: 'Whom alerts by EMAIL come from. The user of SMTP_URL counts where it is an address.',
+  }),
+  alertSigningSecret: optional('ALERT_SIGNING_SECRET', signingSecret(), {
+    whenUnset: 'alerts are sent without a signature',
+    example: 'whsec_c2NoZWR1bGVyLXNpZ25zLXdlYmhvb2tz',
+    description:
+      'Key by which receivers of alerts by WEBHOOK can tell that they come from here (Standard Webhooks).',
+  }),
+  alertTimeoutMs: withDefault(
+    'ALERT_TIMEOUT_MS',
+    '10000',
+    integer(100, 60_000, 'milliseconds'),
+    'How long one try to deliver an alert may take.',
+  ),
+  alertMaxAttempts: withDefault(
+    'ALERT_MAX_ATTEMPTS',
+    '12',
+    integer(1, 50),
+    'Tries to deliver an alert until it is given up. The waits between them double from 10 seconds up to an hour: 12 tries last about three hours.',
+  ),
+  alertMaxPerMinute: withDefault(
+    'ALERT_MAX_PER_MINUTE',
+    '5',
+    integer(1, 1000),
+    'Most messages that one alert sends about one kind of event in a minute; what happens beyond them is told by one more that counts it.',
   ),
   corsOrigins: withDefault(
     'CORS_ORIGINS',

@@ -4,14 +4,16 @@ import { findNearMiss } from './config-near-misses.ts';
 import type { Kind, Parsed } from './config-parsers.ts';
 import { VARIABLES } from './config-variables.ts';
 import type { Variable } from './config-variables.ts';
+import { checkAlertTarget } from './domain/alert-target.ts';
 
 type Values = { [K in keyof typeof VARIABLES]: ValueOf<(typeof VARIABLES)[K]> };
 type ValueOf<V> = V extends Variable<infer T> ? T : never;
 
 /** Everything the environment decides, read once at start. Folders are absolute; unset optional ones are `undefined`. */
 export type Config = Readonly<
-  Omit<Values, 'instanceName'> & {
+  Omit<Values, 'instanceName' | 'alertEmailFrom'> & {
     instanceName: string;
+    alertEmailFrom: string;
     /** Things that are allowed but probably not meant, one sentence each; to be logged at start. */
     warnings: readonly string[];
   }
@@ -58,6 +60,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   return Object.freeze({
     ...values,
     instanceName: values.instanceName ?? hostInstanceName(),
+    alertEmailFrom:
+      values.alertEmailFrom ?? mailUser(values.smtpUrl) ?? `job-scheduler@${hostInstanceName()}`,
     blockedTargets: Object.freeze(values.blockedTargets),
     corsOrigins: Object.freeze(values.corsOrigins),
     warnings: Object.freeze([...unknownNames(env), ...doubts(values)]),
@@ -135,6 +139,9 @@ function doubts(values: Values): string[] {
       `LEASE_MS is ${values.leaseMs}: below 10000 a short pause of the process or the database looks like a crash, and calls are repeated.`,
     );
   }
+  if (values.smtpUrl === undefined && values.alertEmailFrom !== undefined) {
+    found.push('ALERT_EMAIL_FROM has no effect, since SMTP_URL is not set.');
+  }
   if (values.databaseUrl !== undefined && values.embeddedPostgresPort !== undefined) {
     found.push('EMBEDDED_POSTGRES_PORT has no effect, since DATABASE_URL is set.');
   }
@@ -159,6 +166,12 @@ function isEveryAddress(host: string): boolean {
 
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+/** The user of a mail server where that is an address, which then may send as itself. */
+function mailUser(smtpUrl: string | undefined): string | undefined {
+  const user = smtpUrl === undefined ? '' : decodeURIComponent(new URL(smtpUrl).username);
+  return checkAlertTarget('EMAIL', user) === null ? user : undefined;
 }
 
 /** The host name as an instance name: other characters than a plain name's become dashes. */

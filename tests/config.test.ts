@@ -39,6 +39,12 @@ describe('loadConfig', () => {
       eventRetentionHours: 24,
       auditRetentionDays: 365,
       blockedTargets: ['169.254.0.0/16', 'fe80::/10', 'fd00:ec2::254/128'],
+      smtpUrl: undefined,
+      alertEmailFrom: expect.stringMatching(/^job-scheduler@/) as string,
+      alertSigningSecret: undefined,
+      alertTimeoutMs: 10_000,
+      alertMaxAttempts: 12,
+      alertMaxPerMinute: 5,
       corsOrigins: [],
       graphiql: true,
       instanceName: expect.stringMatching(/^[A-Za-z0-9._-]{1,64}$/) as string,
@@ -95,6 +101,53 @@ describe('loadConfig', () => {
 
   it.each(['yes', '1', 'TRUE', ' true'])('refuses %j where true or false is meant', (text) => {
     expect(mistakesOf({ GRAPHIQL: text })).toEqual([`GRAPHIQL holds "${text}"; allowed: true or false.`]);
+  });
+
+  it.each([
+    'smtp://localhost',
+    'smtps://u:p%40ss@smtp.example.com:465',
+    'smtp://[::1]:2525/',
+    'SMTP://mail:25',
+  ])('takes %s as a mail server', (url) => {
+    expect(loadConfig({ SMTP_URL: url }).smtpUrl).toBe(url);
+  });
+
+  it.each([
+    ['smtp.example.com', 'smtp.example.com'],
+    ['https://u:secret@smtp.example.com', 'https://u:***@smtp.example.com'],
+    ['smtps://u:sec/ret@smtp.example.com', 'smtps://u:***@smtp.example.com'],
+    ['smtps://u:sec#ret@smtp.example.com', 'smtps://u:***@smtp.example.com'],
+    ['smtps://u:se%cret@smtp.example.com', 'smtps://u:***@smtp.example.com'],
+  ])('refuses the mail server %s without showing the password', (url, shown) => {
+    const [mistake] = mistakesOf({ SMTP_URL: url });
+    expect(mistake).toContain(`SMTP_URL holds "${shown}"; allowed: a URL such as smtps://`);
+  });
+
+  it.each([
+    [{}, 'scheduler@example.com'],
+    [{ ALERT_EMAIL_FROM: 'Jobs <jobs@example.com>' }, 'Jobs <jobs@example.com>'],
+    [{ ALERT_EMAIL_FROM: 'jobs@example.com' }, 'jobs@example.com'],
+  ])('has mail come from whom it is told, else from the user of the mail server: %j', (env, from) => {
+    const url = 'smtps://scheduler%40example.com:secret@smtp.example.com';
+    expect(loadConfig({ SMTP_URL: url, ...env }).alertEmailFrom).toBe(from);
+  });
+
+  it.each(['jobs', 'Jobs <jobs>', 'a@b.test, c@d.test', 'Jobs\n<jobs@example.com>'])(
+    'refuses %j as whom mail comes from',
+    (from) => {
+      expect(mistakesOf({ ALERT_EMAIL_FROM: from })).toHaveLength(1);
+    },
+  );
+
+  it('reads the key that signs webhooks, and never shows one that is refused', () => {
+    const key = Buffer.alloc(32, 7);
+    const secret = `whsec_${key.toString('base64')}`;
+    expect(loadConfig({ ALERT_SIGNING_SECRET: secret }).alertSigningSecret).toEqual(key);
+    for (const wrong of ['s3cret', key.toString('base64'), 'whsec_c2hvcnQ=', `${secret}!`]) {
+      expect(mistakesOf({ ALERT_SIGNING_SECRET: wrong })).toEqual([
+        expect.stringMatching(/^ALERT_SIGNING_SECRET holds "\*\*\*"; allowed: whsec_/),
+      ]);
+    }
   });
 
   it.each([

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import type { Clock } from '../domain/clock.ts';
 import type { WakeUp } from '../events/wakeups.ts';
+import type { ClaimedDelivery } from '../store/alert-deliveries.ts';
 
 /** What commands are given by whoever composes the application. */
 export interface CommandDeps {
@@ -12,6 +13,17 @@ export interface CommandDeps {
   wake: (...kinds: WakeUp[]) => void;
   /** Whether the scheduler may call the URL's host, as far as that can be told without looking a name up. */
   checkTarget: (url: string) => TargetCheck;
+  alerts: AlertDeps;
+}
+
+/** What commands ask of whoever sends alerts. */
+export interface AlertDeps {
+  /** Whether alerts by EMAIL can be sent. */
+  isMailConfigured: boolean;
+  /** How long a delivery that a command sends itself stays its own, in milliseconds. */
+  leaseMs: number;
+  /** Sends a delivery that is claimed by its writer, and records what came of it. */
+  send: (delivery: ClaimedDelivery) => Promise<void>;
 }
 
 export type TargetCheck = { ok: true } | { ok: false; address: string };

@@ -1,5 +1,7 @@
+import type { StoredAlert } from '../store/alerts.ts';
 import type { StoredJob } from '../store/jobs.ts';
 import type { StoredTag } from '../store/tags.ts';
+import type { AlertReference } from './alert-checks.ts';
 import { addJobDependency, type AddJobDependencyInput } from './add-job-dependency.ts';
 import { cancelExecution, type CancelExecutionInput } from './cancel-execution.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
@@ -9,6 +11,8 @@ import { createTag, type CreateTagInput } from './create-tag.ts';
 import type { DeadLettersInput } from './dead-letter-selection.ts';
 import { deleteJob } from './delete-job.ts';
 import { deleteTag } from './delete-tag.ts';
+import { createJobAlert, type CreateJobAlertInput } from './create-job-alert.ts';
+import { deleteJobAlert } from './delete-job-alert.ts';
 import { discardDeadLetters } from './discard-dead-letters.ts';
 import type { DependencyReference } from './dependency-record.ts';
 import type { JobReference } from './job-checks.ts';
@@ -22,6 +26,8 @@ import { addJobTags, removeJobTags, type TagJobInput } from './tag-job.ts';
 import { triggerJob, type TriggerJobInput } from './trigger-job.ts';
 import { updateJob, type UpdateJobInput } from './update-job.ts';
 import { updateTag, type UpdateTagInput } from './update-tag.ts';
+import { testJobAlert } from './test-job-alert.ts';
+import { updateJobAlert, type UpdateJobAlertInput } from './update-job-alert.ts';
 
 /** What a user may do, each bound to the application's parts. */
 export interface Commands {
@@ -58,6 +64,10 @@ export interface Commands {
     by: Caller,
     input: DeadLettersInput,
   ) => Promise<CommandResult<{ matchedCount: number; changedCount: number }>>;
+  createJobAlert: (by: Caller, input: CreateJobAlertInput) => Promise<CommandResult<StoredAlert>>;
+  updateJobAlert: (by: Caller, input: UpdateJobAlertInput) => Promise<CommandResult<StoredAlert>>;
+  deleteJobAlert: (by: Caller, input: AlertReference) => Promise<CommandResult<{ alertId: string }>>;
+  testJobAlert: (input: AlertReference) => Promise<CommandResult<{ deliveryId: string }>>;
 }
 
 /** Binds the commands. */
@@ -81,5 +91,9 @@ export function createCommands(deps: CommandDeps): Commands {
     retryExecution: (by, input) => retryExecution(deps, by, input),
     redriveDeadLetters: (by, input) => redriveDeadLetters(deps, by, input),
     discardDeadLetters: (by, input) => discardDeadLetters(deps, by, input),
+    createJobAlert: (by, input) => createJobAlert(deps, by, input),
+    updateJobAlert: (by, input) => updateJobAlert(deps, by, input),
+    deleteJobAlert: (by, input) => deleteJobAlert(deps, by, input),
+    testJobAlert: (input) => testJobAlert(deps, input),
   };
 }

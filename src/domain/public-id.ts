@@ -11,6 +11,8 @@ export const ID_PREFIXES = {
   JobDependency: 'dep',
   AuditLogEntry: 'audit',
   Tag: 'tag',
+  JobAlert: 'alert',
+  AlertDelivery: 'delivery',
 } as const;
 export type PublicIdKind = keyof typeof ID_PREFIXES;
 

@@ -2,6 +2,7 @@ import type { Pool } from 'pg';
 import type { Clock } from '../domain/clock.ts';
 import { FOLDS } from '../domain/metrics-window.ts';
 import { createLogger } from '../logging/logger.ts';
+import { pruneDeliveries } from '../store/alert-deliveries.ts';
 import { pruneEvents } from '../store/event-log.ts';
 import { foldRollups } from '../store/folding.ts';
 import { sumUpJobCounts } from '../store/job-counts.ts';
@@ -28,8 +29,8 @@ const IDLE_MS = 60_000;
 const TIMEOUT_MS = 120_000;
 
 /**
- * Deletes what is past its retention: events, finished executions with all that hangs on them, and the audit log. What was
- * counted of executions stays, in ever longer buckets the older it is.
+ * Deletes what is past its retention: events, finished executions with all that hangs on them, what was told of them, and
+ * the audit log. What was counted of executions stays, in ever longer buckets the older it is.
  */
 export function createPruner({
   pool,
@@ -45,6 +46,7 @@ export function createPruner({
     const counts = {
       events: await prune(pruneEvents, nowMs - eventRetentionMs),
       executions: await prune(pruneExecutions, nowMs - executionRetentionMs),
+      deliveries: await prune(pruneDeliveries, nowMs - executionRetentionMs),
       auditEntries: await prune(pruneAuditLog, nowMs - auditRetentionMs),
     };
     if (Object.values(counts).some((count) => count > 0)) logger.info('Pruned', counts);

@@ -3,9 +3,9 @@ import type { Queryable } from '../store/sql.ts';
 
 /**
  * What may have changed: jobs (the planner looks), executions to claim (the worker), the event log (the hub), calls
- * under way that are to be aborted (the lease keeper).
+ * under way that are to be aborted (the lease keeper), alerts (their reader).
  */
-export type WakeUp = 'jobs' | 'executions' | 'events' | 'cancellations';
+export type WakeUp = 'jobs' | 'executions' | 'events' | 'cancellations' | 'alerts';
 
 export interface WakeUps {
   /** Calls `listener` for each wake-up of its kind, of this instance or another. */
@@ -32,7 +32,7 @@ const CHANNEL = 'job_scheduler_wake_up';
 const RECONNECT_MS = 2_000;
 const GOODBYE_MS = 1_000;
 const COALESCE_MS = 20;
-const ALL: readonly WakeUp[] = ['jobs', 'executions', 'events', 'cancellations'];
+const ALL: readonly WakeUp[] = ['jobs', 'executions', 'events', 'cancellations', 'alerts'];
 
 /**
  * Wake-ups between instances over LISTEN and NOTIFY: a hint and never data, sent in a statement of its own after the

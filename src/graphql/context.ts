@@ -5,6 +5,7 @@ import type { MetricsReader, SystemMetrics } from '../domain/metrics.ts';
 import type { Feeds } from '../events/feeds.ts';
 import type { Ticker } from '../events/ticker.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
+import { createAlertLoaders, type AlertLoaders } from './loaders/alert-loaders.ts';
 import { createJobHistoryLoaders, type JobHistoryLoaders } from './loaders/job-history-loaders.ts';
 import { createLeftOutSlotsLoader, type LeftOutSlotsLoader } from './loaders/left-out-slots-loader.ts';
 import { createMetricsLoaders, type MetricsLoaders } from './loaders/metrics-loaders.ts';
@@ -46,6 +47,8 @@ export interface GraphqlParts {
   latestAuditEntryIds: (jobIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;
   /** The newest jobs that have each tag, in the same way. */
   latestTagJobIds: (tagIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;
+  /** The newest deliveries of each alert, in the same way. */
+  latestDeliveryIds: (alertIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;
 }
 
 /** What the parts need once, whatever the number of requests. */
@@ -57,6 +60,7 @@ export interface GraphqlBase extends GraphqlParts {
   leftOutSlots: LeftOutSlotsLoader;
   metricsLoaders: MetricsLoaders;
   tagLoaders: TagLoaders;
+  alertLoaders: AlertLoaders;
 }
 
 /** What each resolver of one operation is given. */
@@ -76,6 +80,7 @@ export function createGraphqlBase(parts: GraphqlParts): GraphqlBase {
     leftOutSlots: createLeftOutSlotsLoader(parts),
     metricsLoaders: createMetricsLoaders(parts.metrics),
     tagLoaders: createTagLoaders(parts),
+    alertLoaders: createAlertLoaders(parts),
   };
 }
 

@@ -5,6 +5,7 @@ import './types/job-mutations.ts';
 import './types/job-dependency-mutations.ts';
 import './types/tag-queries.ts';
 import './types/tag-mutations.ts';
+import './types/job-alert-mutations.ts';
 import './types/execution-attempt.ts';
 import './types/execution-triggers.ts';
 import './types/dead-letter-queries.ts';

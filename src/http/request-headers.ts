@@ -73,7 +73,7 @@ export function showRequest(
 }
 
 /** `user:password@` of a URL as the header that it stands for; null where the URL names no user. */
-function basicAuthorization(url: string): string | null {
+export function basicAuthorization(url: string): string | null {
   if (!URL.canParse(url)) return null;
   const { username, password } = new URL(url);
   if (username === '' && password === '') return null;

@@ -162,16 +162,31 @@ function notMigrated(): Error {
   return new Error('event_log_state has no row: the database was not migrated');
 }
 
+/** The end of bigint: no position lies behind it. */
+const MAX_POSITION = '9223372036854775807';
+
 const PRUNE_EVENTS = `
 -- delete up to $2 of the oldest events from before $1, and move the floor in the same transaction, so that no cursor
 -- can fall between what is gone and what is said to be gone.
-WITH doomed AS MATERIALIZED (SELECT position FROM event_log WHERE at < $1 ORDER BY position LIMIT $2),
+-- What alerts have not been asked about yet stays, however old: an alert would be lost with it. Asked of the oldest
+-- events only: a bound on the position beside that on the time has the planner walk the whole log where nothing is old.
+WITH unread AS MATERIALIZED (
+  SELECT greatest(r.position, a.since) AS after
+  FROM alert_reader AS r, (SELECT min(since_position) AS since FROM job_alerts WHERE enabled) AS a
+  WHERE a.since IS NOT NULL
+), oldest AS MATERIALIZED (SELECT position FROM event_log WHERE at < $1 ORDER BY position LIMIT $2),
+doomed AS MATERIALIZED (
+  SELECT position FROM oldest WHERE position <= coalesce((SELECT after FROM unread), ${MAX_POSITION})
+),
 gone AS (DELETE FROM event_log WHERE position IN (SELECT position FROM doomed) RETURNING position),
 floor AS (UPDATE event_log_state SET pruned_through = greatest(pruned_through, (SELECT max(position) FROM doomed))
           WHERE EXISTS (SELECT FROM doomed))
 SELECT count(*)::int AS count FROM gone`;
 
-/** Deletes up to `limit` events from before `before`; answers how many went. */
+/**
+ * Deletes up to `limit` events from before `before`, none of which the reader for alerts has still to read; answers how
+ * many went.
+ */
 export async function pruneEvents(db: Queryable, before: Date, limit: number): Promise<number> {
   const { rows } = await db.query<{ count: number }>({ text: PRUNE_EVENTS, values: [before, limit] });
   return rows[0]?.count ?? 0;

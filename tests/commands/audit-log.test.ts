@@ -28,6 +28,8 @@ interface Setting {
   tagId: string;
   otherId: string;
   upstreamId: string;
+  /** As the API spells it. */
+  alertId: string;
 }
 
 /** A command that changes something, and the audit entry that must tell of it; `before` and `after` are all of it. */
@@ -49,8 +51,8 @@ async function execution(jobId: string, status: Parameters<typeof insertExecutio
   return encodePublicId('Execution', await insertExecution(harness.pool, jobId, status));
 }
 
-/** Complete by its type: a new command says here how it is audited. */
-const AUDITED: Record<keyof Commands, Audited> = {
+/** Complete by its type: a new command says here how it is audited. A test of an alert changes nothing. */
+const AUDITED: Record<Exclude<keyof Commands, 'testJobAlert'>, Audited> = {
   createJob: {
     run: () =>
       commands.createJob(CALLER, {
@@ -197,6 +199,51 @@ const AUDITED: Record<keyof Commands, Audited> = {
     before: null,
     after: { count: 1, deadLetterIds: [anyId('dead')] },
   },
+  createJobAlert: {
+    run: ({ jobId }) =>
+      commands.createJobAlert(CALLER, {
+        jobId: jobRef(jobId),
+        channel: 'SLACK',
+        target: `https://hooks.slack.test/services/${SECRET}`,
+        events: ['RECOVERED', 'FAILED'],
+      }),
+    action: 'ALERT_CREATED',
+    before: null,
+    after: {
+      alertId: anyId('alert'),
+      channel: 'SLACK',
+      target: 'https://hooks.slack.test/***',
+      events: ['FAILED', 'RECOVERED'],
+      failureThreshold: 1,
+      latenessThresholdMs: 60_000,
+      enabled: true,
+    },
+  },
+  updateJobAlert: {
+    run: ({ alertId }) =>
+      commands.updateJobAlert(CALLER, {
+        id: alertId,
+        target: `https://a.test/?token=${SECRET}2`,
+        failureThreshold: 3,
+      }),
+    action: 'ALERT_UPDATED',
+    before: { alertId: anyId('alert'), target: 'https://b.test/?token=***', failureThreshold: 1 },
+    after: { alertId: anyId('alert'), target: 'https://a.test/?token=***', failureThreshold: 3 },
+  },
+  deleteJobAlert: {
+    run: ({ alertId }) => commands.deleteJobAlert(CALLER, { id: alertId }),
+    action: 'ALERT_DELETED',
+    before: {
+      alertId: anyId('alert'),
+      channel: 'WEBHOOK',
+      target: 'https://b.test/?token=***',
+      events: ['LATE'],
+      failureThreshold: 1,
+      latenessThresholdMs: 60_000,
+      enabled: true,
+    },
+    after: null,
+  },
 };
 
 async function set(): Promise<Setting> {
@@ -220,7 +267,17 @@ async function set(): Promise<Setting> {
   });
   await insertJobTags(harness.pool, jobId, ['a']);
   const tagId = encodePublicId('Tag', unused['id'] as string);
-  return { jobId, tagId, otherId, upstreamId };
+  const alert = await insertRow(harness.pool, 'job_alerts', {
+    id: randomUUID(),
+    job_id: jobId,
+    channel: 'WEBHOOK',
+    target: `https://b.test/?token=${SECRET}`,
+    events: '{LATE}',
+    created_at: START,
+    updated_at: START,
+  });
+  const alertId = encodePublicId('JobAlert', alert['id'] as string);
+  return { jobId, tagId, otherId, upstreamId, alertId };
 }
 
 describe('the audit log', () => {

@@ -64,6 +64,7 @@ export async function createCommandHarness(): Promise<CommandHarness> {
     },
     checkTarget: (url) =>
       new URL(url).hostname === BLOCKED_ADDRESS ? { ok: false, address: BLOCKED_ADDRESS } : { ok: true },
+    alerts: { isMailConfigured: true, leaseMs: 30_000, send: () => Promise.resolve() },
   };
   return {
     pool,

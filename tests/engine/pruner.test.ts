@@ -3,7 +3,7 @@ import { readEventLogState, readEvents } from '../../src/store/event-log.ts';
 import { DAY_MS } from '../support/instance.ts';
 import { START, plus } from '../support/manual-clock.ts';
 import { watchTicks } from '../support/rests.ts';
-import { count, endCountsOf, insertExecution, insertJob, readExecution } from '../support/rows.ts';
+import { count, endCountsOf, insertExecution, insertJob, insertRow, readExecution } from '../support/rows.ts';
 import { appendTestEvents } from '../support/events.ts';
 import { useScene } from '../support/scene.ts';
 import { until } from '../support/until.ts';
@@ -111,6 +111,39 @@ describe('audit entries', () => {
     expect(await count(scene.pool, 'job_audit_log')).toBe(200);
     await pruner.runOnce();
     expect(await count(scene.pool, 'job_audit_log')).toBe(50);
+  });
+});
+
+describe('deliveries of alerts', () => {
+  it('go after 30 days, unless they are still to be sent', async () => {
+    const { pruner } = scene.instance();
+    const alert = await insertRow(scene.pool, 'job_alerts', {
+      id: crypto.randomUUID(),
+      job_id: await insertJob(scene.pool),
+      channel: 'WEBHOOK',
+      target: 'http://receiver.test/',
+      events: '{FAILED}',
+      created_at: START,
+      updated_at: START,
+    });
+    for (const facts of [{ status: 'DELIVERED', delivered_at: START }, { status: 'FAILED' }, {}]) {
+      await insertRow(scene.pool, 'job_alert_deliveries', {
+        id: crypto.randomUUID(),
+        alert_id: alert['id'],
+        event: 'FAILED',
+        created_at: START,
+        due_at: START,
+        available_at: START,
+        ...facts,
+      });
+    }
+    scene.clock.set(plus(START, 30 * DAY_MS));
+    await pruner.runOnce();
+    expect(await count(scene.pool, 'job_alert_deliveries')).toBe(3);
+    scene.clock.advance(1);
+    await pruner.runOnce();
+    expect(await count(scene.pool, `job_alert_deliveries WHERE status = 'PENDING'`)).toBe(1);
+    expect(await count(scene.pool, 'job_alert_deliveries')).toBe(1);
   });
 });
 

@@ -16,6 +16,7 @@ import { schema } from '../../src/graphql/schema.ts';
 import { latestAuditEntryIds } from '../../src/store/latest-audit-entries.ts';
 import { latestExecutionIds } from '../../src/store/latest-executions.ts';
 import { createMetricsReader } from '../../src/store/metrics-reader.ts';
+import { latestDeliveryIds } from '../../src/store/latest-deliveries.ts';
 import { latestTagJobIds } from '../../src/store/latest-tag-jobs.ts';
 import { CALLER, type CommandHarness, createCommandHarness } from '../commands/harness.ts';
 
@@ -63,6 +64,7 @@ export async function createApiHarness(): Promise<ApiHarness> {
     latestExecutionIds: (jobIds, limit) => latestExecutionIds(pool, jobIds, limit),
     latestAuditEntryIds: (jobIds, limit) => latestAuditEntryIds(pool, jobIds, limit),
     latestTagJobIds: (tagIds, limit) => latestTagJobIds(pool, tagIds, limit),
+    latestDeliveryIds: (alertIds, limit) => latestDeliveryIds(pool, alertIds, limit),
   });
   const newContext = (): GraphqlContext => createRequestContext(base, CALLER);
 

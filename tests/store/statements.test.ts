@@ -3,6 +3,16 @@ import pg from 'pg';
 import { createPool } from '../../src/database/pool.ts';
 import { findSilent, nextWaitEndAt } from '../../src/store/callbacks.ts';
 import { claimDue, nextAvailableAt } from '../../src/store/claiming.ts';
+import {
+  isAnyAlertEnabled,
+  lockReader,
+  lockWatchingAlerts,
+  readWatchedEvents,
+} from '../../src/store/alert-reading.ts';
+import { claimDeliveries, nextDeliveryAt, pruneDeliveries } from '../../src/store/alert-deliveries.ts';
+import { readSentLately } from '../../src/store/alert-reports.ts';
+import { findOverdue, nextLateAt } from '../../src/store/late-executions.ts';
+import { latestDeliveryIds } from '../../src/store/latest-deliveries.ts';
 import { pruneEvents, readLog } from '../../src/store/event-log.ts';
 import { latestAuditEntryIds } from '../../src/store/latest-audit-entries.ts';
 import { extendLeases, findLostExecutions, nextLeaseEndAt } from '../../src/store/leases.ts';
@@ -24,6 +34,7 @@ const JOBS = 5_000;
 const FINISHED = 30_000;
 const UNFINISHED = 300;
 const EVENTS = 30_000;
+const DELIVERIES = 30_000;
 const AUDIT_ENTRIES = 30_000;
 
 describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history', (mode) => {
@@ -104,6 +115,51 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
     expect(used.scanned).toEqual([]);
   });
 
+  it('whether alerts are to be asked is seen without reading them', async () => {
+    const used = await indexesOf(mode, lockReader);
+    expect(used.indexes).toEqual(expect.arrayContaining(['job_alerts_enabled', 'job_alerts_late']));
+    expect(used.scanned).toEqual([]);
+    expect((await indexesOf(mode, isAnyAlertEnabled)).indexes).toContain('job_alerts_enabled');
+  });
+
+  it('events that alerts ask for are read by position, and their alerts by job', async () => {
+    const used = await indexesOf(mode, (db) => readWatchedEvents(db, BigInt(EVENTS - 1_000), 1_000));
+    expect(used.indexes).toContain('event_log_pkey');
+    expect(used.scanned).toEqual([]);
+    const jobIds = [crypto.randomUUID(), crypto.randomUUID()];
+    const locked = await indexesOf(mode, (db) => lockWatchingAlerts(db, jobIds));
+    expect(locked.indexes).toContain('job_alerts_job_id_idx');
+    expect(locked.scanned).toEqual([]);
+  });
+
+  it('what alerts have sent lately is read without their history', async () => {
+    const alertIds = [crypto.randomUUID(), crypto.randomUUID()];
+    const used = await indexesOf(mode, (db) => readSentLately(db, alertIds, START));
+    expect(used.indexes).toEqual(
+      expect.arrayContaining([
+        'job_alert_deliveries_alert_id_created_at_id_idx',
+        'job_alert_deliveries_pending',
+      ]),
+    );
+    expect(used.scanned).toEqual([]);
+    expect((await indexesOf(mode, (db) => latestDeliveryIds(db, alertIds, 21))).scanned).toEqual([]);
+  });
+
+  it('deliveries are claimed among those alone that are to be sent', async () => {
+    const used = await indexesOf(mode, (db) =>
+      claimDeliveries(db, {
+        now: START,
+        leaseExpiresAt: plus(START, LEASE_MS),
+        limit: 20,
+        busyHosts: new Map([['a.test', 5]]),
+        hostLimit: 5,
+      }),
+    );
+    expect(used.indexes.join()).toMatch(/job_alert_deliveries_(due|pending)/);
+    expect(used.scanned).not.toContain('job_alert_deliveries');
+    expect((await indexesOf(mode, nextDeliveryAt)).scanned).toEqual([]);
+  });
+
   it('events are read by position', async () => {
     const used = await indexesOf(mode, (db) => readLog(db, BigInt(EVENTS - 100), 1_000));
     expect(new Set(used.indexes)).toEqual(new Set(['event_log_pkey']));
@@ -130,6 +186,16 @@ describe.each(['custom', 'generic'] as const)(
 );
 
 // Sent without a name: planned anew each time.
+describe('executions that have not started in time', () => {
+  it('are looked for among those that wait', async () => {
+    for (const look of [nextLateAt, (db: Queryable) => findOverdue(db, START, 1_000)]) {
+      const used = await indexesOf('custom', look);
+      expect(used.indexes).toContain('job_alerts_late');
+      expect(used.scanned).toEqual([]);
+    }
+  });
+});
+
 describe('pruning a long history', () => {
   it('finds the oldest executions first', async () => {
     // A thousand of these few would be read faster by reading all; of millions they are not.
@@ -142,6 +208,12 @@ describe('pruning a long history', () => {
     const used = await indexesOf('custom', (db) => pruneAuditLog(db, plus(START, -10 * DAY_MS), 100));
     expect(used.indexes).toContain('job_audit_log_at_id_idx');
     expect(used.scanned).not.toContain('job_audit_log');
+  });
+
+  it('finds the oldest deliveries first', async () => {
+    const used = await indexesOf('custom', (db) => pruneDeliveries(db, plus(START, -20 * DAY_MS), 100));
+    expect(used.indexes).toContain('job_alert_deliveries_finished');
+    expect(used.scanned).not.toContain('job_alert_deliveries');
   });
 
   it('that is young enough does not read the whole log', async () => {
@@ -197,6 +269,22 @@ beforeAll(async () => {
      FROM generate_series(1, $2::int) AS n JOIN job ON job.number = 1 + n % 100`,
     [START, AUDIT_ENTRIES],
   );
+  await pool.query(
+    `INSERT INTO job_alerts (id, job_id, channel, target, events, enabled, created_at, updated_at)
+     SELECT gen_random_uuid(), id, 'WEBHOOK', 'http://a.test/',
+       CASE WHEN n % 100 = 0 THEN '{LATE}' ELSE '{FAILED}' END::alert_event[], n % 5 > 0 OR n % 100 = 0, $1, $1
+     FROM (SELECT id, row_number() OVER () AS n FROM jobs) AS job`,
+    [START],
+  );
+  await pool.query(
+    `WITH alert AS (SELECT id, row_number() OVER () AS number FROM job_alerts)
+     INSERT INTO job_alert_deliveries (id, alert_id, event, status, created_at, due_at, available_at, delivered_at)
+     SELECT gen_random_uuid(), alert.id, 'FAILED', (CASE WHEN waits THEN 'PENDING' ELSE 'DELIVERED' END)::delivery_status,
+       at, at, at, CASE WHEN NOT waits THEN at END
+     FROM generate_series(1, $2::int) AS n JOIN alert ON alert.number = n % ${JOBS} + 1,
+       LATERAL (SELECT $1::timestamptz - n * interval '86 s', n < 100) AS past(at, waits)`,
+    [START, DELIVERIES],
+  );
   await pool.query('ANALYZE');
 });
 
@@ -210,6 +298,15 @@ type Used = {
   /** Tables that are read from one end to the other, but for those of a handful of rows. */
   scanned: string[];
 };
+
+const LARGE_TABLES = [
+  'jobs',
+  'job_executions',
+  'event_log',
+  'job_audit_log',
+  'job_alerts',
+  'job_alert_deliveries',
+];
 
 /** Has the statement planned, not run, as the pool's connections would plan it. */
 async function indexesOf(
@@ -266,9 +363,7 @@ function usedBy(nodes: PlanNode[]): Used {
     .map((node) => node['Relation Name'] ?? '');
   return {
     indexes: nodes.flatMap((node) => node['Index Name'] ?? []),
-    scanned: scans.filter((table) =>
-      ['jobs', 'job_executions', 'event_log', 'job_audit_log'].includes(table),
-    ),
+    scanned: scans.filter((table) => LARGE_TABLES.includes(table)),
   };
 }
 

@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
+import { createAlertReader, type AlertReader } from '../../src/alerts/alert-reader.ts';
+import { createDeliverer, deliveryLeaseMs, type Deliverer } from '../../src/alerts/deliverer.ts';
+import { createMailer } from '../../src/alerts/mailer.ts';
 import type { Caller, CommandDeps } from '../../src/commands/command-deps.ts';
 import type { CommandResult } from '../../src/commands/command-result.ts';
 import { createCommands, type Commands } from '../../src/commands/commands.ts';
@@ -34,6 +37,8 @@ export const HEARTBEAT_INTERVAL_MS = 30_000;
 /** Signs the callback URLs of all instances of a test. */
 export const CALLBACK_SECRET = 'secret of a test';
 export const DAY_MS = 24 * 3_600_000;
+export const ALERT_MAX_ATTEMPTS = 4;
+export const ALERT_MAX_PER_MINUTE = 3;
 
 export type InstanceOptions = {
   connectionString: string;
@@ -47,6 +52,13 @@ export type InstanceOptions = {
   answerTimeoutMs?: number;
   /** In [0, 1); 0 where left out. */
   random?: () => number;
+  /** Where alerts by EMAIL go; there is no mail where left out. */
+  smtpUrl?: string;
+  /** For one try to deliver an alert. */
+  alertTimeoutMs?: number;
+  alertSigningKey?: Buffer;
+  /** What must not be called; nothing is blocked where left out. */
+  blockedRanges?: readonly string[];
 };
 
 /** One instance of the scheduler, taken apart: nothing runs by itself, a test steps each loop with `runOnce`. */
@@ -67,6 +79,8 @@ export type TestInstance = {
   callbackWatch: Loop;
   pruner: Loop;
   heartbeat: Heartbeat;
+  alertReader: AlertReader;
+  deliverer: Deliverer;
   wakeUps: RecordedWakeUps;
   /** What the loops could not do, in order. */
   errors: unknown[];
@@ -107,13 +121,44 @@ export function createInstance(options: InstanceOptions): TestInstance {
     ...(options.answerTimeoutMs && { answerTimeoutMs: options.answerTimeoutMs }),
   });
   const wakeUps = recordWakeUps();
-  const sender = createSender({ version: 'test', guard: createTargetGuard({ blockedRanges: [] }) });
+  const sender = createSender({
+    version: 'test',
+    guard: createTargetGuard({ blockedRanges: options.blockedRanges ?? [] }),
+  });
+  const { smtpUrl, alertTimeoutMs = 10_000 } = options;
+  const deliverer = createDeliverer({
+    db: pool,
+    clock,
+    sender,
+    mailer:
+      smtpUrl === undefined ? null : createMailer({ smtpUrl, from: 'Scheduler <scheduler@test.example>' }),
+    signingKey: options.alertSigningKey ?? null,
+    timeoutMs: alertTimeoutMs,
+    maxAttempts: ALERT_MAX_ATTEMPTS,
+    random,
+    pollIntervalMs: POLL_INTERVAL_MS,
+    onError,
+  });
+  const alertReader = createAlertReader({
+    pool,
+    clock,
+    newId: newUuidV7,
+    pollIntervalMs: POLL_INTERVAL_MS,
+    maxPerMinute: ALERT_MAX_PER_MINUTE,
+    onDeliveries: () => undefined,
+    onError,
+  });
   const commandDeps: CommandDeps = {
     pool,
     clock,
     newId: newUuidV7,
     wake: wakeUps.wake,
     checkTarget: () => ({ ok: true }),
+    alerts: {
+      isMailConfigured: smtpUrl !== undefined,
+      leaseMs: deliveryLeaseMs(alertTimeoutMs),
+      send: deliverer.send,
+    },
   };
   const tell =
     (...kinds: WakeUp[]) =>
@@ -216,6 +261,8 @@ export function createInstance(options: InstanceOptions): TestInstance {
     worker,
     settler,
     heartbeat,
+    alertReader,
+    deliverer,
     ...loops,
     wakeUps,
     errors,
@@ -230,9 +277,12 @@ export function createInstance(options: InstanceOptions): TestInstance {
   };
 
   async function closeParts(): Promise<void> {
-    for (const loop of [planner, unblocker, worker, heartbeat, ...Object.values(loops)]) await loop.stop();
+    const all = [planner, unblocker, worker, heartbeat, alertReader, deliverer, ...Object.values(loops)];
+    for (const loop of all) await loop.stop();
     sender.close();
+    deliverer.abort();
     await worker.drained();
+    await deliverer.drained();
     await pool.end();
   }
 }

@@ -25,6 +25,10 @@ const READERS: Readonly<Record<PublicIdKind, NodeReader>> = {
     prisma.auditLogEntry.findMany({ where: { id: { in: ids } }, select: { ...select, id: true } }),
   Tag: ({ prisma }, ids, select) =>
     prisma.tag.findMany({ where: { id: { in: ids } }, select: { ...select, id: true } }),
+  JobAlert: ({ prisma }, ids, select) =>
+    prisma.jobAlert.findMany({ where: { id: { in: ids } }, select: { ...select, id: true } }),
+  AlertDelivery: ({ prisma }, ids, select) =>
+    prisma.alertDelivery.findMany({ where: { id: { in: ids } }, select: { ...select, id: true } }),
   DeadLetter: async ({ prisma }, ids, select) => {
     const where = { executionId: { in: ids } };
     const rows = await prisma.deadLetter.findMany({ where, select: { ...select, executionId: true } });

@@ -1,0 +1,140 @@
+import type { Pool } from 'pg';
+import type { Clock } from '../domain/clock.ts';
+import { createLogger } from '../logging/logger.ts';
+import { createLoop, type Loop } from '../loop.ts';
+import {
+  isAnyAlertEnabled,
+  lockReader,
+  lockWatchingAlerts,
+  moveReader,
+  readWatchedEvents,
+  saveAlertStates,
+} from '../store/alert-reading.ts';
+import { findOverdue, insertLateMarks, nextLateAt, takeLateMarks } from '../store/late-executions.ts';
+import { inTransaction, type Queryable } from '../store/sql.ts';
+import { evaluateEvents, evaluateOverdue } from './evaluate.ts';
+import { writeReports } from './write-reports.ts';
+
+const logger = createLogger('Alerts');
+
+export interface AlertReaderOptions {
+  pool: Pool;
+  clock: Clock;
+  newId: (now: Date) => string;
+  /** How often the log is looked at when nothing wakes the reader. */
+  pollIntervalMs: number;
+  maxPerMinute: number;
+  /** Called after new deliveries were written. */
+  onDeliveries: () => void;
+  onError: (error: unknown) => void;
+}
+
+/** Reads the event log, and turns what alerts ask for into deliveries. */
+export interface AlertReader extends Loop {
+  /** The log has probably grown: looks soon if any alert is known to be enabled, and does nothing otherwise. */
+  noteEvents: () => void;
+}
+
+/** Enough to keep up with any writer, few enough to hold the reader's place for milliseconds. */
+const BATCH = 1_000;
+/** Another instance reads at this moment: what it does not see, it or we see then. */
+const BUSY_MS = 1_000;
+/** Events are read this long after the first of them: on a busy system one look serves many. */
+const GATHER_MS = 200;
+
+/** Between two looks at what has not started: with a long backlog such a look takes some milliseconds. */
+const OVERDUE_LOOK_MS = 1_000;
+
+/** What one look at the log came to. */
+interface Pass {
+  /** Deliveries written. */
+  added: number;
+  /** In how many milliseconds to look again. */
+  restMs: number;
+}
+
+/**
+ * Walks the event log, whose order is the order of commits, from a position that is a row of the database. One
+ * transaction reads a batch, writes the deliveries that it gives rise to, and moves the position: each event is looked at
+ * once, whoever dies when, and however many instances look.
+ *
+ * While no alert is enabled it reads nothing, and asks for alerts at polling pace only. The first alert then finds a
+ * position far behind, and passes it over: it tells of nothing from before it was made.
+ */
+export function createAlertReader(options: AlertReaderOptions): AlertReader {
+  const { pool, clock, pollIntervalMs, onDeliveries, onError } = options;
+  let isWatching = false;
+  let overdueLookAt = new Date(0);
+  let gathering: NodeJS.Timeout | undefined;
+
+  async function step(): Promise<number> {
+    isWatching ||= await isAnyAlertEnabled(pool);
+    if (!isWatching) return pollIntervalMs;
+    const { added, restMs } = await inTransaction(pool, readOn);
+    if (added > 0) {
+      logger.info('Alerts to be sent', { deliveries: added });
+      onDeliveries();
+    }
+    return Math.min(restMs, pollIntervalMs);
+  }
+
+  async function readOn(tx: Queryable): Promise<Pass> {
+    const place = await lockReader(tx);
+    if (place === null) return { added: 0, restMs: BUSY_MS };
+    isWatching = place.since !== null;
+    if (place.since === null) return { added: 0, restMs: pollIntervalMs };
+    const now = clock.now();
+    const from = place.since > place.position ? place.since : place.position;
+    const { events, through, isFull } = await readWatchedEvents(tx, from, BATCH);
+    const alerts = await lockWatchingAlerts(tx, [...new Set(events.map(({ jobId }) => jobId))]);
+    const started = events.filter(({ kind }) => kind === 'EXECUTION_STARTED');
+    const late = await takeLateMarks(
+      tx,
+      started.map(({ executionId }) => executionId),
+    );
+    const { reports, changed } = evaluateEvents(events, alerts, late);
+    await saveAlertStates(tx, changed);
+    const added = await writeReports(tx, reports, options, now);
+    if (through !== null) await moveReader(tx, through);
+    if (isFull) return { added, restMs: 0 };
+    if (!place.watchesLate) return { added, restMs: pollIntervalMs };
+    if (now < overdueLookAt) return { added, restMs: overdueLookAt.getTime() - now.getTime() };
+    overdueLookAt = new Date(now.getTime() + OVERDUE_LOOK_MS);
+    const overdue = await reportOverdue(tx, now);
+    return { added: added + overdue.added, restMs: overdue.restMs };
+  }
+
+  /** Tells of executions that have not started in time, the start of which no event will ever tell in time. */
+  async function reportOverdue(tx: Queryable, now: Date): Promise<Pass> {
+    const lateAt = await nextLateAt(tx);
+    if (lateAt === null) return { added: 0, restMs: pollIntervalMs };
+    if (lateAt >= now) return { added: 0, restMs: lateAt.getTime() - now.getTime() + 1 };
+    const overdue = await findOverdue(tx, now, BATCH);
+    const alerts = await lockWatchingAlerts(tx, [...new Set(overdue.map(({ jobId }) => jobId))]);
+    const reports = evaluateOverdue(overdue, alerts, now);
+    await insertLateMarks(
+      tx,
+      reports.map(({ alert, facts }) => ({ alertId: alert.id, executionId: facts.executionId })),
+    );
+    return { added: await writeReports(tx, reports, options, now), restMs: OVERDUE_LOOK_MS };
+  }
+
+  const loop = createLoop({ name: 'alert reader', step, onError });
+  return {
+    ...loop,
+    get lastSuccessMs() {
+      return loop.lastSuccessMs;
+    },
+    noteEvents() {
+      if (!isWatching) return;
+      gathering ??= setTimeout(() => {
+        gathering = undefined;
+        loop.wake();
+      }, GATHER_MS);
+    },
+    async stop() {
+      clearTimeout(gathering);
+      await loop.stop();
+    },
+  };
+}

@@ -1,0 +1,85 @@
+import type { Pool } from 'pg';
+import type { Clock } from '../domain/clock.ts';
+import type { WakeUps } from '../events/wakeups.ts';
+import type { Sender } from '../http/send-attempt.ts';
+import { createLogger } from '../logging/logger.ts';
+import type { ClaimedDelivery } from '../store/alert-deliveries.ts';
+import { createAlertReader } from './alert-reader.ts';
+import { createDeliverer } from './deliverer.ts';
+import { createMailer } from './mailer.ts';
+
+const logger = createLogger('Alerts');
+
+export interface AlertsOptions {
+  pool: Pool;
+  clock: Clock;
+  sender: Sender;
+  wakeUps: WakeUps;
+  newId: (now: Date) => string;
+  /** A number in [0, 1). */
+  random: () => number;
+  pollIntervalMs: number;
+  smtpUrl: string | undefined;
+  alertEmailFrom: string;
+  alertSigningSecret: Buffer | undefined;
+  alertTimeoutMs: number;
+  alertMaxAttempts: number;
+  alertMaxPerMinute: number;
+}
+
+/** The alerts of one instance: what reads the event log for them, and what sends them. */
+export interface Alerts {
+  start: () => void;
+  /** Sends nothing more; what is being sent may end within a few seconds, and is then given back. */
+  stop: () => Promise<void>;
+  /** Sends a delivery that its caller has claimed, and records the result. */
+  send: (delivery: ClaimedDelivery) => Promise<void>;
+}
+
+/** A stop does not wait for a receiver that hangs: another instance, or the next start, sends the delivery again. */
+const STOP_GRACE_MS = 3_000;
+
+/** Makes the two loops and ties them together. */
+export function createAlerts(options: AlertsOptions): Alerts {
+  const { pool, clock, wakeUps, smtpUrl, pollIntervalMs } = options;
+  const onError = (part: string) => (error: unknown) => {
+    logger.warn('A step failed and is tried again', { part, error });
+  };
+  const deliverer = createDeliverer({
+    db: pool,
+    clock,
+    sender: options.sender,
+    mailer: smtpUrl === undefined ? null : createMailer({ smtpUrl, from: options.alertEmailFrom }),
+    signingKey: options.alertSigningSecret ?? null,
+    timeoutMs: options.alertTimeoutMs,
+    maxAttempts: options.alertMaxAttempts,
+    random: options.random,
+    pollIntervalMs,
+    onError: onError('deliverer'),
+  });
+  const reader = createAlertReader({
+    pool,
+    clock,
+    newId: options.newId,
+    pollIntervalMs,
+    maxPerMinute: options.alertMaxPerMinute,
+    onDeliveries: deliverer.wake,
+    onError: onError('alert reader'),
+  });
+  wakeUps.on('alerts', reader.wake);
+  wakeUps.on('events', reader.noteEvents);
+
+  return {
+    start() {
+      reader.start();
+      deliverer.start();
+    },
+    async stop() {
+      await Promise.all([reader.stop(), deliverer.stop()]);
+      const timer = setTimeout(deliverer.abort, STOP_GRACE_MS);
+      await deliverer.drained();
+      clearTimeout(timer);
+    },
+    send: deliverer.send,
+  };
+}

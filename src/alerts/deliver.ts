@@ -1,0 +1,82 @@
+import { decideDelivery, type SendResult } from '../domain/alert-retry.ts';
+import type { Clock } from '../domain/clock.ts';
+import { encodePublicId } from '../domain/public-id.ts';
+import type { CallOptions, Sender } from '../http/send-attempt.ts';
+import { createLogger } from '../logging/logger.ts';
+import { recordDelivery, type ClaimedDelivery } from '../store/alert-deliveries.ts';
+import type { Queryable } from '../store/sql.ts';
+import type { Mailer } from './mailer.ts';
+import { sendSlack } from './slack.ts';
+import { sendWebhook } from './webhook.ts';
+
+const logger = createLogger('Alerts');
+
+export interface DeliverDeps {
+  db: Queryable;
+  clock: Clock;
+  sender: Sender;
+  /** Null where no mail server is configured. */
+  mailer: Mailer | null;
+  signingKey: Buffer | null;
+  /** For one try. */
+  timeoutMs: number;
+  /** Tries until a delivery is given up. */
+  maxAttempts: number;
+  /** A number in [0, 1) for the jitter of retries. */
+  random: () => number;
+}
+
+/**
+ * Takes one claimed delivery to its next resting state: send, decide, record. Never throws for what the receiver did. It
+ * does throw when the result cannot be recorded: the delivery is then sent again, under the same id, when its lease ends.
+ */
+export async function deliver(
+  delivery: ClaimedDelivery,
+  deps: DeliverDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const result = await send(delivery, deps, { signal, timeoutMs: deps.timeoutMs });
+  const now = deps.clock.now();
+  // Whoever asked for a test waits for its result, and can ask again.
+  const maxAttempts = delivery.isTest ? 1 : deps.maxAttempts;
+  const move = decideDelivery(result, { attempts: delivery.attempts, maxAttempts }, now, deps.random());
+  await recordDelivery(deps.db, delivery, move, now);
+  logResult(delivery, move.status, result);
+}
+
+function send(delivery: ClaimedDelivery, deps: DeliverDeps, options: CallOptions): Promise<SendResult> {
+  const { channel, target, notice } = delivery;
+  switch (channel) {
+    case 'WEBHOOK':
+      return sendWebhook(deps, target, notice, deps.clock.now(), options);
+    case 'SLACK':
+      return sendSlack(deps.sender, target, notice, options);
+    case 'EMAIL':
+      return deps.mailer?.(target, notice, options) ?? Promise.resolve(NO_MAILER);
+  }
+}
+
+/** Not final: another instance may have a mail server, and this one may get it with its next start. */
+const NO_MAILER: SendResult = {
+  kind: 'failed',
+  message: 'SMTP_URL is not set at the instance that was to send it.',
+  isFinal: false,
+  retryAfter: null,
+};
+
+function logResult(delivery: ClaimedDelivery, status: string, result: SendResult): void {
+  const facts = {
+    deliveryId: encodePublicId('AlertDelivery', delivery.id),
+    alertId: encodePublicId('JobAlert', delivery.alertId),
+    channel: delivery.channel,
+    event: delivery.notice.event,
+    attempt: delivery.attempts,
+    status,
+  };
+  if (status === 'FAILED') logger.warn('An alert could not be delivered', { ...facts, ...reasonOf(result) });
+  else logger.info('Tried to deliver an alert', { ...facts, ...reasonOf(result) });
+}
+
+function reasonOf(result: SendResult): { reason?: string } {
+  return result.kind === 'failed' ? { reason: result.message } : {};
+}

@@ -1,0 +1,97 @@
+import { createLoop, type Loop } from '../loop.ts';
+import { claimDeliveries, nextDeliveryAt, type ClaimedDelivery } from '../store/alert-deliveries.ts';
+import { deliver, type DeliverDeps } from './deliver.ts';
+
+export interface DelivererOptions extends DeliverDeps {
+  pollIntervalMs: number;
+  onError: (error: unknown) => void;
+}
+
+/** Sends deliveries that are due, as many at once as it may. */
+export interface Deliverer extends Loop {
+  /** How many are being sent. */
+  sending: () => number;
+  /** Ends every send from our side; what was not sent may be sent by others at once. */
+  abort: () => void;
+  /** Resolves when nothing is being sent any more. */
+  drained: () => Promise<void>;
+  /** Sends one that is claimed already. */
+  send: (delivery: ClaimedDelivery) => Promise<void>;
+}
+
+/** Sends under way at once, and at one receiver: alerts must not take what executions need. */
+const MAX_SENDS = 20;
+const MAX_SENDS_PER_HOST = 5;
+/** Beyond the time of a try: for its record. What is not recorded by then is sent again. */
+const LEASE_MARGIN_MS = 30_000;
+/** What is due and could not be claimed: another instance is claiming it, or its receiver has no place left. */
+const LOCKED_RETRY_MS = 500;
+
+/** How long a delivery stays with whoever sends it. */
+export function deliveryLeaseMs(timeoutMs: number): number {
+  return timeoutMs + LEASE_MARGIN_MS;
+}
+
+interface Sending {
+  host: string;
+  /** One for each: node warns when many calls share a signal. */
+  controller: AbortController;
+  /** Never rejects. */
+  ended: Promise<unknown>;
+}
+
+export function createDeliverer(options: DelivererOptions): Deliverer {
+  const { db, clock, timeoutMs, pollIntervalMs, onError } = options;
+  const sends = new Set<Sending>();
+
+  async function step(): Promise<number> {
+    // Whatever ends first wakes the loop.
+    if (sends.size >= MAX_SENDS) return pollIntervalMs;
+    const now = clock.now();
+    const claimed = await claimDeliveries(db, {
+      now,
+      leaseExpiresAt: new Date(now.getTime() + deliveryLeaseMs(timeoutMs)),
+      limit: MAX_SENDS - sends.size,
+      busyHosts: busyHosts(),
+      hostLimit: MAX_SENDS_PER_HOST,
+    });
+    for (const delivery of claimed) send(delivery).catch(onError);
+    if (claimed.length > 0) return 0;
+    const at = await nextDeliveryAt(db);
+    if (at === null) return pollIntervalMs;
+    return Math.min(Math.max(at.getTime() - clock.now().getTime(), LOCKED_RETRY_MS), pollIntervalMs);
+  }
+
+  function busyHosts(): Map<string, number> {
+    const busy = new Map<string, number>();
+    for (const { host } of sends) busy.set(host, (busy.get(host) ?? 0) + 1);
+    return busy;
+  }
+
+  function send(delivery: ClaimedDelivery): Promise<void> {
+    const controller = new AbortController();
+    const done = deliver(delivery, options, controller.signal);
+    const sending = { host: delivery.host, controller, ended: done.catch(() => undefined) };
+    sends.add(sending);
+    return done.finally(() => {
+      sends.delete(sending);
+      loop.wake();
+    });
+  }
+
+  const loop = createLoop({ name: 'deliverer', step, onError });
+  return {
+    ...loop,
+    get lastSuccessMs() {
+      return loop.lastSuccessMs;
+    },
+    sending: () => sends.size,
+    abort() {
+      for (const { controller } of sends) controller.abort();
+    },
+    async drained() {
+      while (sends.size > 0) await Promise.all([...sends].map(({ ended }) => ended));
+    },
+    send,
+  };
+}

@@ -1,0 +1,98 @@
+import type { AlertEvent } from '../domain/alert.ts';
+import type { ExecutionFacts } from '../domain/alert-notice.ts';
+import { applyTransition, type AlertState, type Report, type Transition } from '../domain/alert-rules.ts';
+import { groupBy } from '../domain/group-by.ts';
+import type { WatchedEvent, WatchingAlert } from '../store/alert-reading.ts';
+import type { LateMark, OverdueExecution } from '../store/late-executions.ts';
+
+/** Something that one alert has to tell. */
+export interface AlertReport extends Report {
+  alert: WatchingAlert;
+  at: Date;
+  facts: ExecutionFacts;
+  /** The execution's row is still there, and may be referred to. */
+  isKept: boolean;
+}
+
+/** What a batch of events means for alerts. */
+export interface Evaluation {
+  /** In the order of the events. */
+  reports: AlertReport[];
+  /** Alerts that remember something else now. */
+  changed: (AlertState & { id: string })[];
+}
+
+/**
+ * Walks a batch of events in their order and asks each alert of each job.
+ *
+ * @param late what alerts have told of executions before these started
+ */
+export function evaluateEvents(
+  events: readonly WatchedEvent[],
+  alerts: readonly WatchingAlert[],
+  late: readonly LateMark[],
+): Evaluation {
+  const knownLate = new Set(late.map(markKey));
+  const states = new Map(alerts.map((alert) => [alert.id, stateOf(alert)]));
+  const byJob = groupBy(alerts, ({ jobId }) => jobId);
+  const reports: AlertReport[] = [];
+  for (const event of events) {
+    for (const alert of byJob.get(event.jobId) ?? []) {
+      if (event.position <= alert.sincePosition) continue;
+      const isKnownLate = knownLate.has(markKey({ alertId: alert.id, executionId: event.executionId }));
+      const before = states.get(alert.id) ?? stateOf(alert);
+      const { state, reports: told } = applyTransition(alert, before, transitionOf(event, isKnownLate));
+      states.set(alert.id, state);
+      const { at, isKept } = event;
+      reports.push(...told.map((report) => ({ ...report, alert, at, facts: event, isKept })));
+    }
+  }
+  return { reports, changed: alerts.flatMap((alert) => changeOf(alert, states.get(alert.id))) };
+}
+
+/** What executions that have not started in time mean for the alerts that watch them. */
+export function evaluateOverdue(
+  overdue: readonly OverdueExecution[],
+  alerts: readonly WatchingAlert[],
+  now: Date,
+): AlertReport[] {
+  const byId = new Map(alerts.map((alert) => [alert.id, alert]));
+  return overdue.flatMap(({ alertId, facts }) => {
+    const alert = byId.get(alertId);
+    if (!alert) return [];
+    const { reports } = applyTransition(alert, stateOf(alert), { kind: 'OVERDUE' });
+    return reports.map((report) => ({ ...report, alert, at: now, facts, isKept: true }));
+  });
+}
+
+/** Names what one alert tells of one event: deliveries are counted by it. */
+export function streamKey({ alertId, event }: { alertId: string; event: AlertEvent }): string {
+  return `${alertId} ${event}`;
+}
+
+function transitionOf(event: WatchedEvent, isKnownLate: boolean): Transition {
+  switch (event.kind) {
+    case 'EXECUTION_STARTED':
+      return { kind: 'STARTED', attempt: event.attempt, latenessMs: event.latenessMs, isKnownLate };
+    case 'EXECUTION_SUCCEEDED':
+      return { kind: 'SUCCEEDED' };
+    case 'EXECUTION_FAILED':
+      return { kind: 'FAILED' };
+    case 'EXECUTION_SKIPPED':
+      return { kind: 'SKIPPED', isByHand: event.skipReason === 'OPERATOR' };
+  }
+}
+
+function stateOf({ failuresInRow, isFailing }: AlertState): AlertState {
+  return { failuresInRow, isFailing };
+}
+
+function changeOf(alert: WatchingAlert, state: AlertState | undefined): Evaluation['changed'] {
+  if (!state) return [];
+  const isSame = state.failuresInRow === alert.failuresInRow && state.isFailing === alert.isFailing;
+  return isSame ? [] : [{ id: alert.id, ...state }];
+}
+
+function markKey({ alertId, executionId }: LateMark): string {
+  return `${alertId} ${executionId}`;
+}

@@ -1,0 +1,109 @@
+import { hostname } from 'node:os';
+import { createTransport } from 'nodemailer';
+import type { AlertNotice } from '../domain/alert-notice.ts';
+import type { SendResult } from '../domain/alert-retry.ts';
+import { wordNotice } from '../domain/alert-text.ts';
+import { cutText } from '../domain/text.ts';
+import type { CallOptions } from '../http/send-attempt.ts';
+import { mailHtml, mailText } from './mail-html.ts';
+
+export interface MailerOptions {
+  /** Such as smtps://user:password@smtp.example.com; STARTTLS is used where a server offers it. */
+  smtpUrl: string;
+  /** The sender's address, perhaps with a name. */
+  from: string;
+}
+
+/** Sends mail to one address at a time. */
+export type Mailer = (to: string, notice: AlertNotice, options: CallOptions) => Promise<SendResult>;
+
+/** Makes a mailer. Each mail has a connection of its own: alerts are rare, and servers close those that rest. */
+export function createMailer({ smtpUrl, from }: MailerOptions): Mailer {
+  const server = new URL(smtpUrl).host;
+  return async (to, notice, { signal, timeoutMs }) => {
+    const timeout = AbortSignal.timeout(timeoutMs);
+    const transport = createTransport({
+      url: smtpUrl,
+      connectionTimeout: timeoutMs,
+      greetingTimeout: timeoutMs,
+      socketTimeout: timeoutMs,
+      dnsTimeout: timeoutMs,
+      socketCloseTimeout: 1_000,
+      disableFileAccess: true,
+      disableUrlAccess: true,
+    });
+    try {
+      const text = wordNotice(notice);
+      await transport.sendMail({
+        from,
+        to: { name: '', address: to },
+        subject: text.title,
+        text: mailText(text),
+        html: mailHtml(text),
+        // The same for every try, so that a mail program shows one that came twice once.
+        messageId: `<${notice.id}@${hostname()}>`,
+        headers: {
+          'Auto-Submitted': 'auto-generated',
+          'X-Alert-Delivery-Id': notice.id,
+          'X-Alert-Event': notice.event,
+        },
+        signal: AbortSignal.any([signal, timeout]),
+      });
+      return { kind: 'sent' };
+    } catch (error) {
+      if (signal.aborted) return { kind: 'aborted' };
+      return describeMailFailure(error, server, timeout.aborted ? timeoutMs : null);
+    } finally {
+      transport.close();
+    }
+  };
+}
+
+interface MailError {
+  code: string | null;
+  command: string | null;
+  /** The server's own answer; null where there was none. */
+  response: string | null;
+  responseCode: number | null;
+}
+
+/** What nodemailer says of connections, in words. */
+const CAUSES: Readonly<Record<string, string>> = {
+  ETIMEDOUT: 'did not answer in time',
+  EDNS: 'could not be found',
+  ESOCKET: 'could not be reached',
+  ECONNECTION: 'closed the connection',
+  ETLS: 'offered no secure connection',
+  EAUTH: 'refused user and password',
+};
+
+/** Commands about this one mail: what a server refuses here for good, it will refuse again. */
+const ABOUT_THE_MAIL = /^(?:RCPT TO|DATA)/;
+
+/** @param timedOutMs the time that was up; null where it was not */
+function describeMailFailure(error: unknown, server: string, timedOutMs: number | null): SendResult {
+  const { code, command, response, responseCode } = readMailError(error);
+  if (timedOutMs !== null) {
+    return failed(`The mail server ${server} had not taken the mail within ${timedOutMs} ms.`, false);
+  }
+  const isFinal = responseCode !== null && responseCode >= 500 && ABOUT_THE_MAIL.test(command ?? '');
+  const cause = CAUSES[code ?? ''] ?? 'did not take the mail';
+  return failed(`The mail server ${server} ${cause}${response === null ? '' : `: ${response}`}`, isFinal);
+}
+
+function failed(message: string, isFinal: boolean): SendResult {
+  const line = message.replace(/[\p{Cc}\s]+/gu, ' ').trim();
+  return { kind: 'failed', message: cutText(line, 500), isFinal, retryAfter: null };
+}
+
+/** nodemailer adds fields of its own to the errors of others. */
+function readMailError(error: unknown): MailError {
+  const facts: Record<string, unknown> = Object.fromEntries(Object.entries(error ?? {}));
+  const text = (value: unknown) => (typeof value === 'string' ? value : null);
+  return {
+    code: text(facts['code']),
+    command: text(facts['command']),
+    response: text(facts['response']),
+    responseCode: typeof facts['responseCode'] === 'number' ? facts['responseCode'] : null,
+  };
+}

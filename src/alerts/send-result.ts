@@ -1,0 +1,24 @@
+import { matchesStatus } from '../domain/status-pattern.ts';
+import type { AttemptOutcome } from '../domain/outcome.ts';
+import type { SendResult } from '../domain/alert-retry.ts';
+
+/**
+ * What a call to a webhook gave. Any 2xx is taken for received. 410 is how a receiver says that it is gone for good; every
+ * other status may be the fault of the moment, as a receiver that is being deployed answers with 404.
+ */
+export function resultOfCall(outcome: AttemptOutcome): SendResult {
+  switch (outcome.kind) {
+    case 'aborted':
+      return { kind: 'aborted' };
+    case 'failed': {
+      const isFinal = outcome.reason === 'BLOCKED_TARGET' || outcome.reason === 'INVALID_REQUEST';
+      return { kind: 'failed', message: outcome.message, isFinal, retryAfter: null };
+    }
+    case 'responded': {
+      const { status, retryAfter } = outcome;
+      if (matchesStatus(['2xx'], status)) return { kind: 'sent' };
+      const message = `The receiver answered with status ${status}.`;
+      return { kind: 'failed', message, isFinal: status === 410, retryAfter };
+    }
+  }
+}

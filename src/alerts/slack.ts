@@ -1,0 +1,61 @@
+import type { AlertNotice } from '../domain/alert-notice.ts';
+import type { SendResult } from '../domain/alert-retry.ts';
+import { type AlertText, wordNotice } from '../domain/alert-text.ts';
+import { cutText } from '../domain/text.ts';
+import type { CallOptions, Sender } from '../http/send-attempt.ts';
+import { resultOfCall } from './send-result.ts';
+import { authorizationOf } from './webhook.ts';
+
+/** What Slack takes of a field's text, and how many fields a section may have. */
+const MAX_FIELD_LENGTH = 2_000;
+const MAX_FIELDS = 10;
+
+/** Posts a notice to an incoming webhook of Slack, or of one that speaks like it. */
+export async function sendSlack(
+  sender: Sender,
+  url: string,
+  notice: AlertNotice,
+  options: CallOptions,
+): Promise<SendResult> {
+  const headers = {
+    'content-type': 'application/json',
+    'idempotency-key': notice.id,
+    ...authorizationOf(url),
+  };
+  const body = JSON.stringify(slackMessage(notice));
+  const { outcome } = await sender.send({ method: 'POST', url, headers, body }, options);
+  return resultOfCall(outcome);
+}
+
+/** The message: blocks for those who show them, and a text that says the same to notifications and all others. */
+export function slackMessage(notice: AlertNotice): Record<string, unknown> {
+  const text = wordNotice(notice);
+  return {
+    text: [text.title, ...text.facts.map(({ label, value }) => `${label}: ${value}`)]
+      .map(escapeSlack)
+      .join('\n'),
+    blocks: [
+      // Plain text is shown as it is: nothing in it is markup.
+      { type: 'header', text: { type: 'plain_text', text: text.title, emoji: false } },
+      ...sectionsOf(text),
+      { type: 'context', elements: [{ type: 'mrkdwn', text: `Delivery ${notice.id}` }] },
+    ],
+  };
+}
+
+function sectionsOf({ facts }: AlertText): Record<string, unknown>[] {
+  const fields = facts.map(({ label, value }) => ({
+    type: 'mrkdwn',
+    text: cutText(`*${label}*\n${escapeSlack(value)}`, MAX_FIELD_LENGTH),
+  }));
+  const sections = [];
+  for (let from = 0; from < fields.length; from += MAX_FIELDS) {
+    sections.push({ type: 'section', fields: fields.slice(from, from + MAX_FIELDS) });
+  }
+  return sections;
+}
+
+/** The three characters that are markup to Slack: what a target answers must not mention @channel or be a link. */
+function escapeSlack(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+}

@@ -1,0 +1,120 @@
+import { type AlertNotice, foldNotice, writeNotice } from '../domain/alert-notice.ts';
+import { placeReports, THROTTLE_WINDOW_MS } from '../domain/alert-throttle.ts';
+import { groupBy } from '../domain/group-by.ts';
+import {
+  type GatheredReports,
+  insertDeliveries,
+  type NewDelivery,
+  readSentLately,
+  type SentLately,
+  updateGathering,
+} from '../store/alert-reports.ts';
+import type { Queryable } from '../store/sql.ts';
+import { type AlertReport, streamKey } from './evaluate.ts';
+
+export interface ReportOptions {
+  newId: (now: Date) => string;
+  /** Deliveries of one alert and one event that may be due within any minute. */
+  maxPerMinute: number;
+}
+
+/**
+ * Turns reports into deliveries, in the transaction that has the reader's place and holds the alerts.
+ *
+ * @returns how many deliveries are new
+ */
+export async function writeReports(
+  tx: Queryable,
+  reports: readonly AlertReport[],
+  options: ReportOptions,
+  now: Date,
+): Promise<number> {
+  const alertIds = [...new Set(reports.map(({ alert }) => alert.id))];
+  const sent = await readSentLately(tx, alertIds, new Date(now.getTime() - THROTTLE_WINDOW_MS));
+  const sentByStream = groupBy(sent, streamKey);
+  const streams = groupBy(withIds(reports, options, now), ({ alert, event }) =>
+    streamKey({ alertId: alert.id, event }),
+  );
+  const plans = [...streams].map(([key, stream]) =>
+    planStream(stream, sentByStream.get(key) ?? [], options, now),
+  );
+  const added = plans.flatMap((plan) => plan.added);
+  await insertDeliveries(tx, added);
+  await updateGathering(
+    tx,
+    plans.flatMap((plan) => plan.gathered),
+  );
+  return added.length;
+}
+
+/** A report, and the id of the delivery that is made for it, if one is. */
+type NewReport = AlertReport & { deliveryId: string };
+
+/** Ids drawn in one millisecond have no order of their own: sorted, they have that of the reports. */
+function withIds(reports: readonly AlertReport[], { newId }: ReportOptions, now: Date): NewReport[] {
+  const ids = reports.map(() => newId(now)).sort();
+  return reports.map((report, index) => ({ ...report, deliveryId: ids[index] ?? newId(now) }));
+}
+
+interface StreamPlan {
+  added: NewDelivery[];
+  /** What the delivery that gathers already tells now; empty where none does. */
+  gathered: GatheredReports[];
+}
+
+/** Spreads what one alert tells of one event over deliveries. */
+function planStream(
+  stream: readonly NewReport[],
+  sent: readonly SentLately[],
+  { maxPerMinute }: ReportOptions,
+  now: Date,
+): StreamPlan {
+  const gathering = sent.flatMap(({ id, gathering: notice }) => (notice ? { id, notice } : []))[0];
+  const sentFacts = { dueAt: sent.map(({ dueAt }) => dueAt), isGathering: gathering !== undefined };
+  const { sentNow, gatherDueAt } = placeReports(stream.length, sentFacts, maxPerMinute, now);
+
+  const added = stream.slice(0, sentNow).map((report) => {
+    const id = report.deliveryId;
+    return newDelivery(report, noticeOf(report, id), { id, createdAt: now, dueAt: now });
+  });
+  const others = stream.slice(sentNow);
+  const last = others.at(-1);
+  if (!last) return { added, gathered: [] };
+
+  const id = gathering?.id ?? last.deliveryId;
+  const notices = others.map((report) => noticeOf(report, id));
+  const notice = gathering ? notices.reduce(foldNotice, gathering.notice) : notices.reduce(foldNotice);
+  if (gathering) {
+    const { occurrences } = notice;
+    return { added, gathered: [{ id, executionId: executionOf(last), occurrences, notice }] };
+  }
+  const dueAt = gatherDueAt ?? now;
+  return { added: [...added, newDelivery(last, notice, { id, createdAt: now, dueAt })], gathered: [] };
+}
+
+function newDelivery(
+  report: AlertReport,
+  notice: AlertNotice,
+  facts: Pick<NewDelivery, 'id' | 'createdAt' | 'dueAt'>,
+): NewDelivery {
+  return {
+    ...facts,
+    alertId: report.alert.id,
+    executionId: executionOf(report),
+    event: report.event,
+    occurrences: notice.occurrences,
+    isTest: false,
+    notice,
+    leaseExpiresAt: null,
+    attempts: 0,
+  };
+}
+
+function noticeOf(report: AlertReport, id: string): AlertNotice {
+  const { alert, at, facts } = report;
+  return writeNotice(id, { ...alert, alertId: alert.id }, report, { at, execution: facts });
+}
+
+function executionOf({ isKept, facts }: AlertReport): string | null {
+  return isKept ? facts.executionId : null;
+}

@@ -1,0 +1,509 @@
+import { describe, expect, it } from 'vitest';
+import { pruneEvents, readEventLogState, readEvents } from '../../src/store/event-log.ts';
+import { appendEvents } from '../../src/store/event-log.ts';
+import { inTransaction } from '../../src/store/sql.ts';
+import { encodePublicId } from '../../src/domain/public-id.ts';
+import type { StoredJob } from '../../src/store/jobs.ts';
+import { createAlert, deliverAll, deliveriesOf } from '../support/alerts.ts';
+import {
+  ALERT_MAX_PER_MINUTE,
+  CALLER,
+  createJob,
+  POLL_INTERVAL_MS,
+  reference,
+  type TestInstance,
+  trigger,
+  valueOf,
+} from '../support/instance.ts';
+import { plus, START } from '../support/manual-clock.ts';
+import { watchTicks } from '../support/rests.ts';
+import { count, insertExecution, insertJob, readRow } from '../support/rows.ts';
+import { useScene } from '../support/scene.ts';
+import { until } from '../support/until.ts';
+
+const scene = useScene();
+const RECEIVER = 'http://receiver.test/alerts';
+
+/** Runs a job by hand, once for each letter: F fails, S succeeds. Answers the id of the last execution. */
+async function run(instance: TestInstance, job: StoredJob, letters: string): Promise<string | undefined> {
+  const path = new URL(job.api).pathname;
+  let last: string | undefined;
+  for (const letter of letters) {
+    scene.target.script(path, letter === 'F' ? 500 : 200);
+    last = await trigger(instance, job);
+    await instance.work();
+  }
+  return last;
+}
+
+async function jobOf(
+  instance: TestInstance,
+  input: Parameters<typeof createJob>[1] = {},
+): Promise<StoredJob> {
+  return createJob(instance, { name: 'Nightly report', api: `${scene.target.url}/hook`, ...input });
+}
+
+async function toldOf(alert: { id: string }): Promise<unknown[]> {
+  return (await deliveriesOf(scene.pool, alert.id)).map((delivery) => delivery['event']);
+}
+
+describe('what runs come to', () => {
+  it('is told by rows of deliveries, with all that the event says', async () => {
+    const instance = scene.instance();
+    const job = await jobOf(instance, { key: 'reports/nightly' });
+    const alert = await createAlert(instance, job, {
+      target: RECEIVER,
+      events: ['FAILED', 'RECOVERED'],
+      failureThreshold: 3,
+    });
+    const third = await run(instance, job, 'FFF');
+    await run(instance, job, 'F');
+    await instance.alertReader.runOnce();
+    const [failed, ...others] = await deliveriesOf(scene.pool, alert.id);
+    expect(others).toEqual([]);
+    expect(failed).toMatchObject({
+      event: 'FAILED',
+      status: 'PENDING',
+      attempts: 0,
+      execution_id: third,
+      occurrences: 1,
+      payload: {
+        version: 1,
+        id: encodePublicId('AlertDelivery', String(failed?.['id'])),
+        event: 'FAILED',
+        alert: { id: encodePublicId('JobAlert', alert.id) },
+        job: { id: encodePublicId('Job', job.id), key: 'reports/nightly', name: 'Nightly report' },
+        execution: {
+          id: encodePublicId('Execution', String(third)),
+          status: 'FAILED',
+          trigger: 'MANUAL',
+          failureReason: 'HTTP_STATUS',
+          responseStatus: 500,
+          attemptCount: 1,
+        },
+        failuresInRow: 3,
+        isFailing: true,
+      },
+    });
+    expect(await readRow(scene.pool, 'job_alerts', alert.id)).toMatchObject({
+      failures_in_row: 4,
+      is_failing: true,
+    });
+
+    scene.clock.advance(1_000);
+    await run(instance, job, 'SS');
+    await instance.alertReader.runOnce();
+    expect(await toldOf(alert)).toEqual(['FAILED', 'RECOVERED']);
+    expect(await readRow(scene.pool, 'job_alerts', alert.id)).toMatchObject({
+      failures_in_row: 0,
+      is_failing: false,
+    });
+  });
+
+  it('is told to each alert by its own rules, and of its own job only', async () => {
+    const instance = scene.instance();
+    const [job, other] = [await jobOf(instance), await jobOf(instance)];
+    const first = await createAlert(instance, job, { target: RECEIVER });
+    const third = await createAlert(instance, job, { target: RECEIVER, failureThreshold: 3 });
+    const all = await createAlert(instance, job, {
+      target: RECEIVER,
+      events: ['DEAD_LETTERED', 'SUCCEEDED'],
+    });
+    const disabled = await createAlert(instance, job, { target: RECEIVER, enabled: false });
+    await run(instance, other, 'FS');
+    await run(instance, job, 'FFS');
+    await instance.alertReader.runOnce();
+    expect(await toldOf(first)).toEqual(['FAILED']);
+    expect(await toldOf(third)).toEqual([]);
+    expect(await toldOf(all)).toEqual(['DEAD_LETTERED', 'DEAD_LETTERED', 'SUCCEEDED']);
+    expect(await toldOf(disabled)).toEqual([]);
+  });
+
+  it('counts the end of all retries as one failure, and each of them as none', async () => {
+    const instance = scene.instance();
+    const job = await jobOf(instance, { retryPolicy: { maxRetries: 2, initialDelayMs: 1_000 } });
+    const alert = await createAlert(instance, job, { target: RECEIVER, events: ['FAILED', 'DEAD_LETTERED'] });
+    scene.target.script('/hook', 500);
+    await trigger(instance, job);
+    for (let attempt = 1; attempt <= 3; attempt += 1) {
+      await instance.work();
+      await instance.alertReader.runOnce();
+      expect(await toldOf(alert)).toEqual(attempt < 3 ? [] : ['FAILED', 'DEAD_LETTERED']);
+      scene.clock.advance(10_000);
+    }
+  });
+
+  it('is told of a run that was cancelled by nothing, and leaves the failures as they are', async () => {
+    const instance = scene.instance();
+    const job = await jobOf(instance);
+    const alert = await createAlert(instance, job, {
+      target: RECEIVER,
+      events: ['FAILED', 'RECOVERED', 'SKIPPED', 'SUCCEEDED'],
+      failureThreshold: 2,
+    });
+    await run(instance, job, 'F');
+    const id = await trigger(instance, job);
+    valueOf(await instance.commands.cancelExecution(CALLER, { id: encodePublicId('Execution', id) }));
+    await run(instance, job, 'F');
+    await instance.alertReader.runOnce();
+    expect(await toldOf(alert)).toEqual(['FAILED']);
+  });
+
+  it('is told where an instance died: what its rescue gives up is a failure', async () => {
+    const instance = scene.instance();
+    const job = await jobOf(instance, { type: 'ATMOST_ONCE' });
+    const alert = await createAlert(instance, job, { target: RECEIVER });
+    await insertExecution(scene.pool, job.id, 'RUNNING');
+    scene.clock.advance(40_000);
+    await instance.rescuer.runOnce();
+    await instance.alertReader.runOnce();
+    expect(await deliveriesOf(scene.pool, alert.id)).toMatchObject([
+      { event: 'FAILED', payload: { execution: { failureReason: 'INSTANCE_LOST' } } },
+    ]);
+  });
+
+  it('is told of slots that the planner skips, with the reason, and not of those that somebody left out', async () => {
+    const instance = scene.instance();
+    const job = await jobOf(instance, { schedule: '0 * * * * *', misfirePolicy: 'SKIP' });
+    const alert = await createAlert(instance, job, { target: RECEIVER, events: ['SKIPPED'] });
+    const slot = plus(START, 60_000);
+    valueOf(await instance.commands.skipRun(CALLER, { jobId: reference(job).id, scheduledAt: slot }));
+    scene.clock.advance(3_600_000);
+    await instance.planner.runOnce();
+    await instance.alertReader.runOnce();
+    expect(await deliveriesOf(scene.pool, alert.id)).toMatchObject([
+      { event: 'SKIPPED', payload: { execution: { skipReason: 'MISFIRE', status: 'SKIPPED' } } },
+    ]);
+  });
+
+  it('is told though its execution was pruned before anybody read of it', async () => {
+    const instance = scene.instance();
+    const job = await jobOf(instance);
+    const alert = await createAlert(instance, job, { target: RECEIVER, events: ['SUCCEEDED'] });
+    await run(instance, job, 'S');
+    await scene.pool.query('DELETE FROM job_executions');
+    await instance.alertReader.runOnce();
+    expect(await deliveriesOf(scene.pool, alert.id)).toMatchObject([
+      { event: 'SUCCEEDED', execution_id: null, payload: { execution: { status: 'SUCCESS' } } },
+    ]);
+  });
+
+  it('is told of deleted jobs no more', async () => {
+    const instance = scene.instance();
+    const job = await jobOf(instance);
+    const alert = await createAlert(instance, job, { target: RECEIVER });
+    await run(instance, job, 'F');
+    valueOf(await instance.commands.deleteJob(CALLER, reference(job)));
+    await instance.alertReader.runOnce();
+    expect(await toldOf(alert)).toEqual([]);
+  });
+});
+
+describe('an alert', () => {
+  it('tells of nothing from before it was made', async () => {
+    const instance = scene.instance();
+    const job = await jobOf(instance);
+    await run(instance, job, 'FFF');
+    const alert = await createAlert(instance, job, { target: RECEIVER, failureThreshold: 2 });
+    await instance.alertReader.runOnce();
+    expect(await toldOf(alert)).toEqual([]);
+    await run(instance, job, 'F');
+    const later = await createAlert(instance, job, { target: RECEIVER });
+    await run(instance, job, 'F');
+    await instance.alertReader.runOnce();
+    expect(await toldOf(alert)).toEqual(['FAILED']);
+    expect(await toldOf(later)).toEqual(['FAILED']);
+    expect(await readRow(scene.pool, 'job_alerts', later.id)).toMatchObject({ failures_in_row: 1 });
+  });
+
+  it('that is enabled again begins anew', async () => {
+    const instance = scene.instance();
+    const job = await jobOf(instance);
+    const alert = await createAlert(instance, job, { target: RECEIVER, events: ['FAILED', 'RECOVERED'] });
+    const id = encodePublicId('JobAlert', alert.id);
+    await run(instance, job, 'F');
+    await instance.alertReader.runOnce();
+    valueOf(await instance.commands.updateJobAlert(CALLER, { id, enabled: false }));
+    await run(instance, job, 'FF');
+    await instance.alertReader.runOnce();
+    valueOf(await instance.commands.updateJobAlert(CALLER, { id, enabled: true }));
+    await run(instance, job, 'SF');
+    await instance.alertReader.runOnce();
+    expect(await toldOf(alert)).toEqual(['FAILED', 'FAILED']);
+    expect(await readRow(scene.pool, 'job_alerts', alert.id)).toMatchObject({ failures_in_row: 1 });
+  });
+});
+
+describe('lateness', () => {
+  const late = { target: RECEIVER, events: ['LATE'], latenessThresholdMs: 5_000 } as const;
+  const minutely = { schedule: '0 * * * * *', misfirePolicy: 'RUN_ALL', misfireGraceMs: 600_000 } as const;
+
+  it('is told of a run that started too late, once, and not of one that did not', async () => {
+    const instance = scene.instance();
+    const job = await jobOf(instance, { ...minutely, retryPolicy: { maxRetries: 1, initialDelayMs: 1 } });
+    const alert = await createAlert(instance, job, late);
+    scene.target.script('/hook', [500, 200]);
+    scene.clock.advance(60_000 + 5_000);
+    await instance.planner.runOnce();
+    await instance.work();
+    scene.clock.advance(59_000);
+    await instance.planner.runOnce();
+    await instance.work();
+    await instance.work();
+    await instance.alertReader.runOnce();
+    expect(await deliveriesOf(scene.pool, alert.id)).toEqual([]);
+    scene.clock.advance(56_001 + 5_000);
+    await instance.planner.runOnce();
+    await instance.work();
+    await instance.alertReader.runOnce();
+    expect(await deliveriesOf(scene.pool, alert.id)).toMatchObject([
+      { event: 'LATE', payload: { execution: { latenessMs: 5_001, status: 'RUNNING' } } },
+    ]);
+  });
+
+  it('is told of a run that does not start, as soon as it is late, and not again when it starts', async () => {
+    const instance = scene.instance();
+    const job = await jobOf(instance, minutely);
+    const alert = await createAlert(instance, job, late);
+    scene.clock.advance(60_000);
+    await instance.planner.runOnce();
+    scene.clock.advance(5_000);
+    await instance.alertReader.runOnce();
+    expect(await toldOf(alert)).toEqual([]);
+    scene.clock.advance(1_001);
+    await instance.alertReader.runOnce();
+    expect(await deliveriesOf(scene.pool, alert.id)).toMatchObject([
+      { event: 'LATE', payload: { execution: { startedAt: null, status: 'PENDING', latenessMs: null } } },
+    ]);
+    scene.clock.advance(10_000);
+    await instance.alertReader.runOnce();
+    await instance.work();
+    await instance.alertReader.runOnce();
+    expect(await toldOf(alert)).toEqual(['LATE']);
+    expect(await count(scene.pool, 'job_alert_late_executions')).toBe(0);
+    expect(await count(scene.pool, `event_log WHERE kind = 'EXECUTION_STARTED'`)).toBe(1);
+  });
+
+  it('of what waits for earlier runs is told too, and what has no slot is never late', async () => {
+    const instance = scene.instance();
+    const job = await jobOf(instance);
+    const alert = await createAlert(instance, job, late);
+    await insertExecution(scene.pool, job.id, 'PENDING');
+    await insertExecution(scene.pool, job.id, 'BLOCKED', { trigger: 'SCHEDULE', scheduled_at: START });
+    scene.clock.advance(60_000);
+    await instance.alertReader.runOnce();
+    expect(await deliveriesOf(scene.pool, alert.id)).toMatchObject([
+      { payload: { execution: { status: 'BLOCKED' } } },
+    ]);
+  });
+
+  it('is looked for when it is due, not by polling', async () => {
+    const instance = scene.instance();
+    const job = await jobOf(instance, minutely);
+    await createAlert(instance, job, late);
+    await instance.planner.runOnce();
+    const { rests } = watchTicks();
+    instance.alertReader.start();
+    await until(() => rests.length > 0);
+    expect(rests).toEqual([POLL_INTERVAL_MS]);
+    await instance.alertReader.stop();
+
+    scene.clock.advance(60_000);
+    await instance.planner.runOnce();
+    instance.alertReader.start();
+    await until(() => rests.length > 1);
+    expect(rests).toEqual([POLL_INTERVAL_MS, 5_001]);
+  });
+});
+
+describe('many events', () => {
+  it('are told one by one up to the limit, and counted by one more delivery beyond it', async () => {
+    const instance = scene.instance();
+    const job = await jobOf(instance);
+    const alert = await createAlert(instance, job, { target: RECEIVER, events: ['SUCCEEDED'] });
+    await run(instance, job, 'SSSSS');
+    await instance.alertReader.runOnce();
+    const newest = await run(instance, job, 'SS');
+    await instance.alertReader.runOnce();
+    const deliveries = await deliveriesOf(scene.pool, alert.id);
+    expect(deliveries.map((delivery) => delivery['occurrences'])).toEqual([1, 1, 1, 4]);
+    expect(deliveries).toHaveLength(ALERT_MAX_PER_MINUTE + 1);
+    expect(deliveries.at(-1)).toMatchObject({
+      due_at: plus(START, 60_000),
+      available_at: plus(START, 60_000),
+      execution_id: newest,
+      payload: { occurrences: 4, execution: { id: encodePublicId('Execution', String(newest)) } },
+    });
+    expect((deliveries.at(-1)?.['payload'] as { id: string }).id).toBe(
+      encodePublicId('AlertDelivery', String(deliveries.at(-1)?.['id'])),
+    );
+  });
+
+  it('of one kind do not hold up another kind, nor another alert', async () => {
+    const instance = scene.instance();
+    const job = await jobOf(instance);
+    const alert = await createAlert(instance, job, { target: RECEIVER, events: ['SUCCEEDED', 'FAILED'] });
+    await run(instance, job, 'SSSSSSF');
+    await instance.alertReader.runOnce();
+    const other = await createAlert(instance, job, { target: RECEIVER, events: ['SUCCEEDED'] });
+    await run(instance, job, 'S');
+    await instance.alertReader.runOnce();
+    const due = (await deliveriesOf(scene.pool)).filter(
+      (delivery) => delivery['due_at']?.valueOf() === START.valueOf(),
+    );
+    expect(due.map((delivery) => delivery['event']).toSorted()).toEqual([
+      'FAILED',
+      'SUCCEEDED',
+      'SUCCEEDED',
+      'SUCCEEDED',
+      'SUCCEEDED',
+    ]);
+    expect(await toldOf(other)).toEqual(['SUCCEEDED']);
+    expect(await toldOf(alert)).toHaveLength(ALERT_MAX_PER_MINUTE + 2);
+  });
+
+  it('are told one by one again when a minute has passed', async () => {
+    const instance = scene.instance();
+    const job = await jobOf(instance);
+    const alert = await createAlert(instance, job, { target: scene.target.url, events: ['SUCCEEDED'] });
+    await run(instance, job, 'SSSSSS');
+    await instance.alertReader.runOnce();
+    scene.clock.advance(60_000);
+    await deliverAll(instance);
+    await run(instance, job, 'S');
+    await instance.alertReader.runOnce();
+    expect((await deliveriesOf(scene.pool, alert.id)).map((delivery) => delivery['occurrences'])).toEqual([
+      1, 1, 1, 3, 1,
+    ]);
+  });
+});
+
+describe('the reader', () => {
+  it('reads each event once, however many instances read at once', async () => {
+    const instances = [scene.instance(), scene.instance(), scene.instance()];
+    const [first = scene.instance()] = instances;
+    const job = await jobOf(first);
+    await createAlert(first, job, { target: RECEIVER, events: ['DEAD_LETTERED'] });
+    await createAlert(first, job, { target: RECEIVER, events: ['SUCCEEDED'] });
+    for (let round = 0; round < 8; round += 1) {
+      await Promise.all([
+        run(first, job, 'FSFS'),
+        ...instances.map(({ alertReader }) => alertReader.runOnce()),
+      ]);
+      scene.clock.advance(61_000);
+    }
+    for (const { alertReader } of instances) await alertReader.runOnce();
+    const { rows } = await scene.pool.query<{ event: string; told: number }>(
+      'SELECT event, sum(occurrences)::int AS told FROM job_alert_deliveries GROUP BY event ORDER BY event',
+    );
+    expect(rows).toEqual([
+      { event: 'DEAD_LETTERED', told: 16 },
+      { event: 'SUCCEEDED', told: 16 },
+    ]);
+  });
+
+  it('leaves everything as it was where it fails, and tells all of it with the next step', async () => {
+    const instance = scene.instance();
+    const job = await jobOf(instance);
+    const alert = await createAlert(instance, job, { target: RECEIVER });
+    await run(instance, job, 'F');
+    await scene.pool.query('ALTER TABLE job_alert_deliveries ADD CONSTRAINT none CHECK (false) NOT VALID');
+    await expect(instance.alertReader.runOnce()).rejects.toThrow('none');
+    expect(await readRow(scene.pool, 'job_alerts', alert.id)).toMatchObject({ failures_in_row: 0 });
+    await scene.pool.query('ALTER TABLE job_alert_deliveries DROP CONSTRAINT none');
+    await instance.alertReader.runOnce();
+    expect(await toldOf(alert)).toEqual(['FAILED']);
+  });
+
+  it('passes another one that is reading, and looks again soon', async () => {
+    const instance = scene.instance();
+    const job = await jobOf(instance);
+    await createAlert(instance, job, { target: RECEIVER });
+    const { rests } = watchTicks();
+    await inTransaction(scene.pool, async (tx) => {
+      await tx.query('SELECT FROM alert_reader FOR UPDATE');
+      instance.alertReader.start();
+      await until(() => rests.length > 0);
+    });
+    expect(rests).toEqual([1_000]);
+  });
+
+  it('goes through a long log in steps without a rest between them', async () => {
+    const instance = scene.instance();
+    const job = await jobOf(instance);
+    await createAlert(instance, job, { target: RECEIVER });
+    const other = await insertJob(scene.pool);
+    const event = { at: START, kind: 'EXECUTION_STARTED', jobId: other } as const;
+    await inTransaction(scene.pool, (tx) =>
+      appendEvents(
+        tx,
+        Array.from({ length: 2_500 }, () => event),
+      ),
+    );
+    await run(instance, job, 'F');
+    const { rests } = watchTicks();
+    instance.alertReader.start();
+    await until(() => rests.length > 2);
+    expect(rests).toEqual([0, 0, POLL_INTERVAL_MS]);
+    expect(await count(scene.pool, 'job_alert_deliveries')).toBe(1);
+  });
+
+  it('asks nothing but whether there are alerts while there are none, whatever happens', async () => {
+    const instance = scene.instance();
+    const job = await jobOf(instance);
+    const { rests } = watchTicks();
+    instance.alertReader.start();
+    await until(() => rests.length > 0);
+    await run(instance, job, 'FS');
+    instance.alertReader.noteEvents();
+    await instance.alertReader.runOnce();
+    expect(rests).toEqual([POLL_INTERVAL_MS]);
+    expect(await scene.pool.query('SELECT position FROM alert_reader')).toMatchObject({
+      rows: [{ position: expect.any(BigInt) as bigint }],
+    });
+    const { tip } = await readEventLogState(scene.pool);
+    expect(await count(scene.pool, 'alert_reader WHERE position < $1', [tip.toString()])).toBe(1);
+  });
+
+  it('is woken by events once it knows of an alert', async () => {
+    const instance = scene.instance();
+    const job = await jobOf(instance);
+    instance.wakeUps.on('alerts', instance.alertReader.wake);
+    instance.wakeUps.on('events', instance.alertReader.noteEvents);
+    instance.alertReader.start();
+    const alert = await createAlert(instance, job, { target: RECEIVER });
+    await run(instance, job, 'F');
+    await until(async () => (await toldOf(alert)).length === 1);
+  });
+});
+
+describe('pruning the event log', () => {
+  it('leaves what alerts have not been asked about, and takes it once they have', async () => {
+    const instance = scene.instance();
+    const job = await jobOf(instance);
+    const alert = await createAlert(instance, job, { target: RECEIVER });
+    await instance.alertReader.runOnce();
+    await run(instance, job, 'F');
+    const before = await readEvents(scene.pool, 0n, 100);
+    const unread = before.filter(({ kind }) => kind.startsWith('EXECUTION_'));
+    const soon = plus(START, 3_600_000);
+    await pruneEvents(scene.pool, soon, 100);
+    expect(await readEvents(scene.pool, 0n, 100)).toEqual(unread);
+    await instance.alertReader.runOnce();
+    expect(await toldOf(alert)).toEqual(['FAILED']);
+    expect(await pruneEvents(scene.pool, soon, 100)).toBe(unread.length);
+  });
+
+  it('asks no reader where no alert is enabled', async () => {
+    const instance = scene.instance();
+    const job = await jobOf(instance);
+    await createAlert(instance, job, { target: RECEIVER, enabled: false });
+    await run(instance, job, 'F');
+    await pruneEvents(scene.pool, plus(START, 3_600_000), 100);
+    expect(await count(scene.pool, 'event_log')).toBe(0);
+    const alert = await createAlert(instance, job, { target: RECEIVER });
+    await run(instance, job, 'F');
+    await instance.alertReader.runOnce();
+    expect(await toldOf(alert)).toEqual(['FAILED']);
+  });
+});
