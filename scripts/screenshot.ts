@@ -13,9 +13,12 @@ try {
   await page.goto(`${url}/graphql`);
   await page.locator('.graphiql-query-editor .view-line').first().waitFor();
   await page.getByRole('button', { name: 'Hide editor tools' }).press('Enter');
-  await page.locator('button[title="Watch"]').press('Enter');
-  await page.locator('.graphiql-query-editor', { hasText: 'Watch' }).waitFor();
   await page.getByRole('button', { name: /^Execute query/ }).click();
+  await page.getByRole('menuitem', { name: 'Watch' }).click();
+  await page.locator('.graphiql-query-editor .view-line').first().click();
+  await page.keyboard.press('PageDown');
+  await page.keyboard.press('PageDown');
+  await page.locator('.view-line', { hasText: 'subscription' }).first().waitFor();
   // An event with everything in it; the next one may be less telling.
   await page.locator('.graphiql-response', { hasText: 'SUCCEEDED' }).waitFor({ timeout: 60_000 });
   mkdirSync(dirname(file), { recursive: true });

@@ -1,22 +1,22 @@
 /**
- * What GraphiQL opens with, one tab each: a job, its live feed, a look at what there is. They work as they stand,
- * without network too: the job calls the server's own health endpoint.
+ * What GraphiQL opens with: operations that work as they stand, one after the other and without network too, as jobs call
+ * the server's own addresses. One document, since GraphiQL then asks which of them to run; with a tab for each it runs
+ * one tab's text under another one's name for a while.
  *
  * @param serverUrl under which the server reaches itself, without a path
  */
-export function graphiqlExamples(serverUrl: string): string[] {
-  return [createJob(`${serverUrl}/health/live`), WATCH, JOBS];
-}
+export function graphiqlExamples(serverUrl: string): string {
+  return `# Press ▶ and choose an operation, or put the
+# cursor into one and press Ctrl-Enter.
 
-const createJob = (api: string): string => `# Creates a job. Run it with Ctrl-Enter,
-# then watch it in the next tab.
+# 1. A job that calls this server's health check.
 mutation CreateJob {
   createJob(
     input: {
       name: "My first job"
       schedule: "*/10 * * * * *" # seconds first
       timezone: "UTC"
-      api: "${api}"
+      api: "${serverUrl}/health/live"
     }
   ) {
     job {
@@ -31,11 +31,10 @@ mutation CreateJob {
     }
   }
 }
-`;
 
-const WATCH = `# Every move of every execution, live.
-# After a break, go on with the last cursor:
-#   executionEvents(after: "…")
+# 2. Each move of each execution, live. ■ ends it.
+#    After a break, go on with the last cursor:
+#    executionEvents(after: "…")
 subscription Watch {
   executionEvents {
     ... on ExecutionEvent {
@@ -57,9 +56,9 @@ subscription Watch {
     }
   }
 }
-`;
 
-const JOBS = `query Jobs {
+# 3. What there is, and how it fared last.
+query Jobs {
   jobs(first: 20) {
     totalCount
     nodes {
@@ -76,4 +75,53 @@ const JOBS = `query Jobs {
     }
   }
 }
+
+# 4. A job whose target is not there: what fails
+#    for good waits in the dead letter queue.
+mutation CreateFailingJob {
+  createJob(
+    input: {
+      name: "My failing job"
+      schedule: "*/10 * * * * *"
+      api: "${serverUrl}/nowhere"
+    }
+  ) {
+    job {
+      id
+    }
+    errors {
+      message
+    }
+  }
+}
+
+query DeadLetters {
+  deadLetters(first: 20, where: { open: true }) {
+    totalCount
+    nodes {
+      id
+      failedAt
+      errorMessage
+      job {
+        name
+      }
+    }
+  }
+}
+
+# 5. Runs all of them again.
+mutation RedriveDeadLetters {
+  redriveDeadLetters(input: { where: { open: true } }) {
+    redrivenCount
+    executions {
+      id
+      status
+      trigger
+    }
+    errors {
+      message
+    }
+  }
+}
 `;
+}

@@ -44,15 +44,25 @@ export function createGraphiqlPage(
 async function renderPage(serverUrl: string): Promise<string> {
   // Loaded when needed: parsing its 9 MB would delay every start.
   const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
-  return renderGraphiQL({
+  const examples = graphiqlExamples(serverUrl);
+  const page = renderGraphiQL({
     title: 'Job scheduler',
-    // One tab: with several, GraphiQL runs the first one under the operation name of the last.
-    defaultTabs: graphiqlExamples(serverUrl)
-      .slice(0, 1)
-      .map((query) => ({ query })),
+    defaultQuery: examples,
     subscriptionsProtocol: 'WS',
     shouldPersistHeaders: false,
   });
+  return openWith(examples, page);
+}
+
+/**
+ * GraphiQL shows its default to newcomers alone; whoever comes again finds an empty tab in front of theirs. It reads what
+ * to open with from the address, which changes with each edit and can be passed on, and then from here.
+ */
+function openWith(query: string, page: string): string {
+  const root = '<div id="root"></div>';
+  if (!page.includes(root)) throw new Error('GraphiQL’s page is not what it was: it has no root');
+  const text = JSON.stringify(query).replaceAll('<', '\\u003c');
+  return page.replace(root, () => `${root}<script>localStorage.setItem('graphiql:query', ${text});</script>`);
 }
 
 /** The address that this connection has reached, which the server itself can reach too. */

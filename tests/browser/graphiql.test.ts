@@ -9,6 +9,7 @@ import type { TestDatabase } from '../support/database.ts';
 import { until } from '../support/until.ts';
 
 const missing = missingBrowser();
+const LONG = { timeout: 120_000 };
 
 describe.skipIf(missing !== null)(
   `GraphiQL in a browser${missing === null ? '' : ` (skipped: ${missing})`}`,
@@ -32,64 +33,87 @@ describe.skipIf(missing !== null)(
       await database.drop();
     });
 
-    /** Runs what stands in the editor. */
-    async function execute(): Promise<void> {
-      const button = browser.page.getByRole('button', { name: /^Execute query/ });
-      const response = browser.page.locator('.graphiql-response');
-      await button.click();
-      // GraphiQL reads an operation's name a moment after the edit, and says so to whoever is quicker.
-      await until(
-        async () => {
-          const text = (await response.textContent()) ?? '';
-          if (text.includes('Cannot infer operation')) await button.click();
-          return text.includes('"data"');
-        },
-        { timeoutMs: 30_000, what: 'GraphiQL shows an answer' },
-      );
+    const runButton = () => browser.page.getByRole('button', { name: /^Execute query/ });
+    const stopButton = () => browser.page.getByRole('button', { name: /^Stop query/ });
+
+    /** Runs one of the operations in the editor, as its menu offers them. */
+    async function run(operation: string): Promise<void> {
+      await runButton().click();
+      await browser.page.getByRole('menuitem', { name: operation, exact: true }).click();
     }
 
-    /**
-     * Puts an operation in place of what the editor holds, and runs it. It bears the name of the one before: GraphiQL
-     * reads a name late after an edit, and until then runs the text under the old one.
-     */
-    async function run(operation: string): Promise<void> {
-      await browser.page.locator('.graphiql-query-editor .view-lines').click();
-      await browser.page.keyboard.press('Control+A');
-      await browser.page.keyboard.insertText(operation);
-      await execute();
+    /** The text of a part of the page. The editor writes spaces as no-break spaces. */
+    async function read(selector: string): Promise<string> {
+      return (await browser.page.locator(selector).textContent())?.replaceAll('\u00a0', ' ') ?? '';
     }
 
     /** Waits until a part of the page shows this. */
     async function shown(selector: string, text: RegExp): Promise<void> {
-      const part = browser.page.locator(selector);
-      // The editor writes spaces as no-break spaces.
-      const read = async () => (await part.textContent())?.replaceAll('\u00a0', ' ') ?? '';
-      await until(async () => text.test(await read()), {
+      await until(async () => text.test(await read(selector)), {
         timeoutMs: 30_000,
         what: `${selector} shows ${text}`,
       });
     }
 
+    it('opens from the server’s address with operations that run as they stand', LONG, async () => {
+      expect(browser.page.url()).toBe(`${url}/graphql`);
+      await shown('.graphiql-query-editor', /mutation CreateJob/);
+      await run('CreateJob');
+      await shown('.graphiql-response', /"scheduleDescription": "Every 10 seconds"/);
+      await run('Jobs');
+      await shown('.graphiql-response', /"totalCount": 1.*"name": "My first job"/);
+    });
+
     it(
-      'opens from the server’s address with an example that runs as it stands',
-      { timeout: 120_000 },
+      'shows a subscription’s events as they come, over the websocket, until it is stopped',
+      LONG,
       async () => {
-        expect(browser.page.url()).toBe(`${url}/graphql`);
-        await shown('.graphiql-query-editor', /mutation CreateJob/);
-        await execute();
-        await shown('.graphiql-response', /"scheduleDescription": "Every 10 seconds"/);
-        await run('query CreateJob { jobs { totalCount nodes { name } } }');
-        await shown('.graphiql-response', /"name": "My first job"/);
+        await run('Watch');
+        await shown(
+          '.graphiql-response',
+          /"kind": "SUCCEEDED".*"name": "My first job".*"responseStatus": 200/,
+        );
+        expect(browser.addresses).toContain(`${url.replace('http', 'ws')}/graphql`);
+        await stopButton().click();
+        await runButton().waitFor();
       },
     );
 
-    it('shows a subscription’s events as they come, over the websocket', { timeout: 120_000 }, async () => {
-      await run(
-        'subscription CreateJob { executionEvents { ... on ExecutionEvent { kind execution { responseStatus } } } }',
+    it('redrives what has failed', LONG, async () => {
+      await run('CreateFailingJob');
+      await shown('.graphiql-response', /"createJob": \{ *"job": \{ *"id": "job_/);
+      await until(
+        async () => {
+          await run('DeadLetters');
+          await shown('.graphiql-response', /"deadLetters": \{ *"totalCount"/);
+          return (await read('.graphiql-response')).includes('My failing job');
+        },
+        { timeoutMs: 30_000, what: 'there is a dead letter' },
       );
-      await shown('.graphiql-response', /"kind": "SUCCEEDED".*"responseStatus": 200/);
-      expect(browser.addresses).toContain(`${url.replace('http', 'ws')}/graphql`);
+      await run('RedriveDeadLetters');
+      await shown('.graphiql-response', /"redrivenCount": [1-9].*"trigger": "REDRIVE"/);
     });
+
+    it('runs the operation that the cursor is in', LONG, async () => {
+      await browser.page.locator('.view-line', { hasText: 'scheduleDescription' }).first().click();
+      await browser.page.keyboard.press('Control+Enter');
+      await shown('.graphiql-response', /"createJob": \{ *"job": \{ *"id": "job_/);
+    });
+
+    it(
+      'opens with the same operations for whoever comes again, and with what a link holds',
+      LONG,
+      async () => {
+        const tabs = browser.page.locator('.graphiql-tab-button');
+        await browser.page.goto(url);
+        await shown('.graphiql-query-editor', /mutation CreateJob/);
+        expect(await tabs.count()).toBe(1);
+        await browser.page.goto(`${url}/graphql?query=${encodeURIComponent('{ health { status } }')}`);
+        await shown('.graphiql-query-editor', /\{ health \{ status/);
+        await runButton().click();
+        await shown('.graphiql-response', /"status": "UP"/);
+      },
+    );
 
     it('has sent nothing to anywhere else, and has nothing to complain about', () => {
       const own = [url, `blob:${url}`, url.replace('http', 'ws'), 'data:'];

@@ -1,10 +1,19 @@
-import { parse, validate } from 'graphql';
+import { Kind, parse, validate } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { schema } from '../../src/graphql/schema.ts';
 import { graphiqlExamples } from '../../src/server/graphiql-examples.ts';
 
-describe('The examples that GraphiQL opens with', () => {
-  it.each(graphiqlExamples('http://127.0.0.1:3000'))('fit the schema: %s', (example) => {
-    expect(validate(schema, parse(example))).toEqual([]);
+describe('The document that GraphiQL opens with', () => {
+  const document = parse(graphiqlExamples('http://127.0.0.1:3000'));
+
+  it('fits the schema', () => {
+    expect(validate(schema, document)).toEqual([]);
+  });
+
+  it('has operations that can run as they stand, each with a name to be chosen by', () => {
+    const operations = document.definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION);
+    expect(operations.length).toBeGreaterThan(3);
+    for (const operation of operations)
+      expect(operation).toMatchObject({ name: { kind: Kind.NAME }, variableDefinitions: [] });
   });
 });
