@@ -1,25 +1,9 @@
 import type { FeedEvent } from '../../events/feed.ts';
 import type { Prisma } from '../../generated/prisma/client.ts';
-import { type Condition, matches } from './condition.ts';
+import { type Condition, matches } from '../../domain/condition.ts';
+import type { ExecutionField } from '../../domain/filter-fields.ts';
 import { type Column, toPrismaWhere } from './prisma-where.ts';
 import { type FieldSpecs, readWhere, type WhereInput } from './read-where.ts';
-
-export type ExecutionField =
-  | 'id'
-  | 'jobId'
-  | 'status'
-  | 'trigger'
-  | 'failureReason'
-  | 'tags'
-  | 'scheduledAt'
-  | 'startedAt'
-  | 'finishedAt'
-  | 'createdAt'
-  | 'durationMs'
-  | 'latenessMs'
-  | 'responseStatus'
-  | 'errorMessage'
-  | 'instanceId';
 
 const SPECS: FieldSpecs<ExecutionField> = {
   id: { kind: 'ids', idKind: 'Execution' },

@@ -1,10 +1,9 @@
 import type { FeedEvent } from '../../events/feed.ts';
 import type { Prisma } from '../../generated/prisma/client.ts';
-import { type Condition, type FieldValue, matches, mentions } from './condition.ts';
+import { type Condition, type FieldValue, matches, mentions } from '../../domain/condition.ts';
+import type { JobField } from '../../domain/filter-fields.ts';
 import { type Column, toPrismaWhere } from './prisma-where.ts';
 import { type FieldSpecs, readWhere, type WhereInput } from './read-where.ts';
-
-export type JobField = 'id' | 'key' | 'name' | 'status' | 'api' | 'tags' | 'nextRunAt' | 'createdAt';
 
 const SPECS: FieldSpecs<JobField> = {
   id: { kind: 'ids', idKind: 'Job' },

@@ -1,4 +1,4 @@
-import { type Condition, isEmptyGroup, type Test, withoutEmptyGroups } from './condition.ts';
+import { type Condition, isEmptyGroup, type Test, withoutEmptyGroups } from '../../domain/condition.ts';
 
 /** Where a field of a condition stands: in the table, or in rows that belong to its row. */
 export type Column =

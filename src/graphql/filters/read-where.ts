@@ -2,7 +2,7 @@ import { decodePublicId, type PublicIdKind } from '../../domain/public-id.ts';
 import { isStorable } from '../../domain/text.ts';
 import { readTagFilter, type TagFilter } from '../../domain/tag-filter.ts';
 import { badArgument } from '../errors.ts';
-import { type Condition, NOTHING, type Test } from './condition.ts';
+import { type Condition, NOTHING, type Test } from '../../domain/condition.ts';
 
 /** What a field of a `where` input holds. */
 export type FieldKind = 'ids' | 'values' | 'text' | 'instant' | 'number' | 'tags';

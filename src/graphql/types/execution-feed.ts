@@ -1,9 +1,9 @@
 import { queryFromInfo } from '@pothos/plugin-prisma';
+import { mentions } from '../../domain/condition.ts';
 import type { FeedEvent, FeedGap as FeedGapShape, FeedItem } from '../../events/feed.ts';
 import { builder } from '../builder.ts';
 import { clientError } from '../errors.ts';
 import { feedStart } from '../feed-start.ts';
-import { mentions } from '../filters/condition.ts';
 import { eventMatches, readExecutionWhere } from '../filters/execution-where.ts';
 import { Execution } from './execution.ts';
 import { ExecutionEventKind, ExecutionStatus } from './execution-enums.ts';
