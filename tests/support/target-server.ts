@@ -52,6 +52,8 @@ export type TargetServer = {
 export type TargetOptions = {
   /** Serves https with this certificate. */
   tls?: { key: string; cert: string };
+  /** Listens on every address of the machine, so that 127.0.0.1, 127.0.0.2 and so on lead to it: many hosts to a caller. */
+  everyAddress?: boolean;
   /** After how long an unused connection is closed; node's five seconds where left out. */
   keepAliveTimeoutMs?: number;
 };
@@ -90,7 +92,7 @@ export async function startTarget(options: TargetOptions = {}): Promise<TargetSe
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
+    server.listen(0, options.everyAddress ? '0.0.0.0' : '127.0.0.1', resolve);
   });
 
   const callsTo = (path: string) => calls.filter((call) => call.path === path);
