@@ -1,4 +1,5 @@
 import { createLogger } from '../logging/logger.ts';
+import { backlogPlaces, openPlaces, placesPerHost, type PlaceLimits } from '../domain/places.ts';
 import type { ClaimedExecution } from '../store/claiming.ts';
 import type { HeldClaim } from '../store/leases.ts';
 import { logIds } from './log-ids.ts';
@@ -7,13 +8,11 @@ import { runExecution, type EndReason, type RunDeps } from './run-execution.ts';
 
 const logger = createLogger('Worker');
 
-export interface CallsOptions extends RunDeps {
-  /** Calls under way at once. */
-  maxConcurrency: number;
-  /** Calls under way at once at one host: one that hangs must not take all places. */
-  maxConcurrencyPerHost: number;
+export interface CallsOptions extends RunDeps, PlaceLimits {
   /** A place has become free at a host for which next to nothing is waiting. */
   onRoom: () => void;
+  /** Half of what may be held of a backlog has been recorded. */
+  onBacklogRoom: () => void;
   onError: (error: unknown) => void;
   monotonicMs?: () => number;
 }
@@ -30,10 +29,19 @@ export interface Calls {
   end: (executionId: string, reason: EndReason) => void;
   /** Resolves when nothing is held any more. */
   drained: () => Promise<void>;
-  /** How many executions more may be claimed, hosts aside. */
-  room: () => number;
-  /** Per host that is busy, what is held beyond what may be claimed ahead there. */
-  load: () => Map<string, number>;
+  room: () => Room;
+  /** How many executions more may be claimed that make up for missed slots; 0 until there is room for a good many. */
+  backlogRoom: () => number;
+}
+
+/** What may be claimed. */
+export interface Room {
+  /** Executions, hosts aside; 0 or less where there is no room. */
+  executions: number;
+  /** Executions that each host may have, those of `load` included. */
+  perHost: number;
+  /** Per host that is busy, what it has: while places are open, only what is beyond what may be claimed ahead. */
+  load: Map<string, number>;
 }
 
 /** What may wait for a place at most, however fast calls end. */
@@ -53,12 +61,13 @@ interface Line {
 }
 
 export function createCalls(options: CallsOptions): Calls {
-  const { maxConcurrency, maxConcurrencyPerHost, onRoom, onError } = options;
+  const { maxConcurrency, onRoom, onBacklogRoom, onError } = options;
   const held = new Map<string, Held>();
   const lines = new Map<string, Line>();
   const pace = createPace(options.monotonicMs);
   let calling = 0;
   let waiting = 0;
+  let backlog = 0;
 
   function ahead(host: string): number {
     return Math.min(pace.of(host), MAX_AHEAD);
@@ -75,13 +84,18 @@ export function createCalls(options: CallsOptions): Calls {
     end(execution.id, 'leaseLost');
     const entry: Held = { execution, controller: new AbortController(), done: null };
     held.set(execution.id, entry);
+    if (isBacklog(execution)) backlog += 1;
     const line = lineOf(execution.host);
-    if (calling < maxConcurrency && line.calling < maxConcurrencyPerHost) {
+    if (hasPlace(line)) {
       call(entry, line);
     } else {
       line.waiting.push(entry);
       waiting += 1;
     }
+  }
+
+  function hasPlace(line: Line): boolean {
+    return calling < maxConcurrency && line.calling < placesPerHost(options, calling);
   }
 
   function call(entry: Held, line: Line): void {
@@ -110,14 +124,46 @@ export function createCalls(options: CallsOptions): Calls {
       .finally(() => {
         // Only our own entry: after a lost lease the same execution may have been claimed again.
         if (held.get(execution.id) === entry) held.delete(execution.id);
+        if (isBacklog(execution)) {
+          backlog -= 1;
+          if (backlogRoom() > 0) onBacklogRoom();
+        }
       });
+  }
+
+  function backlogRoom(): number {
+    const places = backlogPlaces(maxConcurrency);
+    // Reserved places are for others, and claims are made for many executions together.
+    return backlog <= places / 2 ? Math.min(places - backlog, Math.max(openRoom(), 0)) : 0;
+  }
+
+  function openRoom(): number {
+    let allowed = 0;
+    for (const host of lines.keys()) allowed += ahead(host);
+    return openPlaces(maxConcurrency) + Math.min(allowed, MAX_AHEAD) - calling - waiting;
+  }
+
+  function room(): Room {
+    const executions = openRoom();
+    if (executions > 0) {
+      const load = loadOf((host, line) => line.calling + line.waiting.length - ahead(host));
+      return { executions, perHost: options.maxConcurrencyPerHost, load };
+    }
+    // Nothing is claimed ahead of a reserved place: it is for hosts that have nothing under way.
+    const load = loadOf((_host, line) => line.calling + line.waiting.length);
+    return { executions: maxConcurrency - calling, perHost: 1, load };
+  }
+
+  function loadOf(measure: (host: string, line: Line) => number): Map<string, number> {
+    return new Map([...lines].map(([host, line]) => [host, measure(host, line)] as const));
   }
 
   /** Gives a place that has become free to whoever waits at the same host, or else anywhere. */
   function takePlace(host: string, line: Line): void {
-    if (line.waiting.length > 0) callNext(line);
+    if (line.waiting.length > 0 && hasPlace(line)) callNext(line);
     else if (waiting > 0) callNextAnywhere();
-    if (line.waiting.length <= ahead(host) / 2) onRoom();
+    const mayHaveMore = calling < openPlaces(maxConcurrency) || line.calling === 0;
+    if (mayHaveMore && line.waiting.length <= ahead(host) / 2) onRoom();
     forgetIdle(host, line);
   }
 
@@ -127,7 +173,7 @@ export function createCalls(options: CallsOptions): Calls {
 
   function callNextAnywhere(): void {
     for (const line of lines.values()) {
-      if (line.waiting.length > 0 && line.calling < maxConcurrencyPerHost) {
+      if (line.waiting.length > 0 && hasPlace(line)) {
         callNext(line);
         return;
       }
@@ -162,14 +208,11 @@ export function createCalls(options: CallsOptions): Calls {
       // Who still waits for a place has one as soon as a call has ended.
       while (held.size > 0) await Promise.all([...held.values()].flatMap(({ done }) => done ?? []));
     },
-    room() {
-      let allowed = 0;
-      for (const host of lines.keys()) allowed += ahead(host);
-      return maxConcurrency + Math.min(allowed, MAX_AHEAD) - calling - waiting;
-    },
-    load: () =>
-      new Map(
-        [...lines].map(([host, line]) => [host, line.calling + line.waiting.length - ahead(host)] as const),
-      ),
+    room,
+    backlogRoom,
   };
+}
+
+function isBacklog({ trigger }: ClaimedExecution): boolean {
+  return trigger === 'CATCH_UP';
 }

@@ -1,10 +1,10 @@
 import type { Pool } from 'pg';
 import type { Clock } from '../domain/clock.ts';
-import { claimDue, fullHosts, nextAvailableAt } from '../store/claiming.ts';
+import { claimDue, fullHosts, nextAvailableAt, type ClaimKind } from '../store/claiming.ts';
 import { createCalls, type Calls, type CallsOptions } from './calls.ts';
 import { createLoop, type Loop } from '../loop.ts';
 
-export interface WorkerOptions extends Omit<CallsOptions, 'onRoom'> {
+export interface WorkerOptions extends Omit<CallsOptions, 'onRoom' | 'onBacklogRoom'> {
   pool: Pool;
   clock: Clock;
   instanceId: string;
@@ -13,7 +13,7 @@ export interface WorkerOptions extends Omit<CallsOptions, 'onRoom'> {
   onClaimed: () => void;
 }
 
-/** Claims due executions as capacity allows, and runs them. */
+/** Claims due executions as capacity allows, and runs them: what makes up for missed slots only where all else is. */
 export interface Worker extends Loop, Pick<Calls, 'held' | 'end' | 'drained'> {}
 
 /** What is due and could not be claimed is locked by somebody: most often another instance that is claiming it. */
@@ -26,30 +26,50 @@ const MAX_CLAIM = 200;
 const MIN_DEEP_LOOK_MS = 100;
 const MAX_DEEP_LOOK_MS = 1_000;
 
+interface Claim {
+  claimed: number;
+  /** As many as there was room for. */
+  limit: number;
+}
+const NOTHING: Claim = { claimed: 0, limit: 0 };
+
 export function createWorker(options: WorkerOptions): Worker {
   const { pool, clock, instanceId, leaseMs, pollIntervalMs, onClaimed, onError } = options;
-  const hostLimit = options.maxConcurrencyPerHost;
   let nextDeepLookMs = 0;
   let deepLookIntervalMs = MIN_DEEP_LOOK_MS;
-  /** Whether the last claim has left anything behind for want of a place. */
-  let isMoreDue = false;
+  /** Whether the last claims have left anything behind for want of a place. */
+  const isMoreDue: Record<ClaimKind, boolean> = { fresh: false, backlog: false };
   const calls = createCalls({
     ...options,
     onRoom() {
-      if (isMoreDue) loop.wake();
+      if (isMoreDue.fresh) loop.wake();
+    },
+    onBacklogRoom() {
+      if (isMoreDue.backlog) loop.wake();
     },
   });
 
   async function step(): Promise<number> {
-    isMoreDue = true;
+    isMoreDue.fresh = isMoreDue.backlog = true;
     // Whatever ends first wakes the loop.
-    if (calls.room() <= 0) return pollIntervalMs;
+    if (calls.room().executions <= 0) return pollIntervalMs;
     const now = clock.now();
-    const { claimed, limit } = await claim(now, false);
-    if (claimed === limit) return calls.room() > 0 ? 0 : pollIntervalMs;
-    if (fullHosts({ busyHosts: calls.load(), hostLimit }).length > 0) return lookPastFullHosts(now);
-    isMoreDue = false;
-    const availableAt = await nextAvailableAt(pool);
+    const { claimed, limit } = await claim('fresh', now);
+    if (claimed === limit) return calls.room().executions > 0 ? 0 : pollIntervalMs;
+    if (hostsWithoutPlace().length > 0) return lookPastFullHosts(now);
+    const next = await nextAvailableAt(pool);
+    isMoreDue.fresh = false;
+    isMoreDue.backlog = next.backlog !== null && next.backlog <= now;
+    const backlog = isMoreDue.backlog ? await claim('backlog', now) : NOTHING;
+    const isBacklogLeft = isMoreDue.backlog && backlog.claimed === backlog.limit;
+    return Math.min(
+      restUntil(next.fresh, now, claimed),
+      isBacklogLeft ? pollIntervalMs : restUntil(next.backlog, now, backlog.claimed),
+    );
+  }
+
+  /** How long to wait for the next execution of a kind of which there was room for more than could be claimed. */
+  function restUntil(availableAt: Date | null, now: Date, claimed: number): number {
     if (availableAt === null) return pollIntervalMs;
     if (availableAt <= now) return claimed > 0 ? 0 : LOCKED_RETRY_MS;
     return Math.min(availableAt.getTime() - clock.now().getTime(), pollIntervalMs);
@@ -63,21 +83,33 @@ export function createWorker(options: WorkerOptions): Worker {
   async function lookPastFullHosts(now: Date): Promise<number> {
     const waitMs = nextDeepLookMs - performance.now();
     if (waitMs > 0) return Math.min(waitMs, pollIntervalMs);
-    const { claimed } = await claim(now, true);
-    deepLookIntervalMs = claimed > 0 ? MIN_DEEP_LOOK_MS : Math.min(deepLookIntervalMs * 2, MAX_DEEP_LOOK_MS);
+    const fresh = await claim('fresh', now, { isDeep: true });
+    const backlog = fresh.claimed < fresh.limit ? await claim('backlog', now, { isDeep: true }) : NOTHING;
+    deepLookIntervalMs =
+      fresh.claimed + backlog.claimed > 0
+        ? MIN_DEEP_LOOK_MS
+        : Math.min(deepLookIntervalMs * 2, MAX_DEEP_LOOK_MS);
     nextDeepLookMs = performance.now() + deepLookIntervalMs;
     return Math.min(deepLookIntervalMs, pollIntervalMs);
   }
 
-  async function claim(now: Date, isDeep: boolean): Promise<{ claimed: number; limit: number }> {
-    const limit = Math.min(calls.room(), MAX_CLAIM);
+  function hostsWithoutPlace(): string[] {
+    const { load, perHost } = calls.room();
+    return fullHosts({ busyHosts: load, hostLimit: perHost });
+  }
+
+  async function claim(kind: ClaimKind, now: Date, { isDeep = false } = {}): Promise<Claim> {
+    const { executions, perHost, load } = calls.room();
+    const limit = Math.min(kind === 'backlog' ? calls.backlogRoom() : executions, MAX_CLAIM);
+    if (limit <= 0) return NOTHING;
     const claimed = await claimDue(pool, {
+      kind,
       instanceId,
       now,
       leaseExpiresAt: new Date(now.getTime() + leaseMs),
       limit,
-      busyHosts: calls.load(),
-      hostLimit,
+      busyHosts: load,
+      hostLimit: perHost,
       isDeep,
     });
     for (const execution of claimed) calls.add(execution);

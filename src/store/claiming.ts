@@ -49,7 +49,11 @@ export interface UpstreamExecution {
   body: string | null;
 }
 
+/** What a claim takes: the backlog is what makes up for missed slots, by trigger CATCH_UP; fresh is all else. */
+export type ClaimKind = 'fresh' | 'backlog';
+
 export interface ClaimOptions {
+  kind: ClaimKind;
   instanceId: string;
   now: Date;
   leaseExpiresAt: Date;
@@ -71,27 +75,27 @@ export interface ClaimOptions {
  */
 const LOOKS = { short: 200, long: 800 } as const;
 
-const claimStatement = (look: number, isDeep: boolean): string => `
+const claimStatement = (kind: ClaimKind, look: number, isDeep: boolean): string => `
 -- claim: take up to $4 due executions for instance $1 at $2, leased until $3, and tell the log that they started.
--- What makes up for missed slots comes behind all else: the backlog of an outage may take long to work off.
+-- IS FALSE and IS TRUE, not a comparison or NOT: only so is the claim's index found to be in the wanted order.
 -- SKIP LOCKED lets instances pass each other instead of queueing up on the same rows.
 -- Materialized CTEs, not joined subqueries: the planner may run a subquery's LIMIT twice and claim more than $4.
 -- No host gets more of the batch than it has places left: one that hangs must not fill the batch, or this instance, with
 -- calls that nobody answers. $5 are hosts to be passed over altogether.
 -- The upstream is read for requests that may ask for it only: CASE keeps all others from looking.
 WITH candidate AS MATERIALIZED (
-  SELECT id, host, priority, trigger = 'CATCH_UP' AS is_catch_up, available_at FROM job_executions
-  WHERE status IN ('PENDING', 'RETRYING') AND available_at <= $2 AND ${isDeep ? 'host <> ALL($5::text[])' : '$5::text[] IS NOT NULL'}
-  ORDER BY trigger = 'CATCH_UP', priority DESC, available_at, id
+  SELECT id, host, priority, available_at FROM job_executions
+  WHERE status IN ('PENDING', 'RETRYING') AND (trigger = 'CATCH_UP') IS ${kind === 'backlog' ? 'TRUE' : 'FALSE'}
+    AND available_at <= $2 AND ${isDeep ? 'host <> ALL($5::text[])' : '$5::text[] IS NOT NULL'}
+  ORDER BY priority DESC, available_at, id
   LIMIT ${look}
 ), placed AS MATERIALIZED (
-  SELECT c.*,
-    row_number() OVER (PARTITION BY c.host ORDER BY c.is_catch_up, c.priority DESC, c.available_at, c.id) AS place,
+  SELECT c.*, row_number() OVER (PARTITION BY c.host ORDER BY c.priority DESC, c.available_at, c.id) AS place,
     coalesce(busy.calls, 0) AS calls
   FROM candidate AS c LEFT JOIN unnest($6::text[], $7::int[]) AS busy(host, calls) ON busy.host = c.host
 ), due AS MATERIALIZED (
   SELECT e.id, e.status FROM (
-    SELECT id FROM placed WHERE calls + place <= $8 ORDER BY is_catch_up, priority DESC, available_at, id
+    SELECT id FROM placed WHERE calls + place <= $8 ORDER BY priority DESC, available_at, id
   ) AS p, LATERAL (
     -- LATERAL, and the status as text, leave the planner nothing but one look by id for each candidate. A join reads the
     -- whole backlog for each of them where the statistics do not know yet how long it is: seconds a claim.
@@ -146,7 +150,7 @@ SELECT id, job_id AS "jobId", trigger, scheduled_at AS "scheduledAt", started_at
     ORDER BY u.finished_at DESC, u.id DESC LIMIT 1
   ) END AS upstream
 FROM claimed
-ORDER BY trigger = 'CATCH_UP', priority DESC, available_at, id`;
+ORDER BY priority DESC, available_at, id`;
 
 /**
  * Takes due executions for this instance: PENDING or RETRYING becomes RUNNING under a lease, `claimSeq` rises, and
@@ -156,8 +160,8 @@ export async function claimDue(db: Queryable, options: ClaimOptions): Promise<Cl
   // Four times what is wanted: the rest stands for what full hosts leave out, and for what others have locked.
   const look = 4 * options.limit <= LOOKS.short ? LOOKS.short : LOOKS.long;
   const { rows } = await db.query<Omit<ClaimedExecution, 'retryPolicy'> & RetryPolicyColumns>({
-    name: `claim-${look}${options.isDeep ? '-deep' : ''}`,
-    text: claimStatement(look, options.isDeep),
+    name: `claim-${options.kind}-${look}${options.isDeep ? '-deep' : ''}`,
+    text: claimStatement(options.kind, look, options.isDeep),
     values: [
       options.instanceId,
       options.now,
@@ -173,36 +177,37 @@ export async function claimDue(db: Queryable, options: ClaimOptions): Promise<Cl
 }
 
 const NEXT_AVAILABLE = `
--- next available: when the next execution may be claimed by anybody. One step in the claim's index for each priority that
--- there is: an index by time alone would tempt the planner to have claims sort the backlog.
-WITH RECURSIVE level (is_catch_up, priority) AS (
-  SELECT is_catch_up, (
+-- next available: when the next execution of each kind may be claimed by anybody. One step in the claim's index for each
+-- priority that there is: an index by time alone would tempt the planner to have claims sort the backlog.
+WITH RECURSIVE level (is_backlog, priority) AS (
+  SELECT is_backlog, (
     SELECT priority FROM job_executions
-    WHERE status IN ('PENDING', 'RETRYING') AND (trigger = 'CATCH_UP') = is_catch_up
+    WHERE status IN ('PENDING', 'RETRYING') AND (trigger = 'CATCH_UP') = is_backlog
     ORDER BY priority DESC LIMIT 1
-  ) FROM (VALUES (false), (true)) AS kind(is_catch_up)
+  ) FROM (VALUES (false), (true)) AS kind(is_backlog)
   UNION ALL
-  SELECT is_catch_up, (
+  SELECT is_backlog, (
     SELECT priority FROM job_executions
-    WHERE status IN ('PENDING', 'RETRYING') AND (trigger = 'CATCH_UP') = level.is_catch_up AND priority < level.priority
+    WHERE status IN ('PENDING', 'RETRYING') AND (trigger = 'CATCH_UP') = level.is_backlog AND priority < level.priority
     ORDER BY priority DESC LIMIT 1
   ) FROM level WHERE priority IS NOT NULL
+), earliest AS (
+  SELECT is_backlog, (
+    SELECT available_at FROM job_executions
+    WHERE status IN ('PENDING', 'RETRYING') AND (trigger = 'CATCH_UP') = level.is_backlog
+      AND priority = level.priority
+    ORDER BY available_at LIMIT 1
+  ) AS at FROM level
 )
-SELECT min(earliest.available_at) AS "availableAt"
-FROM level, LATERAL (
-  SELECT available_at FROM job_executions
-  WHERE status IN ('PENDING', 'RETRYING') AND (trigger = 'CATCH_UP') = level.is_catch_up
-    AND priority = level.priority
-  ORDER BY available_at LIMIT 1
-) AS earliest`;
+SELECT min(at) FILTER (WHERE NOT is_backlog) AS "fresh", min(at) FILTER (WHERE is_backlog) AS "backlog" FROM earliest`;
 
-/** When the next execution may be claimed by anybody; null where none waits. */
-export async function nextAvailableAt(db: Queryable): Promise<Date | null> {
-  const { rows } = await db.query<{ availableAt: Date | null }>({
+/** When the next execution of each kind may be claimed by anybody; null where none waits. */
+export async function nextAvailableAt(db: Queryable): Promise<Record<ClaimKind, Date | null>> {
+  const { rows } = await db.query<Record<ClaimKind, Date | null>>({
     name: 'next-available',
     text: NEXT_AVAILABLE,
   });
-  return rows[0]?.availableAt ?? null;
+  return rows[0] ?? { fresh: null, backlog: null };
 }
 
 /** Hosts at which this instance has no place left. */

@@ -1,10 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { insertDependency } from '../support/dependencies.ts';
 import { createJob, reference, trigger } from '../support/instance.ts';
 import type { TestInstance } from '../support/instance.ts';
 import { eventsOf, executionsOf } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
-import { createGate } from '../support/target-server.ts';
+import { createGate, startTarget } from '../support/target-server.ts';
 import { until } from '../support/until.ts';
 
 const scene = useScene();
@@ -217,5 +217,31 @@ describe('a host that hangs', () => {
     expect(statuses.filter((status) => status === 'RUNNING')).toHaveLength(4);
     gate.open();
     await instance.worker.drained();
+  });
+});
+
+describe('many hosts that hang', () => {
+  it('leave places to hosts at which nothing is under way', async () => {
+    const target = await startTarget({ everyAddress: true });
+    onTestFinished(target.close);
+    const instance = scene.instance({ maxConcurrency: 20, maxConcurrencyPerHost: 4 });
+    target.script('/hang', 'hang');
+    const jobAt = (host: number, path: string) =>
+      createJob(instance, { api: `${target.url.replace('127.0.0.1', `127.0.0.${host}`)}${path}` });
+    for (let host = 2; host <= 7; host += 1) {
+      const hanging = await jobAt(host, '/hang');
+      for (let run = 0; run < 6; run += 1) await trigger(instance, hanging);
+      scene.clock.advance(1);
+    }
+    const healthy = await jobAt(1, '/quick');
+    for (let run = 0; run < 3; run += 1) await trigger(instance, healthy);
+
+    instance.worker.start();
+    await until(async () => (await statusesOf(healthy.id)).every(([status]) => status === 'SUCCESS'));
+    // Four hosts have come first and have all that a host may have, the others only a reserved place each.
+    const perHost = await scene.pool.query<{ calls: number }>(
+      `SELECT count(*)::int AS calls FROM job_executions WHERE status = 'RUNNING' GROUP BY host ORDER BY 1`,
+    );
+    expect(perHost.rows.map(({ calls }) => calls)).toEqual([1, 1, 4, 4, 4, 4]);
   });
 });

@@ -357,6 +357,27 @@ describe('claiming', () => {
     expect(scene.target.calls.map((call) => call.path)).toEqual(['/on-time', '/urgent', '/first', '/second']);
   });
 
+  it('gives a quarter of its places to what makes up for missed slots, and the rest only to what is on time', async () => {
+    const instance = scene.instance({ maxConcurrency: 8 });
+    const gate = scene.target.gate('/missed');
+    const missed = await insertJob(scene.pool, { api: `${scene.target.url}/missed` });
+    for (let n = 1; n <= 5; n += 1) {
+      await insertExecution(scene.pool, missed, 'PENDING', {
+        trigger: 'CATCH_UP',
+        scheduled_at: plus(START, -n),
+      });
+    }
+    instance.worker.start();
+    await scene.target.received('/missed', 2);
+    const onTime = await insertJob(scene.pool, { api: `${scene.target.url}/on-time` });
+    for (let n = 0; n < 10; n += 1) await insertExecution(scene.pool, onTime, 'PENDING');
+    instance.worker.wake();
+    await scene.target.received('/on-time', 10);
+    expect(scene.target.callsTo('/missed')).toHaveLength(2);
+    gate.open();
+    await until(async () => (await count(scene.pool, `job_executions WHERE status = 'SUCCESS'`)) === 15);
+  });
+
   it('leaves alone what is not available yet, and what is blocked or finished', async () => {
     const instance = scene.instance();
     const job = await insertJob(scene.pool, { api: `${scene.target.url}/hook` });

@@ -29,6 +29,8 @@ let database: TestDatabase;
 let pool: pg.Pool;
 const DAY_MS = 24 * 3_600_000;
 
+const KINDS = ['fresh', 'backlog'] as const;
+
 /** A table worth asking the planner about: a long history, and little that is unfinished. */
 const JOBS = 5_000;
 const FINISHED = 30_000;
@@ -38,27 +40,22 @@ const DELIVERIES = 30_000;
 const AUDIT_ENTRIES = 30_000;
 
 describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history', (mode) => {
-  it('a claim looks only at what may be claimed', async () => {
-    const used = await indexesOf(mode, (db) => claimDue(db, CLAIM));
+  it.each(KINDS)('a claim of the %s kind looks only at what may be claimed', async (kind) => {
+    const used = await indexesOf(mode, (db) => claimDue(db, { ...CLAIM, kind }));
     expect(used.indexes).toContain('job_executions_claim');
     expect(used.scanned).toEqual([]);
   });
 
-  it('a claim goes down the queue in its order, and sorts none of it', async () => {
-    const used = await indexesOf(mode, (db) =>
-      claimDue(db, {
-        instanceId: 'a',
-        now: START,
-        leaseExpiresAt: plus(START, LEASE_MS),
-        limit: 50,
-        busyHosts: new Map(),
-        hostLimit: 50,
-        isDeep: false,
-      }),
-    );
-    expect(used.indexes).toContain('job_executions_claim');
-    expect(used.indexes).not.toContain('job_executions_available');
-  });
+  it.each(KINDS)(
+    'a claim of the %s kind goes down its queue in order, and sorts none of it',
+    async (kind) => {
+      const used = await indexesOf(mode, (db) =>
+        claimDue(db, { ...CLAIM, kind, busyHosts: new Map(), hostLimit: 50, isDeep: false }),
+      );
+      expect(used.indexes).toContain('job_executions_claim');
+      expect(used.indexes).not.toContain('job_executions_available');
+    },
+  );
 
   it('the next execution to come is found without reading any other', async () => {
     const used = await indexesOf(mode, nextAvailableAt);
@@ -176,8 +173,8 @@ describe.each(['custom', 'generic'] as const)(
       await pool.query('ANALYZE');
     });
 
-    it('a claim reads the backlog no more than once', async () => {
-      const used = await indexesOf(mode, (db) => claimDue(db, CLAIM));
+    it.each(KINDS)('a claim of the %s kind reads the backlog no more than once', async (kind) => {
+      const used = await indexesOf(mode, (db) => claimDue(db, { ...CLAIM, kind }));
       expect(used.indexes.filter((index) => index === 'job_executions_claim')).toHaveLength(1);
       expect(used.indexes).toContain('job_executions_pkey');
       expect(used.scanned).toEqual([]);
@@ -375,7 +372,7 @@ const CLAIM = {
   busyHosts: new Map([['example.com', 3]]),
   hostLimit: 10,
   isDeep: true,
-};
+} as const;
 
 const SETTLEMENT = {
   executionId: crypto.randomUUID(),

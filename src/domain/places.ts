@@ -1,0 +1,35 @@
+/** How many calls an instance may have under way at once, in all and at one host. */
+export interface PlaceLimits {
+  maxConcurrency: number;
+  maxConcurrencyPerHost: number;
+}
+
+/** The share of all places that is kept for hosts at which nothing is under way. */
+const RESERVED_SHARE = 1 / 5;
+/** The share of all places that executions may hold which make up for missed slots. */
+const BACKLOG_SHARE = 1 / 4;
+
+/**
+ * Places beyond which a host gets one only if it has none. Each host has a limit of its own, but with many that hang
+ * these add up to all places there are, and calls with long timeouts keep them for long. With the reserve, it takes as
+ * many hosts that hang at once as there are reserved places before any other has to wait.
+ */
+export function openPlaces(maxConcurrency: number): number {
+  return maxConcurrency - Math.floor(maxConcurrency * RESERVED_SHARE);
+}
+
+/** Calls that may be under way at one host, with so many under way at all hosts. */
+export function placesPerHost(
+  { maxConcurrency, maxConcurrencyPerHost }: PlaceLimits,
+  calling: number,
+): number {
+  return calling < openPlaces(maxConcurrency) ? maxConcurrencyPerHost : 1;
+}
+
+/**
+ * Executions of a backlog that may be held at once. More of them would not be faster where this machine is what limits
+ * them, and everything that is on time would stand in line behind them.
+ */
+export function backlogPlaces(maxConcurrency: number): number {
+  return Math.max(1, Math.floor(maxConcurrency * BACKLOG_SHARE));
+}
