@@ -141,7 +141,7 @@ export const VARIABLES = {
     'MAX_CONCURRENCY',
     '500',
     integer(1, 10_000),
-    'Most HTTP calls that this instance has under way at once.',
+    'Most HTTP calls that this instance has under way at once. The last fifth is for hosts that have none under way, so that many hosts that hang do not hold up the others.',
   ),
   maxConcurrencyPerHost: withDefault(
     'MAX_CONCURRENCY_PER_HOST',
