@@ -11,7 +11,7 @@ const logger = createLogger('Worker');
 export interface CallsOptions extends RunDeps, PlaceLimits {
   /** A place has become free at a host for which next to nothing is waiting. */
   onRoom: () => void;
-  /** Half of what may be held of a backlog has been recorded. */
+  /** A good part of what was held of a backlog has been recorded. */
   onBacklogRoom: () => void;
   onError: (error: unknown) => void;
   monotonicMs?: () => number;
@@ -43,6 +43,9 @@ export interface Room {
   /** Per host that is busy, what it has: while places are open, only what is beyond what may be claimed ahead. */
   load: Map<string, number>;
 }
+
+/** More of a backlog is claimed when it holds no more than this share of its places. */
+const BACKLOG_REFILL = 3 / 4;
 
 /** What may wait for a place at most, however fast calls end. */
 const MAX_AHEAD = 500;
@@ -134,7 +137,7 @@ export function createCalls(options: CallsOptions): Calls {
   function backlogRoom(): number {
     const places = backlogPlaces(maxConcurrency);
     // Reserved places are for others, and claims are made for many executions together.
-    return backlog <= places / 2 ? Math.min(places - backlog, Math.max(openRoom(), 0)) : 0;
+    return backlog <= places * BACKLOG_REFILL ? Math.min(places - backlog, Math.max(openRoom(), 0)) : 0;
   }
 
   function openRoom(): number {
