@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { schedulesOver } from '../../acceptance/endings.ts';
+import { allEnded, schedulesOver } from '../../acceptance/endings.ts';
 import type { ApiClient } from '../api-client.ts';
 
 /** Requests under way at once while jobs are made. */
@@ -33,6 +33,15 @@ export async function createJobs(
 export async function endSchedules(pool: Pool): Promise<void> {
   await pool.query('UPDATE jobs SET end_at = next_run_at WHERE next_run_at IS NOT NULL');
   await schedulesOver(pool);
+}
+
+/**
+ * The same with the last slot that is planned, for schedules whose next slot is far: it waits only for the executions
+ * that there are.
+ */
+export async function cutSchedules(pool: Pool): Promise<void> {
+  await pool.query(`UPDATE jobs SET end_at = next_run_at - interval '1 ms' WHERE next_run_at IS NOT NULL`);
+  await allEnded(pool);
 }
 
 export async function executionCount(pool: Pool): Promise<number> {
