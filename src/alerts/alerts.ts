@@ -19,6 +19,8 @@ export interface AlertsOptions {
   /** A number in [0, 1). */
   random: () => number;
   pollIntervalMs: number;
+  /** How long what is being sent may take to end after a stop; a few seconds at most are used. */
+  shutdownGraceMs: number;
   smtpUrl: string | undefined;
   alertEmailFrom: string;
   alertSigningSecret: Buffer | undefined;
@@ -37,7 +39,7 @@ export interface Alerts {
 }
 
 /** A stop does not wait for a receiver that hangs: another instance, or the next start, sends the delivery again. */
-const STOP_GRACE_MS = 3_000;
+const MAX_STOP_GRACE_MS = 3_000;
 
 /** Makes the two loops and ties them together. */
 export function createAlerts(options: AlertsOptions): Alerts {
@@ -76,7 +78,7 @@ export function createAlerts(options: AlertsOptions): Alerts {
     },
     async stop() {
       await Promise.all([reader.stop(), deliverer.stop()]);
-      const timer = setTimeout(deliverer.abort, STOP_GRACE_MS);
+      const timer = setTimeout(deliverer.abort, Math.min(options.shutdownGraceMs, MAX_STOP_GRACE_MS));
       await deliverer.drained();
       clearTimeout(timer);
     },

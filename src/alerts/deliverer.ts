@@ -24,7 +24,7 @@ const MAX_SENDS = 20;
 const MAX_SENDS_PER_HOST = 5;
 /** Beyond the time of a try: for its record. What is not recorded by then is sent again. */
 const LEASE_MARGIN_MS = 30_000;
-/** What is due and could not be claimed: another instance is claiming it, or its receiver has no place left. */
+/** What is due and could not be claimed: another instance is claiming it, or what stands before it is being sent. */
 const LOCKED_RETRY_MS = 500;
 
 /** How long a delivery stays with whoever sends it. */
@@ -48,6 +48,9 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
     // Whatever ends first wakes the loop.
     if (sends.size >= MAX_SENDS) return pollIntervalMs;
     const now = clock.now();
+    const at = await nextDeliveryAt(db);
+    if (at === null) return pollIntervalMs;
+    if (at > now) return Math.min(at.getTime() - now.getTime(), pollIntervalMs);
     const claimed = await claimDeliveries(db, {
       now,
       leaseExpiresAt: new Date(now.getTime() + deliveryLeaseMs(timeoutMs)),
@@ -56,10 +59,7 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
       hostLimit: MAX_SENDS_PER_HOST,
     });
     for (const delivery of claimed) send(delivery).catch(onError);
-    if (claimed.length > 0) return 0;
-    const at = await nextDeliveryAt(db);
-    if (at === null) return pollIntervalMs;
-    return Math.min(Math.max(at.getTime() - clock.now().getTime(), LOCKED_RETRY_MS), pollIntervalMs);
+    return claimed.length > 0 ? 0 : LOCKED_RETRY_MS;
   }
 
   function busyHosts(): Map<string, number> {

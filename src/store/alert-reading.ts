@@ -62,7 +62,8 @@ export interface WatchedEvent extends Omit<ExecutionFacts, 'executionId'> {
 
 const READ_WATCHED = `
 -- of the up to $2 events behind $1, those that enabled alerts may ask for, and where these events end.
--- The limit counts all events: whatever most of them are about, a batch is read in the same time.
+-- The limit counts all events: whatever most of them are about, a batch is read in the same time. Of starts, most of which
+-- are in time, only those that are late.
 WITH batch AS MATERIALIZED (
   SELECT * FROM event_log WHERE position > $1 ORDER BY position LIMIT $2
 )
@@ -74,7 +75,7 @@ SELECT b.position, b.at, b.kind, b.job_id AS "jobId", b.execution_id AS "executi
 FROM (SELECT max(position) AS through, count(*)::int AS count FROM batch) AS batch
 LEFT JOIN batch AS b ON b.kind IN ('EXECUTION_STARTED', 'EXECUTION_SUCCEEDED', 'EXECUTION_FAILED', 'EXECUTION_SKIPPED')
   AND EXISTS (SELECT FROM job_alerts AS a WHERE a.job_id = b.job_id AND a.enabled
-    AND (b.kind <> 'EXECUTION_STARTED' OR 'LATE' = ANY (a.events)))
+    AND (b.kind <> 'EXECUTION_STARTED' OR ('LATE' = ANY (a.events) AND b.lateness_ms > a.lateness_threshold_ms)))
 LEFT JOIN job_executions AS e ON e.id = b.execution_id
 ORDER BY b.position`;
 

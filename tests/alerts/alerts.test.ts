@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest';
+import { createAlerts, type Alerts } from '../../src/alerts/alerts.ts';
+import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
+import { createAlert, deliverAll, deliveriesOf } from '../support/alerts.ts';
+import { createJob, POLL_INTERVAL_MS, type TestInstance, trigger } from '../support/instance.ts';
+import { useScene } from '../support/scene.ts';
+
+const scene = useScene();
+
+/** The alerts of an instance, as the application makes them. */
+function alertsOf({ pool, sender, wakeUps }: TestInstance): Alerts {
+  return createAlerts({
+    pool,
+    clock: scene.clock,
+    sender,
+    wakeUps,
+    newId: newUuidV7,
+    random: () => 0,
+    pollIntervalMs: POLL_INTERVAL_MS,
+    shutdownGraceMs: 50,
+    smtpUrl: undefined,
+    alertEmailFrom: 'scheduler@test.example',
+    alertSigningSecret: undefined,
+    alertTimeoutMs: 60_000,
+    alertMaxAttempts: 3,
+    alertMaxPerMinute: 3,
+  });
+}
+
+describe('the alerts of an instance', () => {
+  it('tell of what happens without being asked, and stop although a receiver hangs', async () => {
+    const instance = scene.instance();
+    const alerts = alertsOf(instance);
+    alerts.start();
+    const job = await createJob(instance, { api: `${scene.target.url}/work` });
+    await createAlert(instance, job, { target: `${scene.target.url}/alerts`, events: ['SUCCEEDED'] });
+    scene.target.script('/alerts', ['hang', 200]);
+    await trigger(instance, job);
+    await instance.work();
+    await scene.target.received('/alerts');
+    await alerts.stop();
+    expect(await deliveriesOf(scene.pool)).toMatchObject([{ status: 'PENDING', lease_expires_at: null }]);
+
+    await deliverAll(scene.instance());
+    expect(await deliveriesOf(scene.pool)).toMatchObject([{ status: 'DELIVERED', attempts: 2 }]);
+  });
+
+  it('read and send nothing more once they have stopped', async () => {
+    const instance = scene.instance();
+    const alerts = alertsOf(instance);
+    alerts.start();
+    const job = await createJob(instance, { api: `${scene.target.url}/work` });
+    await createAlert(instance, job, { target: `${scene.target.url}/alerts`, events: ['SUCCEEDED'] });
+    await alerts.stop();
+    await trigger(instance, job);
+    await instance.work();
+    instance.wakeUps.wake('alerts', 'events');
+    expect(await deliveriesOf(scene.pool)).toEqual([]);
+    await instance.alertReader.runOnce();
+    expect(await deliveriesOf(scene.pool)).toHaveLength(1);
+  });
+});
