@@ -10,6 +10,7 @@ import type { CommandDeps } from './commands/command-deps.ts';
 import { createCommands } from './commands/commands.ts';
 import { completeExecution } from './commands/complete-execution.ts';
 import { resumeEndedPauses } from './commands/resume-ended-pauses.ts';
+import { createRequestTester } from './commands/test-request.ts';
 import type { Config } from './config.ts';
 import { startEmbeddedPostgres } from './database/embedded-postgres.ts';
 import { migrate } from './database/migrate.ts';
@@ -27,6 +28,7 @@ import { createGraphqlBase, createRequestContext } from './graphql/context.ts';
 import { schema } from './graphql/schema.ts';
 import { createHealthCheck } from './health-check.ts';
 import { createSender } from './http/send-attempt.ts';
+import { sendFilled } from './http/send-filled.ts';
 import { createTargetGuard } from './http/target-guard.ts';
 import { createLogger } from './logging/logger.ts';
 import { createHttpServer } from './server/server.ts';
@@ -148,6 +150,11 @@ export function createApp(config: Config): App {
     const base = createGraphqlBase({
       prisma,
       commands: createCommands(deps),
+      testRequest: createRequestTester({
+        ...deps,
+        send: (request, values, timeoutMs) =>
+          sendFilled(sender, request, () => values, { signal: new AbortController().signal, timeoutMs }),
+      }),
       events: createFeeds({ db: pool, hub }),
       clock,
       metrics,

@@ -32,7 +32,7 @@ export function statusIssue(status: string): FieldIssue[] {
  *   blocked it since, and that is no reason to refuse a new name
  */
 export function checkDefinition(
-  deps: CommandDeps,
+  deps: Pick<CommandDeps, 'checkTarget'>,
   draft: Draft,
   issues: readonly FieldIssue[],
   knownApi?: string,

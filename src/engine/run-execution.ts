@@ -5,11 +5,12 @@ import { encodePublicId } from '../domain/public-id.ts';
 import { maskHeaders } from '../domain/secrets.ts';
 import { decideAfterAttempt, type AbortReason, type Resting } from '../domain/verdict.ts';
 import type { Sender, SentAttempt } from '../http/send-attempt.ts';
+import { sendFilled } from '../http/send-filled.ts';
 import type { ClaimedExecution } from '../store/claiming.ts';
 import type { Settlement } from '../store/settling.ts';
 import { awaitCallback } from './await-callback.ts';
-import { sendFilled } from './send-filled.ts';
 import type { Settler } from './settler.ts';
+import { templateValuesOf } from './template-values.ts';
 
 export interface RunDeps {
   sender: Sender;
@@ -44,7 +45,9 @@ export async function runExecution(
 ): Promise<Resting['status'] | 'RUNNING' | null> {
   const request = requestOf(execution, deps);
   const options = { signal, timeoutMs: execution.timeoutMs };
-  const sent = await sendFilled(deps.sender, execution, request, options).finally(onCallEnded);
+  const sent = await sendFilled(deps.sender, request, () => templateValuesOf(execution), options).finally(
+    onCallEnded,
+  );
   const ended = sent.outcome.kind === 'aborted' ? endReasonOf(signal) : null;
   if (ended === 'leaseLost') return null;
   const finishedAt = deps.clock.now();

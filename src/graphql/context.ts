@@ -1,5 +1,6 @@
 import type { Caller } from '../commands/command-deps.ts';
 import type { Commands } from '../commands/commands.ts';
+import type { TestRequest } from '../commands/test-request.ts';
 import type { Clock } from '../domain/clock.ts';
 import type { MetricsReader, SystemMetrics } from '../domain/metrics.ts';
 import type { Feeds } from '../events/feeds.ts';
@@ -33,6 +34,7 @@ export interface GraphqlParts {
   /** For reads only: writes go through the commands. */
   prisma: PrismaClient;
   commands: Commands;
+  testRequest: TestRequest;
   events: Feeds;
   clock: Clock;
   metrics: MetricsReader;

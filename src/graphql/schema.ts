@@ -13,6 +13,7 @@ import './types/dead-letter-mutations.ts';
 import './types/audit-log-queries.ts';
 import './types/execution-queries.ts';
 import './types/execution-mutations.ts';
+import './types/request-test.ts';
 import './types/execution-feed.ts';
 import './types/job-feed.ts';
 import './types/execution-log-feed.ts';

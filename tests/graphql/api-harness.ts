@@ -2,6 +2,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import { graphql, type GraphQLFormattedError, parse, subscribe } from 'graphql';
 import type pg from 'pg';
 import { createCommands } from '../../src/commands/commands.ts';
+import { createRequestTester } from '../../src/commands/test-request.ts';
 import { createFeeds } from '../../src/events/feeds.ts';
 import { createEventHub, type EventHub } from '../../src/events/hub.ts';
 import { createTicker } from '../../src/events/ticker.ts';
@@ -13,12 +14,15 @@ import {
   type GraphqlContext,
 } from '../../src/graphql/context.ts';
 import { schema } from '../../src/graphql/schema.ts';
+import { createSender } from '../../src/http/send-attempt.ts';
+import { sendFilled } from '../../src/http/send-filled.ts';
+import { createTargetGuard } from '../../src/http/target-guard.ts';
 import { latestAuditEntryIds } from '../../src/store/latest-audit-entries.ts';
 import { latestExecutionIds } from '../../src/store/latest-executions.ts';
 import { createMetricsReader } from '../../src/store/metrics-reader.ts';
 import { latestDeliveryIds } from '../../src/store/latest-deliveries.ts';
 import { latestTagJobIds } from '../../src/store/latest-tag-jobs.ts';
-import { CALLER, type CommandHarness, createCommandHarness } from '../commands/harness.ts';
+import { BLOCKED_ADDRESS, CALLER, type CommandHarness, createCommandHarness } from '../commands/harness.ts';
 
 type Variables = Record<string, unknown>;
 type Answer = { data: unknown; errors: GraphQLFormattedError[] };
@@ -45,9 +49,18 @@ export async function createApiHarness(): Promise<ApiHarness> {
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   const hub = createEventHub({ db: pool, pollIntervalMs: 50, onError: fail });
   const metrics = createMetricsReader(pool, clock);
+  const sender = createSender({
+    version: 'test',
+    guard: createTargetGuard({ blockedRanges: [BLOCKED_ADDRESS] }),
+  });
   const base = createGraphqlBase({
     prisma,
     commands: createCommands({ ...commands.deps, wake: hub.wake }),
+    testRequest: createRequestTester({
+      ...commands.deps,
+      send: (request, values, timeoutMs) =>
+        sendFilled(sender, request, () => values, { signal: new AbortController().signal, timeoutMs }),
+    }),
     events: createFeeds({ db: pool, hub }),
     clock,
     metrics,
@@ -98,6 +111,7 @@ export async function createApiHarness(): Promise<ApiHarness> {
     takeStatements: () => statements.splice(0),
     close: async () => {
       await hub.stop();
+      sender.close();
       await prisma.$disconnect();
       await commands.close();
     },

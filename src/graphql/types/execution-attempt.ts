@@ -2,7 +2,7 @@ import type { AttemptTimings as Timings } from '../../domain/outgoing-request.ts
 import { builder } from '../builder.ts';
 import { FailureReason } from './execution-enums.ts';
 
-const AttemptTimings = builder.objectRef<Timings>('AttemptTimings').implement({
+export const AttemptTimings = builder.objectRef<Timings>('AttemptTimings').implement({
   description: 'Milliseconds spent in each phase of a call; null where a phase did not take place.',
   fields: (t) => ({
     dnsMs: t.exposeFloat('dnsMs', { nullable: true, description: 'Resolving the name.' }),
