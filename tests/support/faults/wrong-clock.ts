@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { ServerProcess } from '../server-process.ts';
@@ -47,7 +47,11 @@ export async function makeWrongClock(shiftMs = 0): Promise<WrongClock> {
   const folder = await makeTempFolder('clock');
   onTestFinished(folder.remove);
   const path = join(folder.path, 'shift');
-  const set = (ms: number) => writeFile(path, `${ms < 0 ? '-' : '+'}${Math.abs(ms) / 1_000}\n`);
+  const set = async (ms: number): Promise<void> => {
+    // In its place at once: a server that finds half of it, or nothing, ends.
+    await writeFile(`${path}.next`, `${ms < 0 ? '-' : '+'}${Math.abs(ms) / 1_000}\n`);
+    await rename(`${path}.next`, path);
+  };
   await set(shiftMs);
   return {
     env: {
