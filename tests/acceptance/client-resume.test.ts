@@ -1,226 +1,250 @@
-import { expect, it, onTestFinished } from 'vitest';
+import { print } from 'graphql';
+import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { createApolloClient } from '../../client/src/apollo.ts';
 import {
+  PauseJobDocument,
+  ResumeJobDocument,
+  ShowExecutionDocument,
   WatchExecutionsDocument,
+  WatchJobsDocument,
   WatchLogDocument,
+  type ShowExecutionQuery,
   type WatchExecutionsSubscription,
+  type WatchJobsSubscription,
   type WatchLogSubscription,
 } from '../../client/src/generated/graphql.ts';
-import type { SubscribeOptions, TransportOptions } from '../../client/src/transport.ts';
+import type { TransportOptions } from '../../client/src/transport.ts';
 import { createUrqlClient } from '../../client/src/urql.ts';
 import { decodeCursor } from '../../src/events/cursor.ts';
-import { apiClient } from '../support/api-client.ts';
+import { apiClient, type ApiClient } from '../support/api-client.ts';
 import { startCuttingProxy, type CuttingProxy } from '../support/cutting-proxy.ts';
-import { executionEventPositions } from '../support/event-follower.ts';
 import { SHORT_LEASE, type ServerProcess } from '../support/server-process.ts';
 import { until } from '../support/until.ts';
 import { useWorld } from '../support/world.ts';
 import { allEnded } from './endings.ts';
 
-const world = useWorld('test');
+const world = useWorld('file');
+let server: ServerProcess;
+let api: ApiClient;
 
-type FeedData = WatchExecutionsSubscription | WatchLogSubscription;
-type Watch = (
-  document: typeof WatchExecutionsDocument | typeof WatchLogDocument,
-  variables: Record<string, unknown>,
-  options: SubscribeOptions,
-  onData: (data: FeedData) => void,
-  onTrouble: (trouble: unknown) => void,
-) => () => void;
-
-function urqlWatch(options: TransportOptions): Watch {
-  const { client, transport } = createUrqlClient(options);
-  onTestFinished(transport.close);
-  return (document, variables, context, onData, onTrouble) => {
-    const results = client.subscription<FeedData>(document, variables, context);
-    const watching = results.subscribe(({ data, error }) => {
-      if (data) onData(data);
-      if (error) onTrouble(error);
-    });
-    return () => {
-      watching.unsubscribe();
-    };
-  };
-}
-
-function apolloWatch(options: TransportOptions): Watch {
-  const { client, transport } = createApolloClient(options);
-  onTestFinished(() => {
-    transport.close();
-    client.stop();
+beforeAll(async () => {
+  server = await world.startServer();
+  api = apiClient({
+    get url() {
+      return server.url;
+    },
   });
-  return (query, variables, context, onData, onTrouble) => {
-    const watching = client.subscribe<FeedData>({ query, variables, context }).subscribe({
-      next: ({ data, error }) => {
-        if (data) onData(data);
-        if (error) onTrouble(error);
-      },
-      error: onTrouble,
-    });
-    return () => {
-      watching.unsubscribe();
-    };
-  };
-}
+});
+
+type Hearing = {
+  onBegun: (cursor: string) => void;
+  onItem: (item: Item) => void;
+  onTrouble: (trouble: unknown) => void;
+};
+type Watch = (
+  document: typeof WatchExecutionsDocument | typeof WatchJobsDocument | typeof WatchLogDocument,
+  variables: object,
+  hearing: Hearing,
+) => () => void;
+type Data = Record<string, Item>;
 
 const CLIENTS = [
-  { name: 'urql', watchWith: urqlWatch },
-  { name: 'Apollo Client', watchWith: apolloWatch },
+  function watchWithUrql(options: TransportOptions): Watch {
+    const { client, transport } = createUrqlClient(options);
+    onTestFinished(transport.close);
+    return (document, variables, { onBegun, onItem, onTrouble }) => {
+      const watching = client
+        .subscription<Data>(document, variables, { onBegun })
+        .subscribe(({ data, error }) => {
+          for (const item of Object.values(data ?? {})) onItem(item);
+          if (error) onTrouble(error);
+        });
+      return () => {
+        watching.unsubscribe();
+      };
+    };
+  },
+  function watchWithApollo(options: TransportOptions): Watch {
+    const { client, transport } = createApolloClient(options);
+    onTestFinished(() => {
+      transport.close();
+      client.stop();
+    });
+    return (query, variables, { onBegun, onItem, onTrouble }) => {
+      const watching = client.subscribe<Data>({ query, variables, context: { onBegun } }).subscribe({
+        next: ({ data, error }) => {
+          for (const item of Object.values(data ?? {})) onItem(item);
+          if (error) onTrouble(error);
+        },
+        error: onTrouble,
+      });
+      return () => {
+        watching.unsubscribe();
+      };
+    };
+  },
 ];
 
-/** A server, and for each client a way to it that stays where it is when the server does not. */
-async function startBehindProxies(env?: Record<string, string>) {
-  let server: ServerProcess = await world.startServer(env);
-  const clients = await Promise.all(
-    CLIENTS.map(async ({ name, watchWith }) => {
+type Item =
+  | WatchExecutionsSubscription['executionEvents']
+  | WatchJobsSubscription['jobEvents']
+  | WatchLogSubscription['executionLogs'];
+
+/** A client on the way to the server, which stays where it is when the server does not. */
+type Remote = { proxy: CuttingProxy; watch: Watch };
+
+async function connectBoth(): Promise<Remote[]> {
+  return await Promise.all(
+    CLIENTS.map(async (watchWith) => {
       const proxy = await startCuttingProxy(() => server.url);
       onTestFinished(proxy.close);
       const backoff = { initialDelayMs: 10, maxDelayMs: 200 };
-      return {
-        name,
-        proxy,
-        watch: watchWith({ url: `${proxy.url}/graphql`, webSocket: WebSocket, backoff }),
-      };
+      return { proxy, watch: watchWith({ url: `${proxy.url}/graphql`, webSocket: WebSocket, backoff }) };
     }),
   );
-  return {
-    clients,
-    api: apiClient({
-      get url() {
-        return server.url;
-      },
-    }),
-    kill: () => server.kill(),
-    restart: async () => {
-      server = await world.startServer();
-    },
-  };
 }
 
-type Item = WatchExecutionsSubscription['executionEvents'] | WatchLogSubscription['executionLogs'];
-
-const isEvent = (item: Item) => item.__typename !== 'FeedGap';
-
-/** Follows a feed, and cuts its connections each time that so many more items have arrived. */
+/** Follows a feed, and cuts its connection each time that so many more items have arrived. */
 function follow(
-  { watch, proxy }: { watch: Watch; proxy: CuttingProxy },
+  { watch, proxy }: Remote,
   document: Parameters<Watch>[0],
-  variables: Record<string, unknown>,
-  cutAfter: readonly number[],
+  variables: object,
+  cutAfter: number[],
 ) {
   const items: Item[] = [];
   const troubles: unknown[] = [];
   const begun: string[] = [];
   const cuts = [...cutAfter];
   let sinceCut = 0;
-  const stop = watch(
-    document,
-    variables,
-    { onBegun: (cursor) => begun.push(cursor) },
-    (data) => {
-      items.push(...(Object.values(data) as Item[]));
+  const stop = watch(document, variables, {
+    onBegun: (cursor) => begun.push(cursor),
+    onItem: (item) => {
+      items.push(item);
       sinceCut += 1;
       if (sinceCut !== cuts[0]) return;
       cuts.shift();
       sinceCut = 0;
       proxy.cut();
     },
-    (trouble) => troubles.push(trouble),
-  );
+    onTrouble: (trouble) => troubles.push(trouble),
+  });
   onTestFinished(stop);
   return { items, troubles, begun };
 }
 
-/** Follows all executions once the feed stands. */
-async function followExecutions(client: { watch: Watch; proxy: CuttingProxy }, cutAfter: readonly number[]) {
-  const feed = follow(client, WatchExecutionsDocument, {}, cutAfter);
-  await until(() => feed.begun.length > 0);
-  return feed;
+type Feed = ReturnType<typeof follow>;
+
+/** Follows with both clients, and waits until both feeds stand. */
+async function followWithBoth(
+  remotes: Remote[],
+  document: Parameters<Watch>[0],
+  cutAfter: number[],
+): Promise<Feed[]> {
+  const feeds = remotes.map((remote) => follow(remote, document, {}, cutAfter));
+  for (const { begun } of feeds) await until(() => begun.length > 0);
+  return feeds;
 }
 
-/** Waits until as many events were told as are in the log, and expects them to be the same ones in the same order. */
-async function expectEachOnce({ items, troubles }: ReturnType<typeof follow>): Promise<void> {
-  const logged = await executionEventPositions(world.pool);
-  const events = () => items.filter(isEvent);
-  await until(() => events().length >= logged.length, { timeoutMs: 30_000 });
-  const told = events().map(({ cursor }) => decodeCursor(cursor)?.position);
-  expect(told).toEqual(logged);
+const positionOf = (cursor = '') => decodeCursor(cursor)?.position ?? -1n;
+
+/** Waits until as many events were told as stand in the log, and expects them to be the same ones in the same order. */
+async function expectEachOnce({ items, troubles, begun }: Feed, kinds: 'EXECUTION' | 'JOB'): Promise<void> {
+  const { rows } = await world.pool.query<{ position: bigint }>(
+    'SELECT position FROM event_log WHERE kind::text LIKE $1 AND position > $2 ORDER BY position',
+    [`${kinds}_%`, positionOf(begun[0])],
+  );
+  await until(() => items.length >= rows.length, { timeoutMs: 30_000 });
+  expect(
+    items.map(({ __typename, ...item }) => ('cursor' in item ? positionOf(item.cursor) : __typename)),
+  ).toEqual(rows.map(({ position }) => position));
   expect(troubles).toEqual([]);
 }
 
-it('gives urql and Apollo Client every event once, in order, though their connections are cut again and again', async () => {
-  const { clients, api } = await startBehindProxies();
+it('gives urql and Apollo Client every event once, in order, while their connections are cut again and again', async () => {
   const { target, pool } = world;
   target.script('/flaky', ({ headers }) => (headers['x-attempt'] === '1' ? 503 : 200));
   const retryPolicy = { backoffStrategy: 'FIXED', initialDelayMs: 20 };
   const job = await api.createJob({ api: `${target.url}/flaky`, retryPolicy });
+  const remotes = await connectBoth();
   const cuts = [1, 1, 2, 3, 5, 8, 13, 21, 1, 2, 1, 3, 1, 40];
-  const feeds = await Promise.all(clients.map((client) => followExecutions(client, cuts)));
+  const feeds = await followWithBoth(remotes, WatchExecutionsDocument, cuts);
 
   for (let round = 0; round < 3; round += 1) await api.triggerMany(job, 12);
   await allEnded(pool);
   for (const feed of feeds) {
-    await expectEachOnce(feed);
+    await expectEachOnce(feed, 'EXECUTION');
     // Planned, started, to be retried, started, succeeded.
     expect(feed.items).toHaveLength(3 * 12 * 5);
   }
   // What had arrived before a cut is told without it, so not every item counted leads to one.
-  for (const { proxy } of clients) expect(proxy.opened).toBeGreaterThan(cuts.length / 2);
+  for (const { proxy } of remotes) expect(proxy.opened).toBeGreaterThan(cuts.length / 2);
 });
 
-it('gives them every event once across the death of the server', async () => {
-  const { clients, api, kill, restart } = await startBehindProxies(SHORT_LEASE);
-  const { target, pool } = world;
-  const gate = target.gate('/slow');
-  const job = await api.createJob({ api: `${target.url}/slow` });
-  const feeds = await Promise.all(clients.map((client) => followExecutions(client, [2, 7, 3])));
-  await api.triggerMany(job, 10);
-  await target.received('/slow', 10);
-
-  await kill();
-  await restart();
-  await api.triggerMany(job, 10);
-  await target.received('/slow', 30);
-  gate.open();
-  await allEnded(pool);
-  for (const feed of feeds) await expectEachOnce(feed);
-});
-
-it('gives them each line of a log once, and its end', async () => {
-  const { clients, api } = await startBehindProxies();
-  const { target, pool } = world;
-  target.script('/failing', 503);
-  const retryPolicy = { maxRetries: 12, backoffStrategy: 'FIXED', initialDelayMs: 50 };
-  const job = await api.createJob({ api: `${target.url}/failing`, retryPolicy });
-  const executionId = await api.trigger(job);
-  const feeds = clients.map((client) => follow(client, WatchLogDocument, { executionId }, [1, 2, 1, 3, 1]));
-  await allEnded(pool);
-  type Logs = { execution: { logs: { nodes: { message: string }[] } } };
-  const { execution } = await api.query<Logs>(
-    'query ($id: ID!) { execution(id: $id) { logs(first: 100) { nodes { message } } } }',
-    { id: executionId },
-  );
+it('gives them every change of a job once', async () => {
+  const feeds = await followWithBoth(await connectBoth(), WatchJobsDocument, [1, 2, 1, 3]);
+  const { id } = await api.createJob({ api: `${world.target.url}/ok` });
+  const variables = { input: { id } };
+  for (let round = 0; round < 6; round += 1) {
+    await api.query(print(PauseJobDocument), variables);
+    await api.query(print(ResumeJobDocument), variables);
+  }
   for (const feed of feeds) {
-    await until(() => feed.items.length >= execution.logs.nodes.length);
-    const told = feed.items.map((item) => ('log' in item ? { message: item.log.message } : item));
-    expect(told).toEqual(execution.logs.nodes);
-    expect(feed.troubles).toEqual([]);
+    await expectEachOnce(feed, 'JOB');
+    expect(feed.items).toHaveLength(13);
+  }
+});
+
+it('gives them each line of a log once', async () => {
+  world.target.script('/failing', 503);
+  const retryPolicy = { maxRetries: 12, backoffStrategy: 'FIXED', initialDelayMs: 50 };
+  const job = await api.createJob({ api: `${world.target.url}/failing`, retryPolicy });
+  const id = await api.trigger(job);
+  const feeds = (await connectBoth()).map((remote) =>
+    follow(remote, WatchLogDocument, { executionId: id }, [1, 2, 1, 3, 1]),
+  );
+  await allEnded(world.pool);
+  const { execution } = await api.query<ShowExecutionQuery>(print(ShowExecutionDocument), { id });
+  const lines = execution?.logs.nodes ?? [];
+  expect(lines.length).toBeGreaterThan(12);
+  for (const { items, troubles } of feeds) {
+    await until(() => items.length >= lines.length);
+    expect(items.map((item) => ('log' in item ? item.log : item))).toMatchObject(lines);
+    expect(troubles).toEqual([]);
   }
 });
 
 it('tells them of a gap, and goes on behind it', async () => {
-  const { clients, api } = await startBehindProxies();
   const job = await api.createJob({ api: `${world.target.url}/ok` });
-  const feeds = clients.map((client) =>
-    follow(client, WatchExecutionsDocument, { after: 'from another time' }, [1, 1]),
+  const feeds = (await connectBoth()).map((remote) =>
+    follow(remote, WatchExecutionsDocument, { after: 'from another time' }, [1, 1]),
   );
   for (const { items } of feeds) await until(() => items.length > 0);
   await api.trigger(job);
   await allEnded(world.pool);
-  for (const feed of feeds) {
-    await expectEachOnce(feed);
-    expect(feed.items[0]).toMatchObject({ __typename: 'FeedGap', reason: 'CURSOR_INVALID' });
-    expect(feed.items.filter((item) => !isEvent(item))).toHaveLength(1);
+  for (const { items, troubles } of feeds) {
+    const gap = items.shift();
+    expect(gap).toMatchObject({ __typename: 'FeedGap', reason: 'CURSOR_INVALID' });
+    const begun = [gap?.__typename === 'FeedGap' ? gap.toCursor : ''];
+    await expectEachOnce({ items, troubles, begun }, 'EXECUTION');
   }
+});
+
+it('gives them every event once across the death of the server', async () => {
+  await server.stop();
+  server = await world.startServer(SHORT_LEASE);
+  const { target, pool } = world;
+  const gate = target.gate('/slow');
+  const job = await api.createJob({ api: `${target.url}/slow` });
+  const feeds = await followWithBoth(await connectBoth(), WatchExecutionsDocument, [2, 7, 3]);
+  await api.triggerMany(job, 10);
+  await target.received('/slow', 10);
+
+  await server.kill();
+  server = await world.startServer();
+  await api.triggerMany(job, 10);
+  await target.received('/slow', 30);
+  gate.open();
+  await allEnded(pool);
+  for (const feed of feeds) await expectEachOnce(feed, 'EXECUTION');
 });

@@ -9,9 +9,11 @@ import { type ApiHarness, createApiHarness } from '../graphql/api-harness.ts';
 import { insertExecution } from '../support/rows.ts';
 
 let api: ApiHarness;
-/** Documents that no test has run yet. */
-const unused = new Set<unknown>(
-  Object.values(documents).filter(({ definitions: [first] }) => first?.kind === Kind.OPERATION_DEFINITION),
+/** Operations that no test has run yet. */
+const unused = new Map<unknown, string>(
+  Object.entries(documents)
+    .filter(([, { definitions }]) => definitions[0]?.kind === Kind.OPERATION_DEFINITION)
+    .map(([name, document]) => [document, name]),
 );
 
 beforeAll(async () => {
@@ -136,6 +138,31 @@ describe('the documents of the client package', () => {
     });
   });
 
+  it('have alerts told', async () => {
+    const jobId = await createJob('With alerts');
+    const input = {
+      jobId,
+      channel: 'WEBHOOK' as const,
+      target: 'http://127.0.0.1:9/hook',
+      events: ['FAILED' as const],
+    };
+    const created = await run(documents.CreateJobAlertDocument, { input });
+    const id = created.createJobAlert.alert?.id ?? '';
+    expect(created.createJobAlert.errors).toEqual([]);
+    expect(await run(documents.UpdateJobAlertDocument, { input: { id, enabled: false } })).toMatchObject({
+      updateJobAlert: { alert: { enabled: false } },
+    });
+    expect(await run(documents.TestJobAlertDocument, { input: { id } })).toMatchObject({
+      testJobAlert: { delivery: { test: true }, errors: [] },
+    });
+    expect(await run(documents.ListAlertDeliveriesDocument, { id: jobId })).toMatchObject({
+      job: { alerts: [{ id, deliveries: { nodes: [{ test: true }] } }] },
+    });
+    expect(await run(documents.DeleteJobAlertDocument, { input: { id } })).toMatchObject({
+      deleteJobAlert: { deletedId: id },
+    });
+  });
+
   it('follow a run from its trigger to its cancellation', async () => {
     const id = await createJob('To be cancelled');
     const feed = await watch(documents.WatchExecutionsDocument, { where: { jobId: [id] } });
@@ -196,10 +223,15 @@ describe('the documents of the client package', () => {
       health: { status: 'UP' },
       schedulerStatus: { dueJobs: 0 },
     });
+    const figures = await watch(documents.WatchSystemMetricsDocument, { intervalMs: 250 });
+    expect((await figures.next()).value).toMatchObject({
+      systemMetrics: { currentLoad: { runningExecutions: 0 } },
+    });
+    await figures.return(undefined);
   });
 
   it('have all been run by now', () => {
-    expect([...unused]).toEqual([]);
+    expect([...unused.values()]).toEqual([]);
   });
 
   it('have a feed of each kind, and all of them can resume', () => {
