@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import type { AlertNotice } from '../../src/domain/alert-notice.ts';
 import { pruneEvents, readEventLogState, readEvents } from '../../src/store/event-log.ts';
 import { appendEvents } from '../../src/store/event-log.ts';
 import { inTransaction } from '../../src/store/sql.ts';
@@ -133,7 +135,7 @@ describe('what runs come to', () => {
     }
   });
 
-  it('is told of a run that was cancelled by nothing, and leaves the failures as they are', async () => {
+  it('is nothing where a run was cancelled, which leaves the failures in a row as they are', async () => {
     const instance = scene.instance();
     const job = await jobOf(instance);
     const alert = await createAlert(instance, job, {
@@ -147,6 +149,21 @@ describe('what runs come to', () => {
     await run(instance, job, 'F');
     await instance.alertReader.runOnce();
     expect(await toldOf(alert)).toEqual(['FAILED']);
+  });
+
+  it('is told where a callback did not come', async () => {
+    const instance = scene.instance();
+    const job = await jobOf(instance, { completion: 'CALLBACK', completionTimeoutMs: 1_000 });
+    const alert = await createAlert(instance, job, { target: RECEIVER });
+    await run(instance, job, 'S');
+    await instance.alertReader.runOnce();
+    expect(await toldOf(alert)).toEqual([]);
+    scene.clock.advance(2_000);
+    await instance.callbackWatch.runOnce();
+    await instance.alertReader.runOnce();
+    expect(await deliveriesOf(scene.pool, alert.id)).toMatchObject([
+      { event: 'FAILED', payload: { execution: { failureReason: 'TIMEOUT' } } },
+    ]);
   });
 
   it('is told where an instance died: what its rescue gives up is a failure', async () => {
@@ -375,6 +392,52 @@ describe('many events', () => {
     expect((await deliveriesOf(scene.pool, alert.id)).map((delivery) => delivery['occurrences'])).toEqual([
       1, 1, 1, 3, 1,
     ]);
+  });
+});
+
+describe('reading and sending at once', () => {
+  it('tells of each event once: nothing joins a delivery that is being sent', async () => {
+    const instances = [scene.instance(), scene.instance()];
+    const [first = scene.instance()] = instances;
+    const job = await jobOf(first);
+    await createAlert(first, job, { target: `${scene.target.url}/alerts`, events: ['SUCCEEDED'] });
+    const succeed = (count: number) =>
+      inTransaction(scene.pool, (tx) =>
+        appendEvents(
+          tx,
+          Array.from({ length: count }, () => ({
+            at: scene.clock.now(),
+            kind: 'EXECUTION_SUCCEEDED' as const,
+            jobId: job.id,
+            executionId: randomUUID(),
+            status: 'SUCCESS' as const,
+            trigger: 'MANUAL' as const,
+          })),
+        ),
+      );
+    let happened = 0;
+    for (let round = 0; round < 30; round += 1) {
+      const steps = instances.flatMap(({ alertReader, deliverer }) => [
+        alertReader.runOnce(),
+        deliverer.runOnce(),
+      ]);
+      const count = 1 + (round % 4);
+      happened += count;
+      await Promise.all([succeed(count), ...steps]);
+      await Promise.all(instances.map(({ alertReader }) => alertReader.runOnce()));
+      scene.clock.advance(round % 3 === 0 ? 31_000 : 7_000);
+    }
+    scene.clock.advance(120_000);
+    await Promise.all(instances.map(deliverAll));
+
+    const told = new Map<string, number>();
+    for (const { body } of scene.target.callsTo('/alerts')) {
+      const { id, occurrences } = JSON.parse(body) as AlertNotice;
+      expect(told.has(id)).toBe(false);
+      told.set(id, occurrences);
+    }
+    expect([...told.values()].reduce((sum, occurrences) => sum + occurrences, 0)).toBe(happened);
+    expect(told.size).toBeLessThan(happened);
   });
 });
 
