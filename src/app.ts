@@ -34,6 +34,7 @@ import { createLogger } from './logging/logger.ts';
 import { createHttpServer } from './server/server.ts';
 import { createDatabaseClock } from './store/database-clock.ts';
 import { latestAuditEntryIds } from './store/latest-audit-entries.ts';
+import { readLogEnds } from './store/execution-logs.ts';
 import { latestExecutionIds } from './store/latest-executions.ts';
 import { createMetricsReader } from './store/metrics-reader.ts';
 import { latestDeliveryIds } from './store/latest-deliveries.ts';
@@ -165,6 +166,7 @@ export function createApp(config: Config): App {
       latestAuditEntryIds: (jobIds, limit) => latestAuditEntryIds(pool, jobIds, limit),
       latestTagJobIds: (tagIds, limit) => latestTagJobIds(pool, tagIds, limit),
       latestDeliveryIds: (alertIds, limit) => latestDeliveryIds(pool, alertIds, limit),
+      readLogEnds: (executionIds, limit, from) => readLogEnds(pool, executionIds, limit, from),
     });
     const server = createHttpServer({
       ...config,

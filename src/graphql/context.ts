@@ -7,6 +7,11 @@ import type { Feeds } from '../events/feeds.ts';
 import type { Ticker } from '../events/ticker.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import { createAlertLoaders, type AlertLoaders } from './loaders/alert-loaders.ts';
+import {
+  createExecutionLogLoaders,
+  type ExecutionLogLoaders,
+  type ReadLogEnds,
+} from './loaders/execution-log-loaders.ts';
 import { createJobHistoryLoaders, type JobHistoryLoaders } from './loaders/job-history-loaders.ts';
 import { createLeftOutSlotsLoader, type LeftOutSlotsLoader } from './loaders/left-out-slots-loader.ts';
 import { createMetricsLoaders, type MetricsLoaders } from './loaders/metrics-loaders.ts';
@@ -51,6 +56,7 @@ export interface GraphqlParts {
   latestTagJobIds: (tagIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;
   /** The newest deliveries of each alert, in the same way. */
   latestDeliveryIds: (alertIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;
+  readLogEnds: ReadLogEnds;
 }
 
 /** What the parts need once, whatever the number of requests. */
@@ -63,6 +69,7 @@ export interface GraphqlBase extends GraphqlParts {
   metricsLoaders: MetricsLoaders;
   tagLoaders: TagLoaders;
   alertLoaders: AlertLoaders;
+  executionLogLoaders: ExecutionLogLoaders;
 }
 
 /** What each resolver of one operation is given. */
@@ -83,6 +90,7 @@ export function createGraphqlBase(parts: GraphqlParts): GraphqlBase {
     metricsLoaders: createMetricsLoaders(parts.metrics),
     tagLoaders: createTagLoaders(parts),
     alertLoaders: createAlertLoaders(parts),
+    executionLogLoaders: createExecutionLogLoaders(parts),
   };
 }
 

@@ -44,3 +44,31 @@ export async function readExecutionLogs(
   const [first] = rows;
   return { exists: first !== undefined, finished: first !== undefined && isFinished(first.status), lines };
 }
+
+const READ_FIRST = (direction: 'ASC' | 'DESC'): string => `
+-- the first lines, or the last, of each of many executions, in one statement: one look into an index per execution.
+SELECT execution.id AS "executionId", l.position, l.at, l.level, l.message, l.attempt, l.metadata
+FROM unnest($1::uuid[]) AS execution(id), LATERAL (
+  SELECT * FROM job_execution_logs WHERE execution_id = execution.id ORDER BY position ${direction} LIMIT $2
+) AS l
+ORDER BY l.position ${direction}`;
+
+/** Per execution the first lines of its log, or the last ones with the last of them first; at most `limit` of each. */
+export async function readLogEnds(
+  db: Queryable,
+  executionIds: readonly string[],
+  limit: number,
+  from: 'start' | 'end',
+): Promise<Map<string, ExecutionLogLine[]>> {
+  const direction = from === 'start' ? 'ASC' : 'DESC';
+  const { rows } = await db.query<ExecutionLogLine & { executionId: string }>({
+    name: `log-ends-${direction}`,
+    text: READ_FIRST(direction),
+    values: [executionIds, limit],
+  });
+  const byExecution = new Map<string, ExecutionLogLine[]>();
+  for (const { executionId, ...line } of rows) {
+    byExecution.set(executionId, [...(byExecution.get(executionId) ?? []), line]);
+  }
+  return byExecution;
+}

@@ -17,6 +17,7 @@ import { schema } from '../../src/graphql/schema.ts';
 import { createSender } from '../../src/http/send-attempt.ts';
 import { sendFilled } from '../../src/http/send-filled.ts';
 import { createTargetGuard } from '../../src/http/target-guard.ts';
+import { readLogEnds } from '../../src/store/execution-logs.ts';
 import { latestAuditEntryIds } from '../../src/store/latest-audit-entries.ts';
 import { latestExecutionIds } from '../../src/store/latest-executions.ts';
 import { createMetricsReader } from '../../src/store/metrics-reader.ts';
@@ -78,6 +79,7 @@ export async function createApiHarness(): Promise<ApiHarness> {
     latestAuditEntryIds: (jobIds, limit) => latestAuditEntryIds(pool, jobIds, limit),
     latestTagJobIds: (tagIds, limit) => latestTagJobIds(pool, tagIds, limit),
     latestDeliveryIds: (alertIds, limit) => latestDeliveryIds(pool, alertIds, limit),
+    readLogEnds: (executionIds, limit, from) => readLogEnds(pool, executionIds, limit, from),
   });
   const newContext = (): GraphqlContext => createRequestContext(base, CALLER);
 

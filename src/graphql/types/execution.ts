@@ -1,7 +1,7 @@
 import { builder } from '../builder.ts';
-import { requestPage, pageOf } from '../connection/page.ts';
 import { ExecutionStatus, ExecutionTrigger, FailureReason, SkipReason } from './execution-enums.ts';
 import { ExecutionLogConnection, ExecutionLog } from './execution-log.ts';
+import { logPageOf } from './execution-log-page.ts';
 import { HttpRequest, requestOf } from './http-request.ts';
 
 const JOB_REQUEST = { method: true, api: true, headers: true, body: true } as const;
@@ -100,17 +100,7 @@ export const Execution = builder.prismaNode('JobExecution', {
         type: ExecutionLog,
         description: 'Its log, oldest line first.',
         select: { id: true },
-        resolve: async ({ id }, args, { prisma }) => {
-          const request = requestPage(LOG_ORDER, args);
-          const { where, orderBy, take } = request.query;
-          const rows = await prisma.executionLog.findMany({
-            where: { executionId: id, ...where },
-            orderBy,
-            take,
-          });
-          const totalCount = () => prisma.executionLog.count({ where: { executionId: id } });
-          return { ...pageOf(request, rows), totalCount };
-        },
+        resolve: ({ id }, args, context) => logPageOf(id, args, context),
       },
       ExecutionLogConnection,
     ),
@@ -138,7 +128,3 @@ export const Execution = builder.prismaNode('JobExecution', {
     }),
   }),
 });
-
-const LOG_ORDER = [
-  { name: 'POSITION', column: 'position', type: 'position', nullable: false, direction: 'asc' },
-] as const;
