@@ -3,9 +3,12 @@ import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { createApolloClient } from '../../client/src/apollo.ts';
 import {
+  DeleteJobDocument,
+  ListJobsDocument,
   PauseJobDocument,
   ResumeJobDocument,
   ShowExecutionDocument,
+  UpdateJobDocument,
   WatchExecutionsDocument,
   WatchJobsDocument,
   WatchLogDocument,
@@ -14,6 +17,7 @@ import {
   type WatchJobsSubscription,
   type WatchLogSubscription,
 } from '../../client/src/generated/graphql.ts';
+import { followState } from '../../client/src/live-state.ts';
 import type { TransportOptions } from '../../client/src/transport.ts';
 import { createUrqlClient } from '../../client/src/urql.ts';
 import { decodeCursor } from '../../src/events/cursor.ts';
@@ -193,6 +197,50 @@ it('gives them every change of a job once', async () => {
     await expectEachOnce(feed, 'JOB');
     expect(feed.items).toHaveLength(13);
   }
+});
+
+it('keeps a list true that is read while jobs come and go', async () => {
+  const proxy = await startCuttingProxy(() => server.url);
+  onTestFinished(proxy.close);
+  const backoff = { initialDelayMs: 10, maxDelayMs: 200 };
+  const { client, transport } = createUrqlClient({
+    url: `${proxy.url}/graphql`,
+    webSocket: WebSocket,
+    backoff,
+  });
+  onTestFinished(transport.close);
+  const load = async () => {
+    const { data } = await client.query(ListJobsDocument, { first: 100 }, { requestPolicy: 'network-only' });
+    if (!data) throw new Error('The list could not be read');
+    return new Map(data.jobs.nodes.map(({ id, name }) => [id, name]));
+  };
+  let list = new Map<string, string>();
+  let events = 0;
+  const stop = followState<WatchJobsSubscription, typeof list>({
+    subscribe: (sink, options) =>
+      transport.subscribe({ query: WatchJobsDocument, variables: {} }, sink, options),
+    load,
+    onState: (state) => (list = state),
+    onEvent: ({ kind, job }) => {
+      if (kind === 'DELETED') list.delete(job.id);
+      else list.set(job.id, job.name);
+      events += 1;
+      if (events % 5 === 0) proxy.cut();
+    },
+  });
+  onTestFinished(stop);
+
+  await Promise.all(
+    Array.from({ length: 12 }, async (_, number) => {
+      const { id } = await api.createJob({ api: `${world.target.url}/ok`, name: `first ${number}` });
+      await api.query(print(UpdateJobDocument), { input: { id, name: `second ${number}` } });
+      if (number % 2) await api.query(print(DeleteJobDocument), { input: { id } });
+    }),
+  );
+  const wanted = await load();
+  expect([...wanted.values()]).toContain('second 0');
+  await until(() => JSON.stringify([...list].sort()) === JSON.stringify([...wanted].sort()));
+  expect(events).toBeGreaterThan(0);
 });
 
 it('gives them each line of a log once', async () => {
