@@ -22,9 +22,11 @@ const LOCKED_RETRY_MS = 20;
 /** Executions in one claim: enough to share its cost, few enough to leave some to other instances. */
 const MAX_CLAIM = 200;
 
-/** Between two looks past the backlog of hosts that have no place left. */
+/** Between two looks past the executions of hosts that have no place left. */
 const MIN_DEEP_LOOK_MS = 100;
 const MAX_DEEP_LOOK_MS = 1_000;
+/** Such a look takes the longer the more of them wait; it may take up a third of the time. */
+const DEEP_LOOK_RESTS = 2;
 
 interface Claim {
   claimed: number;
@@ -35,8 +37,9 @@ const NOTHING: Claim = { claimed: 0, limit: 0 };
 
 export function createWorker(options: WorkerOptions): Worker {
   const { pool, clock, instanceId, leaseMs, pollIntervalMs, onClaimed, onError } = options;
-  let nextDeepLookMs = 0;
-  let deepLookIntervalMs = MIN_DEEP_LOOK_MS;
+  const { monotonicMs = () => performance.now() } = options;
+  /** The next deep look, and when it may be made at the earliest, should there be something new. */
+  const deepLook = { nextMs: 0, soonestMs: 0, intervalMs: MIN_DEEP_LOOK_MS };
   /** Whether the last claims have left anything behind for want of a place. */
   const isMoreDue: Record<ClaimKind, boolean> = { fresh: false, backlog: false };
   const calls = createCalls({
@@ -76,21 +79,25 @@ export function createWorker(options: WorkerOptions): Worker {
   }
 
   /**
-   * The head of the queue may be nothing but the backlog of a host that hangs; what is due behind it must not wait.
-   * Looking past a long backlog costs the database some milliseconds, so not with each step, and less often while there
-   * is nothing behind it.
+   * The head of the queue may be nothing but executions for hosts that hang; what is due behind them must not wait.
+   * Looking past many of them costs the database some milliseconds, so not with each step, and less often while nothing
+   * is found behind them and nothing new is told.
    */
   async function lookPastFullHosts(now: Date): Promise<number> {
-    const waitMs = nextDeepLookMs - performance.now();
-    if (waitMs > 0) return Math.min(waitMs, pollIntervalMs);
+    const startsMs = monotonicMs();
+    if (startsMs < deepLook.nextMs) return Math.min(deepLook.nextMs - startsMs, pollIntervalMs);
     const fresh = await claim('fresh', now, { isDeep: true });
     const backlog = fresh.claimed < fresh.limit ? await claim('backlog', now, { isDeep: true }) : NOTHING;
-    deepLookIntervalMs =
-      fresh.claimed + backlog.claimed > 0
-        ? MIN_DEEP_LOOK_MS
-        : Math.min(deepLookIntervalMs * 2, MAX_DEEP_LOOK_MS);
-    nextDeepLookMs = performance.now() + deepLookIntervalMs;
-    return Math.min(deepLookIntervalMs, pollIntervalMs);
+    const endsMs = monotonicMs();
+    const restMs = Math.max(MIN_DEEP_LOOK_MS, DEEP_LOOK_RESTS * (endsMs - startsMs));
+    const isInVain = fresh.claimed + backlog.claimed === 0;
+    deepLook.intervalMs = Math.max(
+      restMs,
+      isInVain ? Math.min(2 * deepLook.intervalMs, MAX_DEEP_LOOK_MS) : 0,
+    );
+    deepLook.soonestMs = endsMs + restMs;
+    deepLook.nextMs = endsMs + deepLook.intervalMs;
+    return Math.min(deepLook.intervalMs, pollIntervalMs);
   }
 
   function hostsWithoutPlace(): string[] {
@@ -122,6 +129,10 @@ export function createWorker(options: WorkerOptions): Worker {
     ...loop,
     get lastSuccessMs() {
       return loop.lastSuccessMs;
+    },
+    wake() {
+      deepLook.nextMs = Math.min(deepLook.nextMs, deepLook.soonestMs);
+      loop.wake();
     },
     held: calls.held,
     end: calls.end,

@@ -2,13 +2,15 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { insertDependency } from '../support/dependencies.ts';
 import { createJob, reference, trigger } from '../support/instance.ts';
 import type { TestInstance } from '../support/instance.ts';
-import { eventsOf, executionsOf } from '../support/rows.ts';
+import { eventsOf, executionsOf, insertExecution, insertJob, readExecution } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
 import { createGate, startTarget } from '../support/target-server.ts';
 import { until } from '../support/until.ts';
 
 const scene = useScene();
 const SECOND_MS = 1_000;
+/** Before all else in the queue. */
+const HANGS = { host: 'hangs', priority: 1 };
 
 type Overrides = Parameters<typeof createJob>[1];
 
@@ -215,6 +217,29 @@ describe('a host that hangs', () => {
     await until(async () => (await statusesOf(healthy.id))[0]?.[0] === 'SUCCESS');
     const statuses = (await statusesOf(hanging.id)).map(([status]) => status);
     expect(statuses.filter((status) => status === 'RUNNING')).toHaveLength(4);
+    gate.open();
+    await instance.worker.drained();
+  });
+
+  it('does not keep the worker from looking past it as soon as there is something new', async () => {
+    let nowMs = 0;
+    const instance = scene.instance({ maxConcurrencyPerHost: 2, monotonicMs: () => nowMs });
+    const { job: hanging, gate } = await hangingJob(instance, { schedule: null });
+    for (let run = 0; run < 900; run += 1) await insertExecution(scene.pool, hanging.id, 'PENDING', HANGS);
+    // Each look past them is in vain, and the next one waits for longer.
+    for (let look = 0; look < 6; look += 1) {
+      await instance.worker.runOnce();
+      nowMs += 1_000;
+    }
+    await instance.worker.runOnce();
+    nowMs += 150;
+    const healthy = await insertJob(scene.pool, { api: 'http://127.0.0.1:9/' });
+    const elsewhere = await insertExecution(scene.pool, healthy, 'PENDING', { host: 'elsewhere' });
+    await instance.worker.runOnce();
+    expect(await readExecution(scene.pool, elsewhere)).toMatchObject({ status: 'PENDING' });
+    instance.worker.wake();
+    await instance.worker.runOnce();
+    expect(await readExecution(scene.pool, elsewhere)).not.toMatchObject({ status: 'PENDING' });
     gate.open();
     await instance.worker.drained();
   });
