@@ -1,6 +1,10 @@
+import type { Condition } from './condition.ts';
+import type { ExecutionField } from './filter-fields.ts';
 import type { EndCounts, MetricsBucket } from './metrics-series.ts';
 import type { MetricsWindow } from './metrics-window.ts';
+import type { FailureReason } from './outcome.ts';
 import type { Percentiles } from './sketch.ts';
+import type { BucketedSpan } from './time-buckets.ts';
 
 /** Whose figures are asked for, over which span. A job is named by its UUID. */
 export interface AskedMetrics {
@@ -35,7 +39,38 @@ export interface SystemMetrics {
   openDeadLetters: number;
 }
 
-/** Reads figures, at a cost that does not depend on how many executions there have been. */
+/** Executions that came into being within one bucket, by how they stand now. */
+export interface HistogramBucket {
+  from: Date;
+  to: Date;
+  success: number;
+  failed: number;
+  cancelled: number;
+  skipped: number;
+  unfinished: number;
+}
+
+/** Which failures are asked for. */
+export interface AskedFailures {
+  since: Date;
+  openDeadLettersOnly: boolean;
+  /** Groups at most. */
+  limit: number;
+}
+
+/** Failed executions of one job that failed for the same reason with the same status. */
+export interface FailureGroup {
+  jobId: string;
+  failureReason: FailureReason;
+  responseStatus: number | null;
+  count: number;
+  firstAt: Date;
+  lastAt: Date;
+  /** The latest of them. */
+  sampleId: string;
+}
+
+/** Reads figures. */
 export interface MetricsReader {
   /** The counts of one job over one span in equal buckets, oldest first; for each that is asked for, in order. */
   jobSeries: (asked: readonly AskedMetrics[]) => Promise<MetricsBucket[][]>;
@@ -44,4 +79,11 @@ export interface MetricsReader {
   /** When executions of each job last succeeded and failed, kept or not; in the order of the ids. */
   lastEnds: (jobIds: readonly string[]) => Promise<LastEnds[]>;
   system: () => Promise<SystemMetrics>;
+  /** From the executions themselves, which takes the longer the more the span holds; null where it took too long. */
+  histogram: (span: BucketedSpan, condition: Condition<ExecutionField>) => Promise<HistogramBucket[] | null>;
+  /** In the same way from the failed ones. */
+  failureGroups: (
+    asked: AskedFailures,
+    condition: Condition<ExecutionField>,
+  ) => Promise<FailureGroup[] | null>;
 }

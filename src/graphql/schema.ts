@@ -21,6 +21,8 @@ import './types/node-queries.ts';
 import './types/health.ts';
 import './types/scheduler-status.ts';
 import './types/system-metrics.ts';
+import './types/execution-histogram.ts';
+import './types/failure-groups.ts';
 import './types/schedule-preview.ts';
 
 builder.queryType({ description: 'What can be read.' });

@@ -15,6 +15,9 @@ const AWAY_MESSAGES =
 /** Data that the database does not accept, whoever sends it and however often: cardinality, data, constraints. */
 const REFUSED_STATES = /^2[123]...$/;
 
+/** Ended by the server, which allows a statement only so much time. */
+const TOO_SLOW_STATE = '57014';
+
 /** Whether a statement failed because the database is away or cannot write: the same will do when it is back. */
 export function isAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
@@ -26,6 +29,16 @@ export function isAway(error: unknown): boolean {
 export function isRefused(error: unknown): boolean {
   const code = codeOf(error);
   return code !== null && REFUSED_STATES.test(code);
+}
+
+/** What a read answers; null where it took longer than a statement may, because it asks for too much. */
+export async function nullIfTooSlow<T>(read: Promise<T>): Promise<T | null> {
+  try {
+    return await read;
+  } catch (error) {
+    if (codeOf(error) === TOO_SLOW_STATE) return null;
+    throw error;
+  }
 }
 
 function codeOf(error: unknown): string | null {

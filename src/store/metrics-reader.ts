@@ -1,5 +1,7 @@
 import type { Clock } from '../domain/clock.ts';
 import type { MetricsReader } from '../domain/metrics.ts';
+import { readExecutionHistogram } from './execution-histogram.ts';
+import { readFailureGroups } from './failure-groups.ts';
 import { readJobPercentiles, readJobSeries, readLastEnds } from './job-metrics.ts';
 import type { Queryable } from './sql.ts';
 import { readSystemMetrics } from './system-metrics.ts';
@@ -11,5 +13,7 @@ export function createMetricsReader(db: Queryable, clock: Clock): MetricsReader 
     jobPercentiles: (asked) => readJobPercentiles(db, asked, clock.now()),
     lastEnds: (jobIds) => readLastEnds(db, jobIds),
     system: () => readSystemMetrics(db, clock.now()),
+    histogram: (span, condition) => readExecutionHistogram(db, span, condition),
+    failureGroups: (asked, condition) => readFailureGroups(db, asked, condition),
   };
 }

@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import pg from 'pg';
 import { createPool } from '../../src/database/pool.ts';
+import { EVERYTHING } from '../../src/domain/condition.ts';
+import { readExecutionHistogram } from '../../src/store/execution-histogram.ts';
+import { readJobPercentiles, readJobSeries, readLastEnds } from '../../src/store/job-metrics.ts';
+import { readSystemMetrics } from '../../src/store/system-metrics.ts';
 import { findSilent, nextWaitEndAt } from '../../src/store/callbacks.ts';
 import { claimDue, nextAvailableAt } from '../../src/store/claiming.ts';
 import {
@@ -182,6 +186,42 @@ describe.each(['custom', 'generic'] as const)(
   },
 );
 
+describe.each(['custom', 'generic'] as const)('figures, by a %s plan,', (mode) => {
+  it('of jobs are read from the rollups of those jobs alone', async () => {
+    const asked = [{ jobId: crypto.randomUUID(), window: 'LAST_30D' as const }];
+    for (const read of [readJobSeries, readJobPercentiles]) {
+      const used = await indexesOf(mode, (db) => read(db, asked, START));
+      expect(used).toEqual({ indexes: ['job_execution_rollups_pkey'], scanned: [] });
+    }
+    const last = await indexesOf(mode, (db) => readLastEnds(db, [crypto.randomUUID()]));
+    expect(last).toEqual({ indexes: ['job_execution_rollups_pkey'], scanned: [] });
+  });
+
+  it('of the system are read without a look at jobs or at what has ended', async () => {
+    const used = await indexesOf(mode, (db) => readSystemMetrics(db, START));
+    expect(used.indexes).toContain('job_execution_rollups_pkey');
+    expect(used.scanned).toEqual([]);
+  });
+});
+
+// Sent without a name: planned anew each time.
+describe('figures of a span', () => {
+  const minute = { from: plus(START, -60_000), to: START, bucketMs: 1_000 };
+
+  it('are counted over the executions of that span alone', async () => {
+    const used = await indexesOf('custom', (db) => readExecutionHistogram(db, minute, EVERYTHING));
+    expect(used).toEqual({ indexes: ['job_executions_created_at_id_idx'], scanned: [] });
+  });
+
+  it('and of a job are counted over its executions alone', async () => {
+    const month = { ...minute, from: plus(START, -30 * DAY_MS), bucketMs: DAY_MS };
+    const test = { op: 'in' as const, values: [crypto.randomUUID()] };
+    const ofJob = { kind: 'test' as const, field: 'jobId' as const, test };
+    const used = await indexesOf('custom', (db) => readExecutionHistogram(db, month, ofJob));
+    expect(used).toEqual({ indexes: ['job_executions_job_id_created_at_id_idx'], scanned: [] });
+  });
+});
+
 // Sent without a name: planned anew each time.
 describe('executions that have not started in time', () => {
   it('are looked for among those that wait', async () => {
@@ -282,6 +322,14 @@ beforeAll(async () => {
        LATERAL (SELECT $1::timestamptz - n * interval '86 s', n < 100) AS past(at, waits)`,
     [START, DELIVERIES],
   );
+  await pool.query(
+    `INSERT INTO job_execution_rollups (job_id, bucket_minutes, bucket_at, success_count)
+     SELECT id, 60, $1::timestamptz - n * interval '1 h', 1 FROM jobs, generate_series(1, 8) AS n
+     UNION ALL
+     SELECT '00000000-0000-0000-0000-000000000000', 60, $1::timestamptz - n * interval '1 h', 1
+     FROM generate_series(1, 50) AS n`,
+    [START],
+  );
   await pool.query('ANALYZE');
 });
 
@@ -300,6 +348,7 @@ const LARGE_TABLES = [
   'jobs',
   'job_executions',
   'event_log',
+  'job_execution_rollups',
   'job_audit_log',
   'job_alerts',
   'job_alert_deliveries',
@@ -344,7 +393,10 @@ async function captured(run: (db: Queryable) => Promise<unknown>): Promise<State
 /** As node-postgres would send it, but in the text. */
 function asLiteral(value: unknown): string {
   if (value instanceof Date) return pg.escapeLiteral(value.toISOString());
-  if (Array.isArray(value)) return pg.escapeLiteral(`{${value.join(',')}}`);
+  if (Array.isArray(value)) {
+    const items = value.map((item: unknown) => (item instanceof Date ? item.toISOString() : String(item)));
+    return pg.escapeLiteral(`{${items.join(',')}}`);
+  }
   return pg.escapeLiteral(String(value));
 }
 

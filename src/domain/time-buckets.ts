@@ -1,0 +1,40 @@
+/** A span of time, cut into equal buckets; `to` itself belongs to none. */
+export interface BucketedSpan {
+  from: Date;
+  to: Date;
+  bucketMs: number;
+}
+
+/** More than a chart is wide. */
+export const MAX_BUCKETS = 500;
+
+/** Why a span cannot be cut as asked: the field at fault, and what is wrong with it. */
+export interface SpanProblem {
+  field: 'to' | 'bucketMs';
+  message: string;
+}
+
+/** What is wrong with a span; null where nothing is. */
+export function checkSpan(span: BucketedSpan): SpanProblem | null {
+  if (span.to <= span.from) return { field: 'to', message: 'must be after from.' };
+  if (span.bucketMs < 1) return { field: 'bucketMs', message: 'must be 1 or more.' };
+  const count = bucketCount(span);
+  if (count > MAX_BUCKETS) {
+    return { field: 'bucketMs', message: `cuts the span into ${count} buckets; allowed are ${MAX_BUCKETS}.` };
+  }
+  return null;
+}
+
+/** How many buckets a span has; the last one reaches beyond `to` where they do not divide it evenly. */
+export function bucketCount({ from, to, bucketMs }: BucketedSpan): number {
+  return Math.ceil((to.getTime() - from.getTime()) / bucketMs);
+}
+
+/** The bounds of each bucket, oldest first. */
+export function boundsOf(span: BucketedSpan): { from: Date; to: Date }[] {
+  const startMs = span.from.getTime();
+  return Array.from({ length: bucketCount(span) }, (_, index) => ({
+    from: new Date(startMs + index * span.bucketMs),
+    to: new Date(startMs + (index + 1) * span.bucketMs),
+  }));
+}
