@@ -10,29 +10,37 @@ import { createJob, type CreateJobInput } from './create-job.ts';
 import { createTag, type CreateTagInput } from './create-tag.ts';
 import type { DeadLettersInput } from './dead-letter-selection.ts';
 import { deleteJob } from './delete-job.ts';
+import { deleteJobs } from './delete-jobs.ts';
 import { deleteTag } from './delete-tag.ts';
 import { createJobAlert, type CreateJobAlertInput } from './create-job-alert.ts';
 import { deleteJobAlert } from './delete-job-alert.ts';
 import { discardDeadLetters } from './discard-dead-letters.ts';
 import type { DependencyReference } from './dependency-record.ts';
 import type { JobReference } from './job-checks.ts';
+import type { BulkJobsInput, BulkOutcome } from './job-chunks.ts';
 import { pauseJob, type PauseJobInput } from './pause-job.ts';
+import { pauseJobs } from './pause-jobs.ts';
 import { redriveDeadLetters } from './redrive-dead-letters.ts';
 import { removeJobDependency } from './remove-job-dependency.ts';
 import { resumeJob } from './resume-job.ts';
+import { resumeJobs } from './resume-jobs.ts';
 import { retryExecution, type RetryExecutionInput } from './retry-execution.ts';
 import { skipRun, type SkipRunInput } from './skip-run.ts';
 import { addJobTags, removeJobTags, type TagJobInput } from './tag-job.ts';
 import { triggerJob, type TriggerJobInput } from './trigger-job.ts';
+import { triggerJobs } from './trigger-jobs.ts';
 import { updateJob, type UpdateJobInput } from './update-job.ts';
 import { updateTag, type UpdateTagInput } from './update-tag.ts';
 import { testJobAlert } from './test-job-alert.ts';
 import { updateJobAlert, type UpdateJobAlertInput } from './update-job-alert.ts';
+import { upsertJob, upsertJobs, type UpsertJobsInput, type UpsertOutcome } from './upsert-jobs.ts';
 
 /** What a user may do, each bound to the application's parts. */
 export interface Commands {
   createJob: (by: Caller, input: CreateJobInput) => Promise<CommandResult<StoredJob>>;
   updateJob: (by: Caller, input: UpdateJobInput) => Promise<CommandResult<StoredJob>>;
+  upsertJob: (by: Caller, input: CreateJobInput) => Promise<CommandResult<StoredJob>>;
+  upsertJobs: (by: Caller, input: UpsertJobsInput) => Promise<CommandResult<UpsertOutcome>>;
   pauseJob: (by: Caller, input: PauseJobInput) => Promise<CommandResult<StoredJob>>;
   resumeJob: (by: Caller, input: JobReference) => Promise<CommandResult<StoredJob>>;
   deleteJob: (by: Caller, input: JobReference) => Promise<CommandResult<StoredJob>>;
@@ -40,6 +48,10 @@ export interface Commands {
     by: Caller,
     input: TriggerJobInput,
   ) => Promise<CommandResult<{ executionId: string; created: boolean }>>;
+  pauseJobs: (by: Caller, input: BulkJobsInput) => Promise<CommandResult<BulkOutcome>>;
+  resumeJobs: (by: Caller, input: BulkJobsInput) => Promise<CommandResult<BulkOutcome>>;
+  triggerJobs: (by: Caller, input: BulkJobsInput) => Promise<CommandResult<BulkOutcome>>;
+  deleteJobs: (by: Caller, input: BulkJobsInput) => Promise<CommandResult<BulkOutcome>>;
   createTag: (by: Caller, input: CreateTagInput) => Promise<CommandResult<StoredTag>>;
   updateTag: (by: Caller, input: UpdateTagInput) => Promise<CommandResult<StoredTag>>;
   deleteTag: (by: Caller, input: { id: string }) => Promise<CommandResult<{ id: string }>>;
@@ -75,10 +87,16 @@ export function createCommands(deps: CommandDeps): Commands {
   return {
     createJob: (by, input) => createJob(deps, by, input),
     updateJob: (by, input) => updateJob(deps, by, input),
+    upsertJob: (by, input) => upsertJob(deps, by, input),
+    upsertJobs: (by, input) => upsertJobs(deps, by, input),
     pauseJob: (by, input) => pauseJob(deps, by, input),
     resumeJob: (by, input) => resumeJob(deps, by, input),
     deleteJob: (by, input) => deleteJob(deps, by, input),
     triggerJob: (by, input) => triggerJob(deps, by, input),
+    pauseJobs: (by, input) => pauseJobs(deps, by, input),
+    resumeJobs: (by, input) => resumeJobs(deps, by, input),
+    triggerJobs: (by, input) => triggerJobs(deps, by, input),
+    deleteJobs: (by, input) => deleteJobs(deps, by, input),
     createTag: (by, input) => createTag(deps, by, input),
     updateTag: (by, input) => updateTag(deps, by, input),
     deleteTag: (by, input) => deleteTag(deps, by, input),

@@ -1,11 +1,12 @@
+import type { PoolClient } from 'pg';
 import { deleteDependenciesOf } from '../store/dependencies.ts';
-import { type StoredJob, updateJob as writeJob } from '../store/jobs.ts';
+import { type StoredJob, updateJobs } from '../store/jobs.ts';
 import { requestCancellation, withdrawExecutions } from '../store/withdrawing.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import type { CommandResult } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';
 import { type JobReference, lockLiveJob } from './job-checks.ts';
-import { recordJobChange } from './job-record.ts';
+import { type JobRecord, recordJobChanges } from './job-record.ts';
 import { DELETED } from './withdrawals.ts';
 
 /**
@@ -24,32 +25,51 @@ export async function deleteJob(
     if (!found.ok) return found;
     const before = found.value;
     const now = deps.clock.now();
-    const after: StoredJob = {
-      ...before,
-      status: 'DELETED',
-      deletedAt: now,
-      nextRunAt: null,
-      pausedAt: null,
-      pausedUntil: null,
-      pauseReason: null,
-      pausedBy: null,
-      version: before.version + 1,
-      updatedAt: now,
-    };
-    await writeJob(tx, after);
-    const events = await withdrawExecutions(tx, [after.id], DELETED, now);
-    await deleteDependenciesOf(tx, after.id);
-    await requestCancellation(tx, [after.id], { now, reason: DELETED.reason });
-    await recordJobChange(tx, deps, by, {
-      action: 'DELETED',
-      before,
-      after,
-      now,
-      kinds: ['JOB_DELETED'],
-      events,
-    });
+    const after = deletedJob(before, now);
+    await deleteLocked(tx, deps, by, [{ before, after }], now);
     return { ok: true, value: after };
   });
   if (result.ok) deps.wake('cancellations');
   return result;
+}
+
+/** The job as it is when it is deleted at `now`, as its next version. */
+export function deletedJob(before: StoredJob, now: Date): StoredJob {
+  return {
+    ...before,
+    status: 'DELETED',
+    deletedAt: now,
+    nextRunAt: null,
+    pausedAt: null,
+    pausedUntil: null,
+    pauseReason: null,
+    pausedBy: null,
+    version: before.version + 1,
+    updatedAt: now,
+  };
+}
+
+/** Deletes jobs that the transaction holds locked: its last writes. Who runs executions of them is to be woken. */
+export async function deleteLocked(
+  tx: PoolClient,
+  deps: CommandDeps,
+  by: Caller,
+  changes: readonly { before: StoredJob; after: StoredJob }[],
+  now: Date,
+): Promise<void> {
+  const ids = changes.map(({ after }) => after.id);
+  await updateJobs(
+    tx,
+    changes.map(({ after }) => after),
+  );
+  const events = await withdrawExecutions(tx, ids, DELETED, now);
+  await deleteDependenciesOf(tx, ids);
+  await requestCancellation(tx, ids, { now, reason: DELETED.reason });
+  const records = changes.map((change): JobRecord => ({
+    ...change,
+    action: 'DELETED',
+    now,
+    kinds: ['JOB_DELETED'],
+  }));
+  await recordJobChanges(tx, deps, by, records, events);
 }

@@ -41,18 +41,23 @@ export async function recordJobChange(
   await recordJobChanges(tx, deps, by, [record]);
 }
 
-/** The same for changes of many jobs: two statements, whatever their number. */
+/**
+ * The same for changes of many jobs: two statements, whatever their number.
+ *
+ * @param events what happened to executions on the way, beside what the records tell of themselves
+ */
 export async function recordJobChanges(
   tx: PoolClient,
   deps: CommandDeps,
   by: Caller,
   records: readonly JobRecord[],
+  events: readonly NewEvent[] = [],
 ): Promise<void> {
   await insertAuditEntries(
     tx,
     records.map((record) => auditEntryOf(deps, by, record)),
   );
-  await appendEvents(tx, records.flatMap(eventsOf));
+  await appendEvents(tx, [...events, ...records.flatMap(eventsOf)]);
 }
 
 /** What happened to executions on the way, then the change itself. */

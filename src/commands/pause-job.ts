@@ -1,14 +1,15 @@
+import type { PoolClient } from 'pg';
 import type { FieldIssue } from '../domain/job-definition.ts';
 import { JOB_LIMITS } from '../domain/job-limits.ts';
 import { isStorableInstant } from '../domain/job-validation.ts';
 import { checkText } from '../domain/text.ts';
-import { type StoredJob, updateJob as writeJob } from '../store/jobs.ts';
+import { type StoredJob, updateJobs } from '../store/jobs.ts';
 import { withdrawExecutions } from '../store/withdrawing.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith, validationError } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';
 import { type JobReference, lockLiveJob } from './job-checks.ts';
-import { changedFields, recordJobChange } from './job-record.ts';
+import { changedFields, type JobRecord, recordJobChanges } from './job-record.ts';
 import { PAUSED } from './withdrawals.ts';
 
 export type PauseJobInput = JobReference & {
@@ -45,26 +46,20 @@ export async function pauseJob(
       });
     }
     const now = deps.clock.now();
-    const after = paused(before, { reason, until, by, now });
+    const after = pausedJob(before, by, now, { reason, until });
     if (changedFields(before, after).length === 0) return { ok: true, value: before };
 
-    await writeJob(tx, after);
-    const events = await withdrawExecutions(tx, [after.id], PAUSED, now);
-    await recordJobChange(tx, deps, by, {
-      action: 'PAUSED',
-      before,
-      after,
-      now,
-      kinds: ['JOB_PAUSED'],
-      events,
-    });
+    await pauseLocked(tx, deps, by, [{ before, after }], now);
     return { ok: true, value: after };
   });
 }
 
-function paused(
+/** The job as it is when it is paused at `now`, as its next version. */
+export function pausedJob(
   before: StoredJob,
-  { reason, until, by, now }: { reason: string | null; until: Date | null; by: Caller; now: Date },
+  by: Caller,
+  now: Date,
+  { reason = null, until = null }: { reason?: string | null; until?: Date | null } = {},
 ): StoredJob {
   const since = before.status === 'PAUSED' ? {} : { pausedAt: now, pausedBy: by.actor };
   return {
@@ -77,4 +72,29 @@ function paused(
     version: before.version + 1,
     updatedAt: now,
   };
+}
+
+/** Pauses jobs that the transaction holds locked, or changes their pauses: its last writes. */
+export async function pauseLocked(
+  tx: PoolClient,
+  deps: CommandDeps,
+  by: Caller,
+  changes: readonly { before: StoredJob; after: StoredJob }[],
+  now: Date,
+): Promise<void> {
+  const paused = changes.map(({ after }) => after);
+  await updateJobs(tx, paused);
+  const events = await withdrawExecutions(
+    tx,
+    paused.map(({ id }) => id),
+    PAUSED,
+    now,
+  );
+  const records = changes.map((change): JobRecord => ({
+    ...change,
+    action: 'PAUSED',
+    now,
+    kinds: ['JOB_PAUSED'],
+  }));
+  await recordJobChanges(tx, deps, by, records, events);
 }

@@ -40,7 +40,7 @@ async function resumeOrSetAside(tx: PoolClient, deps: CommandDeps, job: StoredJo
     await setAside(tx, deps, job);
     return;
   }
-  await resumeLocked(tx, deps, SCHEDULER, job);
+  await resumeLocked(tx, deps, SCHEDULER, [job], deps.clock.now());
 }
 
 async function setAside(tx: PoolClient, deps: CommandDeps, before: StoredJob): Promise<void> {

@@ -1,13 +1,13 @@
 import type { PoolClient } from 'pg';
-import { nextRunAfter } from '../domain/job-slots.ts';
-import { type StoredJob, updateJob as writeJob } from '../store/jobs.ts';
+import { type StoredJob, updateJobs } from '../store/jobs.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';
+import { kindsOf } from './job-change.ts';
 import { type JobReference, lockLiveJob } from './job-checks.ts';
-import { recordJobChange } from './job-record.ts';
+import { type JobRecord, recordJobChanges } from './job-record.ts';
 import { pastLeftOutRuns } from './left-out-runs.ts';
-import { resumed } from './resumed-job.ts';
+import { takenUpAgain } from './resumed-job.ts';
 
 /**
  * Takes a paused job up again, from its next slot on; slots that passed meanwhile are not replayed. A one-off whose
@@ -27,23 +27,33 @@ export async function resumeJob(
       const message = 'The job is complete: give it a schedule or a runAt with runs left.';
       return failWith({ kind: 'ConflictError', message, path: ['id'] });
     }
-    return { ok: true, value: await resumeLocked(tx, deps, by, before) };
+    const [after] = await resumeLocked(tx, deps, by, [before], deps.clock.now());
+    return { ok: true, value: after ?? before };
   });
 }
 
-/** Resumes a job that the transaction holds locked, with its audit entry and events: the transaction's last write. */
+/**
+ * Resumes paused jobs that the transaction holds locked, with their audit entries and events: the transaction's last
+ * writes.
+ *
+ * @returns the jobs as they are now, in the same order
+ */
 export async function resumeLocked(
   tx: PoolClient,
   deps: CommandDeps,
   by: Caller,
-  before: StoredJob,
-): Promise<StoredJob> {
-  const now = deps.clock.now();
-  const next = await pastLeftOutRuns(tx, resumed(before, nextRunAfter(before, now)));
-  const after: StoredJob = { ...next, version: before.version + 1, updatedAt: now };
-  await writeJob(tx, after);
-  const kinds =
-    after.status === 'COMPLETED' ? (['JOB_RESUMED', 'JOB_COMPLETED'] as const) : (['JOB_RESUMED'] as const);
-  await recordJobChange(tx, deps, by, { action: 'RESUMED', before, after, now, kinds });
-  return after;
+  paused: readonly StoredJob[],
+  now: Date,
+): Promise<StoredJob[]> {
+  const resumed = await pastLeftOutRuns(
+    tx,
+    paused.map((job) => takenUpAgain(job, now)),
+  );
+  await updateJobs(tx, resumed);
+  const records = resumed.map((after, index): JobRecord => {
+    const before = paused[index] ?? after;
+    return { action: 'RESUMED', before, after, now, kinds: kindsOf(before, after) };
+  });
+  await recordJobChanges(tx, deps, by, records);
+  return resumed;
 }

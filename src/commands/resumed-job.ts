@@ -1,3 +1,4 @@
+import { nextRunAfter } from '../domain/job-slots.ts';
 import type { StoredJob } from '../store/jobs.ts';
 
 /**
@@ -15,4 +16,9 @@ export function resumed(job: StoredJob, nextRunAt: Date | null): StoredJob {
     pauseReason: null,
     pausedBy: null,
   };
+}
+
+/** A paused job that is resumed at `now`, as its next version. */
+export function takenUpAgain(job: StoredJob, now: Date): StoredJob {
+  return { ...resumed(job, nextRunAfter(job, now)), version: job.version + 1, updatedAt: now };
 }

@@ -12,7 +12,7 @@ import { commandTransaction } from './command-transaction.ts';
 import { reasonIssues } from './execution-checks.ts';
 import { lockLiveJob } from './job-checks.ts';
 import { jobEvent } from './job-record.ts';
-import { pastLeftOutRuns } from './left-out-runs.ts';
+import { pastLeftOutRunsOf } from './left-out-runs.ts';
 
 export interface SkipRunInput {
   jobId: string;
@@ -120,7 +120,7 @@ async function leaveOut(
 
 /** Moves the job on where the slot was its next run; with the last one left out, it is complete. */
 async function moveOn(tx: PoolClient, job: StoredJob, now: Date): Promise<NewEvent[]> {
-  const next = await pastLeftOutRuns(tx, job);
+  const next = await pastLeftOutRunsOf(tx, job);
   if (next === job) return [];
   if (next.status !== 'COMPLETED') {
     await writeJob(tx, next);

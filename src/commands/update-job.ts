@@ -1,21 +1,17 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type JobDefinition, type JobInput, SLOT_FIELDS } from '../domain/job-definition.ts';
+import type { JobDefinition, JobInput } from '../domain/job-definition.ts';
 import { draftUpdate } from '../domain/job-input.ts';
-import { firstRunAt, nextRunAfter, nextRunAfterChange } from '../domain/job-slots.ts';
-import type { NewEvent } from '../store/event-log.ts';
 import { replaceJobTags } from '../store/job-tags.ts';
 import { isKeyTaken, type StoredJob, updateJob as writeJob } from '../store/jobs.ts';
 import { holdTagNames } from '../store/tags.ts';
-import { type Withdrawal, withdrawExecutions } from '../store/withdrawing.ts';
+import { withdrawExecutions } from '../store/withdrawing.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith, keyTaken } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';
+import { changedJob, kindsOf, withdrawalFor } from './job-change.ts';
 import { checkDefinition, type JobReference, lockLiveJob, statusIssue } from './job-checks.ts';
 import { changedFields, recordJobChange } from './job-record.ts';
-import { pastLeftOutRuns } from './left-out-runs.ts';
-import { resumed } from './resumed-job.ts';
-import { noRunLeft } from './run-check.ts';
-import { PAUSED, RESCHEDULED } from './withdrawals.ts';
+import { pastLeftOutRunsOf } from './left-out-runs.ts';
 
 /** Absent leaves a field as it is; null clears it where it may be null. */
 export type UpdateJobInput = JobReference & JobInput & { status?: string | null | undefined };
@@ -41,9 +37,9 @@ export async function updateJob(
 
       const definition = checkChange(deps, before, input, status);
       if (!definition.ok) return definition;
-      const moved = moveJob(before, definition.value, status, by, now);
-      if (!moved.ok) return moved;
-      const after = await pastLeftOutRuns(tx, moved.value);
+      const changed = changedJob(before, definition.value, status, by, now);
+      if (!changed.ok) return changed;
+      const after = await pastLeftOutRunsOf(tx, changed.value);
       if (changedFields(before, after).length === 0) return { ok: true, value: before };
 
       await writeJob(tx, after);
@@ -77,55 +73,4 @@ function checkChange(
     issues.push({ path: ['status'], message: 'May not be null; leave it out to keep it as it is.' });
   else if (status !== undefined) issues.push(...statusIssue(status));
   return checkDefinition(deps, draft, issues, before.api);
-}
-
-/** The job with its new definition, status and next run. */
-function moveJob(
-  before: StoredJob,
-  definition: JobDefinition,
-  askedStatus: string | null | undefined,
-  by: Caller,
-  now: Date,
-): CommandResult<StoredJob> {
-  const slotsChanged = SLOT_FIELDS.some((field) => !isDeepStrictEqual(before[field], definition[field]));
-  const revived = before.status === 'COMPLETED' && (slotsChanged || askedStatus === 'ACTIVE');
-  const status = askedStatus ?? (revived ? 'ACTIVE' : before.status);
-  const job: StoredJob = { ...before, ...definition, version: before.version + 1, updatedAt: now };
-
-  const hasSlots = job.schedule !== null || job.runAt !== null;
-  if (hasSlots && (slotsChanged || revived) && firstRunAt(job, now) === null)
-    return failWith(noRunLeft(job, now));
-  if (status === 'PAUSED') {
-    const paused = before.status === 'PAUSED' ? {} : { pausedAt: now, pausedBy: by.actor };
-    return { ok: true, value: { ...job, ...paused, status: 'PAUSED', nextRunAt: null } };
-  }
-  if (status !== 'ACTIVE') return { ok: true, value: job };
-  if (before.status === 'ACTIVE') {
-    const nextRunAt = slotsChanged ? nextRunAfterChange(before, job, now) : before.nextRunAt;
-    return { ok: true, value: { ...job, nextRunAt } };
-  }
-  return { ok: true, value: resumed(job, slotsChanged ? firstRunAt(job, now) : nextRunAfter(job, now)) };
-}
-
-/** What of the waiting executions was planned by a definition that no longer holds. */
-function withdrawalFor(before: StoredJob, after: StoredJob): Withdrawal | null {
-  if (after.status === 'PAUSED' && before.status !== 'PAUSED') return PAUSED;
-  const slotsChanged = SLOT_FIELDS.some((field) => !isDeepStrictEqual(before[field], after[field]));
-  return slotsChanged ? RESCHEDULED : null;
-}
-
-function kindsOf(before: StoredJob, after: StoredJob): NewEvent['kind'][] {
-  const pauseFields: ReadonlySet<string> = new Set([
-    'status',
-    'pausedAt',
-    'pausedUntil',
-    'pauseReason',
-    'pausedBy',
-  ]);
-  const kinds: NewEvent['kind'][] = [];
-  if (changedFields(before, after).some((field) => !pauseFields.has(field))) kinds.push('JOB_UPDATED');
-  if (before.status !== 'PAUSED' && after.status === 'PAUSED') kinds.push('JOB_PAUSED');
-  if (before.status === 'PAUSED' && after.status !== 'PAUSED') kinds.push('JOB_RESUMED');
-  if (after.status === 'COMPLETED' && before.status !== 'COMPLETED') kinds.push('JOB_COMPLETED');
-  return kinds.length > 0 ? kinds : ['JOB_UPDATED'];
 }

@@ -37,11 +37,31 @@ export function draftUpdate(current: JobDefinition, input: JobInput): { draft: D
       assign(draft, field, value);
     }
   }
+  issues.push(...unmask(draft, current));
+  return { draft, issues };
+}
+
+/**
+ * A job's definition where it is written anew as a whole: what is absent or null takes its default, but the tags, which
+ * stay where nothing is said of them. Masks stand for the secrets that the job has, as in an update.
+ */
+export function draftReplacement(
+  current: JobDefinition,
+  input: JobInput,
+): { draft: Draft; issues: FieldIssue[] } {
+  const { draft } = draftNewJob(input);
+  draft.tags = input.tags ?? current.tags;
+  return { draft, issues: unmask(draft, current) };
+}
+
+/** Puts the job's secrets in the place of their masks; answers which masks stand for none. */
+function unmask(draft: Draft, current: JobDefinition): FieldIssue[] {
   if (draft.api !== current.api && draft.api === maskUrl(current.api)) draft.api = current.api;
   if (draft.headers !== current.headers) draft.headers = unmaskHeaders(draft.headers, current.headers);
-  if (draft.api !== current.api) issues.push(...maskedUrlIssues(draft.api));
-  issues.push(...maskedHeaderIssues(draft.headers));
-  return { draft, issues };
+  return [
+    ...(draft.api === current.api ? [] : maskedUrlIssues(draft.api)),
+    ...maskedHeaderIssues(draft.headers),
+  ];
 }
 
 function entriesOf(input: JobInput): [keyof JobDefinition, unknown][] {
@@ -53,12 +73,20 @@ function entriesOf(input: JobInput): [keyof JobDefinition, unknown][] {
 function assign(draft: Draft, field: keyof JobDefinition, value: unknown): void {
   const completed =
     field === 'retryPolicy' && value !== null ? completePolicy(value as RetryPolicyInput) : value;
-  Object.assign(draft, { [field]: completed });
+  Object.assign(draft, { [field]: plainZero(completed) });
 }
 
 function completePolicy(input: RetryPolicyInput): RetryPolicy {
   const given = Object.entries(input).filter(([, value]) => value !== undefined && value !== null);
-  return { ...DEFAULT_RETRY_POLICY, ...Object.fromEntries(given) };
+  return {
+    ...DEFAULT_RETRY_POLICY,
+    ...Object.fromEntries(given.map(([field, value]) => [field, plainZero(value)])),
+  };
+}
+
+/** JSON has a -0, no column has: left as it is, the same input a second time would look like a change. */
+function plainZero<T>(value: T): T | 0 {
+  return value === 0 ? 0 : value;
 }
 
 function unmaskHeaders(headers: unknown, current: Readonly<Record<string, string>>): unknown {

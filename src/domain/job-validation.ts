@@ -43,7 +43,16 @@ export function checkJobDefinition(draft: Draft): DefinitionCheck {
     return { ok: false, issues, scheduleIssue };
   // checkRequest has found the headers to be an object of texts.
   const headers = draft.headers as Record<string, string>;
-  return { ok: true, definition: { ...draft, headers, timezone: zone.timezone, tags: tags.names } };
+  const { timezone } = zone;
+  return {
+    ok: true,
+    definition: { ...draft, headers, body: asStored(draft.body), timezone, tags: tags.names },
+  };
+}
+
+/** A JSON value as it is read back: a -0 somewhere inside, for one, comes back as 0. */
+function asStored(body: unknown): unknown {
+  return JSON.parse(JSON.stringify(body)) as unknown;
 }
 
 /** Instants that the columns, and every client's date type, can hold. */

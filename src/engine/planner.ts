@@ -151,7 +151,8 @@ async function cancelReplaced(
   const jobIds = plans.filter(({ replacesUnfinished }) => replacesUnfinished).map(({ move }) => move.id);
   const reason = REPLACED_MESSAGE;
   const events = await withdrawExecutions(tx, jobIds, { scope: 'waiting', reason }, now);
-  return { events, isReplacing: await requestCancellation(tx, jobIds, { now, reason }) };
+  const stopping = await requestCancellation(tx, jobIds, { now, reason });
+  return { events, isReplacing: stopping.size > 0 };
 }
 
 /** Plans jobs in their order until the batch has its fill; those left over stay due. */

@@ -3,6 +3,8 @@ import './types/scalars.ts';
 import './types/job-queries.ts';
 import './types/job-mutations.ts';
 import './types/job-dependency-mutations.ts';
+import './types/job-bulk-mutations.ts';
+import './types/job-upsert-mutations.ts';
 import './types/tag-queries.ts';
 import './types/tag-mutations.ts';
 import './types/job-alert-mutations.ts';

@@ -1,4 +1,5 @@
 import {
+  type Admission,
   admit,
   isLimited,
   NO_LOAD,
@@ -16,37 +17,69 @@ export interface Admitted {
   status: 'PENDING' | 'BLOCKED' | 'SKIPPED';
   /** Why it was skipped; null otherwise. */
   errorMessage: string | null;
-  /** Of the executions whose place it takes; to be appended with its own event. */
+}
+
+/** What became of the executions whose place new ones take. */
+export interface Replaced {
+  /** To be appended before the events of the new ones. */
   events: NewEvent[];
-  /** Calls under way were asked to stop for it: lease keepers are to be woken after the commit. */
+  /** Calls under way were asked to stop: lease keepers are to be woken after the commit. */
   isReplacing: boolean;
 }
 
-const NONE_REPLACED = { events: [], isReplacing: false };
+/** A job that is to have one execution more. */
+type AdmittingJob = ConcurrencyRule & { id: string };
 
 /**
- * Admits one execution that no slot names (run by hand, by a dependency or as a redrive) beside the job's unfinished
- * ones. The transaction must hold the job's row: that is what keeps two admissions from counting the same place.
+ * Admits one execution of each job that no slot names (run by hand, by a dependency or as a redrive) beside the job's
+ * unfinished ones. The transaction must hold the jobs' rows: that is what keeps two admissions from counting the same
+ * place.
+ *
+ * @returns how each enters the table, in the order of the jobs
  */
+export async function admitExecutions(
+  tx: Queryable,
+  jobs: readonly AdmittingJob[],
+  now: Date,
+): Promise<Replaced & { admitted: Admitted[] }> {
+  const limited = jobs.filter(isLimited).map(({ id }) => id);
+  const loads = await readLoads(tx, limited);
+  const admissions = jobs.map((job): Admission =>
+    isLimited(job) ? admit(job, loads.get(job.id) ?? NO_LOAD) : 'run',
+  );
+  const replacing = jobs.filter((_, index) => admissions[index] === 'replace').map(({ id }) => id);
+  const reason = REPLACED_MESSAGE;
+  const events = await withdrawExecutions(tx, replacing, { scope: 'waiting', reason }, now);
+  const stopping = await requestCancellation(tx, replacing, { now, reason });
+  return {
+    admitted: jobs.map((job, index) => entryOf(job, admissions[index] ?? 'run', stopping.has(job.id))),
+    events,
+    isReplacing: stopping.size > 0,
+  };
+}
+
+/** The same for one job. */
 export async function admitExecution(
   tx: Queryable,
-  job: ConcurrencyRule & { id: string },
+  job: AdmittingJob,
   now: Date,
-): Promise<Admitted> {
-  if (!isLimited(job)) return { status: 'PENDING', errorMessage: null, ...NONE_REPLACED };
-  const load = (await readLoads(tx, [job.id])).get(job.id) ?? NO_LOAD;
-  switch (admit(job, load)) {
+): Promise<Admitted & Replaced> {
+  const { admitted, ...replaced } = await admitExecutions(tx, [job], now);
+  const [entry] = admitted;
+  if (!entry) throw new Error('One job was to be admitted, and none is answered for');
+  return { ...entry, ...replaced };
+}
+
+/** @param isStopping what runs of the job was asked to stop, and its place is free when it has */
+function entryOf(rule: ConcurrencyRule, admission: Admission, isStopping: boolean): Admitted {
+  switch (admission) {
     case 'run':
-      return { status: 'PENDING', errorMessage: null, ...NONE_REPLACED };
+      return { status: 'PENDING', errorMessage: null };
     case 'block':
-      return { status: 'BLOCKED', errorMessage: null, ...NONE_REPLACED };
+      return { status: 'BLOCKED', errorMessage: null };
     case 'skip':
-      return { status: 'SKIPPED', errorMessage: overlapMessage(job), ...NONE_REPLACED };
-    case 'replace': {
-      const reason = REPLACED_MESSAGE;
-      const events = await withdrawExecutions(tx, [job.id], { scope: 'waiting', reason }, now);
-      const isReplacing = await requestCancellation(tx, [job.id], { now, reason });
-      return { status: isReplacing ? 'BLOCKED' : 'PENDING', errorMessage: null, events, isReplacing };
-    }
+      return { status: 'SKIPPED', errorMessage: overlapMessage(rule) };
+    case 'replace':
+      return { status: isStopping ? 'BLOCKED' : 'PENDING', errorMessage: null };
   }
 }

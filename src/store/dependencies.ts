@@ -74,13 +74,14 @@ export async function deleteDependency(tx: Queryable, id: string): Promise<void>
 }
 
 /**
- * Removes all that a job waits for: it was deleted. What waits for it goes on to wait, and so never runs by a condition
- * that nobody asked for; the edge can be seen and removed. The transaction must hold the job's row.
+ * Removes all that jobs wait for: they were deleted. What waits for them goes on to wait, and so never runs by a
+ * condition that nobody asked for; the edge can be seen and removed. The transaction must hold the jobs' rows.
  */
-export async function deleteDependenciesOf(tx: Queryable, jobId: string): Promise<void> {
+export async function deleteDependenciesOf(tx: Queryable, jobIds: readonly string[]): Promise<void> {
+  if (jobIds.length === 0) return;
   await tx.query({
     name: 'delete-dependencies',
-    text: 'DELETE FROM job_dependencies WHERE job_id = $1',
-    values: [jobId],
+    text: 'DELETE FROM job_dependencies WHERE job_id = ANY($1)',
+    values: [jobIds],
   });
 }

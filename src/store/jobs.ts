@@ -1,3 +1,4 @@
+import { isStorable } from '../domain/text.ts';
 import { JOB_SQL, type JobRow, jobOf, rowOf, type StoredJob } from './job-row.ts';
 import { tagsOfJobs } from './job-tags.ts';
 import type { Queryable } from './sql.ts';
@@ -55,12 +56,12 @@ export async function lockJobs(tx: Queryable, ids: readonly string[]): Promise<S
   return withTags(tx, rows);
 }
 
-/** The same for those jobs that bear the keys and are not deleted. */
+/** The same for those jobs that bear the keys and are not deleted. What cannot be a key is one that none bears. */
 export async function lockJobsByKey(tx: Queryable, keys: readonly string[]): Promise<StoredJob[]> {
   const { rows } = await tx.query<JobRow>({
     name: 'lock-jobs-by-key',
     text: `SELECT ${JOB_SQL.selection} FROM jobs WHERE key = ANY($1) AND status <> 'DELETED' ${LOCKED}`,
-    values: [keys],
+    values: [keys.filter(isStorable)],
   });
   return withTags(tx, rows);
 }

@@ -2,15 +2,21 @@ import type { SkipReason, ExecutionStatus } from '../generated/prisma/enums.ts';
 import type { NewEvent } from './event-log.ts';
 import type { Queryable } from './sql.ts';
 
-/** A job's slots from an instant on that somebody left out, in order. */
-export async function leftOutSlots(db: Queryable, jobId: string, from: Date): Promise<Date[]> {
-  const { rows } = await db.query<{ scheduledAt: Date }>({
+/** Per job its slots from an instant on that somebody left out, in order; a job without any is missing. */
+export async function leftOutSlots(
+  db: Queryable,
+  jobs: readonly { id: string; from: Date }[],
+): Promise<Map<string, Date[]>> {
+  if (jobs.length === 0) return new Map();
+  const { rows } = await db.query<{ jobId: string; slots: Date[] }>({
     name: 'left-out-slots',
-    text: `SELECT scheduled_at AS "scheduledAt" FROM job_executions
-WHERE job_id = $1 AND scheduled_at >= $2 AND skip_reason = 'OPERATOR' ORDER BY scheduled_at`,
-    values: [jobId, from],
+    text: `SELECT e.job_id AS "jobId", array_agg(e.scheduled_at ORDER BY e.scheduled_at) AS slots
+FROM unnest($1::uuid[], $2::timestamptz[]) AS job(id, since)
+JOIN job_executions AS e ON e.job_id = job.id AND e.scheduled_at >= job.since AND e.skip_reason = 'OPERATOR'
+GROUP BY e.job_id`,
+    values: [jobs.map(({ id }) => id), jobs.map(({ from }) => from)],
   });
-  return rows.map(({ scheduledAt }) => scheduledAt);
+  return new Map(rows.map(({ jobId, slots }) => [jobId, slots]));
 }
 
 /** The execution that a slot has already. */

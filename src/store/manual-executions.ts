@@ -17,23 +17,27 @@ export interface NewManualExecution {
 }
 
 const INSERT = `
--- insert a manual execution. The transaction holds the job's row, so a key cannot be taken meanwhile.
+-- insert manual executions. The transaction holds the jobs' rows, so a key cannot be taken meanwhile.
+-- The body comes as text: JSON's null, which sends no body, would become SQL's, which leaves the job's.
 INSERT INTO job_executions (id, job_id, status, trigger, created_at, available_at, finished_at, max_attempts, priority, host,
   body_override, idempotency_key, skip_reason, error_message)
-VALUES ($1, $2, $3, 'MANUAL', $4, $4, CASE WHEN $3 = 'SKIPPED'::execution_status THEN $4::timestamptz END, $5, $6,
-  (SELECT host_of(api) FROM jobs WHERE id = $2), $7::jsonb, $8,
-  CASE WHEN $3 = 'SKIPPED'::execution_status THEN 'OVERLAP'::skip_reason END, $9)`;
+SELECT e.id, e."jobId", e.status, 'MANUAL', e.now, e.now, CASE WHEN e.status = 'SKIPPED' THEN e.now END, e."maxAttempts",
+  e.priority, (SELECT host_of(api) FROM jobs WHERE id = e."jobId"), e.body::jsonb, e."idempotencyKey",
+  CASE WHEN e.status = 'SKIPPED' THEN 'OVERLAP'::skip_reason END, e."errorMessage"
+FROM jsonb_to_recordset($1::jsonb) AS e(id uuid, "jobId" uuid, status execution_status, now timestamptz, "maxAttempts" int,
+  priority int, body text, "idempotencyKey" text, "errorMessage" text)`;
 
-/** Inserts the execution; its job's row must be locked by the transaction. */
-export async function insertManualExecution(tx: Queryable, execution: NewManualExecution): Promise<void> {
-  const { id, jobId, status, now, maxAttempts, priority, bodyOverride, idempotencyKey, errorMessage } =
-    execution;
-  const body = bodyOverride === undefined ? null : toJsonb(bodyOverride);
-  await tx.query({
-    name: 'insert-manual-execution',
-    text: INSERT,
-    values: [id, jobId, status, now, maxAttempts, priority, body, idempotencyKey, errorMessage],
-  });
+/** Inserts executions; their jobs' rows must be locked by the transaction. */
+export async function insertManualExecutions(
+  tx: Queryable,
+  executions: readonly NewManualExecution[],
+): Promise<void> {
+  if (executions.length === 0) return;
+  const rows = executions.map(({ bodyOverride, ...execution }) => ({
+    ...execution,
+    body: bodyOverride === undefined ? null : toJsonb(bodyOverride),
+  }));
+  await tx.query({ name: 'insert-manual-executions', text: INSERT, values: [toJsonb(rows)] });
 }
 
 /** The execution of the job that an idempotency key made; null where there is none. */

@@ -109,15 +109,15 @@ export async function withdrawExecutions(
  * they are woken. Those whose callback is awaited are held by nobody: their lease ends, and whoever looks first ends
  * them. The first reason stays.
  *
- * @returns whether anything runs, so that lease keepers are to be woken after the commit
+ * @returns the jobs of which something runs; where there are any, lease keepers are to be woken after the commit
  */
 export async function requestCancellation(
   tx: Queryable,
   jobIds: readonly string[],
   { now, reason }: { now: Date; reason: string },
-): Promise<boolean> {
-  if (jobIds.length === 0) return false;
-  const { rowCount } = await tx.query({
+): Promise<Set<string>> {
+  if (jobIds.length === 0) return new Set();
+  const { rows } = await tx.query<{ jobId: string }>({
     name: 'request-cancellation',
     text: `
 WITH running AS MATERIALIZED (
@@ -126,8 +126,9 @@ WITH running AS MATERIALIZED (
 UPDATE job_executions AS e SET cancel_requested_at = coalesce(e.cancel_requested_at, $2),
   cancel_reason = CASE WHEN e.cancel_requested_at IS NULL THEN $3 ELSE e.cancel_reason END,
   lease_expires_at = CASE WHEN e.callback_deadline_at IS NULL THEN e.lease_expires_at ELSE $2 END
-FROM running WHERE e.id = running.id`,
+FROM running WHERE e.id = running.id
+RETURNING e.job_id AS "jobId"`,
     values: [jobIds, now, reason],
   });
-  return rowCount !== null && rowCount > 0;
+  return new Set(rows.map(({ jobId }) => jobId));
 }

@@ -51,6 +51,17 @@ async function execution(jobId: string, status: Parameters<typeof insertExecutio
   return encodePublicId('Execution', await insertExecution(harness.pool, jobId, status));
 }
 
+/** A selection of one job. */
+const only = (jobId: string) => ({
+  find: (behind: string | null) => Promise.resolve(behind === null ? [jobId] : []),
+  selects: () => true,
+});
+const pause = (jobId: string) =>
+  harness.pool.query(`UPDATE jobs SET status = 'PAUSED', paused_at = $2, next_run_at = NULL WHERE id = $1`, [
+    jobId,
+    START,
+  ]);
+
 /** Complete by its type: a new command says here how it is audited. A test of an alert changes nothing. */
 const AUDITED: Record<Exclude<keyof Commands, 'testJobAlert'>, Audited> = {
   createJob: {
@@ -95,10 +106,7 @@ const AUDITED: Record<Exclude<keyof Commands, 'testJobAlert'>, Audited> = {
   },
   resumeJob: {
     run: async ({ jobId }) => {
-      await harness.pool.query(
-        `UPDATE jobs SET status = 'PAUSED', paused_at = $2, next_run_at = NULL WHERE id = $1`,
-        [jobId, START],
-      );
+      await pause(jobId);
       return commands.resumeJob(CALLER, { id: jobRef(jobId) });
     },
     action: 'RESUMED',
@@ -116,6 +124,64 @@ const AUDITED: Record<Exclude<keyof Commands, 'testJobAlert'>, Audited> = {
     action: 'TRIGGERED',
     before: null,
     after: { executionId: anyId('exec') },
+  },
+  upsertJob: {
+    run: async ({ jobId }) => {
+      await harness.pool.query(`UPDATE jobs SET key = 'k', name = 'Old' WHERE id = $1`, [jobId]);
+      return commands.upsertJob(CALLER, {
+        key: 'k',
+        name: 'New',
+        api: 'https://a.test/?token=***&v=1',
+        headers: { 'X-Api-Key': `${SECRET}2` },
+        description: 'Of a test',
+        schedule: '0 * * * * *',
+      });
+    },
+    action: 'UPDATED',
+    before: { name: 'Old', headers: { 'X-Api-Key': '***' } },
+    after: { name: 'New', headers: { 'X-Api-Key': '***' } },
+  },
+  upsertJobs: {
+    run: async ({ jobId }) => {
+      await harness.pool.query(`UPDATE jobs SET key = 'k' WHERE id = $1`, [jobId]);
+      return commands.upsertJobs(CALLER, {
+        jobs: [{ key: 'k', name: 'Job of a test', api: 'https://a.test/', description: 'Of a test' }],
+      });
+    },
+    action: 'UPDATED',
+    before: {
+      api: 'https://a.test/?token=***&v=1',
+      headers: { 'X-Api-Key': '***' },
+      schedule: '0 * * * * *',
+    },
+    after: { api: 'https://a.test/', headers: {}, schedule: null },
+  },
+  pauseJobs: {
+    run: ({ jobId }) => commands.pauseJobs(CALLER, { jobs: only(jobId) }),
+    action: 'PAUSED',
+    before: { status: 'ACTIVE', pausedAt: null, pausedBy: null },
+    after: { status: 'PAUSED', pausedAt: START, pausedBy: 'ada' },
+  },
+  resumeJobs: {
+    run: async ({ jobId }) => {
+      await pause(jobId);
+      return commands.resumeJobs(CALLER, { jobs: only(jobId) });
+    },
+    action: 'RESUMED',
+    before: { status: 'PAUSED', pausedAt: START },
+    after: { status: 'ACTIVE', pausedAt: null },
+  },
+  triggerJobs: {
+    run: ({ jobId }) => commands.triggerJobs(CALLER, { jobs: only(jobId) }),
+    action: 'TRIGGERED',
+    before: null,
+    after: { executionId: anyId('exec') },
+  },
+  deleteJobs: {
+    run: ({ jobId }) => commands.deleteJobs(CALLER, { jobs: only(jobId) }),
+    action: 'DELETED',
+    before: { status: 'ACTIVE', deletedAt: null },
+    after: { status: 'DELETED', deletedAt: START },
   },
   createTag: {
     run: () => commands.createTag(CALLER, { name: 'New', color: '#000000' }),

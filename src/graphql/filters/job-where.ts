@@ -1,7 +1,8 @@
+import type { JobSelection } from '../../commands/job-chunks.ts';
 import type { FeedEvent } from '../../events/feed.ts';
-import type { Prisma } from '../../generated/prisma/client.ts';
 import { type Condition, type FieldValue, matches, mentions } from '../../domain/condition.ts';
 import type { JobField } from '../../domain/filter-fields.ts';
+import type { Prisma, PrismaClient } from '../../generated/prisma/client.ts';
 import { type Column, toPrismaWhere } from './prisma-where.ts';
 import { type FieldSpecs, readWhere, type WhereInput } from './read-where.ts';
 
@@ -43,11 +44,34 @@ export function readJobWhere(where: WhereInput | null | undefined): Condition<Jo
  * @throws GraphQLError BAD_USER_INPUT, see {@link readWhere}
  */
 export function jobsMatching(where: WhereInput | null | undefined): Prisma.JobWhereInput {
+  return toPrismaWhere(visibleJobs(where), COLUMNS);
+}
+
+function visibleJobs(where: WhereInput | null | undefined): Condition<JobField> {
   const condition = readJobWhere(where);
-  const visible: Condition<JobField> = mentions(condition, 'status')
-    ? condition
-    : { kind: 'all', of: [NOT_DELETED, condition] };
-  return toPrismaWhere(visible, COLUMNS);
+  return mentions(condition, 'status') ? condition : { kind: 'all', of: [NOT_DELETED, condition] };
+}
+
+/**
+ * The same jobs as what a command is to work on.
+ *
+ * @throws GraphQLError BAD_USER_INPUT, see {@link readWhere}
+ */
+export function jobSelection(prisma: PrismaClient, where: WhereInput): JobSelection {
+  const condition = visibleJobs(where);
+  const matching: Prisma.JobWhereInput = toPrismaWhere(condition, COLUMNS);
+  return {
+    async find(behind, limit) {
+      const rows = await prisma.job.findMany({
+        where: behind === null ? matching : { AND: [{ id: { gt: behind } }, matching] },
+        select: { id: true },
+        orderBy: { id: 'asc' },
+        take: limit,
+      });
+      return rows.map(({ id }) => id);
+    },
+    selects: (job) => matches(condition, (field) => job[field]),
+  };
 }
 
 /**

@@ -1,0 +1,60 @@
+import type { BulkJobsInput as BulkJobs } from '../../commands/job-chunks.ts';
+import { BULK_CHUNK, BULK_LIMITS } from '../../commands/job-chunks.ts';
+import { builder } from '../builder.ts';
+import type { GraphqlContext } from '../context.ts';
+import { jobSelection } from '../filters/job-where.ts';
+import { BulkPayload, bulkPayloadOf } from './bulk-payload.ts';
+import { JobWhere } from './filter-inputs.ts';
+
+const INPUT = 'Which ones.';
+const CHUNKS = `In transactions of ${BULK_CHUNK} jobs, each job with its audit entry and event: a call that breaks off is repeated to go on with the rest.`;
+
+const BulkJobsInput = builder.inputType('BulkJobsInput', {
+  description: 'Which jobs to change.',
+  fields: (t) => ({
+    where: t.field({
+      type: JobWhere,
+      required: true,
+      description: 'Those that it selects, oldest first; {} selects all that are not deleted.',
+    }),
+    limit: t.int({
+      defaultValue: BULK_LIMITS.defaultLimit,
+      description: `No more than so many, ${BULK_LIMITS.limit.min} to ${BULK_LIMITS.limit.max}.`,
+    }),
+  }),
+});
+
+builder.mutationFields((t) => ({
+  pauseJobs: t.field({
+    type: BulkPayload,
+    description: `Pauses those of the selected jobs that are ACTIVE, until somebody resumes them. ${CHUNKS}`,
+    args: { input: t.arg({ type: BulkJobsInput, required: true, description: INPUT }) },
+    resolve: async (_root, { input }, context) =>
+      bulkPayloadOf(await context.commands.pauseJobs(context.caller, selected(input, context))),
+  }),
+  resumeJobs: t.field({
+    type: BulkPayload,
+    description: `Resumes those of the selected jobs that are PAUSED, each from its next slot on. ${CHUNKS}`,
+    args: { input: t.arg({ type: BulkJobsInput, required: true, description: INPUT }) },
+    resolve: async (_root, { input }, context) =>
+      bulkPayloadOf(await context.commands.resumeJobs(context.caller, selected(input, context))),
+  }),
+  triggerJobs: t.field({
+    type: BulkPayload,
+    description: `Runs each of the selected jobs now, beside its schedule, also while it is paused. A run that its job’s concurrency policy leaves out is recorded as SKIPPED, and counts. ${CHUNKS} Other than the rest, it runs those again that it ran before.`,
+    args: { input: t.arg({ type: BulkJobsInput, required: true, description: INPUT }) },
+    resolve: async (_root, { input }, context) =>
+      bulkPayloadOf(await context.commands.triggerJobs(context.caller, selected(input, context))),
+  }),
+  deleteJobs: t.field({
+    type: BulkPayload,
+    description: `Deletes the selected jobs, each as \`deleteJob\` does. ${CHUNKS}`,
+    args: { input: t.arg({ type: BulkJobsInput, required: true, description: INPUT }) },
+    resolve: async (_root, { input }, context) =>
+      bulkPayloadOf(await context.commands.deleteJobs(context.caller, selected(input, context))),
+  }),
+}));
+
+function selected({ where, limit }: typeof BulkJobsInput.$inferInput, { prisma }: GraphqlContext): BulkJobs {
+  return { jobs: jobSelection(prisma, where), limit };
+}

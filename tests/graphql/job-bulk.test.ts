@@ -1,0 +1,195 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { clearJobs, START } from '../commands/harness.ts';
+import { type ApiHarness, createApiHarness } from './api-harness.ts';
+
+let api: ApiHarness;
+
+beforeAll(async () => {
+  api = await createApiHarness();
+});
+afterAll(async () => {
+  await api.close();
+});
+beforeEach(async () => {
+  api.clock.set(START);
+  await clearJobs(api.pool);
+});
+
+const UPSERT = /* GraphQL */ `
+  mutation ($jobs: [CreateJobInput!]!) {
+    upsertJobs(input: { jobs: $jobs }) {
+      jobs {
+        key
+        name
+        version
+        tags {
+          name
+        }
+      }
+      createdCount
+      changedCount
+      unchangedCount
+      errors {
+        __typename
+        code
+        path
+        message
+      }
+    }
+  }
+`;
+interface Upserted {
+  jobs: { key: string; name: string; version: number; tags: { name: string }[] }[];
+  createdCount: number;
+  changedCount: number;
+  unchangedCount: number;
+  errors: object[];
+}
+
+const job = (key: string, input: object = {}) => ({
+  key,
+  name: key,
+  api: 'https://example.test/',
+  schedule: '@hourly',
+  ...input,
+});
+const jobs = (from: number, n: number, input: object) =>
+  Array.from({ length: n }, (_, index) => job(`k${from + index}`, { tags: [`t${index % 3}`], ...input }));
+
+async function upsert(list: object[]): Promise<Upserted> {
+  return (await api.query<{ upsertJobs: Upserted }>(UPSERT, { jobs: list })).upsertJobs;
+}
+
+/** How many statements the operation takes. */
+async function statements(run: () => Promise<unknown>): Promise<number> {
+  api.takeStatements();
+  await run();
+  return api.takeStatements().length;
+}
+
+describe('upserts', () => {
+  it('answer with the jobs in the order of the input, and with what became of them', async () => {
+    expect(await upsert([job('b', { tags: ['x'] }), job('a')])).toEqual({
+      jobs: [
+        { key: 'b', name: 'b', version: 1, tags: [{ name: 'x' }] },
+        { key: 'a', name: 'a', version: 1, tags: [] },
+      ],
+      createdCount: 2,
+      changedCount: 0,
+      unchangedCount: 0,
+      errors: [],
+    });
+    const changed = await upsert([job('c'), job('a', { name: 'New' }), job('b')]);
+    expect(changed).toMatchObject({ createdCount: 1, changedCount: 1, unchangedCount: 1 });
+    expect(changed.jobs.map(({ name, version }) => [name, version])).toEqual([
+      ['c', 1],
+      ['New', 2],
+      ['b', 1],
+    ]);
+    const { upsertJob } = await api.query<{ upsertJob: object }>(
+      'mutation ($input: CreateJobInput!) { upsertJob(input: $input) { job { name version } errors { path } } }',
+      { input: job('a', { name: 'Newer' }) },
+    );
+    expect(upsertJob).toEqual({ job: { name: 'Newer', version: 3 }, errors: [] });
+  });
+
+  it('tell which job of the list is wrong, and then write none of them', async () => {
+    const refused = await upsert([
+      job('a'),
+      job('b', { schedule: '* *' }),
+      job('a'),
+      { ...job('c'), key: null },
+    ]);
+    expect(refused).toMatchObject({
+      jobs: [],
+      createdCount: 0,
+      errors: [
+        { code: 'VALIDATION', path: ['input', 'jobs', '2', 'key'] },
+        { code: 'VALIDATION', path: ['input', 'jobs', '3', 'key'] },
+      ],
+    });
+    expect(await upsert([job('a'), job('b', { schedule: '* *' })])).toMatchObject({
+      errors: [{ __typename: 'InvalidScheduleError', path: ['input', 'jobs', '1', 'schedule'] }],
+    });
+    expect(await api.query('{ jobs { totalCount } }')).toEqual({ jobs: { totalCount: 0 } });
+  });
+
+  it('take a fixed number of statements, however many jobs are new, changed and unchanged', async () => {
+    const mixed = (n: number, from: number) => async () => {
+      await upsert(jobs(from, 2 * n, { name: 'Old' }));
+      return statements(() =>
+        upsert([
+          ...jobs(from, n, { name: 'Old' }),
+          ...jobs(from + n, n, { name: 'New', schedule: '@daily', tags: ['t1'] }),
+          ...jobs(from + 2 * n, n, { name: 'New' }),
+        ]),
+      );
+    };
+    await upsert(jobs(0, 3, {}));
+    const few = await mixed(2, 100)();
+    expect(await mixed(60, 200)()).toBe(few);
+    expect(few).toBeLessThanOrEqual(17);
+    expect(await statements(() => upsert(jobs(200, 60, { name: 'Old' })))).toBeLessThanOrEqual(8);
+  });
+});
+
+describe('changes of many jobs', () => {
+  const bulk = (name: string, input: object) =>
+    api.query<Record<string, { matchedCount: number; changedCount: number; errors: object[] }>>(
+      `mutation ($input: BulkJobsInput!) { ${name}(input: $input) { matchedCount changedCount errors { code path } } }`,
+      { input },
+    );
+  const counts = async (name: string, where: object, limit?: number) => {
+    const payload = (await bulk(name, { where, ...(limit === undefined ? {} : { limit }) }))[name];
+    expect(payload?.errors).toEqual([]);
+    return [payload?.matchedCount, payload?.changedCount];
+  };
+
+  it('select jobs as lists do', async () => {
+    await upsert([
+      job('a', { tags: ['prod'] }),
+      job('b', { tags: ['prod', 'eu'] }),
+      job('c', { status: 'PAUSED' }),
+    ]);
+    expect(await counts('pauseJobs', { tags: { hasAll: ['PROD'], hasNone: ['eu'] } })).toEqual([1, 1]);
+    expect(
+      await counts('triggerJobs', { OR: [{ key: { eq: 'a' } }, { name: { startsWith: 'b' } }] }),
+    ).toEqual([2, 2]);
+    expect(await counts('resumeJobs', { status: ['PAUSED'] }, 1)).toEqual([1, 1]);
+    expect(await counts('resumeJobs', { status: ['PAUSED'] }, 100_000)).toEqual([1, 1]);
+    expect(await counts('deleteJobs', { key: { in: ['a', 'c', 'unknown'] } })).toEqual([2, 2]);
+    expect(await counts('deleteJobs', {})).toEqual([1, 1]);
+    expect(await counts('deleteJobs', { status: ['DELETED'] })).toEqual([3, 0]);
+  });
+
+  it('refuse a limit and a filter that are too large, and need a filter', async () => {
+    const { pauseJobs } = await bulk('pauseJobs', { where: {}, limit: 0 });
+    expect(pauseJobs).toEqual({
+      matchedCount: 0,
+      changedCount: 0,
+      errors: [{ code: 'VALIDATION', path: ['limit'] }],
+    });
+    const { errors } = await api.execute(
+      'mutation ($input: BulkJobsInput!) { deleteJobs(input: $input) { changedCount } }',
+      { input: { where: { OR: Array.from({ length: 201 }, () => ({ key: { eq: 'x' } })) } } },
+    );
+    expect(errors).toMatchObject([{ extensions: { code: 'BAD_USER_INPUT', argument: 'where' } }]);
+  });
+
+  it('take a fixed number of statements for a chunk, however many jobs it has', async () => {
+    const all = async (from: number, n: number) => {
+      await upsert(jobs(from, n, { concurrencyPolicy: 'REPLACE' }));
+      const where = { key: { in: jobs(from, n, {}).map(({ key }) => key) } };
+      const taken: Record<string, number> = {};
+      for (const name of ['triggerJobs', 'pauseJobs', 'resumeJobs', 'deleteJobs'])
+        taken[name] = await statements(async () => {
+          expect(await counts(name, where)).toEqual([n, n]);
+        });
+      return taken;
+    };
+    await all(0, 2);
+    const few = await all(100, 2);
+    expect(await all(200, 60)).toEqual(few);
+    expect(Math.max(...Object.values(few))).toBeLessThanOrEqual(11);
+  });
+});
