@@ -163,7 +163,7 @@ describe('triggering jobs', () => {
     );
     expect(rows).toEqual([
       { id: running[2], status: 'RUNNING', cancel_requested_at: new Date(START) },
-      { id: waiting, status: 'CANCELLED', cancel_requested_at: null },
+      { id: waiting, status: 'CANCELLED', cancel_requested_at: new Date(START) },
     ]);
     expect((await harness.auditEntries()).map(({ action }) => action)).toEqual(Array(5).fill('TRIGGERED'));
     expect((await kinds()).toSorted()).toEqual([
