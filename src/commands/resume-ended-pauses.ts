@@ -1,10 +1,10 @@
 import type { PoolClient } from 'pg';
 import { nextRunAfter } from '../domain/job-slots.ts';
 import { createLogger } from '../logging/logger.ts';
-import { lockJob, type StoredJob, updateJob } from '../store/jobs.ts';
+import { lockJobIfFree, type StoredJob, updateJob } from '../store/jobs.ts';
 import { findEndedPauses, nextPauseEndAt } from '../store/pauses.ts';
+import { inTransaction } from '../store/sql.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
-import { commandTransaction } from './command-transaction.ts';
 import { recordJobChange } from './job-record.ts';
 import { resumeLocked } from './resume-job.ts';
 
@@ -15,20 +15,26 @@ const SCHEDULER: Caller = { actor: 'scheduler', requestId: 'pausedUntil', addres
 const BATCH = 100;
 
 /**
- * Resumes the jobs whose `pausedUntil` has come, each in a transaction of its own.
+ * Resumes the jobs whose `pausedUntil` has come, each in a transaction of its own, but for those that somebody holds:
+ * all planning would wait for them.
  *
- * @returns when the next pause ends; null where none does
+ * @returns when the next pause ends, which may be past for one that was held; null where none does
  */
 export async function resumeEndedPauses(deps: CommandDeps): Promise<Date | null> {
   const ended = await findEndedPauses(deps.pool, deps.clock.now(), BATCH);
   for (const id of ended) {
-    await commandTransaction(deps, async (tx) => {
-      const job = await lockJob(tx, id);
-      // Another instance, or its owner, may have resumed it meanwhile, or paused it for longer.
-      if (job?.pausedUntil && job.pausedUntil <= deps.clock.now()) await resumeOrSetAside(tx, deps, job);
-    });
+    const isChanged = await inTransaction(deps.pool, (tx) => resumeIfEnded(tx, deps, id));
+    if (isChanged) deps.wake('jobs', 'executions', 'events');
   }
   return nextPauseEndAt(deps.pool);
+}
+
+async function resumeIfEnded(tx: PoolClient, deps: CommandDeps, id: string): Promise<boolean> {
+  const job = await lockJobIfFree(tx, id);
+  // Another instance, or its owner, may have resumed it meanwhile, or paused it for longer.
+  if (!job?.pausedUntil || job.pausedUntil > deps.clock.now()) return false;
+  await resumeOrSetAside(tx, deps, job);
+  return true;
 }
 
 /** One job that cannot be resumed, say because its row was edited by hand, must not stop all planning for ever. */

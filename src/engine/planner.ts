@@ -62,7 +62,7 @@ const BATCH_COMPUTING_MS = 2_000;
 /** A job that has been due for longer than this waits for those that have just become due. */
 const BACKLOG_AFTER_MS = 60_000;
 const EVER = new Date(0);
-/** A due job that could not be taken is locked by somebody, who may hold it for long. */
+/** A job that is due, or whose pause has ended, and that could not be taken is held by somebody, perhaps for long. */
 const LOCKED_RETRY_MS = 50;
 
 /**
@@ -83,7 +83,7 @@ export function createPlanner(options: PlannerOptions): Loop {
     const fresh = await planBatch({ after: backlogUntil, until: now }, now);
     if (fresh.isMoreDue) return 0;
     const dueAt = await nextDueAt(pool);
-    if (dueAt === null || dueAt > now) return untilEarliest([dueAt, pauseEndsAt]);
+    if (dueAt === null || dueAt > now) return untilEarliest(dueAt, pauseEndsAt);
     if (dueAt > backlogUntil) return LOCKED_RETRY_MS;
     const backlog = await planBatch({ after: EVER, until: backlogUntil }, now);
     return backlog.jobs > 0 ? 0 : LOCKED_RETRY_MS;
@@ -119,9 +119,11 @@ export function createPlanner(options: PlannerOptions): Loop {
     return batch;
   }
 
-  function untilEarliest(instants: readonly (Date | null)[]): number {
+  function untilEarliest(dueAt: Date | null, pauseEndsAt: Date | null): number {
     const nowMs = clock.now().getTime();
-    return Math.min(pollIntervalMs, ...instants.map((at) => (at === null ? Infinity : at.getTime() - nowMs)));
+    const untilDueMs = dueAt === null ? Infinity : dueAt.getTime() - nowMs;
+    const untilPauseEndMs = pauseEndsAt === null ? Infinity : pauseEndsAt.getTime() - nowMs;
+    return Math.min(pollIntervalMs, untilDueMs, untilPauseEndMs > 0 ? untilPauseEndMs : LOCKED_RETRY_MS);
   }
 
   return createLoop({ name: 'planner', step, onError });

@@ -244,6 +244,28 @@ describe('a job that is not active', () => {
     expect(await count(scene.pool, told, [broken])).toBe(1);
   });
 
+  it('whose row somebody holds does not hold up planning, and goes on soon after', async () => {
+    const instance = scene.instance();
+    const paused = await createJob(instance, { schedule: '0 0 * * * *' });
+    await instance.commands.pauseJob(CALLER, { ...reference(paused), until: plus(START, SECOND_MS) });
+    const due = await createJob(instance, { schedule: '* * * * * *' });
+    scene.clock.advance(SECOND_MS);
+    instance.wakeUps.woken.length = 0;
+    const { rests } = watchTicks();
+    await inTransaction(scene.pool, async (tx) => {
+      await tx.query('SELECT FROM jobs WHERE id = $1 FOR UPDATE', [paused.id]);
+      instance.planner.start();
+      await until(() => rests.length > 0);
+      await instance.planner.stop();
+    });
+    expect(await executionsOf(scene.pool, due.id)).toHaveLength(1);
+    expect(rests[0]).toBe(50);
+    // Nobody is told of what has not happened: the planners would look again at once, over and over.
+    expect(instance.wakeUps.woken).not.toContain('jobs');
+    await instance.planner.runOnce();
+    expect(await readRow(scene.pool, 'jobs', paused.id)).toMatchObject({ status: 'ACTIVE' });
+  });
+
   it('is resumed once when two instances see its pause end at once', async () => {
     const [one, other] = [scene.instance(), scene.instance()];
     const job = await createJob(one, { schedule: '0 0 * * * *' });
