@@ -162,7 +162,7 @@ export function createApp(config: Config): App {
       systemMetrics: createTicker({ read: metrics.system, onError: onError('system metrics') }),
       health,
       heartbeatIntervalMs: config.heartbeatIntervalMs,
-      latestExecutionIds: (jobIds, limit) => latestExecutionIds(pool, jobIds, limit),
+      latestExecutionIds: (...asked) => latestExecutionIds(pool, ...asked),
       latestAuditEntryIds: (jobIds, limit) => latestAuditEntryIds(pool, jobIds, limit),
       latestTagJobIds: (tagIds, limit) => latestTagJobIds(pool, tagIds, limit),
       latestDeliveryIds: (alertIds, limit) => latestDeliveryIds(pool, alertIds, limit),

@@ -48,8 +48,15 @@ export interface GraphqlParts {
   health: () => Promise<HealthReport>;
   /** An instance that has not beaten for three times this long is taken for dead. */
   heartbeatIntervalMs: number;
-  /** The newest executions of each job, newest first, at most `limit` of each: one statement for any number of jobs. */
-  latestExecutionIds: (jobIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;
+  /**
+   * The newest executions of each job, newest first, at most `limit` of each: one statement for any number of jobs. With
+   * `slotsUntil`, without slots behind that which were left out.
+   */
+  latestExecutionIds: (
+    jobIds: readonly string[],
+    limit: number,
+    slotsUntil?: Date,
+  ) => Promise<Map<string, string[]>>;
   /** The same of their audit entries. */
   latestAuditEntryIds: (jobIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;
   /** The newest jobs that have each tag, in the same way. */

@@ -75,7 +75,7 @@ export async function createApiHarness(): Promise<ApiHarness> {
         scheduler: { status: 'UP', message: null },
       }),
     heartbeatIntervalMs: 30_000,
-    latestExecutionIds: (jobIds, limit) => latestExecutionIds(pool, jobIds, limit),
+    latestExecutionIds: (...asked) => latestExecutionIds(pool, ...asked),
     latestAuditEntryIds: (jobIds, limit) => latestAuditEntryIds(pool, jobIds, limit),
     latestTagJobIds: (tagIds, limit) => latestTagJobIds(pool, tagIds, limit),
     latestDeliveryIds: (alertIds, limit) => latestDeliveryIds(pool, alertIds, limit),

@@ -166,12 +166,13 @@ describe('skipRun', () => {
         },
       });
     }
-    const ask = `query ($id: ID) { job(id: $id) { nextRunAt upcomingRuns(count: 3)
+    const ask = `query ($id: ID) { job(id: $id) { nextRunAt upcomingRuns(count: 3) lastExecution { id }
       executions(where: { status: [SKIPPED] }) { totalCount } } }`;
     expect(await api.query(ask, { id: jobId })).toEqual({
       job: {
         nextRunAt: slot(2),
         upcomingRuns: [slot(2), slot(4), slot(5)],
+        lastExecution: null,
         executions: { totalCount: 2 },
       },
     });

@@ -190,12 +190,13 @@ export const Job = builder.prismaNode('Job', {
     lastExecution: t.loadable({
       type: Execution,
       nullable: true,
-      description: 'Its newest execution, whatever its status; null where it never had one.',
+      description:
+        'Its newest execution, whatever its status, but for slots to come that were left out; null where it never had one.',
       byPath: true,
       // A subscription keeps its context, and what is newest changes.
       loaderOptions: { cache: false },
       load: async (jobIds: string[], context, _args, info) => {
-        const latest = await context.latestExecutionIds(jobIds, 1);
+        const latest = await context.latestExecutionIds(jobIds, 1, context.clock.now());
         const { select } = queryFromInfo({ context, info, select: { id: true } });
         const rows = await context.prisma.jobExecution.findMany({
           where: { id: { in: [...latest.values()].flat() } },
