@@ -27,8 +27,7 @@ export function changedJob(
   const status = askedStatus ?? (revived ? 'ACTIVE' : before.status);
   const job: StoredJob = { ...before, ...definition, version: before.version + 1, updatedAt: now };
 
-  const hasSlots = job.schedule !== null || job.runAt !== null;
-  if (hasSlots && (slotsChanged || revived) && firstRunAt(job, now) === null)
+  if (hasSlots(job) && (slotsChanged || revived) && firstRunAt(job, now) === null)
     return failWith(noRunLeft(job, now));
   if (status === 'PAUSED') {
     const paused = before.status === 'PAUSED' ? {} : { pausedAt: now, pausedBy: by.actor };
@@ -45,6 +44,18 @@ export function changedJob(
 /** Whether two definitions name different slots. */
 export function haveSlotsChanged(before: JobDefinition, after: JobDefinition): boolean {
   return SLOT_FIELDS.some((field) => !isDeepStrictEqual(before[field], after[field]));
+}
+
+/**
+ * Whether a change gives slots to a job that had none. With slots it looks at how others ended last; what its edges had
+ * gathered until then would be stale when it has none again.
+ */
+export function gainsSlots(before: JobDefinition, after: JobDefinition): boolean {
+  return !hasSlots(before) && hasSlots(after);
+}
+
+function hasSlots({ schedule, runAt }: JobDefinition): boolean {
+  return schedule !== null || runAt !== null;
 }
 
 /** What of the waiting executions was planned by a definition that no longer holds. */

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { JobDefinition, JobInput } from '../domain/job-definition.ts';
 import { draftUpdate } from '../domain/job-input.ts';
+import { forgetSatisfactions } from '../store/dependencies.ts';
 import { replaceJobTags } from '../store/job-tags.ts';
 import { isKeyTaken, type StoredJob, updateJob as writeJob } from '../store/jobs.ts';
 import { holdTagNames } from '../store/tags.ts';
@@ -8,7 +9,7 @@ import { withdrawExecutions } from '../store/withdrawing.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith, keyTaken } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';
-import { changedJob, kindsOf, withdrawalFor } from './job-change.ts';
+import { changedJob, gainsSlots, kindsOf, withdrawalFor } from './job-change.ts';
 import { checkDefinition, type JobReference, lockLiveJob, statusIssue } from './job-checks.ts';
 import { changedFields, recordJobChange } from './job-record.ts';
 import { pastLeftOutRunsOf } from './left-out-runs.ts';
@@ -44,6 +45,7 @@ export async function updateJob(
 
       await writeJob(tx, after);
       if (!isDeepStrictEqual(before.tags, after.tags)) await replaceJobTags(tx, [after], now, deps.newId);
+      if (gainsSlots(before, after)) await forgetSatisfactions(tx, [after.id]);
       const withdrawal = withdrawalFor(before, after);
       const events = withdrawal ? await withdrawExecutions(tx, [after.id], withdrawal, now) : [];
       await recordJobChange(tx, deps, by, {

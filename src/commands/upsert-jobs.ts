@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PoolClient } from 'pg';
+import { forgetSatisfactions } from '../store/dependencies.ts';
 import { replaceJobTags } from '../store/job-tags.ts';
 import { insertJobs, isKeyTaken, lockJobsByKey, type StoredJob, updateJobs } from '../store/jobs.ts';
 import { holdTagNames } from '../store/tags.ts';
@@ -8,7 +9,7 @@ import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandError, type CommandResult, failWith, keyTaken } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';
 import type { CreateJobInput } from './create-job.ts';
-import { kindsOf, withdrawalFor } from './job-change.ts';
+import { gainsSlots, kindsOf, withdrawalFor } from './job-change.ts';
 import { type JobRecord, recordJobChanges } from './job-record.ts';
 import { pastLeftOutRuns } from './left-out-runs.ts';
 import { isChanged, isNew, planUpsert, type UpsertPlan } from './upsert-plan.ts';
@@ -147,6 +148,11 @@ async function writePlans(
     retagged.map(({ after }) => after),
     now,
     deps.newId,
+  );
+  const gaining = changed.filter(({ before, after }) => before !== null && gainsSlots(before, after));
+  await forgetSatisfactions(
+    tx,
+    gaining.map(({ after }) => after.id),
   );
   const events = [
     ...(await withdrawExecutions(tx, idsWithdrawn(changed, PAUSED), PAUSED, now)),

@@ -83,6 +83,9 @@ export function createEngine(options: EngineOptions): Engine {
       if (settlements.some(({ status }) => status === 'PENDING')) wakeUps.wake('executions', 'events');
       else wakeUps.wake('events');
     },
+    onAwaiting: () => {
+      wakeUps.wake('events');
+    },
     onPlanned: ({ isReplacing }) => {
       wakeUps.wake('executions', ...toStop(isReplacing));
     },

@@ -28,6 +28,8 @@ export interface SettlerOptions {
   settleUpstream: (settlements: readonly Settlement[]) => Promise<UpstreamSettled>;
   /** Called after each recorded batch: claims may be made, the log has grown. */
   onRecorded: (settlements: readonly Settlement[]) => void;
+  /** Called when a callback has begun to be awaited: the log has grown. */
+  onAwaiting: () => void;
   /** Called after recorded ends have set off runs of other jobs. */
   onPlanned: (setOff: { isReplacing: boolean }) => void;
   /** Waits before a batch is tried again while the database is away. */
@@ -168,7 +170,9 @@ export function createSettler(options: SettlerOptions): Settler {
   async function awaitCallback(wait: CallbackWait): Promise<WaitStart> {
     for (let tries = 1; ; tries += 1) {
       try {
-        return await persistently(1, () => startWait(db, wait));
+        const start = await persistently(1, () => startWait(db, wait));
+        if (start === 'waiting') options.onAwaiting();
+        return start;
       } catch (error) {
         if (isGivenUp || isRefused(error) || tries === MAX_TRIES) throw error;
         logger.warn('An outcome could not be recorded; trying again', { ...logIds(wait), error });

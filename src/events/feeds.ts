@@ -3,6 +3,7 @@ import type { FeedItem, FeedOptions } from './feed.ts';
 import type { EventHub } from './hub.ts';
 import { type FeedIterator, iterate } from './iterate.ts';
 import { openLogFeed, type LogFeedItem } from './log-feed.ts';
+import { createPatientRead, type PatientRead } from './patient-read.ts';
 
 /**
  * The live feeds as the API gives them. The promises resolve once the subscription stands: from then on nothing is
@@ -17,25 +18,15 @@ export interface Feeds {
    * else reach its subscriber as an error without a cursor, and those behind it in memory too. A read that keeps failing
    * though the log can be read is a fault, and is thrown.
    */
-  readForEvent: <T>(read: () => Promise<T>) => Promise<T>;
+  readForEvent: PatientRead;
 }
 
-/** Failures in a row, each with a successful look at the log behind it, after which it is not the database's absence. */
-const MAX_FAILURES = 5;
-
 export function createFeeds({ db, hub }: { db: Queryable; hub: EventHub }): Feeds {
+  const readPatiently = createPatientRead(hub);
   return {
     subscribe: async (options) => iterate(await hub.open(options)),
     subscribeToLogs: async (executionId, after) =>
-      iterate(await openLogFeed({ db, hub }, executionId, after)),
-    async readForEvent(read) {
-      for (let failures = 1; ; failures += 1) {
-        try {
-          return await read();
-        } catch (error) {
-          if (failures === MAX_FAILURES || !(await hub.recovered(error))) throw error;
-        }
-      }
-    },
+      iterate(await openLogFeed({ db, hub, readPatiently }, executionId, after)),
+    readForEvent: readPatiently,
   };
 }

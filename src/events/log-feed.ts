@@ -1,9 +1,11 @@
+import { readLastPosition } from '../store/event-log.ts';
 import { readExecutionLogs, type ExecutionLogLine } from '../store/execution-logs.ts';
 import type { Queryable } from '../store/sql.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
-import type { FeedGap } from './feed.ts';
+import type { FeedGap, FeedItem } from './feed.ts';
 import type { EventHub } from './hub.ts';
 import type { StepSource } from './iterate.ts';
+import type { PatientRead } from './patient-read.ts';
 
 export interface LogFeedLine {
   type: 'log';
@@ -21,24 +23,22 @@ const STEP_LIMIT = 256;
  * the bell that says when to read again.
  */
 export async function openLogFeed(
-  { db, hub }: { db: Queryable; hub: EventHub },
+  { db, hub, readPatiently }: { db: Queryable; hub: EventHub; readPatiently: PatientRead },
   executionId: string,
   after: string | null,
 ): Promise<StepSource<LogFeedItem>> {
   // Opened before the first read: a line written between the two rings the bell.
   const bell = await hub.open({ filter: (event) => event.executionId === executionId });
-  const epoch = await hub.epoch();
-  const cursor = after === null ? null : decodeCursor(after);
-  const isForeign = after !== null && cursor?.epoch !== epoch;
-  let position = isForeign ? 0n : (cursor?.position ?? 0n);
-  let gap: FeedGap | null = isForeign
-    ? {
-        type: 'gap',
-        reason: 'CURSOR_INVALID',
-        fromCursor: after,
-        toCursor: encodeCursor({ epoch, position: 0n }),
-      }
-    : null;
+  let epoch: string;
+  let position: bigint;
+  let gap: FeedGap | null;
+  try {
+    epoch = await hub.epoch();
+    ({ position, gap } = await startingPoint(db, epoch, after));
+  } catch (error) {
+    bell.close();
+    throw error;
+  }
   let finished = false;
 
   async function next(): Promise<readonly LogFeedItem[] | null> {
@@ -49,7 +49,7 @@ export async function openLogFeed(
     }
     for (;;) {
       if (finished) return null;
-      const page = await readExecutionLogs(db, executionId, position, STEP_LIMIT);
+      const page = await readPatiently(() => readExecutionLogs(db, executionId, position, STEP_LIMIT));
       position = page.lines.at(-1)?.position ?? position;
       finished = (page.finished || !page.exists) && page.lines.length < STEP_LIMIT;
       if (page.lines.length > 0) {
@@ -59,8 +59,20 @@ export async function openLogFeed(
           log,
         }));
       }
-      if (!finished && (await bell.next()) === null) return null;
+      if (finished) return null;
+      const rung = await bell.next();
+      if (rung === null) return null;
+      const anotherLog = rung.find(isAnotherLog);
+      if (anotherLog) return [beginAnew(anotherLog)];
     }
+  }
+
+  /** The database was restored or failed over: positions mean nothing any more, and neither does what was given. */
+  function beginAnew({ toCursor }: FeedGap): FeedGap {
+    const fromCursor = encodeCursor({ epoch, position });
+    epoch = decodeCursor(toCursor)?.epoch ?? epoch;
+    position = 0n;
+    return invalid(fromCursor, epoch);
   }
 
   return {
@@ -70,4 +82,29 @@ export async function openLogFeed(
       bell.close();
     },
   };
+}
+
+async function startingPoint(
+  db: Queryable,
+  epoch: string,
+  after: string | null,
+): Promise<{ position: bigint; gap: FeedGap | null }> {
+  if (after === null) return { position: 0n, gap: null };
+  const cursor = decodeCursor(after);
+  if (cursor?.epoch !== epoch || cursor.position > (await readLastPosition(db)))
+    return { position: 0n, gap: invalid(after, epoch) };
+  return { position: cursor.position, gap: null };
+}
+
+function invalid(fromCursor: string, epoch: string): FeedGap {
+  return {
+    type: 'gap',
+    reason: 'CURSOR_INVALID',
+    fromCursor,
+    toCursor: encodeCursor({ epoch, position: 0n }),
+  };
+}
+
+function isAnotherLog(item: FeedItem): item is FeedGap {
+  return item.type === 'gap' && item.reason === 'CURSOR_INVALID';
 }

@@ -40,7 +40,7 @@ export type WaitStart = 'waiting' | 'cancelRequested' | 'lost';
 
 const START_WAIT = `
 -- start to wait for the callback of execution $1: nobody holds it any more, and its lease ends with the deadline.
--- Repeated by a writer that could not know whether it had succeeded, it changes nothing and writes no second line.
+-- Repeated by a writer that could not know whether it had succeeded, it changes nothing and tells nothing twice.
 WITH held AS MATERIALIZED (
   SELECT id, cancel_requested_at IS NOT NULL AS is_cancelled, callback_deadline_at IS NULL AS is_new
   FROM job_executions WHERE id = $1 AND claim_seq = $2 AND status = 'RUNNING'
@@ -50,13 +50,19 @@ WITH held AS MATERIALIZED (
   SET lease_expires_at = $4, callback_deadline_at = $4, response_status = $5, response_body = $6,
       response_truncated = $7, awaited_response = $8, request = $9
   FROM held WHERE e.id = held.id AND is_new AND NOT is_cancelled
-  RETURNING e.id, e.attempt_count
+  RETURNING e.*
 ), log_lock AS MATERIALIZED (
   -- Counting forces the row's lock to be taken first: the log's lock is always the last one.
   SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK}) FROM (SELECT count(*) AS n FROM waiting) AS done WHERE n > 0
 ), line AS (
   INSERT INTO job_execution_logs (execution_id, position, at, level, message, attempt, metadata)
   SELECT id, nextval('event_log_position_seq'), $3, $10, $11, attempt_count, $12
+  FROM log_lock, waiting
+), told AS (
+  INSERT INTO event_log (position, at, kind, job_id, execution_id, status, previous_status, attempt, trigger, created_at,
+    scheduled_at, started_at, lateness_ms, response_status, instance_id)
+  SELECT nextval('event_log_position_seq'), $3, 'EXECUTION_CALLBACK_AWAITED', job_id, id, status, status, attempt_count,
+    trigger, created_at, scheduled_at, started_at, lateness_ms, response_status, claimed_by
   FROM log_lock, waiting
 )
 SELECT is_cancelled AND is_new AS "isCancelled" FROM held`;

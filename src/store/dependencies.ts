@@ -73,6 +73,17 @@ export async function deleteDependency(tx: Queryable, id: string): Promise<void>
   });
 }
 
+/** Forgets what satisfied the edges of jobs. The transaction must hold the jobs' rows. */
+export async function forgetSatisfactions(tx: Queryable, jobIds: readonly string[]): Promise<void> {
+  if (jobIds.length === 0) return;
+  await tx.query({
+    name: 'forget-satisfactions',
+    text: `UPDATE job_dependencies SET satisfied_by_execution_id = NULL, satisfied_at = NULL
+WHERE job_id = ANY($1::uuid[]) AND satisfied_at IS NOT NULL`,
+    values: [jobIds],
+  });
+}
+
 /**
  * Removes all that jobs wait for: they were deleted. What waits for them goes on to wait, and so never runs by a
  * condition that nobody asked for; the edge can be seen and removed. The transaction must hold the jobs' rows.

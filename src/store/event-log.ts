@@ -101,10 +101,11 @@ export interface EventLogState {
 
 /**
  * The epoch hashes what a restore or a failover cannot carry over: the timeline (first 8 digits of a WAL file's name; a
- * promoted standby starts a new one), and the identity of database and table (a restored dump has new ones).
+ * promoted standby starts a new one; empty on managed servers that do not tell), and the identity of database and table
+ * (a restored dump has new ones).
  */
 const STATE = `
-SELECT left(md5(concat_ws('/', state.epoch, left(pg_walfile_name(pg_current_wal_lsn()), 8),
+SELECT left(md5(concat_ws('/', state.epoch, event_log_timeline(),
               (SELECT oid FROM pg_database WHERE datname = current_database()), 'event_log'::regclass::oid)), 12) AS epoch,
        coalesce((SELECT max(position) FROM event_log), state.pruned_through) AS tip,
        state.pruned_through AS "prunedThrough"
@@ -119,6 +120,18 @@ export async function readEventLogState(db: Queryable): Promise<EventLogState> {
   const [state] = rows;
   if (!state) throw notMigrated();
   return state;
+}
+
+/**
+ * The last position that was given out. Lines of executions' logs have positions of the same sequence, and may be newer
+ * than every event.
+ */
+export async function readLastPosition(db: Queryable): Promise<bigint> {
+  const { rows } = await db.query<{ last: bigint }>({
+    name: 'last-position',
+    text: 'SELECT last_value AS last FROM event_log_position_seq',
+  });
+  return rows[0]?.last ?? 0n;
 }
 
 const READ_LOG = `

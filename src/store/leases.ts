@@ -13,11 +13,12 @@ const EXTEND_LEASES = `
 -- SKIP LOCKED: a row that somebody holds, for however long, must not let all other leases end. Whoever locks one is about
 -- to settle it, to rescue it or to cancel it; the next look sees what came of that. So this waits for nobody, and takes
 -- part in no circle of those who do.
+-- An attempt that was ended under the claim, by anybody but a rescuer, was ended by its callback.
 WITH claim AS MATERIALIZED (
-  SELECT e.id, e.claim_seq, e.cancel_requested_at IS NOT NULL AS is_cancelled
+  SELECT e.id, e.claim_seq, e.attempt_count, e.status = 'RUNNING' AS is_held,
+    e.status = 'RUNNING' AND e.cancel_requested_at IS NOT NULL AS is_cancelled
   FROM unnest($1::uuid[], $2::int[]) AS c(id, claim_seq)
   JOIN job_executions AS e ON e.id = c.id AND e.claim_seq = c.claim_seq
-  WHERE e.status = 'RUNNING'
 ), free AS MATERIALIZED (
   SELECT e.id FROM claim JOIN job_executions AS e ON e.id = claim.id AND e.claim_seq = claim.claim_seq
   WHERE e.status = 'RUNNING'
@@ -30,12 +31,15 @@ WITH claim AS MATERIALIZED (
   RETURNING e.id, e.cancel_requested_at IS NOT NULL AS is_cancelled
 )
 SELECT claim.id, coalesce(extended.is_cancelled, claim.is_cancelled) AS "cancelRequested"
-FROM claim LEFT JOIN extended ON extended.id = claim.id`;
+FROM claim LEFT JOIN extended ON extended.id = claim.id
+WHERE is_held OR NOT EXISTS (SELECT FROM job_execution_attempts AS a
+  WHERE a.execution_id = claim.id AND a.number = claim.attempt_count AND a.failure_reason = 'INSTANCE_LOST')`;
 
 /**
  * Extends leases in one statement, but for those of rows that are locked at the moment.
  *
- * @returns per id still held whether its cancellation was asked for; an id that is missing was lost
+ * @returns whether its cancellation was asked for, per id that is still held, or whose attempt was ended by its callback;
+ *   an id that is missing was lost
  */
 export async function extendLeases(
   db: Queryable,

@@ -1,7 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { CreateJobInput } from '../../src/commands/create-job.ts';
 import { signCallbackToken } from '../../src/domain/callback-token.ts';
 import { encodePublicId } from '../../src/domain/public-id.ts';
+import { createFeeds } from '../../src/events/feeds.ts';
+import { createEventHub } from '../../src/events/hub.ts';
 import { callBack, callbackUrlOf } from '../support/callbacks.ts';
 import { insertDependency, triggersOf } from '../support/dependencies.ts';
 import {
@@ -90,6 +92,27 @@ describe('an execution whose job is completed by a callback', () => {
     expect(instance.errors).toEqual([]);
   });
 
+  it('shows whoever follows it live that its callback is awaited', async () => {
+    const instance = scene.instance();
+    const hub = createEventHub({ db: scene.pool, pollIntervalMs: 3_600_000, onError: () => undefined });
+    onTestFinished(hub.stop);
+    instance.wakeUps.on('events', hub.wake);
+    const { id } = await triggerAwaited(instance);
+    const gate = scene.target.gate('/work', 202);
+    await instance.worker.runOnce();
+    const feeds = createFeeds({ db: scene.pool, hub });
+    const log = await feeds.subscribeToLogs(id, null);
+    const events = await feeds.subscribe({ filter: (event) => event.executionId === id });
+    const [line, event] = [log.next(), events.next()];
+    gate.open();
+    const message = expect.stringContaining('Its callback is awaited until') as string;
+    expect(await line).toMatchObject({ value: { log: { message } } });
+    expect(await event).toMatchObject({
+      value: { event: { kind: 'EXECUTION_CALLBACK_AWAITED', status: 'RUNNING', responseStatus: 202 } },
+    });
+    await Promise.all([log.return?.(), events.return?.()]);
+  });
+
   it('is held by nobody while it waits, and so takes no place and has no lease extended', async () => {
     const instance = scene.instance({ maxConcurrency: 1 });
     const { id } = await beginAwaited(instance);
@@ -171,6 +194,7 @@ describe('a callback', () => {
       { kind: 'JOB_CREATED' },
       { kind: 'EXECUTION_PLANNED' },
       { kind: 'EXECUTION_STARTED' },
+      { kind: 'EXECUTION_CALLBACK_AWAITED', previous_status: 'RUNNING', status: 'RUNNING', attempt: 1 },
       { kind: 'EXECUTION_SUCCEEDED', previous_status: 'RUNNING', attempt: 1, response_status: 202 },
     ]);
     expect(instance.wakeUps.woken).toEqual(['jobs', 'executions', 'events']);
@@ -270,6 +294,10 @@ describe('a callback', () => {
     const [call] = await scene.target.received('/work');
     expect(await callBack(instance, call, { output: 'done' })).toBe('completed');
     const before = await everythingOf(scene.pool, id);
+    // The call goes on: closing its socket could cut short what the target still does.
+    await instance.leaseKeeper.runOnce();
+    expect(instance.worker.held()).toHaveLength(1);
+    expect(scene.target.openSockets()).toBe(1);
     gate.open();
     await instance.worker.drained();
     expect(await everythingOf(scene.pool, id)).toEqual(before);

@@ -45,6 +45,28 @@ async function workAll(instance: TestInstance): Promise<void> {
   }
 }
 
+describe('a job that has slots for a while', () => {
+  it('forgets what it had been satisfied by: without slots again, it waits for all anew', async () => {
+    const instance = scene.instance();
+    const [a = '', b = '', c = ''] = await insertJobs('abc');
+    for (const upstream of [a, b]) await insertDependency(scene.pool, c, upstream);
+    await run(instance, a);
+    expect(await satisfactionsOf(scene.pool, c, [a, b])).toEqual([expect.any(String), null]);
+
+    const change = (input: { schedule?: string | null; name?: string }) =>
+      instance.commands.updateJob(CALLER, { ...reference({ id: c }), ...input });
+    await change({ name: 'Another name' });
+    expect(await satisfactionsOf(scene.pool, c, [a, b])).toEqual([expect.any(String), null]);
+    await change({ schedule: '0 0 0 1 1 *' });
+    expect(await satisfactionsOf(scene.pool, c, [a, b])).toEqual([null, null]);
+    await change({ schedule: null });
+    await run(instance, b);
+    expect(await executionsOf(scene.pool, c)).toEqual([]);
+    await run(instance, a);
+    expect(await executionsOf(scene.pool, c)).toHaveLength(1);
+  });
+});
+
 describe('a job without slots', () => {
   it('runs when the job that it waits for has succeeded', async () => {
     const instance = scene.instance();

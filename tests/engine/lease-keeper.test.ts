@@ -6,7 +6,7 @@ import type { Queryable } from '../../src/store/sql.ts';
 import { LEASE_MS } from '../support/instance.ts';
 import { plus } from '../support/manual-clock.ts';
 import { watchTicks } from '../support/rests.ts';
-import { insertExecution, insertJob, readExecution } from '../support/rows.ts';
+import { insertExecution, insertJob, insertRow, readExecution } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
 import { startSilentProxy } from '../support/silent-proxy.ts';
 import { until } from '../support/until.ts';
@@ -65,14 +65,33 @@ describe('the lease keeper', () => {
     const kept = await claim({});
     const lost = await claim({ claim_seq: 2 });
     const cancelled = await claim({ cancel_requested_at: scene.clock.now() });
+    const rescued = await claim({ status: 'PENDING', lease_expires_at: null });
+    await insertRow(scene.pool, 'job_execution_attempts', {
+      execution_id: rescued.executionId,
+      number: 1,
+      started_at: scene.clock.now(),
+      finished_at: scene.clock.now(),
+      duration_ms: 0,
+      failure_reason: 'INSTANCE_LOST',
+      instance_id: 'another-instance',
+    });
     const gone: HeldClaim = { ...kept, executionId: '00000000-0000-7000-8000-000000000000' };
-    const { ended, keeper } = keeperOf(() => [kept, lost, cancelled, gone]);
+    const { ended, keeper } = keeperOf(() => [kept, lost, cancelled, rescued, gone]);
     await keeper.runOnce();
     expect(ended).toEqual([
       [lost.executionId, 'leaseLost'],
       [cancelled.executionId, 'cancelled'],
+      [rescued.executionId, 'leaseLost'],
       [gone.executionId, 'leaseLost'],
     ]);
+  });
+
+  it('leaves alone a call whose callback was quicker than its answer', async () => {
+    const job = await insertJob(scene.pool);
+    const executionId = await insertExecution(scene.pool, job, 'SUCCESS');
+    const { ended, keeper } = keeperOf(() => [{ executionId, claimSeq: 1 }]);
+    await keeper.runOnce();
+    expect(ended).toEqual([]);
   });
 
   it('leaves alone a call that ended, or was claimed anew, while it asked', async () => {

@@ -15,6 +15,7 @@ const scene = useScene();
 const NOBODY_WAITS = {
   settleUpstream: () => Promise.reject(new Error('No other job waits for these')),
   onPlanned: () => undefined,
+  onAwaiting: () => undefined,
 };
 
 describe('outcomes', () => {

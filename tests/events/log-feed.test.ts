@@ -1,14 +1,15 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createPool } from '../../src/database/pool.ts';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { encodeCursor } from '../../src/events/cursor.ts';
 import { createFeeds, type Feeds } from '../../src/events/feeds.ts';
 import { createEventHub, type EventHub } from '../../src/events/hub.ts';
 import type { LogFeedItem } from '../../src/events/log-feed.ts';
 import { readEventLogState } from '../../src/store/event-log.ts';
+import type { Queryable, Statement } from '../../src/store/sql.ts';
 import { appendTestEvents } from '../support/events.ts';
 import { START, plus } from '../support/manual-clock.ts';
 import { insertExecution, insertJob } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
+import { until } from '../support/until.ts';
 
 const scene = useScene();
 let hub: EventHub;
@@ -135,6 +136,23 @@ describe('a log feed with a cursor that it cannot follow', () => {
   );
 });
 
+describe('a log feed with a cursor from a future that never came', () => {
+  it('tells of a gap, and gives the log from its beginning', async () => {
+    const id = await insertLogged('SUCCESS', 2);
+    const { epoch } = await readEventLogState(scene.pool);
+    const { rows } = await scene.pool.query<{ last: bigint }>(
+      'SELECT last_value AS last FROM event_log_position_seq',
+    );
+    const last = rows[0]?.last ?? 0n;
+    // The newest line of all may be newer than every event.
+    expect(await toEnd(await feeds.subscribeToLogs(id, encodeCursor({ epoch, position: last })))).toEqual([]);
+    const future = encodeCursor({ epoch, position: last + 1n });
+    const [gap, ...lines] = await toEnd(await feeds.subscribeToLogs(id, future));
+    expect(gap).toMatchObject({ type: 'gap', reason: 'CURSOR_INVALID', fromCursor: future });
+    expect(messagesOf(lines)).toEqual(['line 1', 'line 2']);
+  });
+});
+
 describe('the log of an execution that nobody knows', () => {
   it('ends at once', async () => {
     expect(await toEnd(await feeds.subscribeToLogs('00000000-0000-7000-8000-000000000000', null))).toEqual(
@@ -153,12 +171,43 @@ describe('the log of an execution that nobody knows', () => {
 });
 
 describe('a log feed whose database goes away', () => {
-  it('fails, and leaves no subscription behind', async () => {
-    const pool = createPool({ connectionString: scene.connectionString, max: 1 });
-    const feed = await createFeeds({ db: pool, hub }).subscribeToLogs(await insertLogged('RUNNING', 0), null);
-    await pool.end();
-    await expect(feed.next()).rejects.toThrow();
+  it('waits until it is back, and goes on', async () => {
+    const state = { isAway: false };
+    const errors: unknown[] = [];
+    const query = (statement: Statement) =>
+      state.isAway ? Promise.reject(new Error('The database is away')) : scene.pool.query(statement);
+    const db: Queryable = { query: query as Queryable['query'] };
+    const ownHub = createEventHub({ db, pollIntervalMs: 10, onError: (error) => errors.push(error) });
+    onTestFinished(ownHub.stop);
+    const id = await insertLogged('SUCCESS', 1);
+    const feed = await createFeeds({ db, hub: ownHub }).subscribeToLogs(id, null);
+    state.isAway = true;
+    const line = feed.next();
+    await until(() => errors.length > 3);
+    state.isAway = false;
+    expect(await line).toMatchObject({ value: { log: { message: 'line 1' } } });
     expect(await feed.next()).toEqual({ done: true, value: undefined });
+  });
+
+  it('tells of a gap, and gives the log anew, where what comes back is another one', async () => {
+    const id = await insertLogged('RUNNING', 2);
+    const feed = await feeds.subscribeToLogs(id, null);
+    const seen = [await feed.next(), await feed.next()];
+    const next = feed.next();
+    await scene.pool.query('UPDATE event_log_state SET epoch = gen_random_uuid()');
+    hub.wake();
+    const { epoch } = await readEventLogState(scene.pool);
+    expect(await next).toEqual({
+      done: false,
+      value: {
+        type: 'gap',
+        reason: 'CURSOR_INVALID',
+        fromCursor: cursorOf((seen[1] as { value: LogFeedItem }).value),
+        toCursor: encodeCursor({ epoch, position: 0n }),
+      },
+    });
+    expect(await feed.next()).toMatchObject({ value: { log: { message: 'line 1' } } });
+    await feed.return?.();
   });
 });
 

@@ -8,7 +8,7 @@ import {
   readEvents,
   type NewEvent,
 } from '../../src/store/event-log.ts';
-import { inTransaction } from '../../src/store/sql.ts';
+import { inTransaction, type Queryable } from '../../src/store/sql.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { appendTestEvents, testEvent } from '../support/events.ts';
 import { START, plus } from '../support/manual-clock.ts';
@@ -160,6 +160,18 @@ describe('the state of the log', () => {
     await database.drop();
   });
 
+  it('is known, with an epoch of its own, on a server that does not tell where its WAL stands', async () => {
+    const { epoch, tip } = await readEventLogState(scene.pool);
+    const there = await withoutWal(readEventLogState, { isInRecovery: false });
+    expect(there).toMatchObject({ tip });
+    expect(there.epoch).toMatch(/^[0-9a-z]{1,32}$/);
+    expect(there.epoch).not.toBe(epoch);
+  });
+
+  it('is not known on a standby, which would give out cursors that no primary understands', async () => {
+    await expect(withoutWal(readEventLogState, { isInRecovery: true })).rejects.toThrow('not supported');
+  });
+
   it('says so where the database was not migrated', async () => {
     await inTransaction(scene.pool, async (tx) => {
       await tx.query('DELETE FROM event_log_state');
@@ -208,4 +220,24 @@ async function isSomebodyWaitingForTheLog(): Promise<boolean> {
     `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'`,
   );
   return rows.length > 0;
+}
+
+/** Reads on a server whose function is another: one of a schema that is looked into before that of the system. */
+async function withoutWal<T>(
+  read: (db: Queryable) => Promise<T>,
+  { isInRecovery }: { isInRecovery: boolean },
+): Promise<T> {
+  const client = await scene.pool.connect();
+  try {
+    await client.query(`BEGIN;
+      CREATE SCHEMA elsewhere;
+      CREATE FUNCTION elsewhere.pg_current_wal_lsn() RETURNS pg_lsn LANGUAGE plpgsql AS
+        $$BEGIN RAISE 'pg_current_wal_lsn() is not supported' USING ERRCODE = 'feature_not_supported'; END$$;
+      CREATE FUNCTION elsewhere.pg_is_in_recovery() RETURNS boolean LANGUAGE sql AS 'SELECT ${isInRecovery}';
+      SET LOCAL search_path = elsewhere, pg_catalog, public`);
+    return await read(client);
+  } finally {
+    await client.query('ROLLBACK');
+    client.release();
+  }
 }

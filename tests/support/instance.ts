@@ -176,6 +176,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
     settleUpstream: recordUpstream,
     pause: nextTurn,
     onRecorded: tell('events'),
+    onAwaiting: tell('events'),
     onPlanned: tellAlso('executions'),
   });
   const worker = createWorker({

@@ -74,6 +74,9 @@ export const ExecutionEventKind = builder.enumType('ExecutionEventKind', {
     SKIPPED: { description: 'It came into being as one that never runs.' },
     UNBLOCKED: { description: 'What it waited for has ended.' },
     STARTED: { description: 'An attempt has begun.' },
+    CALLBACK_AWAITED: {
+      description: 'Its target has answered, and is to call back; it goes on running until then.',
+    },
     SUCCEEDED: { description: 'It is done.' },
     RETRY_SCHEDULED: { description: 'An attempt failed, another will follow.' },
     FAILED: { description: 'It failed for good.' },

@@ -11,6 +11,8 @@ const TRANSITION_OF: Record<string, Transition> = {
   EXECUTION_CANCELLED: 'cancel',
   EXECUTION_INTERRUPTED: 'interrupt',
 };
+/** What is told of an execution that stays where it is. */
+const STAYS: Record<string, ExecutionStatus> = { EXECUTION_CALLBACK_AWAITED: 'RUNNING' };
 const BIRTHS: Record<string, readonly ExecutionStatus[]> = {
   EXECUTION_PLANNED: ['PENDING', 'BLOCKED'],
   EXECUTION_SKIPPED: ['SKIPPED'],
@@ -71,6 +73,7 @@ function replay(execution: HistoryExecution, events: readonly EventRow[]): strin
 function isAllowed(kind: string, from: ExecutionStatus | null, to: ExecutionStatus | null): boolean {
   if (to === null) return false;
   if (from === null) return BIRTHS[kind]?.includes(to) ?? false;
+  if (kind in STAYS) return from === STAYS[kind] && to === from;
   const transition = TRANSITION_OF[kind];
   if (transition === undefined) return false;
   const edge: { from: readonly ExecutionStatus[]; to: ExecutionStatus } = TRANSITIONS[transition];
