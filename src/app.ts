@@ -40,6 +40,7 @@ import { createMetricsReader } from './store/metrics-reader.ts';
 import { latestDeliveryIds } from './store/latest-deliveries.ts';
 import { latestTagJobIds } from './store/latest-tag-jobs.ts';
 import { readSecret } from './store/secrets.ts';
+import { isUnavailable } from './unavailability.ts';
 
 const logger = createLogger('App');
 
@@ -177,6 +178,7 @@ export function createApp(config: Config): App {
         read: (token) => readCallbackToken(token, callbackSecret),
         complete: (attempt, report) => completeExecution({ ...deps, random: Math.random }, attempt, report),
       },
+      isUnavailable,
       version,
       log: createLogger('Server'),
     });

@@ -73,6 +73,8 @@ export function createPool(options: PoolOptions): pg.Pool {
   pool.on('error', (error) => {
     // `end` does not wait for the goodbyes of its connections; what becomes of those is of no interest.
     if (pool.ending) return;
+    // pg hangs its whole client on the error: pages of log, and nothing in them that helps.
+    Object.defineProperty(error, 'client', { enumerable: false });
     log('an idle database connection was lost', { error });
   });
   closeSilentConnections(pool);

@@ -96,7 +96,7 @@ export function createEventHub({
   /** Walks to the tip first: the window may lag behind the log by as much as a lost wake-up. */
   async function readView(): Promise<TailView> {
     await tail.read();
-    if (tail.view === null || tail.failing) throw new Error('The event log cannot be read at the moment.');
+    if (tail.view === null || tail.failing) throw unreadable(tail.lastError);
     return tail.view;
   }
 
@@ -232,4 +232,8 @@ function gapTo(
   to: { epoch: string; position: bigint },
 ): FeedGap {
   return { type: 'gap', reason, fromCursor, toCursor: encodeCursor(to) };
+}
+
+function unreadable(cause: unknown): Error {
+  return new Error('The event log cannot be read at the moment.', { cause });
 }

@@ -32,6 +32,8 @@ export interface LogTail {
   readonly view: TailView | null;
   /** Whether the last look at the log failed. */
   readonly failing: boolean;
+  /** Why a look at the log failed last. */
+  readonly lastError: unknown;
   /** Reads to the tip; joins a read under way, which then looks once more. Errors go to `onError`. */
   read: () => Promise<void>;
   /** Follows the tags of jobs too, from the next read on and until `forget`. */
@@ -51,6 +53,7 @@ export function createLogTail(options: LogTailOptions): LogTail {
   let view: TailView | null = null;
   let generation = 0;
   let failing = false;
+  let lastError: unknown;
   /** A subscriber's own read failed; it waits to hear that the log can be read. */
   let isRecoveryAwaited = false;
   let areTagsWanted = false;
@@ -72,12 +75,17 @@ export function createLogTail(options: LogTailOptions): LogTail {
         await readToTip();
       } while (wasAskedAgain());
     } catch (error) {
-      failing = true;
-      onError(error);
+      fail(error);
     }
     // In the same turn as the last look at the flag: who asks from now on begins a read of their own.
     reading = null;
     rest();
+  }
+
+  function fail(error: unknown): void {
+    failing = true;
+    lastError = error;
+    onError(error);
   }
 
   function wasAskedAgain(): boolean {
@@ -132,14 +140,16 @@ export function createLogTail(options: LogTailOptions): LogTail {
     get failing() {
       return failing;
     },
+    get lastError() {
+      return lastError;
+    },
     read,
     followTags() {
       areTagsWanted = true;
     },
     reportFailure(error) {
-      failing = true;
       isRecoveryAwaited = true;
-      onError(error);
+      fail(error);
       if (reading) isAskedAgain = true;
       else rest();
     },

@@ -1,27 +1,44 @@
 import { GraphQLError, Kind } from 'graphql';
+import type { GraphQLErrorOptions } from 'graphql';
 import type { ServerLog } from './server-log.ts';
 
 /**
  * Decides what a client may read of an error: an error that carries `extensions.code` was meant for it, a value that it
- * sent wrongly is its own mistake, and everything else is a fault of ours, told as an id under which the log has it.
+ * sent wrongly is its own mistake, and everything else is a fault of ours, told as an id under which the log has it, and as
+ * one that passes where it is the database that is away.
  */
 export type ErrorMask = (error: unknown) => GraphQLError;
 
-export function createErrorMask({ log, newId }: { log: ServerLog; newId: () => string }): ErrorMask {
+export interface ErrorMaskOptions {
+  log: ServerLog;
+  /** Draws the id of an error. */
+  newId: () => string;
+  /** Whether something failed only because the database is away. */
+  isUnavailable: (error: unknown) => boolean;
+}
+
+export function createErrorMask({ log, newId, isUnavailable }: ErrorMaskOptions): ErrorMask {
   return (error) => {
     if (error instanceof GraphQLError) {
       if (isMeantForClient(error)) return error;
       if (isClientsMistake(error)) return withCode(error, 'BAD_USER_INPUT');
     }
     const errorId = newId();
-    log.error('Unexpected error while answering a request', {
+    const facts = {
       errorId,
       path: error instanceof GraphQLError ? error.path?.join('.') : undefined,
       error: innermost(error),
-    });
-    return internalError(error, errorId);
+    };
+    if (isUnavailable(innermost(error))) {
+      log.warn('Request refused while the database is away', facts);
+      return hidden(error, { code: 'UNAVAILABLE', message: UNAVAILABLE, errorId });
+    }
+    log.error('Unexpected error while answering a request', facts);
+    return hidden(error, { code: 'INTERNAL_ERROR', message: 'Internal error', errorId });
   };
 }
+
+const UNAVAILABLE = 'The scheduler cannot reach its database at the moment; try again.';
 
 function isMeantForClient(error: GraphQLError): boolean {
   return innermost(error) instanceof GraphQLError && typeof error.extensions['code'] === 'string';
@@ -47,29 +64,20 @@ function innermost(error: unknown): unknown {
   return error instanceof GraphQLError && error.originalError ? innermost(error.originalError) : error;
 }
 
-/** The same error with a code; the specification's status is 400 where nothing at all was executed. */
+/** The same error with a code. */
 function withCode(error: GraphQLError, code: string): GraphQLError {
-  return new GraphQLError(error.message, {
-    nodes: error.nodes ?? null,
-    source: error.source ?? null,
-    positions: error.positions ?? null,
-    path: error.path ?? null,
-    extensions: { code, ...(error.path === undefined && { http: { status: 400, spec: true } }) },
-  });
+  return new GraphQLError(error.message, { ...placeOf(error), extensions: { ...error.extensions, code } });
 }
 
-function internalError(error: unknown, errorId: string): GraphQLError {
-  const place = error instanceof GraphQLError ? error : undefined;
-  return new GraphQLError('Internal error', {
-    nodes: place?.nodes ?? null,
-    source: place?.source ?? null,
-    positions: place?.positions ?? null,
-    path: place?.path ?? null,
-    extensions: {
-      code: 'INTERNAL_ERROR',
-      errorId,
-      // Without a path nothing was executed, and the answer as a whole failed.
-      ...(place?.path === undefined && { http: { status: 500 } }),
-    },
-  });
+/** An error without anything of its own but where it happened. */
+function hidden(
+  error: unknown,
+  { code, message, errorId }: { code: string; message: string; errorId: string },
+): GraphQLError {
+  const place = error instanceof GraphQLError ? placeOf(error) : {};
+  return new GraphQLError(message, { ...place, extensions: { code, errorId } });
+}
+
+function placeOf({ nodes, source, positions, path }: GraphQLError): GraphQLErrorOptions {
+  return { nodes: nodes ?? null, source: source ?? null, positions: positions ?? null, path: path ?? null };
 }

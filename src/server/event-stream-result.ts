@@ -1,7 +1,10 @@
 import type { ExecutionResult } from 'graphql';
 import type { Delivery } from './delivery.ts';
 import { formatResult } from './format-result.ts';
-import { EVENT_STREAM_PING_MS, EVENT_STREAM_RETRY_MS } from './limits.ts';
+import { EVENT_STREAM_PING_MS, EVENT_STREAM_RETRY_MS, EVENT_STREAM_UNAVAILABLE_RETRY_MS } from './limits.ts';
+
+export const EVENT_STREAM = 'text/event-stream';
+const HEADERS = { 'Content-Type': EVENT_STREAM, 'Cache-Control': 'no-cache, no-transform' };
 
 /**
  * A subscription as server-sent events, in the "distinct connections mode" that GraphQL clients share: `event: next` with
@@ -46,9 +49,16 @@ export function eventStreamResponse(results: AsyncIterable<ExecutionResult>, del
     // Nothing is asked for ahead of the reader.
     { highWaterMark: 0 },
   );
-  return new Response(stream, {
-    headers: { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache, no-transform' },
-  });
+  return new Response(stream, { headers: HEADERS });
+}
+
+/**
+ * A subscription that cannot begin for the moment, told as an event and then broken off: an EventSource comes back, where
+ * any status but 200 would end it for good.
+ */
+export function brokenOffStreamResponse(result: ExecutionResult): Response {
+  const text = `retry: ${EVENT_STREAM_UNAVAILABLE_RETRY_MS}\nevent: next\ndata: ${JSON.stringify(formatResult(result))}\n\n`;
+  return new Response(text, { headers: HEADERS });
 }
 
 function idLine(cursor: string | null): string {

@@ -1,24 +1,17 @@
-import type { ExecutionResult, GraphQLSchema } from 'graphql';
-import { createYoga, isAsyncIterable } from 'graphql-yoga';
-import type { GraphQLParams, Plugin, YogaServerInstance } from 'graphql-yoga';
-import type { Delivery } from './delivery.ts';
+import type { GraphQLSchema } from 'graphql';
+import { createYoga } from 'graphql-yoga';
+import type { Plugin, YogaServerInstance } from 'graphql-yoga';
+import { shapeAnswers } from './answer-shape.ts';
 import { createDocumentCache } from './document-cache.ts';
 import type { ErrorMask } from './error-mask.ts';
-import { eventStreamResponse } from './event-stream-result.ts';
 import { GRAPHQL_PATH, MAX_CACHED_QUERY_CHARACTERS } from './limits.ts';
+import type { OperationContext } from './operation-context.ts';
 import { parseWithinLimits } from './query-limits.ts';
 import type { RequestFacts } from './request-facts.ts';
 import { subscribe } from './subscribe.ts';
 
 /** Makes the GraphQL context of one operation. What it throws is masked and answers that operation. */
 export type CreateContext = (facts: RequestFacts) => object | Promise<object>;
-
-/** What a transport hands to Yoga with each operation; `params` is absent where the transport executes by itself. */
-export interface OperationContext extends Record<string, unknown> {
-  facts: RequestFacts;
-  delivery: Delivery;
-  params?: GraphQLParams;
-}
 
 export type GraphqlEndpoint = YogaServerInstance<OperationContext, object>;
 
@@ -42,13 +35,7 @@ export function createGraphqlEndpoint({
     graphqlEndpoint: GRAPHQL_PATH,
     context: ({ facts }) => createContext(facts),
     maskedErrors: { maskError },
-    plugins: [
-      readParamsFromContext,
-      parseLimited,
-      subscribeWithDelivery,
-      sendEventStream,
-      endUnreadableResult,
-    ],
+    plugins: [readParamsFromContext, parseLimited, subscribeWithDelivery, shapeAnswers],
     parserAndValidationCache: {
       documentCache: createDocumentCache(MAX_CACHED_QUERY_CHARACTERS),
       // Refusing a document again is cheap, and remembering refused ones would let a client choose what is kept.
@@ -83,22 +70,5 @@ const parseLimited: Plugin = {
 const subscribeWithDelivery: Plugin = {
   onSubscribe({ setSubscribeFn }) {
     setSubscribeFn(subscribe);
-  },
-};
-
-/** Yoga's own event streams have no ids. A single result, such as a refusal, is left to it: it knows the statuses. */
-const sendEventStream: Plugin<object, OperationContext> = {
-  onResultProcess(hook) {
-    const { result, resultProcessor, serverContext } = hook;
-    if (resultProcessor === undefined || !isAsyncIterable<ExecutionResult>(result)) return;
-    hook.setResultProcessor(() => eventStreamResponse(result, serverContext.delivery), 'text/event-stream');
-  },
-};
-
-/** A client that does not accept event streams is answered 406, and Yoga forgets the subscription it has begun. */
-const endUnreadableResult: Plugin = {
-  async onResultProcess({ result, resultProcessor }) {
-    if (resultProcessor === undefined && isAsyncIterable(result))
-      await result[Symbol.asyncIterator]().return?.();
   },
 };

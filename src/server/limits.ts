@@ -72,3 +72,6 @@ export const EVENT_STREAM_PING_MS = 12_000;
 
 /** After how long an EventSource that has lost its connection comes back. */
 export const EVENT_STREAM_RETRY_MS = 1_000;
+
+/** The same where it was told that the database is away. */
+export const EVENT_STREAM_UNAVAILABLE_RETRY_MS = 5_000;

@@ -9,6 +9,7 @@ import { createHealthEndpoint } from './health.ts';
 import type { HealthReport } from './health.ts';
 import { GRAPHQL_PATH } from './limits.ts';
 import type { OriginPolicy } from './origins.ts';
+import { headersOf, statusOf } from './refusal-status.ts';
 import { requestIdOf } from './request-facts.ts';
 import { methodNotAllowed, refuse, sendJson } from './respond.ts';
 import type { ServerLog } from './server-log.ts';
@@ -54,9 +55,12 @@ export function createRequestHandler(options: RequestHandlerOptions): Handler {
       const { message, extensions } = maskError(error);
       if (response.headersSent) response.destroy();
       else
-        sendJson(response, 500, {
-          errors: [{ message, extensions: { code: extensions['code'], errorId: extensions['errorId'] } }],
-        });
+        sendJson(
+          response,
+          statusOf(extensions['code']),
+          { errors: [{ message, extensions: { code: extensions['code'], errorId: extensions['errorId'] } }] },
+          headersOf(extensions['code']),
+        );
     });
   };
 }

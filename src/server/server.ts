@@ -28,6 +28,8 @@ export interface HttpServerOptions {
   graphiql: boolean;
   health: () => Promise<HealthReport>;
   callbacks: CallbackReceiver;
+  /** Whether something failed only because the database is away: it is then told so, instead of as a fault. */
+  isUnavailable: (error: unknown) => boolean;
   version: string;
   log: ServerLog;
   /** Draws request and error ids. */
@@ -53,7 +55,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { log, newId = randomUUID, stopTimeoutMs = limits.STOP_TIMEOUT_MS } = options;
   const slowReaderTimeoutMs = options.slowReaderTimeoutMs ?? limits.SLOW_READER_TIMEOUT_MS;
   const origins = createOriginPolicy(options.corsOrigins);
-  const maskError = createErrorMask({ log, newId });
+  const maskError = createErrorMask({ log, newId, isUnavailable: options.isUnavailable });
   const endpoint = createGraphqlEndpoint({
     schema: options.schema,
     createContext: options.createContext,

@@ -22,7 +22,12 @@ const TOO_SLOW_STATE = '57014';
 export function isAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = codeOf(error);
-  return code === null ? AWAY_MESSAGES.test(error.message) : AWAY_STATES.test(code) || AWAY_CODES.test(code);
+  return code === null ? AWAY_MESSAGES.test(error.message) : isAwayCode(code);
+}
+
+/** The same by an error's code alone. */
+export function isAwayCode(code: string): boolean {
+  return AWAY_STATES.test(code) || AWAY_CODES.test(code);
 }
 
 /** Whether a statement failed for the data in it, which no second try will cure. */

@@ -2,8 +2,9 @@ import { expect, it, onTestFailed, onTestFinished } from 'vitest';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/database/embedded-postgres.ts';
 import { apiClient } from '../support/api-client.ts';
 import { executionEventPositions, firstCursor, followEvents } from '../support/event-follower.ts';
+import { post, sseClient } from '../support/graphql-clients.ts';
 import { checkHistory } from '../support/history.ts';
-import { startServerProcess } from '../support/server-process.ts';
+import { startServerProcess, type ServerProcess } from '../support/server-process.ts';
 import { startTarget } from '../support/target-server.ts';
 import { makeTempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
@@ -48,6 +49,28 @@ async function readiness(url: string): Promise<{ status: number; reasons: string
   return { status: response.status, reasons };
 }
 
+/** Whatever is asked for is answered, without a word of why, under an id that the log has. */
+async function expectUnavailable(server: ServerProcess): Promise<void> {
+  const createJob = `mutation { createJob(input: { name: "New", api: "http://a.test/" }) { job { id } } }`;
+  const answers = [
+    (await post(server.url, '{ jobs { nodes { id } } }')).body,
+    (await post(server.url, createJob)).body,
+    await (await sseClient(server.url, 'subscription { jobEvents { __typename } }')).next(),
+  ];
+  for (const { errors } of answers) {
+    expect(errors).toMatchObject([
+      {
+        message: 'The scheduler cannot reach its database at the moment; try again.',
+        extensions: { code: 'UNAVAILABLE' },
+      },
+    ]);
+    const errorId = errors?.[0]?.extensions?.['errorId'];
+    const logged = server.logged('Request refused while the database is away');
+    expect(logged.filter((line) => line['errorId'] === errorId)).toHaveLength(1);
+  }
+  expect(JSON.stringify(answers)).not.toMatch(/127\.0\.0\.1|ECONN|prisma/i);
+}
+
 it(
   'lives through the absence of its database for longer than a lease, and loses and repeats nothing',
   { timeout: 180_000 },
@@ -80,6 +103,7 @@ it(
     await until(async () => (await readiness(server.url)).status === 503, LIMIT);
     expect((await readiness(server.url)).reasons).toContain('database: The database does not answer.');
     expect((await fetch(`${server.url}/health/live`)).status).toBe(200);
+    await expectUnavailable(server);
     // What answers meanwhile is kept until it can be recorded.
     gate.open();
     await until(

@@ -28,9 +28,13 @@ it('gives instants as Dates, int8 as bigints and numerics as strings', async () 
 it('outlives the loss of its connections', async () => {
   const connectionString = await emptyDatabase();
   const log: string[] = [];
+  const errors: object[] = [];
   const pool = poolOn(connectionString, {
     applicationName: 'pool under test',
-    log: (message) => log.push(message),
+    log: (message, fields) => {
+      log.push(message);
+      errors.push(fields?.['error'] as object);
+    },
   });
   await pool.query('SELECT 1');
   await query(
@@ -38,6 +42,8 @@ it('outlives the loss of its connections', async () => {
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pool under test'",
   );
   await until(() => log.includes('an idle database connection was lost'));
+  expect(errors.map(Object.keys).flat()).toContain('code');
+  expect(errors.map(Object.keys).flat()).not.toContain('client');
   expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
 });
 

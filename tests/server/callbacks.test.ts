@@ -128,6 +128,15 @@ describe('a callback over HTTP', () => {
     expect(status).toBe(500);
     expect(JSON.stringify(body)).not.toContain('database');
   });
+
+  it('that comes while the database is away is told when to come again', async () => {
+    const away = Object.assign(new Error('known-token'), { code: 'ECONNREFUSED' });
+    const server = await startReceiver(() => Promise.reject(away));
+    const { status, headers, body } = await post(server, { status: 'success' });
+    expect(status).toBe(503);
+    expect(headers.get('retry-after')).toBe('5');
+    expect(body).toMatchObject({ errors: [{ extensions: { code: 'UNAVAILABLE' } }] });
+  });
 });
 
 describe('a callback URL', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { post } from '../support/graphql-clients.ts';
+import { post, wsClient } from '../support/graphql-clients.ts';
 import { startTestServer } from './test-server.ts';
 
 const JSON_TYPE = { 'Content-Type': 'application/json' };
@@ -273,5 +273,79 @@ describe('Other origins', () => {
     const { headers } = await post(url, '{ hello }', {}, { Origin: 'https://jobs.example.com' });
     expect(headers.get('access-control-allow-origin')).toBe('https://jobs.example.com');
     expect(headers.get('vary')).toContain('Origin');
+  });
+});
+
+describe('While the database is away', () => {
+  const away = () => Promise.reject(Object.assign(new Error('10.0.0.7'), { code: 'ECONNREFUSED' }));
+  const unavailable = {
+    message: 'The scheduler cannot reach its database at the moment; try again.',
+    extensions: { code: 'UNAVAILABLE', errorId: expect.any(String) as unknown },
+  };
+  const EVENTS = { Accept: 'text/event-stream' };
+
+  it('a request that cannot be begun is answered with 503, when to come back, and nothing of why', async () => {
+    const { url, logged } = await startTestServer({ createContext: away });
+    const { status, headers, body } = await post(url, '{ hello }');
+    expect(status).toBe(503);
+    expect(headers.get('retry-after')).toBe('5');
+    expect(body).toEqual({ errors: [unavailable] });
+    const [line] = logged('Request refused while the database is away');
+    expect(line).toMatchObject({
+      level: 'warn',
+      fields: { errorId: body.errors?.[0]?.extensions?.['errorId'], error: { code: 'ECONNREFUSED' } },
+    });
+    expect(logged('Unexpected error while answering a request')).toEqual([]);
+  });
+
+  it('what was begun is answered with data and 200, as the specification asks', async () => {
+    const { url } = await startTestServer();
+    const answer = await post(url, '{ hello away }', {}, { Accept: 'application/graphql-response+json' });
+    expect(answer.status).toBe(200);
+    expect(answer.body).toMatchObject({
+      data: { hello: 'world', away: null },
+      errors: [{ ...unavailable, path: ['away'] }],
+    });
+  });
+
+  it('an EventSource is told so as an event, and comes back', async () => {
+    const { url } = await startTestServer({ createContext: away });
+    const query = encodeURIComponent('subscription { tick }');
+    const response = await fetch(`${url}/graphql?query=${query}`, { headers: EVENTS });
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toBe('text/event-stream');
+    const text = await response.text();
+    expect(text).toMatch(/^retry: 5000\nevent: next\ndata: \{"errors":\[\{.*"code":"UNAVAILABLE".*\}\n\n$/);
+    expect(text).not.toMatch(/10\.0\.0\.7|"http"/);
+  });
+
+  it('a subscription over a websocket is told so, and the socket goes on', async () => {
+    let isAway = true;
+    const { url } = await startTestServer({ createContext: () => (isAway ? away() : {}) });
+    const client = wsClient(url);
+    expect((await client.subscribe('subscription { tick }').next()).errors).toEqual([unavailable]);
+    isAway = false;
+    expect(await client.subscribe('{ hello }').next()).toEqual({ data: { hello: 'world' } });
+    await client.close();
+  });
+});
+
+describe('A subscription that cannot begin', () => {
+  it.each([
+    ['refusedAtStart', 400, 'BAD_USER_INPUT'],
+    ['faultAtStart', 500, 'INTERNAL_ERROR'],
+    ['awayAtStart', 503, 'UNAVAILABLE'],
+  ])('is refused by the status too: %s by %i', async (field, status, code) => {
+    const { url } = await startTestServer();
+    const { body, ...answer } = await post(
+      url,
+      `subscription { ${field} }`,
+      {},
+      { Accept: 'application/graphql-response+json' },
+    );
+    expect(answer.status).toBe(status);
+    expect(body).toMatchObject({ errors: [{ path: [field], extensions: { code } }] });
+    expect(body).not.toHaveProperty('data');
+    expect(JSON.stringify(body)).not.toContain('10.0.0.7');
   });
 });

@@ -95,6 +95,7 @@ export function smallSchema(): SmallSchema {
           throw new Error('relation "secrets" does not exist');
         },
       },
+      away: { type: GraphQLString, resolve: throwAway },
       refusal: {
         type: GraphQLString,
         resolve: () => {
@@ -127,6 +128,13 @@ export function smallSchema(): SmallSchema {
           throw new Error('pool of host 10.0.0.7 is closed');
         },
       },
+      refusedAtStart: {
+        type: GraphQLString,
+        subscribe: () => {
+          throw new GraphQLError('No such thing', { extensions: { code: 'BAD_USER_INPUT' } });
+        },
+      },
+      awayAtStart: { type: GraphQLString, subscribe: throwAway },
     },
   });
   return {
@@ -140,6 +148,11 @@ export function smallSchema(): SmallSchema {
     },
     slowAsked,
   };
+}
+
+/** What is thrown where the database cannot be reached. */
+function throwAway(): never {
+  throw Object.assign(new Error('connect ECONNREFUSED 10.0.0.7:5432'), { code: 'ECONNREFUSED' });
 }
 
 /** Events as those of feeds are: each an object that has its cursor, whether or not that is selected. */

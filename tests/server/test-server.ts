@@ -2,6 +2,7 @@ import { onTestFinished } from 'vitest';
 import type { HealthReport } from '../../src/server/health.ts';
 import { createHttpServer } from '../../src/server/server.ts';
 import type { HttpServer, HttpServerOptions } from '../../src/server/server.ts';
+import { isUnavailable } from '../../src/unavailability.ts';
 import { smallSchema } from './small-schema.ts';
 import type { SmallSchema } from './small-schema.ts';
 
@@ -60,6 +61,7 @@ export function serverOptions(
     graphiql: true,
     health: () => Promise.resolve(HEALTHY),
     callbacks: { read: () => null, complete: () => Promise.resolve('late') },
+    isUnavailable,
     version: '1.2.3',
     log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
     // Short, since a test that stops its server has nothing left that would be worth waiting for.
