@@ -31,7 +31,21 @@ const IDLE_MS = 3_000;
  */
 export function createSocket(options: SocketOptions): Client {
   const { url, token, webSocketImpl, keepAliveMs, answerTimeoutMs, onConnected, onClosed } = options;
-  let silence: ReturnType<typeof setTimeout> | undefined;
+  let socket: WebSocket | undefined;
+  let deadline: ReturnType<typeof setTimeout> | undefined;
+
+  /** A connection that was cut without a word looks open for many minutes, and waits as long for its close. */
+  function awaitAnswer(): void {
+    clearTimeout(deadline);
+    deadline = setTimeout(() => {
+      client.terminate();
+    }, answerTimeoutMs);
+  }
+
+  function answered(): void {
+    clearTimeout(deadline);
+  }
+
   const client = createClient({
     url,
     webSocketImpl: withOpeningLimit(webSocketImpl, answerTimeoutMs),
@@ -39,21 +53,29 @@ export function createSocket(options: SocketOptions): Client {
     retryAttempts: 0,
     lazyCloseTimeout: IDLE_MS,
     keepAlive: keepAliveMs,
-    connectionAckWaitTimeout: answerTimeoutMs,
     on: {
-      connected: onConnected,
+      opened: (opened) => {
+        socket = opened as WebSocket;
+        awaitAnswer();
+      },
+      connected: () => {
+        answered();
+        onConnected();
+      },
       ping: (isReceived) => {
-        if (isReceived) return;
-        // A connection that was cut without a word looks open for many minutes.
-        silence = setTimeout(() => {
-          client.terminate();
-        }, answerTimeoutMs);
+        if (!isReceived) awaitAnswer();
       },
       pong: (isReceived) => {
-        if (isReceived) clearTimeout(silence);
+        if (isReceived) answered();
+      },
+      error: () => {
+        // Its close would come late, and graphql-ws would take it for the next connection's.
+        if (socket) socket.onclose = null;
+        answered();
+        onClosed();
       },
       closed: () => {
-        clearTimeout(silence);
+        answered();
         onClosed();
       },
     },

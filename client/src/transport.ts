@@ -1,5 +1,6 @@
 import { parse, print, type DocumentNode } from 'graphql';
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
+import type { Client } from 'graphql-ws/client';
 import { authorizedFetch, type TokenSource } from './authorization.ts';
 import { DEFAULT_BACKOFF, type Backoff } from './backoff.ts';
 import { createFeedPosition } from './feed-position.ts';
@@ -76,21 +77,27 @@ export function createTransport(options: TransportOptions): Transport {
   const running = new Set<() => void>();
   let isConnected = false;
   let told: ConnectionState = 'idle';
-  const socket = createSocket({
-    url: socketUrl(options.url),
-    token,
-    webSocketImpl: options.webSocket ?? globalThis.WebSocket,
-    keepAliveMs: options.keepAliveMs ?? 10_000,
-    answerTimeoutMs: options.answerTimeoutMs ?? 5_000,
-    onConnected: () => {
-      isConnected = true;
-      tell();
-    },
-    onClosed: () => {
-      isConnected = false;
-      tell();
-    },
-  });
+  let socket: Client | undefined;
+
+  /** Made when first needed: a page that is rendered on a server only asks, and may have neither WebSocket nor origin. */
+  function openSocket(): Client {
+    socket ??= createSocket({
+      url: socketUrl(options.url),
+      token,
+      webSocketImpl: options.webSocket ?? platformWebSocket(),
+      keepAliveMs: options.keepAliveMs ?? 10_000,
+      answerTimeoutMs: options.answerTimeoutMs ?? 5_000,
+      onConnected: () => {
+        isConnected = true;
+        tell();
+      },
+      onClosed: () => {
+        isConnected = false;
+        tell();
+      },
+    });
+    return socket;
+  }
 
   function tell(): void {
     const whenRunning = isConnected ? 'connected' : 'connecting';
@@ -123,7 +130,7 @@ export function createTransport(options: TransportOptions): Transport {
       },
     };
     const stop = follow<Data>({
-      subscribe: (once) => socket.subscribe<Data>(payload, once),
+      subscribe: (once) => openSocket().subscribe<Data>(payload, once),
       position,
       hasEnd: plan.kind === 'plain' || FEEDS_WITH_END.includes(plan.field),
       sink: {
@@ -167,7 +174,7 @@ export function createTransport(options: TransportOptions): Transport {
     close() {
       for (const complete of running) complete();
       // Fails with the connection that was just being made.
-      Promise.resolve(socket.dispose()).catch(() => undefined);
+      Promise.resolve(socket?.dispose()).catch(() => undefined);
     },
   };
 }
@@ -180,6 +187,13 @@ function asDocument(query: string | DocumentNode): DocumentNode {
 
 function asText(query: string | DocumentNode): string {
   return typeof query === 'string' ? query : print(query);
+}
+
+function platformWebSocket(): WebSocketClass {
+  const platform = globalThis as { WebSocket?: WebSocketClass };
+  if (!platform.WebSocket)
+    throw new Error('There is no WebSocket here: pass `webSocket`, such as that of the package ws.');
+  return platform.WebSocket;
 }
 
 function socketUrl(url: string): string {

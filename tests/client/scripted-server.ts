@@ -31,6 +31,8 @@ export type ScriptedServer = {
   requests: AsyncQueue<IncomingHttpHeaders>;
   /** Refuses connections with this code, until it is null again. */
   refuseWith: (code: number | null) => void;
+  /** Whether `connection_init` is answered. */
+  acceptConnections: (accepts: boolean) => void;
   /** Whether pings are answered. */
   answerPings: (answers: boolean) => void;
 };
@@ -44,6 +46,7 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
   const ended = asyncQueue<string>('end of a subscription by the client');
   const requests = asyncQueue<IncomingHttpHeaders>('HTTP request');
   let refusal: number | null = null;
+  let accepts = true;
   let answersPings = true;
 
   const http = createServer((request, response) => {
@@ -66,7 +69,7 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
     if (type === 'connection_init') {
       inits.push(payload);
       if (refusal !== null) socket.close(refusal, 'Refused');
-      else send({ type: 'connection_ack' });
+      else if (accepts) send({ type: 'connection_ack' });
     } else if (type === 'ping') {
       if (answersPings) send({ type: 'pong' });
     } else if (type === 'complete') {
@@ -109,6 +112,7 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
     ended,
     requests,
     refuseWith: (code) => (refusal = code),
+    acceptConnections: (value) => (accepts = value),
     answerPings: (answers) => (answersPings = answers),
   };
 }

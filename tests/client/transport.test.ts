@@ -311,6 +311,17 @@ describe('the connection', () => {
     expect(server.inits.all).toHaveLength(4);
   });
 
+  it('needs no WebSocket before there is a subscription', async () => {
+    const server = await startScriptedServer();
+    const transport = createTransport({ url: server.url, token: () => 't' });
+    await transport.fetch(server.url);
+    expect(await server.requests.next()).toMatchObject({ authorization: 'Bearer t' });
+    const platform = globalThis as { WebSocket?: unknown };
+    if (!platform.WebSocket)
+      expect(() => watch(transport, executions())).toThrow(/There is no WebSocket here: pass `webSocket`/);
+    transport.close();
+  });
+
   it('is given up when the server falls silent, and a new one goes on', async () => {
     const server = await startScriptedServer();
     const feed = await begunFeed(server, { keepAliveMs: 20, answerTimeoutMs: 200 });
@@ -320,6 +331,17 @@ describe('the connection', () => {
     expect(second.variables).toEqual({ after: 'begin' });
     second.item({ ...EVENT, cursor: 'a' });
     expect(await feed.results.next()).toEqual(told({ ...EVENT, cursor: 'a' }));
+  });
+
+  it('is given up when the server does not accept it', async () => {
+    const server = await startScriptedServer();
+    server.acceptConnections(false);
+    const feed = watch(transportTo(server.url, { answerTimeoutMs: 50 }), executions());
+    await server.inits.next();
+    await server.inits.next();
+    server.acceptConnections(true);
+    (await server.subscribed.next()).item(gap('begin'));
+    expect(await feed.begun.next()).toBe('begin');
   });
 
   it('is given up when nobody answers its handshake', async () => {
