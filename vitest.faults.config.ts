@@ -7,6 +7,7 @@ export default mergeConfig(
   defineConfig({
     test: {
       include: ['tests/faults/**/*.test.ts'],
+      globalSetup: ['tests/setup/compiled.mjs'],
       fileParallelism: false,
       maxWorkers: 1,
       // What a scenario has measured is a line for machines too.
