@@ -582,7 +582,7 @@ describe('a call that is ended from our side', () => {
   it('is ended as well where the same instance has claimed its execution again', async () => {
     const { instance, id } = await startHanging();
     scene.clock.advance(LEASE_MS + 1);
-    await instance.rescuer.runOnce();
+    await scene.instance().rescuer.runOnce();
     scene.target.script('/slow', { status: 200, headers: { connection: 'close' } });
     await instance.work();
     expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'SUCCESS', attempt_count: 2 });
