@@ -1,12 +1,15 @@
 import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
+import type { RecordedCall } from './target-server.ts';
 
 /** What a misbehaving target does with a connection, once a request's head has arrived. */
 export type Misbehaviour = (socket: Socket, requestNumber: number) => void;
 
 export type BadTarget = {
   url: string;
+  /** Every request so far, in the order of arrival; bodies are not looked at. */
+  calls: RecordedCall[];
   /** Connections accepted since the start. */
   connections: () => number;
   openSockets: () => number;
@@ -21,9 +24,9 @@ export type BadTarget = {
 /** A target on bare sockets, for everything that an HTTP server would not let itself do. */
 export async function startBadTarget(misbehave: Misbehaviour): Promise<BadTarget> {
   const sockets = new Set<Socket>();
+  const calls: RecordedCall[] = [];
   let connections = 0;
   let bytesOfClosed = 0;
-  let requests = 0;
   let waiting: (() => void)[] = [];
   const changed = () => {
     const woken = waiting;
@@ -42,9 +45,9 @@ export async function startBadTarget(misbehave: Misbehaviour): Promise<BadTarget
     socket.on('data', (chunk) => {
       head += chunk.toString('latin1');
       if (!head.includes('\r\n\r\n')) return;
+      calls.push(readHead(head));
       head = '';
-      requests += 1;
-      misbehave(socket, requests);
+      misbehave(socket, calls.length);
       changed();
     });
     // The caller has hung up; whatever was still to be sent has nobody to read it.
@@ -60,10 +63,11 @@ export async function startBadTarget(misbehave: Misbehaviour): Promise<BadTarget
 
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    calls,
     connections: () => connections,
     openSockets: () => sockets.size,
     bytesSent: () => [...sockets].reduce((sum, socket) => sum + socket.bytesWritten, bytesOfClosed),
-    requested: (count = 1) => until(() => requests >= count),
+    requested: (count = 1) => until(() => calls.length >= count),
     allSocketsClosed: () => until(() => sockets.size === 0),
     close: () =>
       new Promise<void>((resolve) => {
@@ -73,6 +77,19 @@ export async function startBadTarget(misbehave: Misbehaviour): Promise<BadTarget
         for (const socket of sockets) socket.destroy();
       }),
   };
+}
+
+function readHead(head: string): RecordedCall {
+  const [requestLine = '', ...lines] = head.slice(0, head.indexOf('\r\n\r\n')).split('\r\n');
+  const [method = '', target = '/'] = requestLine.split(' ');
+  const { pathname, search } = new URL(target, 'http://target');
+  const headers = Object.fromEntries(
+    lines.map((line) => [
+      line.slice(0, line.indexOf(':')).toLowerCase(),
+      line.slice(line.indexOf(':') + 1).trim(),
+    ]),
+  );
+  return { method, path: pathname, query: search, headers, body: '', at: new Date() };
 }
 
 const head = (...lines: string[]) =>
@@ -98,6 +115,11 @@ export const endlessRedirect =
     socket.write(`HTTP/1.1 302 Found\r\nLocation: ${location}\r\nTransfer-Encoding: chunked\r\n\r\n`);
     pour(socket, chunked(Buffer.alloc(16_384, 'r')));
   };
+
+/** Redirects to another path of its own, from there too. */
+export const redirectLoop: Misbehaviour = (socket) => {
+  socket.write('HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n');
+};
 
 /** Resets the connection in place of an answer. */
 export const reset: Misbehaviour = (socket) => {
@@ -136,7 +158,7 @@ export const notHttp: Misbehaviour = (socket) => {
 
 /** Says gzip and sends plain text. */
 export const badGzip: Misbehaviour = (socket) => {
-  socket.end(`${head('Content-Encoding: gzip', 'Content-Length: 9')}not gzip!`);
+  socket.end(`${head('Content-Encoding: gzip', 'Content-Length: 9', 'Connection: close')}not gzip!`);
 };
 
 /** Begins a gzip stream well and spoils its middle. */

@@ -15,6 +15,7 @@ export type Exit = { code: number | null; signal: NodeJS.Signals | null };
 export type ServerProcess = {
   url: string;
   instanceId: string;
+  pid: number;
   /** Sends a signal and waits for nothing. */
   signal: (signal: NodeJS.Signals) => void;
   /** Sends a signal, SIGKILL where left out, and waits for the end. */
@@ -96,6 +97,7 @@ export async function startServerProcess(env: Record<string, string>): Promise<S
   return {
     url: String(ready['url']),
     instanceId: String(ready['instanceId']),
+    pid: child.pid ?? NaN,
     signal: (signal) => void child.kill(signal),
     kill,
     stop: () => kill('SIGTERM'),
