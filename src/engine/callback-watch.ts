@@ -7,6 +7,8 @@ import { findSilent, nextWaitEndAt, type SilentExecution } from '../store/callba
 import type { Settlement } from '../store/settling.ts';
 import { settleAny } from '../store/settling-upstream.ts';
 import { logIds } from './log-ids.ts';
+import { togetherOrOneByOne } from './one-by-one.ts';
+import { createSetAside } from './set-aside.ts';
 import { createLoop, type Loop } from '../loop.ts';
 
 const logger = createLogger('CallbackWatch');
@@ -21,6 +23,7 @@ export interface CallbackWatchOptions {
   /** Called after waits were ended: executions may be claimed or admitted, the log has grown. */
   onEnded: (setOff: { isReplacing: boolean }) => void;
   onError: (error: unknown) => void;
+  monotonicMs?: () => number;
 }
 
 const BATCH = 500;
@@ -34,24 +37,37 @@ const MIN_INTERVAL_MS = 20;
  */
 export function createCallbackWatch(options: CallbackWatchOptions): Loop {
   const { pool, clock, newId, random, onEnded, onError } = options;
+  const setAside = createSetAside(options.monotonicMs ?? (() => performance.now()));
 
   async function step(): Promise<number> {
     const now = clock.now();
-    const silent = await findSilent(pool, now, BATCH);
-    if (silent.length > 0) await endWaits(silent, now);
+    const silent = await findSilent(pool, now, { limit: BATCH, except: setAside.ids() });
+    await togetherOrOneByOne(silent, (some) => endWaits(some, now), leaveAlone);
     if (silent.length === BATCH) return 0;
     const endsAt = await nextWaitEndAt(pool);
-    if (endsAt === null) return MAX_INTERVAL_MS;
-    return Math.min(Math.max(endsAt.getTime() - clock.now().getTime(), MIN_INTERVAL_MS), MAX_INTERVAL_MS);
+    const untilEndMs = endsAt === null ? MAX_INTERVAL_MS : endsAt.getTime() - clock.now().getTime();
+    // One that is over and was not found is held by somebody, or set aside.
+    if (untilEndMs < 0 && silent.length === 0) return MAX_INTERVAL_MS;
+    return Math.min(Math.max(untilEndMs, MIN_INTERVAL_MS), MAX_INTERVAL_MS);
+  }
+
+  function leaveAlone({ id, jobId }: SilentExecution, error: unknown): void {
+    logger.error('A wait for a callback cannot be ended; it is tried again later', {
+      ...logIds({ executionId: id, jobId }),
+      ...setAside.add(id),
+      error,
+    });
   }
 
   /** One that was called back about, or ended by another instance, meanwhile is left out by the statement. */
   async function endWaits(silent: readonly SilentExecution[], now: Date): Promise<void> {
+    if (silent.length === 0) return;
     const settlements = silent.map((execution) => end(execution, now));
     const { written, isReplacing } = await settleAny(pool, settlements, newId);
     for (const { executionId, status } of settlements.filter((one) => written.has(one.executionId))) {
       logger.info('Waited for a callback no longer', { ...logIds({ executionId }), status });
     }
+    for (const { id } of silent) setAside.forget(id);
     if (written.size > 0) onEnded({ isReplacing });
   }
 

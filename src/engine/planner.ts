@@ -1,16 +1,13 @@
-import type { Pool, PoolClient } from 'pg';
+import type { Pool } from 'pg';
 import type { Clock } from '../domain/clock.ts';
-import { isLimited, NO_LOAD, REPLACED_MESSAGE, type ConcurrencyLoad } from '../domain/concurrency.ts';
-import { planJob, type DueJob, type JobPlan } from '../domain/plan.ts';
 import { encodePublicId } from '../domain/public-id.ts';
 import { createLogger } from '../logging/logger.ts';
-import { readLoads } from '../store/concurrency.ts';
-import { readUnmetDependencies } from '../store/dependency-gates.ts';
-import { appendEvents, type NewEvent } from '../store/event-log.ts';
-import { lockDueJobs, nextDueAt, recordPlan, type DueRange } from '../store/planning.ts';
+import { isAway } from '../store/failures.ts';
+import { nextDueAt, type DueRange } from '../store/planning.ts';
 import { inTransaction } from '../store/sql.ts';
-import { requestCancellation, withdrawExecutions } from '../store/withdrawing.ts';
 import { createLoop, type Loop } from '../loop.ts';
+import { NOTHING, planBatch, type PlannedBatch } from './plan-batch.ts';
+import { createSetAside } from './set-aside.ts';
 
 const logger = createLogger('Planner');
 
@@ -27,38 +24,6 @@ export interface PlannerOptions {
   monotonicMs?: () => number;
 }
 
-interface PlannedBatch {
-  jobs: number;
-  /** New executions. */
-  executions: number;
-  isAnythingBlocked: boolean;
-  /** Calls under way were asked to stop for new executions. */
-  isReplacing: boolean;
-  isMoreDue: boolean;
-}
-
-const NOTHING: PlannedBatch = {
-  jobs: 0,
-  executions: 0,
-  isAnythingBlocked: false,
-  isReplacing: false,
-  isMoreDue: false,
-};
-
-/** Jobs in one transaction: enough to share its cost, few enough that their rows are not held for long. */
-const BATCH_JOBS = 1_000;
-/**
- * Executions, and slots that they stand for, after which a batch takes no further job. An outage of a day leaves a job of
- * every second with 86,400 slots: a thousand such jobs in one transaction would stand still for minutes, and every
- * other loop with them. What becomes due meanwhile waits for the end of the batch.
- */
-const BATCH_EXECUTIONS = 2_000;
-const BATCH_SLOTS = 50_000;
-/**
- * Computing after which a batch takes no further job: the rarest schedules take some 20 ms each, and the transaction
- * would be ended for standing still.
- */
-const BATCH_COMPUTING_MS = 2_000;
 /** A job that has been due for longer than this waits for those that have just become due. */
 const BACKLOG_AFTER_MS = 60_000;
 const EVER = new Date(0);
@@ -75,46 +40,55 @@ const LOCKED_RETRY_MS = 50;
 export function createPlanner(options: PlannerOptions): Loop {
   const { pool, clock, pollIntervalMs, resumePaused, onPlanned, onError } = options;
   const { monotonicMs = () => performance.now() } = options;
+  const setAside = createSetAside(monotonicMs);
 
   async function step(): Promise<number> {
     const pauseEndsAt = await resumePaused();
     const now = clock.now();
     const backlogUntil = new Date(now.getTime() - BACKLOG_AFTER_MS);
-    const fresh = await planBatch({ after: backlogUntil, until: now }, now);
+    const except = setAside.ids();
+    const all = { except, only: null };
+    const fresh = await plan({ ...all, after: backlogUntil, until: now }, now);
     if (fresh.isMoreDue) return 0;
-    const dueAt = await nextDueAt(pool);
+    const dueAt = await nextDueAt(pool, except);
     if (dueAt === null || dueAt > now) return untilEarliest(dueAt, pauseEndsAt);
     if (dueAt > backlogUntil) return LOCKED_RETRY_MS;
-    const backlog = await planBatch({ after: EVER, until: backlogUntil }, now);
+    const backlog = await plan({ ...all, after: EVER, until: backlogUntil }, now);
     return backlog.jobs > 0 ? 0 : LOCKED_RETRY_MS;
   }
 
-  async function planBatch(range: DueRange, now: Date): Promise<PlannedBatch> {
-    const batch = await inTransaction(pool, async (tx) => {
-      const jobs = await lockDueJobs(tx, range, BATCH_JOBS);
-      if (jobs.length === 0) return NOTHING;
-      const facts = await readFacts(tx, jobs);
-      const enoughAtMs = monotonicMs() + BATCH_COMPUTING_MS;
-      const plans = planSome(jobs, facts, now, () => monotonicMs() > enoughAtMs);
-      const { events, isReplacing } = await cancelReplaced(tx, plans, now);
-      const executions = await recordPlan(tx, {
-        executions: plans.flatMap((plan) => plan.executions),
-        moves: plans.map((plan) => plan.move),
-        now,
+  /** Plans a batch; or each of its jobs by itself, where one of them keeps all from being written. */
+  async function plan(range: DueRange, now: Date): Promise<PlannedBatch> {
+    let taken: string[] = [];
+    try {
+      return await planTogether(range, now, (jobIds) => (taken = jobIds));
+    } catch (error) {
+      if (isAway(error) || taken.length === 0) throw error;
+      logger.warn('A batch of jobs could not be planned; each is planned by itself', { error });
+    }
+    for (const only of taken) {
+      await planTogether({ ...range, only }, now).catch((error: unknown) => {
+        if (isAway(error)) throw error;
+        leaveAlone(only, error);
       });
-      await appendEvents(tx, events);
-      logger.debug('Planned', { jobs: plans.length, executions });
-      const isAnythingBlocked = plans.some((plan) =>
-        plan.executions.some(({ status }) => status === 'BLOCKED'),
-      );
-      return {
-        jobs: plans.length,
-        executions,
-        isAnythingBlocked,
-        isReplacing,
-        isMoreDue: plans.length < jobs.length || jobs.length === BATCH_JOBS,
-      };
+    }
+    return { ...NOTHING, isMoreDue: true };
+  }
+
+  function leaveAlone(jobId: string, error: unknown): void {
+    logger.error('A job cannot be planned; it is tried again later', {
+      jobId: encodePublicId('Job', jobId),
+      ...setAside.add(jobId),
+      error,
     });
+  }
+
+  async function planTogether(
+    range: DueRange,
+    now: Date,
+    onTaken: (jobIds: string[]) => void = () => undefined,
+  ): Promise<PlannedBatch> {
+    const batch = await inTransaction(pool, (tx) => planBatch(tx, range, now, { monotonicMs, onTaken }));
     if (batch.executions > 0) onPlanned(batch);
     return batch;
   }
@@ -127,61 +101,4 @@ export function createPlanner(options: PlannerOptions): Loop {
   }
 
   return createLoop({ name: 'planner', step, onError });
-}
-
-/** What of other executions the plans of a batch depend on, by the jobs' ids. */
-interface Facts {
-  /** Of the jobs whose executions may not overlap at will; for all others they do not matter. */
-  loads: ReadonlyMap<string, ConcurrencyLoad>;
-  /** Why jobs may not fire now. */
-  unmet: ReadonlyMap<string, string>;
-}
-
-async function readFacts(tx: PoolClient, jobs: readonly DueJob[]): Promise<Facts> {
-  const idsOf = (chosen: readonly DueJob[]) => chosen.map((job) => job.id);
-  const loads = await readLoads(tx, idsOf(jobs.filter(isLimited)));
-  const unmet = await readUnmetDependencies(tx, idsOf(jobs.filter((job) => job.hasDependencies)));
-  return { loads, unmet };
-}
-
-/** Cancels what new executions take the place of; answers the events, to be appended behind the plan's own. */
-async function cancelReplaced(
-  tx: PoolClient,
-  plans: readonly JobPlan[],
-  now: Date,
-): Promise<{ events: NewEvent[]; isReplacing: boolean }> {
-  const jobIds = plans.filter(({ replacesUnfinished }) => replacesUnfinished).map(({ move }) => move.id);
-  const reason = REPLACED_MESSAGE;
-  const events = await withdrawExecutions(tx, jobIds, { scope: 'waiting', reason }, now);
-  const stopping = await requestCancellation(tx, jobIds, { now, reason });
-  return { events, isReplacing: stopping.size > 0 };
-}
-
-/** Plans jobs in their order until the batch has its fill; those left over stay due. */
-function planSome(jobs: readonly DueJob[], facts: Facts, now: Date, isTimeUp: () => boolean): JobPlan[] {
-  const plans: JobPlan[] = [];
-  let executions = 0;
-  let slots = 0;
-  for (const job of jobs) {
-    if (executions >= BATCH_EXECUTIONS || slots >= BATCH_SLOTS || (plans.length > 0 && isTimeUp())) break;
-    const plan = planOrSetAside(job, facts, now);
-    plans.push(plan);
-    executions += plan.executions.length;
-    for (const { slotCount } of plan.executions) slots += slotCount;
-  }
-  return plans;
-}
-
-/** One job that cannot be planned, say because its row was edited by hand, must not stop all others for ever. */
-function planOrSetAside(job: DueJob, { loads, unmet }: Facts, now: Date): JobPlan {
-  try {
-    return planJob(job, loads.get(job.id) ?? NO_LOAD, unmet.get(job.id) ?? null, now);
-  } catch (error) {
-    logger.error('A job cannot be planned and has no next run now; change its schedule', {
-      jobId: encodePublicId('Job', job.id),
-      error,
-    });
-    const move = { id: job.id, nextRunAt: null, status: 'ACTIVE' } as const;
-    return { executions: [], move, replacesUnfinished: false };
-  }
 }

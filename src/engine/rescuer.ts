@@ -3,13 +3,13 @@ import type { Clock } from '../domain/clock.ts';
 import { decideAfterLoss } from '../domain/execution.ts';
 import { createLogger } from '../logging/logger.ts';
 import { findLostExecutions, nextLeaseEndAt, type LostExecution } from '../store/leases.ts';
-import { isAway } from '../store/failures.ts';
 import { settle, type Settlement } from '../store/settling.ts';
 import type { UpstreamSettled } from '../store/settling-upstream.ts';
 import type { HeldClaim } from '../store/leases.ts';
 import { createContact } from './contact.ts';
 import { logIds } from './log-ids.ts';
 import { createLoop, type Loop } from '../loop.ts';
+import { togetherOrOneByOne } from './one-by-one.ts';
 import { createSetAside } from './set-aside.ts';
 
 const logger = createLogger('Rescuer');
@@ -60,9 +60,9 @@ export function createRescuer(options: RescuerOptions): Loop {
     const now = clock.now();
     const except = [...held().map(({ executionId }) => executionId), ...setAside.ids()];
     const lost = await findLostExecutions(pool, now, { limit: BATCH, except });
-    const graceMs = Math.min(RETURN_GRACE_MS, leaseMs) - contact.noteAnswer();
+    const graceMs = Math.min(RETURN_GRACE_MS, leaseMs / 2) - contact.noteAnswer();
     if (lost.length > 0 && graceMs > 0) return Math.min(graceMs, intervalMs);
-    if (lost.length > 0) await rescueBatch(lost, now);
+    if (lost.length > 0) await togetherOrOneByOne(lost, (some) => rescueBatch(some, now), leaveAlone);
     if (lost.length === BATCH) return 0;
     return untilNextEnd(await nextLeaseEndAt(pool));
   }
@@ -74,33 +74,22 @@ export function createRescuer(options: RescuerOptions): Loop {
     return Math.min(Math.max(untilEndMs, soonestMs), intervalMs);
   }
 
-  /** One row that cannot be written must not keep all others from being rescued. */
-  async function rescueBatch(lost: readonly LostExecution[], now: Date): Promise<void> {
-    try {
-      await rescueTogether(lost, now);
-      for (const { id } of lost) setAside.forget(id);
-    } catch (error) {
-      const [only, ...others] = lost;
-      if (!only || isAway(error)) throw error;
-      if (others.length === 0) leaveAlone(only, error);
-      else for (const execution of lost) await rescueBatch([execution], now);
-    }
+  async function rescueBatch(some: readonly LostExecution[], now: Date): Promise<void> {
+    await rescue(some, now);
+    for (const { id } of some) setAside.forget(id);
   }
 
   function leaveAlone({ id, jobId }: LostExecution, error: unknown): void {
-    const { failures, restMs } = setAside.add(id);
-    const ids = logIds({ executionId: id, jobId });
     logger.error('An execution cannot be rescued; it is tried again later', {
-      ...ids,
-      failures,
-      restMs,
+      ...logIds({ executionId: id, jobId }),
+      ...setAside.add(id),
       error,
     });
   }
 
   /** What another rescuer has recorded meanwhile, or a slow holder extended, is left out by the statements. */
-  async function rescueTogether(lost: readonly LostExecution[], now: Date): Promise<void> {
-    const settlements = lost.map((execution) => rescue(execution, now));
+  async function rescue(lost: readonly LostExecution[], now: Date): Promise<void> {
+    const settlements = lost.map((execution) => settlementOf(execution, now));
     const { written, deferred } = await settle(pool, settlements);
     tell(lost, { written, isReplacing: false });
     if (deferred.size === 0) return;
@@ -125,7 +114,7 @@ export function createRescuer(options: RescuerOptions): Loop {
   return createLoop({ name: 'rescuer', step, onError });
 }
 
-function rescue(lost: LostExecution, now: Date): Settlement {
+function settlementOf(lost: LostExecution, now: Date): Settlement {
   const status = statusAfterLoss(lost);
   return {
     executionId: lost.id,

@@ -126,19 +126,29 @@ type AwaitedRow = Omit<AwaitedExecution, 'retryPolicy'> & RetryPolicyColumns & Q
 export type SilentExecution = AwaitedExecution & { callbackDeadlineAt: Date };
 
 const FIND_SILENT = `
--- find executions whose wait ended by $1, at most $2: the deadline has passed, or they are to be cancelled. No lock:
--- what is then written about them is conditional on the same claim.
+-- find executions whose wait ended by $1, at most $2, but for $3: the deadline has passed, or they are to be cancelled.
+-- The lock lasts no longer than this statement, which it keeps from finding what somebody holds, perhaps for long: what is
+-- then written is conditional on the same claim.
 SELECT ${AWAITED}
-WHERE e.callback_deadline_at IS NOT NULL AND e.lease_expires_at <= $1
+WHERE e.callback_deadline_at IS NOT NULL AND e.lease_expires_at <= $1 AND e.id <> ALL($3::uuid[])
 ORDER BY e.lease_expires_at
-LIMIT $2`;
+LIMIT $2
+FOR NO KEY UPDATE OF e SKIP LOCKED`;
 
-/** Finds executions that wait no longer, the longest over first. */
-export async function findSilent(db: Queryable, now: Date, limit: number): Promise<SilentExecution[]> {
+/**
+ * Finds executions that wait no longer, the longest over first.
+ *
+ * @param except executions that are left out
+ */
+export async function findSilent(
+  db: Queryable,
+  now: Date,
+  { limit, except }: { limit: number; except: readonly string[] },
+): Promise<SilentExecution[]> {
   const { rows } = await db.query<AwaitedRow & { callbackDeadlineAt: Date }>({
     name: 'find-silent',
     text: FIND_SILENT,
-    values: [now, limit],
+    values: [now, limit, except],
   });
   return rows.map((row) => ({ ...row, retryPolicy: retryPolicyOf(row) }));
 }

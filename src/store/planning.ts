@@ -5,7 +5,8 @@ import type { Queryable } from './sql.ts';
 import { toJsonb } from './sql.ts';
 
 const LOCK_DUE_JOBS = `
--- lock up to $3 jobs that became due after $1 and up to $2, earliest first. SKIP LOCKED: another instance's batch is its own.
+-- lock up to $3 jobs that became due after $1 and up to $2, earliest first, but for $4. SKIP LOCKED: another instance's
+-- batch is its own.
 -- NO KEY UPDATE, not UPDATE: settling inserts rows that refer to these jobs and checks them while it holds the
 -- event log's lock, which we will want; a full lock here would close that circle.
 -- Left-out slots that are due already stand in for themselves; asked for here, they also take no part in what is
@@ -19,7 +20,7 @@ SELECT id, schedule, timezone, run_at AS "runAt", start_at AS "startAt", end_at 
     WHERE e.job_id = jobs.id AND e.skip_reason = 'OPERATOR' AND e.scheduled_at >= jobs.next_run_at) AS "leftOut",
   EXISTS (SELECT FROM job_dependencies WHERE job_id = jobs.id) AS "hasDependencies"
 FROM jobs
-WHERE next_run_at > $1 AND next_run_at <= $2
+WHERE next_run_at > $1 AND next_run_at <= $2 AND id <> ALL($4::uuid[]) AND ($5::uuid IS NULL OR id = $5)
 ORDER BY next_run_at
 LIMIT $3
 FOR NO KEY UPDATE SKIP LOCKED`;
@@ -28,27 +29,32 @@ FOR NO KEY UPDATE SKIP LOCKED`;
 export interface DueRange {
   after: Date;
   until: Date;
+  /** Jobs that are left out. */
+  except: readonly string[];
+  /** The only one that is asked for; all where null. */
+  only: string | null;
 }
 
 /** Locks a batch of due jobs until the end of the transaction. */
 export async function lockDueJobs(
   tx: Queryable,
-  { after, until }: DueRange,
+  { after, until, except, only }: DueRange,
   limit: number,
 ): Promise<DueJob[]> {
   const { rows } = await tx.query<DueJob & Record<string, unknown>>({
     name: 'lock-due-jobs',
     text: LOCK_DUE_JOBS,
-    values: [after, until, limit],
+    values: [after, until, limit, except, only],
   });
   return rows;
 }
 
-/** When the earliest active job is due; null where none has a next run. */
-export async function nextDueAt(db: Queryable): Promise<Date | null> {
+/** When the earliest active job is due, but for those left out; null where none has a next run. */
+export async function nextDueAt(db: Queryable, except: readonly string[]): Promise<Date | null> {
   const { rows } = await db.query<{ nextRunAt: Date | null }>({
     name: 'next-due',
-    text: `SELECT min(next_run_at) AS "nextRunAt" FROM jobs WHERE next_run_at IS NOT NULL`,
+    text: `SELECT min(next_run_at) AS "nextRunAt" FROM jobs WHERE next_run_at IS NOT NULL AND id <> ALL($1::uuid[])`,
+    values: [except],
   });
   return rows[0]?.nextRunAt ?? null;
 }

@@ -13,7 +13,7 @@ import { inMs, schedulesOver } from './endings.ts';
 
 const LIMIT = { timeoutMs: 60_000 };
 /** Over before the database is back: what its calls gave must be recorded all the same, and none be made again. */
-const LEASE_MS = 5_000;
+const LEASE_MS = 8_000;
 
 /** A database that can be away for a while; it comes back on the same port. */
 async function startDatabase() {

@@ -4,6 +4,7 @@ import { signCallbackToken } from '../../src/domain/callback-token.ts';
 import { encodePublicId } from '../../src/domain/public-id.ts';
 import { createFeeds } from '../../src/events/feeds.ts';
 import { createEventHub } from '../../src/events/hub.ts';
+import { inTransaction } from '../../src/store/sql.ts';
 import { callBack, callbackUrlOf } from '../support/callbacks.ts';
 import { insertDependency, triggersOf } from '../support/dependencies.ts';
 import {
@@ -19,6 +20,7 @@ import {
 import { plus } from '../support/manual-clock.ts';
 import {
   attemptsOf,
+  count,
   eventKindsOf,
   eventsOf,
   everythingOf,
@@ -27,6 +29,7 @@ import {
   type Row,
 } from '../support/rows.ts';
 import { watchTicks } from '../support/rests.ts';
+import { acceptAll, refuseChanges } from '../support/refused-rows.ts';
 import { useScene } from '../support/scene.ts';
 import type { RecordedCall } from '../support/target-server.ts';
 import { until } from '../support/until.ts';
@@ -320,6 +323,32 @@ describe('a callback', () => {
     const [, second] = await scene.target.received('/work', 2);
     await callBack(instance, second);
     expect(await readExecution(scene.pool, id)).toMatchObject({ response_status: null, response_body: null });
+  });
+});
+
+describe('waits that are over', () => {
+  it('are ended though one of them is refused by the database, and another is held by somebody', async () => {
+    let nowMs = 0;
+    const instance = scene.instance({ monotonicMs: () => nowMs });
+    const begun = [];
+    for (let n = 0; n < 4; n += 1) begun.push((await beginAwaited(instance)).id);
+    const [refused, held, ...others] = begun as [string, string, string, string];
+    await refuseChanges(scene.pool, [refused]);
+    scene.clock.advance(TIMEOUT_MS + 1);
+    const failed = `job_executions WHERE status = 'FAILED' AND failure_reason = 'TIMEOUT' AND id = ANY($1)`;
+    await inTransaction(scene.pool, async (tx) => {
+      await tx.query('SELECT FROM job_executions WHERE id = $1 FOR UPDATE', [held]);
+      await instance.callbackWatch.runOnce();
+    });
+    expect(await count(scene.pool, failed, [begun])).toBe(2);
+    expect(await count(scene.pool, failed, [others])).toBe(2);
+    await instance.callbackWatch.runOnce();
+    expect(await count(scene.pool, failed, [[held]])).toBe(1);
+
+    await acceptAll(scene.pool);
+    nowMs += 10_000;
+    await instance.callbackWatch.runOnce();
+    expect(await count(scene.pool, failed, [begun])).toBe(4);
   });
 });
 

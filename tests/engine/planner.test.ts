@@ -7,6 +7,7 @@ import { CALLER, createJob, POLL_INTERVAL_MS, reference } from '../support/insta
 import { START, plus } from '../support/manual-clock.ts';
 import { count, eventKindsOf, eventsOf, executionsOf, insertJob, readRow } from '../support/rows.ts';
 import { watchTicks } from '../support/rests.ts';
+import { acceptAll, refuseExecutionsOf } from '../support/refused-rows.ts';
 import { useScene } from '../support/scene.ts';
 import { until } from '../support/until.ts';
 
@@ -274,6 +275,29 @@ describe('a job that is not active', () => {
     await Promise.all([one.planner.runOnce(), other.planner.runOnce()]);
     expect((await eventKindsOf(scene.pool, job.id)).filter((kind) => kind === 'JOB_RESUMED')).toHaveLength(1);
     expect(await readRow(scene.pool, 'jobs', job.id)).toMatchObject({ version: 3 });
+  });
+});
+
+describe('a job whose executions the database refuses', () => {
+  it('keeps no other from being planned, and is tried again later', async () => {
+    let nowMs = 0;
+    const instance = scene.instance({ monotonicMs: () => nowMs });
+    const jobs = [];
+    for (let n = 0; n < 3; n += 1) jobs.push(await createJob(instance, { schedule: '* * * * * *' }));
+    const [sound, refused, other] = jobs.map(({ id }) => id) as [string, string, string];
+    await refuseExecutionsOf(scene.pool, [refused]);
+    scene.clock.advance(SECOND_MS);
+    await instance.planner.runOnce();
+    for (const id of [sound, other]) expect(await executionsOf(scene.pool, id)).toHaveLength(1);
+    scene.clock.advance(SECOND_MS);
+    await instance.planner.runOnce();
+    for (const id of [sound, other]) expect(await executionsOf(scene.pool, id)).toHaveLength(2);
+    expect(await executionsOf(scene.pool, refused)).toEqual([]);
+
+    await acceptAll(scene.pool);
+    nowMs += 10_000;
+    await instance.planner.runOnce();
+    expect(await executionsOf(scene.pool, refused)).toHaveLength(2);
   });
 });
 

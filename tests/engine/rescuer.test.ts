@@ -12,7 +12,7 @@ import {
   insertJob,
   readExecution,
 } from '../support/rows.ts';
-import { acceptChanges, refuseChanges } from '../support/refused-rows.ts';
+import { acceptAll, refuseChanges } from '../support/refused-rows.ts';
 import { useScene } from '../support/scene.ts';
 import { startSilentProxy } from '../support/silent-proxy.ts';
 import { until } from '../support/until.ts';
@@ -265,7 +265,7 @@ describe('rescuers', () => {
       const rescued = `job_executions WHERE status = 'PENDING' AND rescue_count = 1`;
       expect(await count(scene.pool, rescued)).toBe(3);
 
-      await acceptChanges(scene.pool);
+      await acceptAll(scene.pool);
       nowMs += 9_999;
       await rescuer.runOnce();
       expect(await count(scene.pool, rescued)).toBe(3);

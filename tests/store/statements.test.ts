@@ -69,11 +69,11 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
 
   it('due jobs are found among those that have a next run', async () => {
     const used = await indexesOf(mode, (db) =>
-      lockDueJobs(db, { after: START, until: plus(START, 60_000) }, 1_000),
+      lockDueJobs(db, { after: START, until: plus(START, 60_000), except: [], only: null }, 1_000),
     );
     expect(used.indexes).toContain('jobs_due');
     expect(used.scanned).toEqual([]);
-    expect((await indexesOf(mode, nextDueAt)).indexes).toEqual(['jobs_due']);
+    expect((await indexesOf(mode, (db) => nextDueAt(db, []))).indexes).toEqual(['jobs_due']);
   });
 
   it('pauses that end are found among those alone', async () => {
@@ -90,7 +90,7 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
   });
 
   it('waits for callbacks that are over are found among those alone', async () => {
-    const used = await indexesOf(mode, (db) => findSilent(db, START, 500));
+    const used = await indexesOf(mode, (db) => findSilent(db, START, { limit: 500, except: [] }));
     expect(used.indexes).toContain('job_executions_callback_wait');
     expect(used.scanned).toEqual([]);
     expect((await indexesOf(mode, nextWaitEndAt)).indexes).toEqual(['job_executions_callback_wait']);
@@ -392,12 +392,13 @@ async function captured(run: (db: Queryable) => Promise<unknown>): Promise<State
 
 /** As node-postgres would send it, but in the text. */
 function asLiteral(value: unknown): string {
+  if (value === null) return 'NULL';
   if (value instanceof Date) return pg.escapeLiteral(value.toISOString());
   if (Array.isArray(value)) {
     const items = value.map((item: unknown) => (item instanceof Date ? item.toISOString() : String(item)));
     return pg.escapeLiteral(`{${items.join(',')}}`);
   }
-  return pg.escapeLiteral(String(value));
+  return pg.escapeLiteral(String(value as string | number | bigint | boolean));
 }
 
 type PlanNode = { 'Node Type': string; 'Index Name'?: string; 'Relation Name'?: string; Plans?: PlanNode[] };

@@ -200,6 +200,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
     clock,
     pollIntervalMs: POLL_INTERVAL_MS,
     resumePaused: () => resumeEndedPauses(commandDeps),
+    ...(options.monotonicMs && { monotonicMs: options.monotonicMs }),
     onPlanned: tellAlso('executions', 'events'),
     onError,
   });
@@ -237,6 +238,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
       newId: newUuidV7,
       random,
       onEnded: tellAlso('executions', 'events'),
+      ...(options.monotonicMs && { monotonicMs: options.monotonicMs }),
       onError,
     }),
     pruner: createPruner({

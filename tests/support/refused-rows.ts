@@ -9,17 +9,30 @@ import { onTestFinished } from 'vitest';
 export async function refuseChanges(
   pool: Pool,
   executionIds: readonly string[],
+  sqlstate?: string,
+): Promise<void> {
+  await refuse(pool, { on: 'UPDATE', column: 'OLD.id', values: executionIds }, sqlstate);
+}
+
+/** Has the database refuse every new execution of some jobs until the test ends. */
+export async function refuseExecutionsOf(pool: Pool, jobIds: readonly string[]): Promise<void> {
+  await refuse(pool, { on: 'INSERT', column: 'NEW.job_id', values: jobIds });
+}
+
+async function refuse(
+  pool: Pool,
+  { on, column, values }: { on: 'UPDATE' | 'INSERT'; column: string; values: readonly string[] },
   sqlstate = '23514',
 ): Promise<void> {
   await pool.query(`
     CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
       $$BEGIN RAISE EXCEPTION 'Refused by a test.' USING ERRCODE = '${sqlstate}'; END$$;
-    CREATE TRIGGER refuse BEFORE UPDATE ON job_executions FOR EACH ROW
-      WHEN (OLD.id IN (${executionIds.map((id) => `'${id}'`).join(', ')})) EXECUTE FUNCTION refuse()`);
-  onTestFinished(() => acceptChanges(pool));
+    CREATE TRIGGER refuse BEFORE ${on} ON job_executions FOR EACH ROW
+      WHEN (${column} IN (${values.map((value) => `'${value}'`).join(', ')})) EXECUTE FUNCTION refuse()`);
+  onTestFinished(() => acceptAll(pool));
 }
 
 /** Takes the refusal back. */
-export async function acceptChanges(pool: Pool): Promise<void> {
+export async function acceptAll(pool: Pool): Promise<void> {
   await pool.query('DROP FUNCTION IF EXISTS refuse CASCADE');
 }

@@ -1,0 +1,137 @@
+import type { PoolClient } from 'pg';
+import { isLimited, NO_LOAD, REPLACED_MESSAGE, type ConcurrencyLoad } from '../domain/concurrency.ts';
+import { planJob, type DueJob, type JobPlan } from '../domain/plan.ts';
+import { encodePublicId } from '../domain/public-id.ts';
+import { createLogger } from '../logging/logger.ts';
+import { readLoads } from '../store/concurrency.ts';
+import { readUnmetDependencies } from '../store/dependency-gates.ts';
+import { appendEvents, type NewEvent } from '../store/event-log.ts';
+import { lockDueJobs, recordPlan, type DueRange } from '../store/planning.ts';
+import { requestCancellation, withdrawExecutions } from '../store/withdrawing.ts';
+
+const logger = createLogger('Planner');
+
+export interface PlannedBatch {
+  jobs: number;
+  /** New executions. */
+  executions: number;
+  isAnythingBlocked: boolean;
+  /** Calls under way were asked to stop for new executions. */
+  isReplacing: boolean;
+  isMoreDue: boolean;
+}
+
+export const NOTHING: PlannedBatch = {
+  jobs: 0,
+  executions: 0,
+  isAnythingBlocked: false,
+  isReplacing: false,
+  isMoreDue: false,
+};
+
+/** Jobs in one transaction: enough to share its cost, few enough that their rows are not held for long. */
+const BATCH_JOBS = 1_000;
+/**
+ * Executions, and slots that they stand for, after which a batch takes no further job. An outage of a day leaves a job of
+ * every second with 86,400 slots: a thousand such jobs in one transaction would stand still for minutes, and every
+ * other loop with them. What becomes due meanwhile waits for the end of the batch.
+ */
+const BATCH_EXECUTIONS = 2_000;
+const BATCH_SLOTS = 50_000;
+/**
+ * Computing after which a batch takes no further job: the rarest schedules take some 20 ms each, and the transaction
+ * would be ended for standing still.
+ */
+const BATCH_COMPUTING_MS = 2_000;
+/**
+ * Takes a batch of due jobs that nobody holds, decides in domain/ what their slots become, and writes it; all within the
+ * transaction of the caller.
+ *
+ * @param onTaken told of the jobs before anything is written
+ */
+export async function planBatch(
+  tx: PoolClient,
+  range: DueRange,
+  now: Date,
+  { monotonicMs, onTaken }: { monotonicMs: () => number; onTaken: (jobIds: string[]) => void },
+): Promise<PlannedBatch> {
+  const jobs = await lockDueJobs(tx, range, BATCH_JOBS);
+  if (jobs.length === 0) return NOTHING;
+  onTaken(jobs.map(({ id }) => id));
+  const facts = await readFacts(tx, jobs);
+  const enoughAtMs = monotonicMs() + BATCH_COMPUTING_MS;
+  const plans = planSome(jobs, facts, now, () => monotonicMs() > enoughAtMs);
+  const { events, isReplacing } = await cancelReplaced(tx, plans, now);
+  const executions = await recordPlan(tx, {
+    executions: plans.flatMap((plan) => plan.executions),
+    moves: plans.map((plan) => plan.move),
+    now,
+  });
+  await appendEvents(tx, events);
+  logger.debug('Planned', { jobs: plans.length, executions });
+  const isAnythingBlocked = plans.some((plan) => plan.executions.some(({ status }) => status === 'BLOCKED'));
+  return {
+    jobs: plans.length,
+    executions,
+    isAnythingBlocked,
+    isReplacing,
+    isMoreDue: plans.length < jobs.length || jobs.length === BATCH_JOBS,
+  };
+}
+
+/** What of other executions the plans of a batch depend on, by the jobs' ids. */
+interface Facts {
+  /** Of the jobs whose executions may not overlap at will; for all others they do not matter. */
+  loads: ReadonlyMap<string, ConcurrencyLoad>;
+  /** Why jobs may not fire now. */
+  unmet: ReadonlyMap<string, string>;
+}
+
+async function readFacts(tx: PoolClient, jobs: readonly DueJob[]): Promise<Facts> {
+  const idsOf = (chosen: readonly DueJob[]) => chosen.map((job) => job.id);
+  const loads = await readLoads(tx, idsOf(jobs.filter(isLimited)));
+  const unmet = await readUnmetDependencies(tx, idsOf(jobs.filter((job) => job.hasDependencies)));
+  return { loads, unmet };
+}
+
+/** Cancels what new executions take the place of; answers the events, to be appended behind the plan's own. */
+async function cancelReplaced(
+  tx: PoolClient,
+  plans: readonly JobPlan[],
+  now: Date,
+): Promise<{ events: NewEvent[]; isReplacing: boolean }> {
+  const jobIds = plans.filter(({ replacesUnfinished }) => replacesUnfinished).map(({ move }) => move.id);
+  const reason = REPLACED_MESSAGE;
+  const events = await withdrawExecutions(tx, jobIds, { scope: 'waiting', reason }, now);
+  const stopping = await requestCancellation(tx, jobIds, { now, reason });
+  return { events, isReplacing: stopping.size > 0 };
+}
+
+/** Plans jobs in their order until the batch has its fill; those left over stay due. */
+function planSome(jobs: readonly DueJob[], facts: Facts, now: Date, isTimeUp: () => boolean): JobPlan[] {
+  const plans: JobPlan[] = [];
+  let executions = 0;
+  let slots = 0;
+  for (const job of jobs) {
+    if (executions >= BATCH_EXECUTIONS || slots >= BATCH_SLOTS || (plans.length > 0 && isTimeUp())) break;
+    const plan = planOrSetAside(job, facts, now);
+    plans.push(plan);
+    executions += plan.executions.length;
+    for (const { slotCount } of plan.executions) slots += slotCount;
+  }
+  return plans;
+}
+
+/** One job that cannot be planned, say because its row was edited by hand, must not stop all others for ever. */
+function planOrSetAside(job: DueJob, { loads, unmet }: Facts, now: Date): JobPlan {
+  try {
+    return planJob(job, loads.get(job.id) ?? NO_LOAD, unmet.get(job.id) ?? null, now);
+  } catch (error) {
+    logger.error('A job cannot be planned and has no next run now; change its schedule', {
+      jobId: encodePublicId('Job', job.id),
+      error,
+    });
+    const move = { id: job.id, nextRunAt: null, status: 'ACTIVE' } as const;
+    return { executions: [], move, replacesUnfinished: false };
+  }
+}
