@@ -398,7 +398,7 @@ function asLiteral(value: unknown): string {
     const items = value.map((item: unknown) => (item instanceof Date ? item.toISOString() : String(item)));
     return pg.escapeLiteral(`{${items.join(',')}}`);
   }
-  return pg.escapeLiteral(String(value as string | number | bigint | boolean));
+  return pg.escapeLiteral(typeof value === 'string' ? value : JSON.stringify(value));
 }
 
 type PlanNode = { 'Node Type': string; 'Index Name'?: string; 'Relation Name'?: string; Plans?: PlanNode[] };
