@@ -39,6 +39,7 @@ import { latestExecutionIds } from './store/latest-executions.ts';
 import { createMetricsReader } from './store/metrics-reader.ts';
 import { latestDeliveryIds } from './store/latest-deliveries.ts';
 import { latestTagJobIds } from './store/latest-tag-jobs.ts';
+import { readTagBearers } from './store/tag-bearers.ts';
 import { readSecret } from './store/secrets.ts';
 import { isUnavailable } from './unavailability.ts';
 
@@ -166,6 +167,7 @@ export function createApp(config: Config): App {
       latestExecutionIds: (...asked) => latestExecutionIds(pool, ...asked),
       latestAuditEntryIds: (jobIds, limit) => latestAuditEntryIds(pool, jobIds, limit),
       latestTagJobIds: (tagIds, limit) => latestTagJobIds(pool, tagIds, limit),
+      tagBearers: (names, limit) => readTagBearers(pool, names, limit),
       latestDeliveryIds: (alertIds, limit) => latestDeliveryIds(pool, alertIds, limit),
       readLogEnds: (executionIds, limit, from) => readLogEnds(pool, executionIds, limit, from),
     });

@@ -61,6 +61,11 @@ export interface GraphqlParts {
   latestAuditEntryIds: (jobIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;
   /** The newest jobs that have each tag, in the same way. */
   latestTagJobIds: (tagIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;
+  /** Tags by their names, each with the jobs that have it, where they are `limit` at most. */
+  tagBearers: (
+    names: readonly string[],
+    limit: number,
+  ) => Promise<Map<string, { tagId: string; jobIds: string[] | null }>>;
   /** The newest deliveries of each alert, in the same way. */
   latestDeliveryIds: (alertIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;
   readLogEnds: ReadLogEnds;

@@ -23,6 +23,7 @@ import { latestExecutionIds } from '../../src/store/latest-executions.ts';
 import { createMetricsReader } from '../../src/store/metrics-reader.ts';
 import { latestDeliveryIds } from '../../src/store/latest-deliveries.ts';
 import { latestTagJobIds } from '../../src/store/latest-tag-jobs.ts';
+import { readTagBearers } from '../../src/store/tag-bearers.ts';
 import { BLOCKED_ADDRESS, CALLER, type CommandHarness, createCommandHarness } from '../commands/harness.ts';
 
 type Variables = Record<string, unknown>;
@@ -78,6 +79,7 @@ export async function createApiHarness(): Promise<ApiHarness> {
     latestExecutionIds: (...asked) => latestExecutionIds(pool, ...asked),
     latestAuditEntryIds: (jobIds, limit) => latestAuditEntryIds(pool, jobIds, limit),
     latestTagJobIds: (tagIds, limit) => latestTagJobIds(pool, tagIds, limit),
+    tagBearers: (names, limit) => readTagBearers(pool, names, limit),
     latestDeliveryIds: (alertIds, limit) => latestDeliveryIds(pool, alertIds, limit),
     readLogEnds: (executionIds, limit, from) => readLogEnds(pool, executionIds, limit, from),
   });

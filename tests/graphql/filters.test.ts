@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { insertExecution, insertJob } from '../support/rows.ts';
 import { insertJobTags } from '../support/tags.ts';
 import { type ApiHarness, createApiHarness } from './api-harness.ts';
@@ -61,6 +62,32 @@ describe('a filter', () => {
       expect(await of({ hasNone: ['\ud800'] })).toBe(all);
     },
   );
+
+  it('by tags selects the same where they are on too many jobs to name them', async () => {
+    const tag = randomUUID();
+    await api.pool.query(`INSERT INTO job_tags (id, name, created_at) VALUES ($1, 'many', '2025-03-01')`, [
+      tag,
+    ]);
+    await api.pool.query(
+      `WITH job AS (INSERT INTO jobs (id, name, api, created_at, updated_at)
+         SELECT gen_random_uuid(), 'One of many', 'http://example.test/', '2025-03-01', '2025-03-01'
+         FROM generate_series(1, 501) RETURNING id)
+       INSERT INTO job_tag_associations (job_id, tag_id) SELECT id, $1 FROM job`,
+      [tag],
+    );
+    onTestFinished(async () => {
+      await api.pool.query(`DELETE FROM jobs WHERE name = 'One of many'`);
+    });
+    const executions = await count('executions', {});
+    expect(await count('jobs', { tags: { hasAny: ['many'] } })).toBe(501);
+    expect(await count('jobs', { tags: { hasAny: ['many', 'prod'] } })).toBe(502);
+    expect(await count('jobs', { tags: { hasAll: ['many', 'prod'] } })).toBe(0);
+    expect(await count('jobs', { tags: { hasNone: ['many'] } })).toBe(2);
+    expect(await count('executions', { tags: { hasAny: ['many'] } })).toBe(0);
+    expect(await count('executions', { tags: { hasNone: ['many', 'unknown'] } })).toBe(executions);
+    expect(await count('executions', { tags: { hasAny: ['many', 'prod'] } })).toBe(3);
+    expect(await count('deadLetters', { tags: { hasAny: ['many', 'prod'] } })).toBe(3);
+  });
 
   it('by more tags than a job may have is refused', async () => {
     const { errors } = await api.execute('query ($where: JobWhere) { jobs(where: $where) { totalCount } }', {

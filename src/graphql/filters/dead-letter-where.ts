@@ -1,5 +1,7 @@
 import type { Prisma } from '../../generated/prisma/client.ts';
 import { type Column, toPrismaWhere } from './prisma-where.ts';
+import { lookUpTags } from './tag-lookup.ts';
+import type { GraphqlContext } from '../context.ts';
 import { type FieldSpecs, readWhere, type WhereInput } from './read-where.ts';
 
 type DeadLetterField = 'jobId' | 'failureReason' | 'failedAt' | 'tags';
@@ -15,7 +17,7 @@ const COLUMNS: Readonly<Record<DeadLetterField, Column>> = {
   jobId: { name: 'jobId', nullable: false },
   failureReason: { name: 'failureReason', nullable: false },
   failedAt: { name: 'failedAt', nullable: false },
-  tags: { someRow: (tag) => ({ job: { tagAssociations: { some: { tag } } } }) },
+  tags: { jobId: 'jobId', ofJob: (job) => ({ job }) },
 };
 
 const OPEN = { redrivenAt: null, discardedAt: null } as const satisfies Prisma.DeadLetterWhereInput;
@@ -28,8 +30,13 @@ const CLOSED = {
  *
  * @throws GraphQLError BAD_USER_INPUT, see {@link readWhere}
  */
-export function deadLettersMatching(where: WhereInput | null | undefined): Prisma.DeadLetterWhereInput {
+export async function deadLettersMatching(
+  where: WhereInput | null | undefined,
+  context: GraphqlContext,
+): Promise<Prisma.DeadLetterWhereInput> {
   const { open, ...rest } = where ?? {};
-  const named: Prisma.DeadLetterWhereInput = toPrismaWhere(readWhere(rest, SPECS), COLUMNS);
+  const condition = readWhere(rest, SPECS);
+  const tags = await lookUpTags(condition, context);
+  const named: Prisma.DeadLetterWhereInput = toPrismaWhere(condition, COLUMNS, tags);
   return typeof open === 'boolean' ? { AND: [open ? OPEN : CLOSED, named] } : named;
 }

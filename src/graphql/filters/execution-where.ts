@@ -3,6 +3,8 @@ import type { Prisma } from '../../generated/prisma/client.ts';
 import { type Condition, matches } from '../../domain/condition.ts';
 import type { ExecutionField } from '../../domain/filter-fields.ts';
 import { type Column, toPrismaWhere } from './prisma-where.ts';
+import { lookUpTags } from './tag-lookup.ts';
+import type { GraphqlContext } from '../context.ts';
 import { type FieldSpecs, readWhere, type WhereInput } from './read-where.ts';
 
 const SPECS: FieldSpecs<ExecutionField> = {
@@ -29,7 +31,7 @@ const COLUMNS: Readonly<Record<ExecutionField, Column>> = {
   status: { name: 'status', nullable: false },
   trigger: { name: 'trigger', nullable: false },
   failureReason: { name: 'failureReason', nullable: true },
-  tags: { someRow: (tag) => ({ job: { tagAssociations: { some: { tag } } } }) },
+  tags: { jobId: 'jobId', ofJob: (job) => ({ job }) },
   scheduledAt: { name: 'scheduledAt', nullable: true },
   startedAt: { name: 'startedAt', nullable: true },
   finishedAt: { name: 'finishedAt', nullable: true },
@@ -47,8 +49,11 @@ export function readExecutionWhere(where: WhereInput | null | undefined): Condit
 }
 
 /** The executions that a condition selects, for a query. */
-export function executionsMatching(condition: Condition<ExecutionField>): Prisma.JobExecutionWhereInput {
-  return toPrismaWhere(condition, COLUMNS);
+export async function executionsMatching(
+  condition: Condition<ExecutionField>,
+  context: GraphqlContext,
+): Promise<Prisma.JobExecutionWhereInput> {
+  return toPrismaWhere(condition, COLUMNS, await lookUpTags(condition, context));
 }
 
 /** Whether an event is about an execution that, at that moment, the condition selects; its job had the tags then. */

@@ -2,8 +2,10 @@ import type { JobSelection } from '../../commands/job-chunks.ts';
 import type { FeedEvent } from '../../events/feed.ts';
 import { type Condition, type FieldValue, matches, mentions } from '../../domain/condition.ts';
 import type { JobField } from '../../domain/filter-fields.ts';
-import type { Prisma, PrismaClient } from '../../generated/prisma/client.ts';
+import type { Prisma } from '../../generated/prisma/client.ts';
 import { type Column, toPrismaWhere } from './prisma-where.ts';
+import { lookUpTags } from './tag-lookup.ts';
+import type { GraphqlContext } from '../context.ts';
 import { type FieldSpecs, readWhere, type WhereInput } from './read-where.ts';
 
 const SPECS: FieldSpecs<JobField> = {
@@ -23,7 +25,7 @@ const COLUMNS: Readonly<Record<JobField, Column>> = {
   name: { name: 'name', nullable: false },
   status: { name: 'status', nullable: false },
   api: { name: 'api', nullable: false },
-  tags: { someRow: (tag) => ({ tagAssociations: { some: { tag } } }) },
+  tags: { jobId: 'id', ofJob: (job) => job },
   nextRunAt: { name: 'nextRunAt', nullable: true },
   createdAt: { name: 'createdAt', nullable: false },
 };
@@ -43,8 +45,18 @@ export function readJobWhere(where: WhereInput | null | undefined): Condition<Jo
  *
  * @throws GraphQLError BAD_USER_INPUT, see {@link readWhere}
  */
-export function jobsMatching(where: WhereInput | null | undefined): Prisma.JobWhereInput {
-  return toPrismaWhere(visibleJobs(where), COLUMNS);
+export async function jobsMatching(
+  where: WhereInput | null | undefined,
+  context: GraphqlContext,
+): Promise<Prisma.JobWhereInput> {
+  return matching(visibleJobs(where), context);
+}
+
+async function matching(
+  condition: Condition<JobField>,
+  context: GraphqlContext,
+): Promise<Prisma.JobWhereInput> {
+  return toPrismaWhere(condition, COLUMNS, await lookUpTags(condition, context));
 }
 
 function visibleJobs(where: WhereInput | null | undefined): Condition<JobField> {
@@ -57,13 +69,13 @@ function visibleJobs(where: WhereInput | null | undefined): Condition<JobField> 
  *
  * @throws GraphQLError BAD_USER_INPUT, see {@link readWhere}
  */
-export function jobSelection(prisma: PrismaClient, where: WhereInput): JobSelection {
+export function jobSelection(where: WhereInput, context: GraphqlContext): JobSelection {
   const condition = visibleJobs(where);
-  const matching: Prisma.JobWhereInput = toPrismaWhere(condition, COLUMNS);
   return {
     async find(behind, limit) {
-      const rows = await prisma.job.findMany({
-        where: behind === null ? matching : { AND: [{ id: { gt: behind } }, matching] },
+      const selected = await matching(condition, context);
+      const rows = await context.prisma.job.findMany({
+        where: behind === null ? selected : { AND: [{ id: { gt: behind } }, selected] },
         select: { id: true },
         orderBy: { id: 'asc' },
         take: limit,

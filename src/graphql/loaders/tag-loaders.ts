@@ -8,15 +8,27 @@ export interface TagLoaders {
   latestJobIds: DataLoader<{ tagId: string; limit: number }, string[]>;
   /** How many jobs have it. */
   jobCounts: DataLoader<{ tagId: string }, number>;
+  /** The tag of a name and the jobs that have it, deleted ones too; null where there is none. */
+  bearers: DataLoader<{ name: string }, TagBearers | null>;
+}
+
+/** A tag, and which jobs have it; null where they are too many to be named. */
+interface TagBearers {
+  tagId: string;
+  jobIds: readonly string[] | null;
 }
 
 interface TagParts {
   prisma: PrismaClient;
   latestTagJobIds: (tagIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;
+  tagBearers: (names: readonly string[], limit: number) => Promise<Map<string, TagBearers>>;
 }
 
+/** Jobs of a tag that are still named one by one. */
+const FEW_JOBS = 500;
+
 /** Makes the loaders. They remember nothing: they outlive requests, and tags come and go. */
-export function createTagLoaders({ prisma, latestTagJobIds }: TagParts): TagLoaders {
+export function createTagLoaders({ prisma, latestTagJobIds, tagBearers }: TagParts): TagLoaders {
   const tagOf = ({ tagId }: { tagId: string }) => tagId;
   return {
     latestJobIds: groupedLoader(
@@ -30,6 +42,12 @@ export function createTagLoaders({ prisma, latestTagJobIds }: TagParts): TagLoad
       () => '',
       (tagIds) => countJobs(prisma, tagIds),
       0,
+    ),
+    bearers: groupedLoader<{ name: string }, TagBearers | null>(
+      ({ name }) => name,
+      () => '',
+      (names) => tagBearers(names, FEW_JOBS),
+      null,
     ),
   };
 }

@@ -21,11 +21,12 @@ builder.queryFields((t) => ({
       type: DeadLetter,
       description: 'Executions that failed for good, newest failure first.',
       args: { where: t.arg({ type: DeadLetterWhere, description: 'Only these.' }) },
-      resolve: (_root, args, context, info) => {
+      resolve: async (_root, args, context, info) => {
         const newestFirst = { field: 'FAILED_AT', direction: 'DESC' } as const;
         const ordering = readOrdering(null, { FAILED_AT }, newestFirst, ID_COLUMN);
         const { deadLetter } = context.prisma;
-        return readPage(requestPage(ordering, args), deadLettersMatching(args.where), {
+        const request = requestPage(ordering, args);
+        return readPage(request, await deadLettersMatching(args.where, context), {
           select: selectionOfRows(context, info, ordering),
           find: (query) => deadLetter.findMany(query as Prisma.DeadLetterFindManyArgs),
           count: (where) => deadLetter.count({ where }),

@@ -33,10 +33,11 @@ export async function executionPage(
 ): Promise<CountedPage<JobExecution>> {
   const request = requestExecutions(args);
   const { jobExecution } = context.prisma;
-  return readPage(request, executionsMatching(readExecutionWhere(args.where)), {
+  const where = await executionsMatching(readExecutionWhere(args.where), context);
+  return readPage(request, where, {
     select: selectionOfRows(context, info, request.ordering),
     find: (query) => jobExecution.findMany(query as Prisma.JobExecutionFindManyArgs),
-    count: (where) => jobExecution.count({ where }),
+    count: (counted) => jobExecution.count({ where: counted }),
   });
 }
 
@@ -52,7 +53,7 @@ export async function executionPageOfJob(
 ): Promise<CountedPage<JobExecution>> {
   const request = requestExecutions(args);
   const select = selectionOfRows(context, info, request.ordering);
-  const where = executionsMatching(readExecutionWhere(args.where));
+  const where = await executionsMatching(readExecutionWhere(args.where), context);
   const totalCount = () => context.jobHistory.counts.load({ jobId, where });
   if (isNewestPage(args)) {
     const ids = await context.jobHistory.latestIds.load({ jobId, limit: request.query.take });

@@ -55,6 +55,6 @@ builder.mutationFields((t) => ({
   }),
 }));
 
-function selected({ where, limit }: typeof BulkJobsInput.$inferInput, { prisma }: GraphqlContext): BulkJobs {
-  return { jobs: jobSelection(prisma, where), limit };
+function selected({ where, limit }: typeof BulkJobsInput.$inferInput, context: GraphqlContext): BulkJobs {
+  return { jobs: jobSelection(where, context), limit };
 }

@@ -43,9 +43,10 @@ builder.queryFields((t) => ({
           description: 'How to sort them, first key first; 4 keys at most.',
         }),
       },
-      resolve: (_root, args, context, info) => {
+      resolve: async (_root, args, context, info) => {
         const ordering = readOrdering(args.orderBy, JOB_SORT_COLUMNS, NEWEST_FIRST, ID_COLUMN);
-        return readPage(requestPage(ordering, args), jobsMatching(args.where), {
+        const request = requestPage(ordering, args);
+        return readPage(request, await jobsMatching(args.where, context), {
           select: selectionOfRows(context, info, ordering),
           find: (query) => context.prisma.job.findMany(query as Prisma.JobFindManyArgs),
           count: (where) => context.prisma.job.count({ where }),
