@@ -37,6 +37,7 @@ import { latestAuditEntryIds } from './store/latest-audit-entries.ts';
 import { readLogEnds } from './store/execution-logs.ts';
 import { latestExecutionIds } from './store/latest-executions.ts';
 import { createMetricsReader } from './store/metrics-reader.ts';
+import { readPlannedSchedules } from './store/planned-schedules.ts';
 import { latestDeliveryIds } from './store/latest-deliveries.ts';
 import { latestTagJobIds } from './store/latest-tag-jobs.ts';
 import { readTagBearers } from './store/tag-bearers.ts';
@@ -161,6 +162,7 @@ export function createApp(config: Config): App {
       events: createFeeds({ db: pool, hub }),
       clock,
       metrics,
+      schedules: { plannedSchedules: (asked) => readPlannedSchedules(pool, asked) },
       systemMetrics: createTicker({ read: metrics.system, onError: onError('system metrics') }),
       health,
       heartbeatIntervalMs: config.heartbeatIntervalMs,

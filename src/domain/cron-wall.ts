@@ -50,6 +50,60 @@ export function nextWallTime(fields: CronFields, fromMs: number, untilMs: number
   return wallMs < untilMs ? wallMs : undefined;
 }
 
+/** How many matching wall times lie in [fromMs, untilMs). Takes a step for each month, not for each of them. */
+export function countWallTimes(fields: CronFields, fromMs: number, untilMs: number): number {
+  if (untilMs <= fromMs) return 0;
+  const firstDay = Math.floor(fromMs / DAY_MS) * DAY_MS;
+  const lastDay = Math.floor(untilMs / DAY_MS) * DAY_MS;
+  const onDay = (dayMs: number, timeMs: number): number =>
+    countDays(fields, dayMs, dayMs + DAY_MS) * timesBefore(fields, timeMs);
+  return (
+    countDays(fields, firstDay, lastDay) * timesBefore(fields, DAY_MS) +
+    onDay(lastDay, untilMs - lastDay) -
+    onDay(firstDay, fromMs - firstDay)
+  );
+}
+
+/** Matching days in [fromDayMs, untilDayMs), both at midnight. */
+function countDays(fields: CronFields, fromDayMs: number, untilDayMs: number): number {
+  const from = new Date(fromDayMs);
+  const year = from.getUTCFullYear();
+  let count = 0;
+  let month = from.getUTCMonth();
+  for (let firstMs = Date.UTC(year, month); firstMs < untilDayMs;) {
+    const nextFirstMs = Date.UTC(year, month + 1);
+    if (contains(fields.months, (month % 12) + 1)) {
+      const shape = monthShape((nextFirstMs - firstMs) / DAY_MS, new Date(firstMs).getUTCDay());
+      const daysGone = Math.max((fromDayMs - firstMs) / DAY_MS, 0);
+      const daysLeft = Math.max((nextFirstMs - untilDayMs) / DAY_MS, 0);
+      const days = ((fields.dayMasks[shape] ?? 0) >>> daysGone) << daysGone;
+      count += countBits(days & ((1 << ((nextFirstMs - firstMs) / DAY_MS - daysLeft)) - 1));
+    }
+    month += 1;
+    firstMs = nextFirstMs;
+  }
+  return count;
+}
+
+/** Matching times of a day before one of them. */
+function timesBefore({ hours, minutes, seconds }: CronFields, timeMs: number): number {
+  const hour = Math.floor(timeMs / HOUR_MS);
+  const minute = Math.floor(timeMs / MINUTE_MS) % 60;
+  const second = Math.ceil((timeMs % MINUTE_MS) / SECOND_MS);
+  const perMinute = membersBefore(seconds, 60);
+  const perHour = membersBefore(minutes, 60) * perMinute;
+  const inMinute = contains(minutes, minute) ? membersBefore(seconds, second) : 0;
+  const inHour = contains(hours, hour) ? membersBefore(minutes, minute) * perMinute + inMinute : 0;
+  return membersBefore(hours, hour) * perHour + inHour;
+}
+
+function membersBefore(steps: Steps, value: number): number {
+  let count = 0;
+  for (let member = atLeast(steps, 0); member >= 0 && member < value; member = atLeast(steps, member + 1))
+    count += 1;
+  return count;
+}
+
 function nextDay(fields: CronFields, fromDayMs: number, untilMs: number): number | undefined {
   const from = new Date(fromDayMs);
   const year = from.getUTCFullYear();
@@ -102,6 +156,12 @@ function atLeast(steps: Steps, value: number): number {
 
 function contains(steps: Steps, value: number): boolean {
   return steps[value] === value;
+}
+
+function countBits(mask: number): number {
+  let count = 0;
+  for (let left = mask; left !== 0; left &= left - 1) count += 1;
+  return count;
 }
 
 function lowestBit(mask: number): number {

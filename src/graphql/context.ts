@@ -3,6 +3,7 @@ import type { Commands } from '../commands/commands.ts';
 import type { TestRequest } from '../commands/test-request.ts';
 import type { Clock } from '../domain/clock.ts';
 import type { MetricsReader, SystemMetrics } from '../domain/metrics.ts';
+import type { SchedulesReader } from '../domain/planned.ts';
 import type { Feeds } from '../events/feeds.ts';
 import type { Ticker } from '../events/ticker.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
@@ -43,7 +44,8 @@ export interface GraphqlParts {
   events: Feeds;
   clock: Clock;
   metrics: MetricsReader;
-  /** The same of all jobs together, again and again. */
+  schedules: SchedulesReader;
+  /** The figures of all jobs together, again and again. */
   systemMetrics: Ticker<SystemMetrics>;
   health: () => Promise<HealthReport>;
   /** An instance that has not beaten for three times this long is taken for dead. */

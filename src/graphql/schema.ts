@@ -25,6 +25,7 @@ import './types/scheduler-status.ts';
 import './types/system-metrics.ts';
 import './types/execution-histogram.ts';
 import './types/failure-groups.ts';
+import './types/planned.ts';
 import './types/schedule-preview.ts';
 
 builder.queryType({ description: 'What can be read.' });

@@ -21,6 +21,7 @@ import { readLogEnds } from '../../src/store/execution-logs.ts';
 import { latestAuditEntryIds } from '../../src/store/latest-audit-entries.ts';
 import { latestExecutionIds } from '../../src/store/latest-executions.ts';
 import { createMetricsReader } from '../../src/store/metrics-reader.ts';
+import { readPlannedSchedules } from '../../src/store/planned-schedules.ts';
 import { latestDeliveryIds } from '../../src/store/latest-deliveries.ts';
 import { latestTagJobIds } from '../../src/store/latest-tag-jobs.ts';
 import { readTagBearers } from '../../src/store/tag-bearers.ts';
@@ -66,6 +67,7 @@ export async function createApiHarness(): Promise<ApiHarness> {
     events: createFeeds({ db: pool, hub }),
     clock,
     metrics,
+    schedules: { plannedSchedules: (asked) => readPlannedSchedules(pool, asked) },
     systemMetrics: createTicker({ read: metrics.system, onError: fail }),
     health: () =>
       Promise.resolve({
