@@ -7,9 +7,9 @@ import type { CodegenConfig } from '@graphql-codegen/cli';
 const config: CodegenConfig = {
   schema: 'schema.graphql',
   silent: true,
-  documents: 'client/documents/*.graphql',
   generates: {
     'client/src/generated/': {
+      documents: 'client/documents/*.graphql',
       preset: 'client',
       presetConfig: { fragmentMasking: false, skipIndexFile: true },
       config: {

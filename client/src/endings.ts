@@ -3,46 +3,40 @@ import type { GraphQLFormattedError } from 'graphql';
 /** What is said in place of a result when a subscription ends: a socket's end, or errors of the server. */
 export type EndReason = unknown;
 
-/** Errors of the server that pass: it works again, for instance once its database is back. */
-const PASSING_CODES = ['INTERNAL_ERROR'];
+/**
+ * What an end means. `passing`: it will work again, as a server that restarts. `fault`: the server's own mistake, which may
+ * be over. `refused`: it does not take the token, which may just have run out. `final`: the same would come of it again.
+ */
+export type EndKind = 'passing' | 'fault' | 'refused' | 'final';
 
-/** The server will not take this client's token. */
-const UNAUTHORIZED = [4401, 4403];
+/** How often in a row it is worth asking again after an end of each kind. */
+export const TRIES_AFTER: Readonly<Record<EndKind, number>> = {
+  passing: Infinity,
+  fault: 3,
+  refused: 1,
+  final: 0,
+};
+
+const REFUSED_CLOSES = [4401, 4403];
 
 /**
- * Closes that the same request would earn again: it breaks the protocol or is too large. Nobody else's close is final:
- * servers restart, proxies time out, and a 1006 says nothing at all.
+ * Closes of a connection that broke the protocol or asked for too much. Nobody else's close is final: servers restart,
+ * proxies time out, and a 1006 says nothing at all.
  */
 const FINAL_CLOSES = [1002, 1003, 1007, 1009, 4400, 4406, 4409, 4429];
 
-/**
- * Decides whether to ask again after a subscription has ended without being complete.
- *
- * @param refusals how often in a row the token was refused already: it may have run out, and the next one is a fresh one
- */
-export function decideAfterEnd(reason: EndReason, refusals: number): 'askAgain' | 'fail' {
-  if (Array.isArray(reason)) return arePassing(reason) ? 'askAgain' : 'fail';
+export function kindOfEnd(reason: EndReason): EndKind {
+  if (Array.isArray(reason)) return kindOfErrors(reason);
   const code = closeCode(reason);
-  if (code === null) return 'askAgain';
-  if (UNAUTHORIZED.includes(code)) return refusals === 0 ? 'askAgain' : 'fail';
-  return FINAL_CLOSES.includes(code) ? 'fail' : 'askAgain';
+  if (code === null) return 'passing';
+  if (REFUSED_CLOSES.includes(code)) return 'refused';
+  return FINAL_CLOSES.includes(code) ? 'final' : 'passing';
 }
 
-/** Whether the server has refused the token. */
-export function isRefusal(reason: EndReason): boolean {
-  const code = closeCode(reason);
-  return code !== null && UNAUTHORIZED.includes(code);
-}
-
-/** Whether it makes sense to ask again for what came to these GraphQL errors. */
-export function arePassing(errors: readonly unknown[]): boolean {
-  return errors.some((error) => PASSING_CODES.includes(codeOf(error)));
-}
-
-function codeOf(error: unknown): string {
-  const extensions = fieldOf(error, 'extensions');
-  const code = fieldOf(extensions, 'code');
-  return typeof code === 'string' ? code : '';
+function kindOfErrors(errors: readonly unknown[]): EndKind {
+  const codes = errors.map((error) => fieldOf(fieldOf(error, 'extensions'), 'code'));
+  if (codes.includes('UNAVAILABLE')) return 'passing';
+  return codes.includes('INTERNAL_ERROR') ? 'fault' : 'final';
 }
 
 function closeCode(reason: EndReason): number | null {

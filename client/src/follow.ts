@@ -1,5 +1,5 @@
 import { backoffMs, type Backoff } from './backoff.ts';
-import { arePassing, decideAfterEnd, isRefusal, shownReason, type EndReason } from './endings.ts';
+import { kindOfEnd, shownReason, TRIES_AFTER, type EndKind, type EndReason } from './endings.ts';
 import type { FeedPosition } from './feed-position.ts';
 import type { Result, Sink } from './sink.ts';
 
@@ -24,8 +24,7 @@ export interface FollowOptions<Data> {
   random: () => number;
 }
 
-/** How often an event that the server failed to tell is asked for again before its error is handed on. */
-const MAX_REDOS = 3;
+const NONE: Readonly<Record<EndKind, number>> = { passing: 0, fault: 0, refused: 0, final: 0 };
 
 /**
  * Follows one subscription over as many connections as it takes, each beginning where the last one has ended.
@@ -38,10 +37,10 @@ export function follow<Data>(options: FollowOptions<Data>): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   /** Which subscription is being listened to: another one's late words count for nothing. */
   let current = 0;
-  let failures = 0;
-  let refusals = 0;
-  /** Of the event behind the present position. */
-  let redos = 0;
+  /** Breaks in a row. */
+  let breaks = 0;
+  /** Ends in a row after which it was worth asking again, by their kind; none while the position moves. */
+  let tries = { ...NONE };
   let beganAt = 0;
 
   function begin(): void {
@@ -64,15 +63,14 @@ export function follow<Data>(options: FollowOptions<Data>): () => void {
 
   function take(result: Result<Data>): void {
     const step = position?.take(result) ?? 'moved';
-    if (step === 'failed' && arePassing(result.errors ?? []) && redos < MAX_REDOS) {
-      redos += 1;
+    // An event that the server failed to tell: behind the same position it comes once more.
+    if (step === 'failed' && isWorthAnother(result.errors)) {
       stop();
       askAgain(result.errors);
       return;
     }
-    failures = 0;
-    refusals = 0;
-    if (step !== 'failed') redos = 0;
+    breaks = 0;
+    if (step !== 'failed') tries = { ...NONE };
     if (step === 'begun') onBegun(position?.cursor ?? '');
     else sink.next(result);
   }
@@ -87,21 +85,26 @@ export function follow<Data>(options: FollowOptions<Data>): () => void {
   }
 
   function afterEnd(reason: EndReason): void {
-    if (decideAfterEnd(reason, refusals) === 'fail') {
-      stop();
-      sink.error(shownReason(reason));
+    if (isWorthAnother(reason)) {
+      askAgain(reason);
       return;
     }
-    if (isRefusal(reason)) refusals += 1;
-    askAgain(reason);
+    stop();
+    sink.error(shownReason(reason));
+  }
+
+  function isWorthAnother(reason: EndReason): boolean {
+    const kind = kindOfEnd(reason);
+    tries[kind] += 1;
+    return tries[kind] <= TRIES_AFTER[kind];
   }
 
   function askAgain(reason: EndReason): void {
     current += 1;
-    // What held for so long was no failure, though a quiet feed may have said nothing.
-    failures = Date.now() - beganAt > backoff.maxDelayMs ? 1 : failures + 1;
+    // What held for so long was no break in a row, though a quiet feed may have said nothing.
+    breaks = Date.now() - beganAt > backoff.maxDelayMs ? 1 : breaks + 1;
     onBreak(reason);
-    timer = setTimeout(begin, backoffMs(backoff, failures, random()));
+    timer = setTimeout(begin, backoffMs(backoff, breaks, random()));
   }
 
   function stop(): void {

@@ -73,6 +73,33 @@ describe('the documents of the client package', () => {
     });
   });
 
+  it('try a request, and store jobs by their keys', async () => {
+    const input = { name: 'Stored', key: 'stored', api: 'http://127.0.0.1:9/', schedule: '@daily' };
+    expect(await run(documents.TestRequestDocument, { input })).toMatchObject({
+      testRequest: { test: { ok: false, failureReason: 'CONNECTION' }, errors: [] },
+    });
+    expect(await run(documents.UpsertJobDocument, { input })).toMatchObject({
+      upsertJob: { job: { key: 'stored', version: 1 }, errors: [] },
+    });
+    const jobs = [
+      { ...input, name: 'Stored anew' },
+      { ...input, key: 'another' },
+    ];
+    expect(await run(documents.UpsertJobsDocument, { input: { jobs } })).toMatchObject({
+      upsertJobs: { createdCount: 1, changedCount: 1, unchangedCount: 0, errors: [] },
+    });
+  });
+
+  it('change many jobs at once', async () => {
+    const ids = [await createJob('One of many'), await createJob('Another of many')];
+    const variables = { input: { where: { id: ids } } };
+    const both = { changedCount: 2, errors: [] };
+    expect(await run(documents.PauseJobsDocument, variables)).toMatchObject({ pauseJobs: both });
+    expect(await run(documents.ResumeJobsDocument, variables)).toMatchObject({ resumeJobs: both });
+    expect(await run(documents.TriggerJobsDocument, variables)).toMatchObject({ triggerJobs: both });
+    expect(await run(documents.DeleteJobsDocument, variables)).toMatchObject({ deleteJobs: both });
+  });
+
   it('pause, resume, connect and delete a job', async () => {
     const [id, dependsOnId] = [await createJob('Second'), await createJob('First')];
     expect(await run(documents.PauseJobDocument, { input: { id, reason: 'Why' } })).toMatchObject({
@@ -197,6 +224,16 @@ describe('the documents of the client package', () => {
     const where = { jobId: [jobId], open: true };
     expect(await run(documents.ListDeadLettersDocument, { where })).toMatchObject({
       deadLetters: { totalCount: 3 },
+    });
+    const since = '2000-01-01T00:00:00.000Z';
+    const groups = await run(documents.ListFailureGroupsDocument, { since, where: { jobId: [jobId] } });
+    expect(groups).toMatchObject({ failureGroups: [{ count: 3, job: { id: jobId } }] });
+    const [group] = groups.failureGroups;
+    const from = new Date(Date.parse(group?.lastAt ?? '') - 60_000).toISOString();
+    const to = new Date(Date.parse(from) + 120_000).toISOString();
+    const span = { from, to, bucketMs: 120_000, where: { jobId: [jobId] } };
+    expect(await run(documents.CountExecutionsDocument, span)).toMatchObject({
+      executionHistogram: [{ failed: 3 }],
     });
     const [first = '', second = ''] = letters;
     expect(await run(documents.RedriveDeadLettersDocument, { input: { ids: [first] } })).toMatchObject({

@@ -16,6 +16,7 @@ import { startScriptedServer, type ScriptedServer } from './scripted-server.ts';
 const EVENT = { __typename: 'ExecutionEvent' };
 const gap = (toCursor: string) => ({ __typename: 'FeedGap', reason: 'CURSOR_EXPIRED', toCursor });
 const INTERNAL = { message: 'Internal error', extensions: { code: 'INTERNAL_ERROR' } };
+const UNAVAILABLE = { message: 'The database is away', extensions: { code: 'UNAVAILABLE' } };
 
 function transportTo(url: string, options: Partial<TransportOptions> = {}): Transport {
   const backoff = { initialDelayMs: 1, maxDelayMs: 20 };
@@ -143,14 +144,22 @@ describe('a feed', () => {
     expect((await server.subscribed.next()).variables).toEqual({ from: 'a' });
   });
 
-  it('is asked for again while the server fails to begin it', async () => {
+  it('is asked for again for as long as the server’s database is away', async () => {
     const server = await startScriptedServer();
     const feed = await begunFeed(server);
     feed.first.close();
-    for (let failures = 0; failures < 5; failures += 1) (await server.subscribed.next()).error(INTERNAL);
+    for (let times = 0; times < 8; times += 1) (await server.subscribed.next()).error(UNAVAILABLE);
     const last = await server.subscribed.next();
     expect(last.variables).toEqual({ after: 'begin' });
     expect(feed.endings.all).toEqual([]);
+  });
+
+  it('ends with the error of a server that keeps failing to begin it', async () => {
+    const server = await startScriptedServer();
+    const feed = await begunFeed(server);
+    feed.first.close();
+    for (let times = 0; times < 4; times += 1) (await server.subscribed.next()).error(INTERNAL);
+    expect(await feed.endings.next()).toEqual([INTERNAL]);
   });
 
   it('ends with the errors of a server that refuses it', async () => {
