@@ -123,5 +123,19 @@ mutation RedriveDeadLetters {
     }
   }
 }
+
+# 6. Takes both jobs away again; what they did stays.
+mutation DeleteExamples {
+  deleteJobs(
+    input: {
+      where: { name: { in: ["My first job", "My failing job"] } }
+    }
+  ) {
+    changedCount
+    errors {
+      message
+    }
+  }
+}
 `;
 }
