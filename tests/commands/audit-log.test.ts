@@ -1,24 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { createCommands, type Commands } from '../../src/commands/commands.ts';
 import { encodePublicId } from '../../src/domain/public-id.ts';
 import { insertExecution, insertJob, insertRow } from '../support/rows.ts';
 import { insertJobTags } from '../support/tags.ts';
-import { CALLER, clearJobs, type CommandHarness, createCommandHarness, START } from './harness.ts';
+import { CALLER, useCommandHarness, START } from './harness.ts';
 
-let harness: CommandHarness;
+const harness = useCommandHarness();
 let commands: Commands;
 
-beforeAll(async () => {
-  harness = await createCommandHarness();
+beforeAll(() => {
   commands = createCommands(harness.deps);
-});
-afterAll(async () => {
-  await harness.close();
-});
-beforeEach(async () => {
-  harness.clock.set(START);
-  await clearJobs(harness.pool);
 });
 
 /** What stands before each command: a job with secrets and a tag, one that it does not wait for, and one that it does. */

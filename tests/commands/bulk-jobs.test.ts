@@ -1,24 +1,16 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { createCommands, type Commands } from '../../src/commands/commands.ts';
 import type { JobSelection } from '../../src/commands/job-chunks.ts';
 import { encodePublicId } from '../../src/domain/public-id.ts';
 import { insertDependency } from '../support/dependencies.ts';
 import { count, insertExecution, insertJob, readRow, type Row } from '../support/rows.ts';
-import { CALLER, clearJobs, type CommandHarness, createCommandHarness, START, valueOf } from './harness.ts';
+import { CALLER, useCommandHarness, START, valueOf } from './harness.ts';
 
-let harness: CommandHarness;
+const harness = useCommandHarness();
 let commands: Commands;
 
-beforeAll(async () => {
-  harness = await createCommandHarness();
+beforeAll(() => {
   commands = createCommands(harness.deps);
-});
-afterAll(async () => {
-  await harness.close();
-});
-beforeEach(async () => {
-  harness.clock.set(START);
-  await clearJobs(harness.pool);
 });
 
 /** All jobs, found as whoever selects them would. */

@@ -1,29 +1,10 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createJob, type CreateJobInput } from '../../src/commands/create-job.ts';
 import { decodePublicId, encodePublicId } from '../../src/domain/public-id.ts';
 import { deleteJob } from '../../src/commands/delete-job.ts';
-import {
-  BLOCKED_ADDRESS,
-  CALLER,
-  clearJobs,
-  type CommandHarness,
-  createCommandHarness,
-  START,
-  valueOf,
-} from './harness.ts';
+import { BLOCKED_ADDRESS, CALLER, useCommandHarness, START, valueOf } from './harness.ts';
 
-let harness: CommandHarness;
-
-beforeAll(async () => {
-  harness = await createCommandHarness();
-});
-afterAll(async () => {
-  await harness.close();
-});
-beforeEach(async () => {
-  harness.clock.set(START);
-  await clearJobs(harness.pool);
-});
+const harness = useCommandHarness();
 
 const MINUTELY: CreateJobInput = {
   name: 'Report',

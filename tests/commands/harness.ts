@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { afterAll, beforeAll, beforeEach } from 'vitest';
 import type { CommandDeps, Caller } from '../../src/commands/command-deps.ts';
 import { createPool } from '../../src/database/pool.ts';
 import { uuidV7 } from '../../src/domain/uuid-v7.ts';
@@ -43,6 +44,23 @@ export const START = '2025-03-01T12:00:00.000Z';
 export const CALLER: Caller = { actor: 'ada', requestId: 'request-1', address: '10.0.0.7' };
 /** The one address that the harness's operator has blocked. */
 export const BLOCKED_ADDRESS = '169.254.169.254';
+
+/**
+ * Registers the hooks that give the tests of a file one harness: its database is emptied, and its clock at {@link START},
+ * before each of them.
+ */
+export function useCommandHarness(): CommandHarness {
+  const harness = {} as CommandHarness;
+  beforeAll(async () => {
+    Object.assign(harness, await createCommandHarness());
+  });
+  beforeEach(async () => {
+    harness.clock.set(START);
+    await clearJobs(harness.pool);
+  });
+  afterAll(() => harness.close());
+  return harness;
+}
 
 export async function createCommandHarness(): Promise<CommandHarness> {
   const database = await createTestDatabase();

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createJob } from '../../src/commands/create-job.ts';
 import { createJobAlert, type CreateJobAlertInput } from '../../src/commands/create-job-alert.ts';
 import { deleteJob } from '../../src/commands/delete-job.ts';
@@ -9,28 +9,9 @@ import { updateJobAlert, type UpdateJobAlertInput } from '../../src/commands/upd
 import { ALERT_CHANNELS, ALERT_EVENTS, ALERT_LIMITS } from '../../src/domain/alert.ts';
 import { encodePublicId } from '../../src/domain/public-id.ts';
 import { count, readRow } from '../support/rows.ts';
-import {
-  BLOCKED_ADDRESS,
-  CALLER,
-  clearJobs,
-  type CommandHarness,
-  createCommandHarness,
-  START,
-  valueOf,
-} from './harness.ts';
+import { BLOCKED_ADDRESS, CALLER, useCommandHarness, START, valueOf } from './harness.ts';
 
-let harness: CommandHarness;
-
-beforeAll(async () => {
-  harness = await createCommandHarness();
-});
-afterAll(async () => {
-  await harness.close();
-});
-beforeEach(async () => {
-  harness.clock.set(START);
-  await clearJobs(harness.pool);
-});
+const harness = useCommandHarness();
 
 const UNKNOWN = encodePublicId('JobAlert', '01890000-0000-7000-8000-000000000000');
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { addJobDependency, type AddJobDependencyInput } from '../../src/commands/add-job-dependency.ts';
 import type { CommandResult } from '../../src/commands/command-result.ts';
 import { createJob } from '../../src/commands/create-job.ts';
@@ -8,20 +8,9 @@ import { MAX_DEPENDENCIES } from '../../src/domain/dependency.ts';
 import { encodePublicId } from '../../src/domain/public-id.ts';
 import { insertDependency } from '../support/dependencies.ts';
 import { count, insertJob, readRow } from '../support/rows.ts';
-import { CALLER, clearJobs, type CommandHarness, createCommandHarness, START, valueOf } from './harness.ts';
+import { CALLER, useCommandHarness, valueOf } from './harness.ts';
 
-let harness: CommandHarness;
-
-beforeAll(async () => {
-  harness = await createCommandHarness();
-});
-afterAll(async () => {
-  await harness.close();
-});
-beforeEach(async () => {
-  harness.clock.set(START);
-  await clearJobs(harness.pool);
-});
+const harness = useCommandHarness();
 
 const UNKNOWN = encodePublicId('Job', '01890000-0000-7000-8000-000000000000');
 

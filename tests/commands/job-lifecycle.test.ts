@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createJob, type CreateJobInput } from '../../src/commands/create-job.ts';
 import { deleteJob } from '../../src/commands/delete-job.ts';
 import { pauseJob } from '../../src/commands/pause-job.ts';
@@ -7,28 +7,9 @@ import { triggerJob } from '../../src/commands/trigger-job.ts';
 import { encodePublicId } from '../../src/domain/public-id.ts';
 import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
 import { endCountsOf, NO_ENDS } from '../support/rows.ts';
-import {
-  CALLER,
-  clearJobs,
-  type CommandHarness,
-  createCommandHarness,
-  insertExecution,
-  START,
-  valueOf,
-} from './harness.ts';
+import { CALLER, useCommandHarness, insertExecution, START, valueOf } from './harness.ts';
 
-let harness: CommandHarness;
-
-beforeAll(async () => {
-  harness = await createCommandHarness();
-});
-afterAll(async () => {
-  await harness.close();
-});
-beforeEach(async () => {
-  harness.clock.set(START);
-  await clearJobs(harness.pool);
-});
+const harness = useCommandHarness();
 
 async function existing(input: Partial<CreateJobInput> = {}): Promise<{ id: string; uuid: string }> {
   const defaults = { name: 'Report', api: 'https://example.test/report', schedule: '0 * * * * *' };

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createJob, type CreateJobInput } from '../../src/commands/create-job.ts';
 import { createTag } from '../../src/commands/create-tag.ts';
 import { deleteJob } from '../../src/commands/delete-job.ts';
@@ -8,29 +8,9 @@ import { updateJob, type UpdateJobInput } from '../../src/commands/update-job.ts
 import { updateTag } from '../../src/commands/update-tag.ts';
 import { encodePublicId } from '../../src/domain/public-id.ts';
 import type { StoredJob } from '../../src/store/jobs.ts';
-import {
-  type AuditRow,
-  CALLER,
-  clearJobs,
-  type CommandHarness,
-  createCommandHarness,
-  type EventRow,
-  START,
-  valueOf,
-} from './harness.ts';
+import { type AuditRow, CALLER, useCommandHarness, type EventRow, START, valueOf } from './harness.ts';
 
-let harness: CommandHarness;
-
-beforeAll(async () => {
-  harness = await createCommandHarness();
-});
-afterAll(async () => {
-  await harness.close();
-});
-beforeEach(async () => {
-  harness.clock.set(START);
-  await clearJobs(harness.pool);
-});
+const harness = useCommandHarness();
 
 const jobIdOf = ({ id }: { id: string }) => encodePublicId('Job', id);
 const tagIdOf = ({ id }: { id: string }) => encodePublicId('Tag', id);

@@ -1,32 +1,12 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createJob, type CreateJobInput } from '../../src/commands/create-job.ts';
 import { updateJob, type UpdateJobInput } from '../../src/commands/update-job.ts';
 import { encodePublicId } from '../../src/domain/public-id.ts';
 import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
 import type { StoredJob } from '../../src/store/jobs.ts';
-import {
-  BLOCKED_ADDRESS,
-  CALLER,
-  clearJobs,
-  type CommandHarness,
-  createCommandHarness,
-  insertExecution,
-  START,
-  valueOf,
-} from './harness.ts';
+import { BLOCKED_ADDRESS, CALLER, useCommandHarness, insertExecution, START, valueOf } from './harness.ts';
 
-let harness: CommandHarness;
-
-beforeAll(async () => {
-  harness = await createCommandHarness();
-});
-afterAll(async () => {
-  await harness.close();
-});
-beforeEach(async () => {
-  harness.clock.set(START);
-  await clearJobs(harness.pool);
-});
+const harness = useCommandHarness();
 
 async function existing(input: Partial<CreateJobInput> = {}): Promise<StoredJob> {
   const result = await createJob(harness.deps, CALLER, {

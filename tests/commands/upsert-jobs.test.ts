@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { CommandResult } from '../../src/commands/command-result.ts';
 import { createJob, type CreateJobInput } from '../../src/commands/create-job.ts';
 import { deleteJob } from '../../src/commands/delete-job.ts';
@@ -12,25 +12,13 @@ import {
   BLOCKED_ADDRESS,
   CALLER,
   clearJobs,
-  type CommandHarness,
-  createCommandHarness,
+  useCommandHarness,
   insertExecution,
   START,
   valueOf,
 } from './harness.ts';
 
-let harness: CommandHarness;
-
-beforeAll(async () => {
-  harness = await createCommandHarness();
-});
-afterAll(async () => {
-  await harness.close();
-});
-beforeEach(async () => {
-  harness.clock.set(START);
-  await clearJobs(harness.pool);
-});
+const harness = useCommandHarness();
 
 const BASE = { name: 'Report', api: 'https://example.test/report', schedule: '0 * * * * *' };
 const SECRETS = {
