@@ -33,13 +33,15 @@ import { createTargetGuard } from './http/target-guard.ts';
 import { createLogger } from './logging/logger.ts';
 import { createHttpServer } from './server/server.ts';
 import { createDatabaseClock } from './store/database-clock.ts';
-import { latestAuditEntryIds } from './store/latest-audit-entries.ts';
+import {
+  latestAuditEntryIds,
+  latestDeliveryIds,
+  latestExecutionIds,
+  latestTagJobIds,
+} from './store/latest-ids.ts';
 import { readLogEnds } from './store/execution-logs.ts';
-import { latestExecutionIds } from './store/latest-executions.ts';
 import { createMetricsReader } from './store/metrics-reader.ts';
 import { readPlannedSchedules } from './store/planned-schedules.ts';
-import { latestDeliveryIds } from './store/latest-deliveries.ts';
-import { latestTagJobIds } from './store/latest-tag-jobs.ts';
 import { readTagBearers } from './store/tag-bearers.ts';
 import { readSecret } from './store/secrets.ts';
 import { isUnavailable } from './unavailability.ts';

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import type { HealthReport } from './server/health.ts';
+import type { HealthReport } from './graphql/context.ts';
 import type { Statement } from './store/sql.ts';
 
 export interface HealthCheckOptions {

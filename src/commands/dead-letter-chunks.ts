@@ -1,4 +1,5 @@
 import type { PoolClient } from 'pg';
+import { groupBy } from '../domain/group-by.ts';
 import { encodePublicId } from '../domain/public-id.ts';
 import type { NewAuditEntry } from '../store/audit-log.ts';
 import {
@@ -61,18 +62,14 @@ export function auditPerJob(
   letters: readonly { id: string; jobId: string }[],
   now: Date,
 ): NewAuditEntry[] {
-  const idsByJob = new Map<string, string[]>();
-  for (const { id, jobId } of letters) {
-    idsByJob.set(jobId, [...(idsByJob.get(jobId) ?? []), encodePublicId('DeadLetter', id)]);
-  }
-  return [...idsByJob].map(([jobId, deadLetterIds]) => ({
+  return [...groupBy(letters, ({ jobId }) => jobId)].map(([jobId, ofJob]) => ({
     id: deps.newId(now),
     at: now,
     action,
     actor: by.actor,
     jobId,
     before: null,
-    after: { count: deadLetterIds.length, deadLetterIds },
+    after: { count: ofJob.length, deadLetterIds: ofJob.map(({ id }) => encodePublicId('DeadLetter', id)) },
     requestId: by.requestId,
     address: by.address,
   }));

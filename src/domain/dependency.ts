@@ -1,3 +1,4 @@
+import { groupBy } from './group-by.ts';
 import type { JobStatus } from './job-definition.ts';
 
 export const DEPENDENCY_CONDITIONS = ['ON_SUCCESS', 'ON_FAILURE', 'ON_COMPLETION'] as const;
@@ -169,15 +170,13 @@ function describe({ dependsOnName, condition, latestEnd }: GateEdge): string {
  *   for the first. The shortest such cycle; null where there is none
  */
 export function findCycle(edges: readonly Edge[], { jobId, dependsOnId }: Edge): string[] | null {
-  const upstreams = new Map<string, string[]>();
-  for (const edge of edges)
-    upstreams.set(edge.jobId, [...(upstreams.get(edge.jobId) ?? []), edge.dependsOnId]);
+  const edgesOf = groupBy(edges, (edge) => edge.jobId);
 
   const reachedFrom = new Map<string, string | null>([[dependsOnId, null]]);
   // A map is walked in the order of insertion, also of what is inserted on the way: that is breadth first.
   for (const [job] of reachedFrom) {
     if (job === jobId) return [jobId, ...pathTo(job, reachedFrom).slice(0, -1)];
-    for (const upstream of upstreams.get(job) ?? []) {
+    for (const { dependsOnId: upstream } of edgesOf.get(job) ?? []) {
       if (!reachedFrom.has(upstream)) reachedFrom.set(upstream, job);
     }
   }

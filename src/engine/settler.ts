@@ -32,7 +32,7 @@ export interface SettlerOptions {
   onAwaiting: () => void;
   /** Called after recorded ends have set off runs of other jobs. */
   onPlanned: (setOff: { isReplacing: boolean }) => void;
-  /** Waits before a batch is tried again while the database is away. */
+  /** Waits: for a batch to gather, or before one is tried again. */
   pause: (ms: number) => Promise<void>;
   /** Milliseconds between the beginnings of two batches; what comes meanwhile is in the second. 0 where left out. */
   gatherMs?: number;
@@ -57,8 +57,8 @@ const NONE: ReadonlySet<string> = new Set();
 
 /**
  * Records outcomes in micro-batches: at once when idle, and while one batch is being written the next one gathers, for
- * `gatherMs` at least. So a lone outcome waits for nobody and a flood of them costs a statement per few hundred. Only ends that other jobs
- * wait for cost a transaction, one per batch.
+ * `gatherMs` at least. So a lone outcome waits for nobody and a flood of them costs a statement per few hundred. Only
+ * ends that other jobs wait for cost a transaction, one per batch.
  *
  * While the database is away it keeps trying: the outcomes are known, and forgetting them would repeat the calls. A batch
  * that fails though the database is there is written apart, one by one, while those behind it go on.
@@ -69,6 +69,7 @@ export function createSettler(options: SettlerOptions): Settler {
   let flushing: Promise<void> | null = null;
   const apart = new Set<Promise<void>>();
   let isGivenUp = false;
+  let nextBatchMs = 0;
 
   const write: Write = (settlements) => settle(db, settlements);
   const writeUpstream: Write = async (settlements) => {
@@ -76,8 +77,6 @@ export function createSettler(options: SettlerOptions): Settler {
     if (planned > 0) onPlanned({ isReplacing });
     return { written, deferred: NONE };
   };
-
-  let nextBatchMs = 0;
 
   async function flush(): Promise<void> {
     while (queue.length > 0) {

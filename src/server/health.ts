@@ -1,24 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { HealthReport } from '../graphql/context.ts';
 import { HEALTH_TIMEOUT_MS } from './limits.ts';
 import { methodNotAllowed, refuse, sendJson } from './respond.ts';
 import type { ServerLog } from './server-log.ts';
-
-export type HealthStatus = 'UP' | 'DEGRADED' | 'DOWN';
-
-export interface ComponentHealth {
-  status: HealthStatus;
-  /** What is wrong, for a person; null where nothing is. */
-  message: string | null;
-}
-
-/** How the process and what it depends on are doing. */
-export interface HealthReport {
-  status: HealthStatus;
-  version: string;
-  uptimeSeconds: number;
-  database: ComponentHealth & { latencyMs: number | null };
-  scheduler: ComponentHealth;
-}
 
 export interface HealthEndpointOptions {
   /** May hang or throw; the endpoint then answers 503 without it. */

@@ -6,7 +6,7 @@ import { createGraphiqlPage, wantsGraphiql } from './graphiql.ts';
 import type { GraphqlEndpoint } from './graphql-endpoint.ts';
 import { answerGraphql } from './graphql-http.ts';
 import { createHealthEndpoint } from './health.ts';
-import type { HealthReport } from './health.ts';
+import type { HealthReport } from '../graphql/context.ts';
 import { GRAPHQL_PATH } from './limits.ts';
 import type { OriginPolicy } from './origins.ts';
 import { headersOf, statusOf } from './refusal-status.ts';

@@ -7,7 +7,7 @@ import { createErrorMask } from './error-mask.ts';
 import type { OpenStream } from './event-stream.ts';
 import { createGraphqlEndpoint } from './graphql-endpoint.ts';
 import type { CreateContext } from './graphql-endpoint.ts';
-import type { HealthReport } from './health.ts';
+import type { HealthReport } from '../graphql/context.ts';
 import * as limits from './limits.ts';
 import { listen } from './listen.ts';
 import type { Listening } from './listen.ts';

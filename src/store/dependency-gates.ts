@@ -1,3 +1,4 @@
+import { groupBy } from '../domain/group-by.ts';
 import { type GateEdge, unmetDependency } from '../domain/dependency.ts';
 import type { Queryable } from './sql.ts';
 
@@ -32,9 +33,7 @@ export async function readUnmetDependencies(
     text: READ_GATES,
     values: [jobIds],
   });
-  const gates = new Map<string, GateEdge[]>();
-  for (const row of rows) gates.set(row.jobId, [...(gates.get(row.jobId) ?? []), row]);
-  for (const [jobId, edges] of gates) {
+  for (const [jobId, edges] of groupBy(rows, (row) => row.jobId)) {
     const why = unmetDependency(edges);
     if (why !== null) unmet.set(jobId, why);
   }

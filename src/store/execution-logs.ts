@@ -1,4 +1,5 @@
 import type { LogLevel } from '../generated/prisma/enums.ts';
+import { groupBy } from '../domain/group-by.ts';
 import { isFinished, type ExecutionStatus } from '../domain/execution.ts';
 import type { Queryable } from './sql.ts';
 
@@ -45,7 +46,7 @@ export async function readExecutionLogs(
   return { exists: first !== undefined, finished: first !== undefined && isFinished(first.status), lines };
 }
 
-const READ_FIRST = (direction: 'ASC' | 'DESC'): string => `
+const readEnds = (direction: 'ASC' | 'DESC'): string => `
 -- the first lines, or the last, of each of many executions, in one statement: one look into an index per execution.
 SELECT execution.id AS "executionId", l.position, l.at, l.level, l.message, l.attempt, l.metadata
 FROM unnest($1::uuid[]) AS execution(id), LATERAL (
@@ -63,12 +64,8 @@ export async function readLogEnds(
   const direction = from === 'start' ? 'ASC' : 'DESC';
   const { rows } = await db.query<ExecutionLogLine & { executionId: string }>({
     name: `log-ends-${direction}`,
-    text: READ_FIRST(direction),
+    text: readEnds(direction),
     values: [executionIds, limit],
   });
-  const byExecution = new Map<string, ExecutionLogLine[]>();
-  for (const { executionId, ...line } of rows) {
-    byExecution.set(executionId, [...(byExecution.get(executionId) ?? []), line]);
-  }
-  return byExecution;
+  return groupBy(rows, ({ executionId }) => executionId);
 }

@@ -18,12 +18,14 @@ import { createSender } from '../../src/http/send-attempt.ts';
 import { sendFilled } from '../../src/http/send-filled.ts';
 import { createTargetGuard } from '../../src/http/target-guard.ts';
 import { readLogEnds } from '../../src/store/execution-logs.ts';
-import { latestAuditEntryIds } from '../../src/store/latest-audit-entries.ts';
-import { latestExecutionIds } from '../../src/store/latest-executions.ts';
+import {
+  latestAuditEntryIds,
+  latestDeliveryIds,
+  latestExecutionIds,
+  latestTagJobIds,
+} from '../../src/store/latest-ids.ts';
 import { createMetricsReader } from '../../src/store/metrics-reader.ts';
 import { readPlannedSchedules } from '../../src/store/planned-schedules.ts';
-import { latestDeliveryIds } from '../../src/store/latest-deliveries.ts';
-import { latestTagJobIds } from '../../src/store/latest-tag-jobs.ts';
 import { readTagBearers } from '../../src/store/tag-bearers.ts';
 import { BLOCKED_ADDRESS, CALLER, type CommandHarness, createCommandHarness } from '../commands/harness.ts';
 

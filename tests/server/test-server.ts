@@ -1,5 +1,5 @@
 import { onTestFinished } from 'vitest';
-import type { HealthReport } from '../../src/server/health.ts';
+import type { HealthReport } from '../../src/graphql/context.ts';
 import { createHttpServer } from '../../src/server/server.ts';
 import type { HttpServer, HttpServerOptions } from '../../src/server/server.ts';
 import { isUnavailable } from '../../src/unavailability.ts';

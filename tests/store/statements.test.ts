@@ -16,9 +16,8 @@ import {
 import { claimDeliveries, nextDeliveryAt, pruneDeliveries } from '../../src/store/alert-deliveries.ts';
 import { readSentLately } from '../../src/store/alert-reports.ts';
 import { findOverdue, nextLateAt } from '../../src/store/late-executions.ts';
-import { latestDeliveryIds } from '../../src/store/latest-deliveries.ts';
+import { latestAuditEntryIds, latestDeliveryIds } from '../../src/store/latest-ids.ts';
 import { pruneEvents, readLog } from '../../src/store/event-log.ts';
-import { latestAuditEntryIds } from '../../src/store/latest-audit-entries.ts';
 import { extendLeases, findLostExecutions, nextLeaseEndAt } from '../../src/store/leases.ts';
 import { findEndedPauses, nextPauseEndAt } from '../../src/store/pauses.ts';
 import { lockDueJobs, nextDueAt } from '../../src/store/planning.ts';

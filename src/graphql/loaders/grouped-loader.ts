@@ -1,3 +1,4 @@
+import { groupBy } from '../../domain/group-by.ts';
 import DataLoader from 'dataloader';
 
 /**
@@ -16,17 +17,10 @@ export function groupedLoader<Key, Value>(
 ): DataLoader<Key, Value> {
   return new DataLoader<Key, Value>(
     async (keys) => {
-      const groups = new Map<string, Key[]>();
-      for (const key of keys) {
-        const signature = signatureOf(key);
-        groups.set(signature, [...(groups.get(signature) ?? []), key]);
-      }
       const answers = new Map<string, Map<string, Value>>();
       await Promise.all(
-        [...groups].map(async ([signature, group]) => {
-          const [sample] = group;
-          if (sample !== undefined)
-            answers.set(signature, await read([...new Set(group.map(ownerOf))], sample));
+        [...groupBy(keys, signatureOf)].map(async ([signature, group]) => {
+          answers.set(signature, await read([...new Set(group.map(ownerOf))], group[0]));
         }),
       );
       return keys.map((key) => answers.get(signatureOf(key))?.get(ownerOf(key)) ?? absent);

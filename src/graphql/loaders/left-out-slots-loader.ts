@@ -1,4 +1,5 @@
 import DataLoader from 'dataloader';
+import { groupBy } from '../../domain/group-by.ts';
 import type { Clock } from '../../domain/clock.ts';
 import type { PrismaClient } from '../../generated/prisma/client.ts';
 
@@ -23,11 +24,8 @@ export function createLeftOutSlotsLoader({
         },
         select: { jobId: true, scheduledAt: true },
       });
-      const byJob = new Map<string, Date[]>();
-      for (const { jobId, scheduledAt } of rows) {
-        if (scheduledAt) byJob.set(jobId, [...(byJob.get(jobId) ?? []), scheduledAt]);
-      }
-      return jobIds.map((jobId) => byJob.get(jobId) ?? []);
+      const byJob = groupBy(rows, ({ jobId }) => jobId);
+      return jobIds.map((jobId) => (byJob.get(jobId) ?? []).flatMap(({ scheduledAt }) => scheduledAt ?? []));
     },
     { cache: false },
   );
