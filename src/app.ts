@@ -180,6 +180,7 @@ export function createApp(config: Config): App {
       schema,
       createContext: (facts) => createRequestContext(base, facts),
       health,
+      metrics: metrics.system,
       callbacks: {
         read: (token) => readCallbackToken(token, callbackSecret),
         complete: (attempt, report) => completeExecution({ ...deps, random: Math.random }, attempt, report),

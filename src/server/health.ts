@@ -3,6 +3,7 @@ import type { HealthReport } from '../graphql/context.ts';
 import { HEALTH_TIMEOUT_MS } from './limits.ts';
 import { methodNotAllowed, refuse, sendJson } from './respond.ts';
 import type { ServerLog } from './server-log.ts';
+import { shareBetweenCallers } from './share-between-callers.ts';
 
 export interface HealthEndpointOptions {
   /** May hang or throw; the endpoint then answers 503 without it. */
@@ -83,13 +84,4 @@ async function boundedReport({
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** Callers that come while a check runs get its result: probes must not pile up on a database that hangs. */
-function shareBetweenCallers<T>(run: () => Promise<T>): () => Promise<T> {
-  let running: Promise<T> | undefined;
-  return () =>
-    (running ??= run().finally(() => {
-      running = undefined;
-    }));
 }

@@ -6,6 +6,9 @@
 /** Path of the GraphQL endpoint, for HTTP and websockets alike. */
 export const GRAPHQL_PATH = '/graphql';
 
+/** Path of the figures for Prometheus. */
+export const METRICS_PATH = '/metrics';
+
 /** Largest request body and largest websocket message. */
 export const MAX_BODY_BYTES = 1_000_000;
 

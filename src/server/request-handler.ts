@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { SystemMetrics } from '../domain/metrics.ts';
 import { createCallbackEndpoint, withoutToken, type CallbackReceiver } from './callback-endpoint.ts';
 import type { ErrorMask } from './error-mask.ts';
 import type { OpenStream } from './event-stream.ts';
@@ -7,7 +8,8 @@ import type { GraphqlEndpoint } from './graphql-endpoint.ts';
 import { answerGraphql } from './graphql-http.ts';
 import { createHealthEndpoint } from './health.ts';
 import type { HealthReport } from '../graphql/context.ts';
-import { GRAPHQL_PATH } from './limits.ts';
+import { GRAPHQL_PATH, METRICS_PATH } from './limits.ts';
+import { createMetricsEndpoint } from './metrics-endpoint.ts';
 import type { OriginPolicy } from './origins.ts';
 import { headersOf, statusOf } from './refusal-status.ts';
 import { requestIdOf } from './request-facts.ts';
@@ -19,6 +21,7 @@ export interface RequestHandlerOptions {
   origins: OriginPolicy;
   maskError: ErrorMask;
   health: () => Promise<HealthReport>;
+  metrics: () => Promise<SystemMetrics>;
   callbacks: CallbackReceiver;
   healthTimeoutMs?: number;
   graphiql: boolean;
@@ -79,6 +82,7 @@ function createRoutes(options: RequestHandlerOptions): Route {
     isStopping: options.isStopping,
     ...(options.healthTimeoutMs !== undefined && { timeoutMs: options.healthTimeoutMs }),
   });
+  const answerMetrics = createMetricsEndpoint(options);
   const answerCallback = createCallbackEndpoint(options.callbacks);
   const sendGraphiql = graphiql ? createGraphiqlPage(version) : null;
 
@@ -96,6 +100,7 @@ function createRoutes(options: RequestHandlerOptions): Route {
       return;
     }
     if (await answerHealth(path, request, response)) return;
+    if (await answerMetrics(path, request, response)) return;
     if (await answerCallback(path, request, response)) return;
     if (path !== '/') {
       refuse(response, {
@@ -108,7 +113,13 @@ function createRoutes(options: RequestHandlerOptions): Route {
     } else if (graphiql && request.headers.accept?.includes('text/html')) {
       response.writeHead(302, { Location: GRAPHQL_PATH }).end();
     } else {
-      sendJson(response, 200, { name: 'job-scheduler', version, graphql: GRAPHQL_PATH, health: '/health' });
+      sendJson(response, 200, {
+        name: 'job-scheduler',
+        version,
+        graphql: GRAPHQL_PATH,
+        health: '/health',
+        metrics: METRICS_PATH,
+      });
     }
   };
 }

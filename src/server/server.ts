@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { GraphQLSchema } from 'graphql';
+import type { SystemMetrics } from '../domain/metrics.ts';
 import { createCloser } from './close-server.ts';
 import type { CallbackReceiver } from './callback-endpoint.ts';
 import { createErrorMask } from './error-mask.ts';
@@ -27,6 +28,8 @@ export interface HttpServerOptions {
   corsOrigins: readonly string[];
   graphiql: boolean;
   health: () => Promise<HealthReport>;
+  /** The figures of the system; throws while the database is away. */
+  metrics: () => Promise<SystemMetrics>;
   callbacks: CallbackReceiver;
   /** Whether something failed only because the database is away: it is then told so, instead of as a fault. */
   isUnavailable: (error: unknown) => boolean;

@@ -11,7 +11,8 @@ const FOLD = `
 -- fold up to $4 of the oldest rollups of $1 minutes from before $3 into those of $2 minutes that hold them: what is
 -- counted stays the same.
 -- One instance at a time; the others have nothing to do. An end that is recorded late makes a new short bucket, which is
--- folded next.
+-- folded next. SKIP LOCKED: one that is being written at this moment is left for next time, since whoever writes it holds
+-- the event log's lock, and may have to wait for us.
 WITH turn AS MATERIALIZED (
   SELECT pg_try_advisory_xact_lock(${FOLDING_LOCK}) AS is_ours
 ), due AS MATERIALIZED (
@@ -19,6 +20,7 @@ WITH turn AS MATERIALIZED (
   WHERE (SELECT is_ours FROM turn) AND bucket_minutes = $1::int AND bucket_at < $3
   ORDER BY bucket_at
   LIMIT $4
+  FOR UPDATE SKIP LOCKED
 ), gone AS (
   DELETE FROM job_execution_rollups AS r USING due
   WHERE r.job_id = due.job_id AND r.bucket_at = due.bucket_at AND r.bucket_minutes = $1::int

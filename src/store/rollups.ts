@@ -57,8 +57,8 @@ function entryOf(ms: string): string {
  * The statement that counts ends of executions, to stand in a CTE beside the one that tells the log of them: into a row of
  * each job and one of all jobs, each for five minutes.
  *
- * It must draw on the CTE that takes the event log's lock. Only whoever holds that writes these rows, so they are never
- * waited for, in whatever order they are written; and no end is told without being counted.
+ * It must draw on the CTE that takes the event log's lock. Beside whoever folds old rows, who waits for nobody, only the
+ * lock's holder writes any: so they may be written in whatever order, and no end is told without being counted.
  *
  * @param ends selects `job_id, status, at, duration_ms, lateness_ms`; RETRYING counts as a retry, other statuses must be
  *   final

@@ -173,3 +173,99 @@ describe('events', () => {
     expect(await readEventLogState(scene.pool)).toMatchObject({ prunedThrough: tip, tip });
   });
 });
+
+describe('counts of ends', () => {
+  const HOUR_MS = 3_600_000;
+  const jobId = '01b8fb9a-3e80-7000-8000-000000000001';
+
+  /** A bucket of the finest length, that began so long after the start. */
+  async function countOne(ms: number): Promise<void> {
+    const row = { job_id: jobId, bucket_minutes: 5, bucket_at: plus(START, ms), success_count: 1 };
+    await insertRow(scene.pool, 'job_execution_rollups', row);
+  }
+
+  async function buckets(): Promise<unknown[]> {
+    const { rows } = await scene.pool.query<{ minutes: number; count: number }>(
+      `SELECT bucket_minutes AS minutes, success_count::int AS count FROM job_execution_rollups ORDER BY 1, bucket_at`,
+    );
+    return rows.map(({ minutes, count: ends }) => [minutes, ends]);
+  }
+
+  it('go into longer buckets the older they are, and never away', async () => {
+    const { pruner } = scene.instance();
+    for (const ms of [0, 10 * 60_000, HOUR_MS, 23 * HOUR_MS]) await countOne(ms);
+    const after = async (ms: number) => {
+      scene.clock.set(plus(START, ms));
+      await pruner.runOnce();
+      return buckets();
+    };
+    expect(await after(3 * HOUR_MS - 1)).toEqual([
+      [5, 1],
+      [5, 1],
+      [5, 1],
+      [5, 1],
+    ]);
+    expect(await after(3 * HOUR_MS)).toEqual([
+      [5, 1],
+      [5, 1],
+      [60, 2],
+    ]);
+    expect(await after(26 * HOUR_MS)).toEqual([
+      [60, 2],
+      [60, 1],
+      [60, 1],
+    ]);
+    // START is at nine.
+    expect(await after(15 * HOUR_MS + 2 * DAY_MS)).toEqual([
+      [60, 1],
+      [1440, 3],
+    ]);
+    expect(await after(4 * DAY_MS)).toEqual([
+      [1440, 3],
+      [1440, 1],
+    ]);
+    expect(await after(50 * DAY_MS)).toEqual([[10_080, 4]]);
+    expect(await after(500 * DAY_MS)).toEqual([[131_040, 4]]);
+    expect(await after(9_000 * DAY_MS)).toEqual([[131_040, 4]]);
+  });
+
+  it('of what is recorded late are folded as well', async () => {
+    const { pruner } = scene.instance();
+    await countOne(0);
+    scene.clock.advance(4 * HOUR_MS);
+    await pruner.runOnce();
+    await countOne(5 * 60_000);
+    await pruner.runOnce();
+    expect(await buckets()).toEqual([[60, 2]]);
+  });
+
+  it('that are being written at the moment are left for the next time, instead of being waited for', async () => {
+    const { pruner } = scene.instance();
+    await countOne(0);
+    await countOne(5 * 60_000);
+    scene.clock.advance(4 * HOUR_MS);
+    const writer = await scene.pool.connect();
+    try {
+      await writer.query('BEGIN');
+      await writer.query('UPDATE job_execution_rollups SET success_count = 5 WHERE bucket_at = $1', [START]);
+      await pruner.runOnce();
+      expect(await buckets()).toEqual([
+        [5, 1],
+        [60, 1],
+      ]);
+      await writer.query('COMMIT');
+    } finally {
+      writer.release();
+    }
+    await pruner.runOnce();
+    expect(await buckets()).toEqual([[60, 6]]);
+  });
+
+  it('are folded by several instances at once without a loss', async () => {
+    const instances = [scene.instance(), scene.instance(), scene.instance()];
+    for (let n = 0; n < 60; n += 1) await countOne(n * 5 * 60_000);
+    scene.clock.advance(2 * DAY_MS);
+    await Promise.all(instances.map(({ pruner }) => pruner.runOnce()));
+    expect(await buckets()).toEqual(Array.from({ length: 5 }, () => [60, 12]));
+  });
+});

@@ -1,4 +1,5 @@
 import { onTestFinished } from 'vitest';
+import type { SystemMetrics } from '../../src/domain/metrics.ts';
 import type { HealthReport } from '../../src/graphql/context.ts';
 import { createHttpServer } from '../../src/server/server.ts';
 import type { HttpServer, HttpServerOptions } from '../../src/server/server.ts';
@@ -22,6 +23,18 @@ export const HEALTHY: HealthReport = {
   uptimeSeconds: 5,
   database: { status: 'UP', latencyMs: 1, message: null },
   scheduler: { status: 'UP', message: null },
+};
+
+const ENDS = { success: 90, failed: 10, cancelled: 2, skipped: 3, retries: 4, durationSumMs: 12_500 };
+
+export const FIGURES: SystemMetrics = {
+  jobs: { total: 6, active: 3, paused: 1 },
+  allTime: ENDS,
+  lastDay: ENDS,
+  executionTimeMs: { p50: 100, p95: 200, p99: 300, max: 400 },
+  latenessMs: null,
+  load: { pending: 5, running: 6, retrying: 7, blocked: 8 },
+  openDeadLetters: 9,
 };
 
 /** Starts the server over the small schema on a free port; stopped when the test ends. */
@@ -60,6 +73,7 @@ export function serverOptions(
     corsOrigins: [],
     graphiql: true,
     health: () => Promise.resolve(HEALTHY),
+    metrics: () => Promise.resolve(FIGURES),
     callbacks: { read: () => null, complete: () => Promise.resolve('late') },
     isUnavailable,
     version: '1.2.3',
