@@ -1,5 +1,6 @@
-import { readEventLogState, readLog, type EventRow } from '../store/event-log.ts';
+import { readEventLogState, readLog, type EventLogState, type EventRow } from '../store/event-log.ts';
 import type { Queryable } from '../store/sql.ts';
+import { createTurns } from '../turns.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import type { FeedGap, FeedItem, FeedOptions } from './feed.ts';
 import type { StepSource } from './iterate.ts';
@@ -39,6 +40,11 @@ export interface EventHub {
 /** Items given to a subscriber in one step: enough to be cheap, few enough to be let go of quickly. */
 const STEP_LIMIT = 256;
 const WINDOW_CAPACITY = 8_192;
+/**
+ * Reads of the log by subscribers that have fallen behind the window, at once. The engine lives on the same connections:
+ * a thousand that come back after a break must not take all of them.
+ */
+const MAX_LOG_READS = 4;
 const NO_TAGS: readonly string[] = [];
 
 export function createEventHub({
@@ -48,6 +54,7 @@ export function createEventHub({
   onError,
 }: HubOptions): EventHub {
   const waiters = new Set<Waiter>();
+  const logReads = createTurns(MAX_LOG_READS);
   let stopped = false;
   const tail = createLogTail({
     db,
@@ -66,8 +73,12 @@ export function createEventHub({
     try {
       if (usesTags) tail.followTags();
       const view = await readView();
-      const start = await startingPoint(db, view, after ?? null);
-      return walkLog({ db, tail, waiter, filter, usesTags, ...view, ...start });
+      const start = await startingPoint(view, after ?? null, () =>
+        logReads.take(() => readEventLogState(db)),
+      );
+      const readBehind: Walk['readBehind'] = (position) =>
+        logReads.take(() => readLog(db, position, STEP_LIMIT));
+      return walkLog({ readBehind, tail, waiter, filter, usesTags, ...view, ...start });
     } catch (error) {
       waiter.close();
       throw error;
@@ -117,9 +128,9 @@ export function createEventHub({
 
 /** Where a subscriber begins, and the gap that it has to be told of first. */
 async function startingPoint(
-  db: Queryable,
   { epoch, window }: TailView,
   after: string | null,
+  readState: () => Promise<EventLogState>,
 ): Promise<{ position: bigint; gap: FeedGap | null }> {
   const { tip, floor } = window;
   if (after === null) return { position: tip, gap: null };
@@ -130,12 +141,13 @@ async function startingPoint(
   });
   if (cursor?.epoch !== epoch || cursor.position > tip) return lost('CURSOR_INVALID');
   if (cursor.position >= floor) return { position: cursor.position, gap: null };
-  const { prunedThrough } = await readEventLogState(db);
+  const { prunedThrough } = await readState();
   return cursor.position < prunedThrough ? lost('CURSOR_EXPIRED') : { position: cursor.position, gap: null };
 }
 
 interface Walk {
-  db: Queryable;
+  /** The events behind a position that the window does not reach back to. */
+  readBehind: (position: bigint) => ReturnType<typeof readLog>;
   tail: LogTail;
   waiter: Waiter;
   filter: FeedOptions['filter'];
@@ -149,7 +161,7 @@ interface Walk {
 
 /** One subscriber's way through the log. */
 function walkLog(walk: Walk): StepSource<FeedItem> {
-  const { db, tail, waiter, filter, usesTags } = walk;
+  const { readBehind, tail, waiter, filter, usesTags } = walk;
   let { epoch, generation, position, gap } = walk;
   const hasMore = (view: TailView): boolean =>
     generation !== view.generation || (position < view.window.tip && !(usesTags && view.tags === null));
@@ -161,7 +173,7 @@ function walkLog(walk: Walk): StepSource<FeedItem> {
   }
 
   async function stepBehindWindow(view: TailView): Promise<readonly FeedItem[]> {
-    const { state, events } = await readLog(db, position, STEP_LIMIT);
+    const { state, events } = await readBehind(position);
     if (state.epoch !== epoch) {
       // Another log, which the tail has not seen yet: what was read has nothing to do with our position.
       await tail.read();

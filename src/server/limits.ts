@@ -51,8 +51,17 @@ export const CONNECTION_INIT_TIMEOUT_MS = 10_000;
 /** How often websockets are pinged; one that has not answered by the next ping is gone. */
 export const KEEP_ALIVE_MS = 12_000;
 
-/** Unsent bytes on one websocket above which nothing more is read from it, since every message may earn an answer. */
+/**
+ * Unsent bytes on one websocket above which no more results are made for its subscriptions, and nothing more is read from
+ * it, since every message may earn an answer.
+ */
 export const MAX_BUFFERED_BYTES = 256_000;
+
+/**
+ * Results of subscriptions that are being made for one websocket at once. With results of up to 20 KB these, and what may
+ * wait before another one is begun, are less than 1 MB together.
+ */
+export const MAX_RESULTS_AT_ONCE = 32;
 
 /** How long a subscriber may take in nothing at all of what waits for it, before it is disconnected. */
 export const SLOW_READER_TIMEOUT_MS = 60_000;

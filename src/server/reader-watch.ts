@@ -1,5 +1,6 @@
 import type { WebSocket } from 'ws';
-import { MAX_BUFFERED_BYTES } from './limits.ts';
+import { createTurns } from '../turns.ts';
+import { MAX_BUFFERED_BYTES, MAX_RESULTS_AT_ONCE } from './limits.ts';
 
 /** "Try again later": clients reconnect on it, and resume from their last cursor. */
 export const SLOW_READER_CODE = 1013;
@@ -15,17 +16,20 @@ export interface ReaderWatch {
    * through its source without pause, and the event that ends it would never get its turn.
    */
   send: (data: string) => Promise<void>;
+  /** Makes what is to be sent, once the client has room for it: see {@link MAX_RESULTS_AT_ONCE}. */
+  inTurn: <T>(make: () => Promise<T>) => Promise<T>;
   ping: () => void;
   /** Whether anything waits for the client to read on. While it does, missing pongs mean nothing. */
   isBehind: () => boolean;
-  /** To be called when the socket is closed. */
+  /** To be called when the socket is closed and its operations are told to end. */
   dispose: () => void;
 }
 
 /**
  * Bounds what one client can make the server hold. Messages wait for the client one per operation, since an operation
- * takes its next result only after `send` resolved. While much waits, nothing more is read from the client, since
- * each message may earn an answer. A client that takes in nothing for a long time is disconnected.
+ * takes its next result only after `send` resolved, and while much waits, no further result is made for it, however many
+ * operations there are. Nothing more is read from the client then either, since each message may earn an answer. A client
+ * that takes in nothing for a long time is disconnected.
  */
 export function watchReader(
   socket: WebSocket,
@@ -35,6 +39,8 @@ export function watchReader(
   let stuckTimer: NodeJS.Timeout | undefined;
   let cutTimer: NodeJS.Timeout | undefined;
   let tellGone = (): void => undefined;
+  let isGone = false;
+  const turns = createTurns(MAX_RESULTS_AT_ONCE, () => isGone || socket.bufferedAmount <= MAX_BUFFERED_BYTES);
   const gone = new Promise<void>((resolve) => (tellGone = resolve));
 
   function disconnect(): void {
@@ -59,6 +65,7 @@ export function watchReader(
       clearTimeout(stuckTimer);
       if (waiting > 0) stuckTimer = setTimeout(disconnect, slowReaderTimeoutMs);
       if (socket.isPaused && socket.bufferedAmount <= MAX_BUFFERED_BYTES) socket.resume();
+      turns.goOn();
       done(error);
     });
     if (socket.bufferedAmount > MAX_BUFFERED_BYTES) socket.pause();
@@ -79,6 +86,7 @@ export function watchReader(
       });
       if (failed) await gone;
     },
+    inTurn: turns.take,
     ping() {
       if (socket.readyState !== socket.OPEN) return;
       write(
@@ -93,6 +101,8 @@ export function watchReader(
       clearTimeout(stuckTimer);
       clearTimeout(cutTimer);
       tellGone();
+      isGone = true;
+      turns.goOn();
     },
   };
 }

@@ -120,6 +120,7 @@ async function serveSocket(
       },
     },
     {
+      inTurn: reader.inTurn,
       nextOperation: () => {
         operationCount += 1;
         return { ...facts, requestId: `${requestId}.${operationCount}` };
@@ -134,10 +135,12 @@ async function serveSocket(
   });
   const [code, reason] = await closeOf(socket);
   stopPinging();
+  // First the operations: one that waits for its turn must find that it is over when the turn comes.
+  const ended = closed(code, reason);
   reader.dispose();
   log.debug('Websocket closed', { requestId, code, operations: operationCount });
   try {
-    await closed(code, reason);
+    await ended;
   } catch (error) {
     log.error('Subscriptions of a closed websocket could not be ended', { requestId, error });
   }

@@ -2,6 +2,7 @@ import { getOperationAST, GraphQLError } from 'graphql';
 import type { DocumentNode, ExecutionArgs, GraphQLSchema } from 'graphql';
 import { makeServer } from 'graphql-ws';
 import type { ExecutionResult, OperationResult, Server, SubscribePayload } from 'graphql-ws';
+import type { Delivery } from './delivery.ts';
 import type { ErrorMask } from './error-mask.ts';
 import { formatError, formatResult } from './format-result.ts';
 import type { GraphqlEndpoint } from './graphql-endpoint.ts';
@@ -10,6 +11,8 @@ import type { RequestFacts } from './request-facts.ts';
 
 /** What belongs to one websocket. */
 export interface SocketFacts {
+  /** Makes the results of its subscriptions as the client has room for them. */
+  inTurn: NonNullable<Delivery['inTurn']>;
   /** The facts of the socket's next operation; each operation has a request id of its own. */
   nextOperation: () => RequestFacts;
 }
@@ -36,7 +39,7 @@ export function createOperationServer(endpoint: GraphqlEndpoint, maskError: Erro
     onSubscribe: async ({ subscriptions, extra }, _id, payload) => {
       if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET) return [tooManyOperations()];
       try {
-        return await prepare(endpoint, extra.nextOperation(), payload);
+        return await prepare(endpoint, extra, payload);
       } catch (error) {
         return [maskError(error)];
       }
@@ -51,10 +54,10 @@ export function createOperationServer(endpoint: GraphqlEndpoint, maskError: Erro
 /** What {@link pipelineOf} finds again: graphql-ws hands `execute` the same object that `onSubscribe` returned. */
 async function prepare(
   endpoint: GraphqlEndpoint,
-  facts: RequestFacts,
+  { nextOperation, inTurn }: SocketFacts,
   { query, variables, operationName }: SubscribePayload,
 ): Promise<OperationArgs | readonly GraphQLError[]> {
-  const pipeline = endpoint.getEnveloped({ facts, delivery: {} }) as Pipeline;
+  const pipeline = endpoint.getEnveloped({ facts: nextOperation(), delivery: { inTurn } }) as Pipeline;
   const document = pipeline.parse(query);
   const errors = pipeline.validate(pipeline.schema, document);
   if (errors.length > 0) return errors;

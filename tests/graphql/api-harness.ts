@@ -47,12 +47,13 @@ export interface ApiHarness extends CommandHarness {
   takeStatements: () => string[];
 }
 
-export async function createApiHarness(): Promise<ApiHarness> {
+/** @param windowCapacity events that subscribers find in memory; those further behind read the log */
+export async function createApiHarness({ windowCapacity = 8_192 } = {}): Promise<ApiHarness> {
   const commands = await createCommandHarness();
   const { pool, clock } = commands;
   const statements = recordStatements(pool);
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
-  const hub = createEventHub({ db: pool, pollIntervalMs: 50, onError: fail });
+  const hub = createEventHub({ db: pool, pollIntervalMs: 50, windowCapacity, onError: fail });
   const metrics = createMetricsReader(pool, clock);
   const sender = createSender({
     version: 'test',

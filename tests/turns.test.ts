@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest';
+import { createTurns } from '../src/turns.ts';
+import { createGate } from './support/target-server.ts';
+
+/** Work that is under way until it is let go. */
+function pieces(turns: ReturnType<typeof createTurns>, count: number) {
+  const started: number[] = [];
+  const gates = Array.from({ length: count }, createGate);
+  const results = gates.map((gate, index) =>
+    turns.take(async () => {
+      started.push(index);
+      await gate.opened;
+      return index;
+    }),
+  );
+  return { started, results, finish: (index: number) => gates[index]?.open() };
+}
+
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
+
+describe('turns', () => {
+  it('are taken by so many at once, and by the others in their order', async () => {
+    const { started, results, finish } = pieces(createTurns(2), 4);
+    await nextTurn();
+    expect(started).toEqual([0, 1]);
+    finish(1);
+    await results[1];
+    await nextTurn();
+    expect(started).toEqual([0, 1, 2]);
+    for (const index of [0, 2, 3]) finish(index);
+    expect(await Promise.all(results)).toEqual([0, 1, 2, 3]);
+  });
+
+  it('wait for room, and go on when they are told that there is some', async () => {
+    let room = 1;
+    const turns = createTurns(10, () => room > 0);
+    const { started } = pieces(turns, 1);
+    room = 0;
+    const later = pieces(turns, 2);
+    await nextTurn();
+    expect([started, later.started]).toEqual([[0], []]);
+    room = 1;
+    turns.goOn();
+    await nextTurn();
+    expect(later.started).toEqual([0, 1]);
+  });
+
+  it('see room as it is once what came of the one before has had time to fill it', async () => {
+    let held = 0;
+    const turns = createTurns(1, () => held < 2);
+    const work = async () => {
+      await nextTurn();
+      held += 1;
+      return held;
+    };
+    const results = [turns.take(work), turns.take(work), turns.take(work)];
+    expect(await Promise.all(results.slice(0, 2))).toEqual([1, 2]);
+    await nextTurn();
+    await nextTurn();
+    expect(held).toBe(2);
+    held = 0;
+    turns.goOn();
+    expect(await results[2]).toBe(1);
+  });
+
+  it('are given on by work that fails', async () => {
+    const turns = createTurns(1);
+    const failing = turns.take(() => Promise.reject(new Error('no')));
+    const next = turns.take(() => Promise.resolve('yes'));
+    await expect(failing).rejects.toThrow('no');
+    expect(await next).toBe('yes');
+  });
+});
