@@ -1,0 +1,65 @@
+import { readFile } from 'node:fs/promises';
+import { Kind, parse, print } from 'graphql';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BULK_CHUNK, BULK_LIMITS } from '../../src/commands/job-chunks.ts';
+import { UPSERT_LIMITS } from '../../src/commands/upsert-errors.ts';
+import { TAG_LIMITS } from '../../src/domain/tag.ts';
+import { WHERE_LIMITS } from '../../src/graphql/filters/read-where.ts';
+import { type ApiHarness, createApiHarness } from './api-harness.ts';
+
+const page = await readFile(new URL('../../docs/jobs.md', import.meta.url), 'utf8');
+const operations = [...page.matchAll(/```graphql\n([\s\S]*?)```/g)].map(([, source]) => source ?? '');
+
+let api: ApiHarness;
+
+beforeAll(async () => {
+  api = await createApiHarness();
+});
+afterAll(async () => {
+  await api.close();
+});
+
+type Payload = { job?: { id?: string }; errors?: object[] };
+
+describe('docs/jobs.md', () => {
+  it('shows operations that do what it says, one after the other', async () => {
+    const answers: Record<string, unknown> = {};
+    let id = '';
+    for (const source of operations) {
+      const [operation] = parse(source).definitions;
+      const name = operation?.kind === Kind.OPERATION_DEFINITION ? operation.name?.value : undefined;
+      const data = await api.query<Record<string, Payload>>(
+        print(parse(source)).replaceAll('job_01h455vb4pex5vsknk084sn02q', id),
+      );
+      for (const payload of Object.values(data)) expect(payload.errors ?? []).toEqual([]);
+      id ||= data['createJob']?.job?.id ?? '';
+      answers[name ?? ''] = data;
+    }
+    expect(answers).toMatchObject({
+      Create: { createJob: { job: { version: 1, tags: [{ name: 'billing' }, { name: 'prod' }] } } },
+      Change: { updateJob: { job: { version: 2, timeoutMs: 60_000 } } },
+      Deploy: { upsertJobs: { createdCount: 1, changedCount: 1, unchangedCount: 0 } },
+      Tag: {
+        addJobTags: { job: { tags: [{}, {}, {}, { name: 'team blue' }] } },
+        removeJobTags: { job: { version: 5 } },
+      },
+      Tags: { tags: { nodes: [{ name: 'billing', jobs: { totalCount: 1 } }, {}, {}, {}] } },
+      Find: { jobs: { nodes: [] } },
+      Maintenance: { pauseJobs: { matchedCount: 1, changedCount: 1 } },
+      Over: { resumeJobs: { matchedCount: 1, changedCount: 1 } },
+      Tidy: { deleteJobs: { changedCount: 0 } },
+    });
+  });
+
+  it('names the limits as they are', () => {
+    const limits = [
+      `up to ${UPSERT_LIMITS.jobs.toLocaleString('en')} jobs in one call`,
+      `1 to ${TAG_LIMITS.name.max} characters. A job may have ${TAG_LIMITS.perJob}.`,
+      `as deep as ${WHERE_LIMITS.depth} levels`,
+      `(${BULK_LIMITS.defaultLimit.toLocaleString('en')} where none is given, ${BULK_LIMITS.limit.max.toLocaleString('en')} at most)`,
+      `transactions of ${BULK_CHUNK} jobs`,
+    ];
+    const text = page.replaceAll(/\s+/g, ' ');
+    for (const limit of limits) expect(text).toContain(limit);
+  });
+});
