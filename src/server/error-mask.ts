@@ -1,6 +1,6 @@
-import { GraphQLError, Kind } from 'graphql';
-import type { GraphQLErrorOptions } from 'graphql';
+import { GraphQLError, type GraphQLErrorOptions, type GraphQLSchema, Kind } from 'graphql';
 import type { ServerLog } from './server-log.ts';
+import { explainValueError } from './value-errors.ts';
 
 /**
  * Decides what a client may read of an error: an error that carries `extensions.code` was meant for it, a value that it
@@ -15,13 +15,15 @@ export interface ErrorMaskOptions {
   newId: () => string;
   /** Whether something failed only because the database is away. */
   isUnavailable: (error: unknown) => boolean;
+  /** Says what its fields allow. */
+  schema: GraphQLSchema;
 }
 
-export function createErrorMask({ log, newId, isUnavailable }: ErrorMaskOptions): ErrorMask {
+export function createErrorMask({ log, newId, isUnavailable, schema }: ErrorMaskOptions): ErrorMask {
   return (error) => {
     if (error instanceof GraphQLError) {
       if (isMeantForClient(error)) return error;
-      if (isClientsMistake(error)) return withCode(error, 'BAD_USER_INPUT');
+      if (isClientsMistake(error)) return withCode(error, 'BAD_USER_INPUT', explainValueError(error, schema));
     }
     const errorId = newId();
     const facts = {
@@ -64,9 +66,9 @@ function innermost(error: unknown): unknown {
   return error instanceof GraphQLError && error.originalError ? innermost(error.originalError) : error;
 }
 
-/** The same error with a code. */
-function withCode(error: GraphQLError, code: string): GraphQLError {
-  return new GraphQLError(error.message, { ...placeOf(error), extensions: { ...error.extensions, code } });
+/** The same error with a code, and in our words. */
+function withCode(error: GraphQLError, code: string, message: string): GraphQLError {
+  return new GraphQLError(message, { ...placeOf(error), extensions: { ...error.extensions, code } });
 }
 
 /** An error without anything of its own but where it happened. */

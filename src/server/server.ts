@@ -58,7 +58,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { log, newId = randomUUID, stopTimeoutMs = limits.STOP_TIMEOUT_MS } = options;
   const slowReaderTimeoutMs = options.slowReaderTimeoutMs ?? limits.SLOW_READER_TIMEOUT_MS;
   const origins = createOriginPolicy(options.corsOrigins);
-  const maskError = createErrorMask({ log, newId, isUnavailable: options.isUnavailable });
+  const maskError = createErrorMask({
+    log,
+    newId,
+    isUnavailable: options.isUnavailable,
+    schema: options.schema,
+  });
   const endpoint = createGraphqlEndpoint({
     schema: options.schema,
     createContext: options.createContext,

@@ -1,9 +1,9 @@
 import { queryFromInfo } from '@pothos/plugin-prisma';
-import { z } from 'zod';
 import type { FailureGroup as FailureGroupShape } from '../../domain/metrics.ts';
 import { builder } from '../builder.ts';
 import { badArgument, clientError } from '../errors.ts';
 import { readExecutionWhere } from '../filters/execution-where.ts';
+import { wholeNumber } from '../whole-number.ts';
 import { FailureReason } from './execution-enums.ts';
 import { Execution } from './execution.ts';
 import { ExecutionWhere } from './filter-inputs.ts';
@@ -61,7 +61,7 @@ builder.queryField('failureGroups', (t) =>
       limit: t.arg.int({
         defaultValue: DEFAULT_GROUPS,
         description: `Groups at most, 1 to ${MAX_GROUPS}.`,
-        validate: z.number().min(1).max(MAX_GROUPS).nullish(),
+        validate: wholeNumber(1, MAX_GROUPS),
       }),
     },
     resolve: async (_root, { since, where, openDeadLettersOnly, limit }, { metrics }) => {

@@ -1,9 +1,9 @@
 import { queryFromInfo } from '@pothos/plugin-prisma';
-import { z } from 'zod';
 import { type SlotFacts, slotRuleOf, upcomingRuns } from '../../domain/job-slots.ts';
 import { describeSchedule } from '../../domain/schedule-preview.ts';
 import { maskHeaders, maskUrl } from '../../domain/secrets.ts';
 import { builder } from '../builder.ts';
+import { wholeNumber } from '../whole-number.ts';
 import { AuditLogConnection, auditPageOfJob } from './audit-log-connection.ts';
 import { AuditLogEntry } from './audit-log-entry.ts';
 import { Execution } from './execution.ts';
@@ -166,7 +166,7 @@ export const Job = builder.prismaNode('Job', {
         count: t.arg.int({
           defaultValue: 5,
           description: `How many, 1 to ${MAX_UPCOMING_RUNS}.`,
-          validate: z.number().min(1).max(MAX_UPCOMING_RUNS).nullish(),
+          validate: wholeNumber(1, MAX_UPCOMING_RUNS),
         }),
       },
       select: { ...SLOT_COLUMNS, id: true, status: true },

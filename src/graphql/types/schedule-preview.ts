@@ -1,9 +1,9 @@
-import { z } from 'zod';
 import { parseSchedule } from '../../domain/schedule.ts';
 import { previewSchedule, type SchedulePreview as Preview } from '../../domain/schedule-preview.ts';
 import { checkTimezone } from '../../domain/schedule-zone.ts';
 import { builder } from '../builder.ts';
 import { badArgument } from '../errors.ts';
+import { wholeNumber } from '../whole-number.ts';
 import { DstGapPolicy, DstOverlapPolicy } from './job-enums.ts';
 
 const MAX_RUNS = 100;
@@ -46,7 +46,7 @@ builder.queryField('previewSchedule', (t) =>
       count: t.arg.int({
         defaultValue: 5,
         description: `How many runs, 1 to ${MAX_RUNS}.`,
-        validate: z.number().min(1).max(MAX_RUNS).nullish(),
+        validate: wholeNumber(1, MAX_RUNS),
       }),
       dstGapPolicy: t.arg({ type: DstGapPolicy, description: 'SHIFT where it is left out.' }),
       dstOverlapPolicy: t.arg({ type: DstOverlapPolicy, description: 'FIRST where it is left out.' }),

@@ -1,7 +1,7 @@
-import { z } from 'zod';
 import type { SystemMetrics as SystemMetricsShape } from '../../domain/metrics.ts';
 import { averageMs, endedCount, successRate } from '../../domain/metrics-series.ts';
 import { builder } from '../builder.ts';
+import { wholeNumber } from '../whole-number.ts';
 import { countAsInt, Percentiles } from './metrics.ts';
 
 const MIN_INTERVAL_MS = 250;
@@ -89,7 +89,7 @@ builder.subscriptionField('systemMetrics', (t) =>
       intervalMs: t.arg.int({
         defaultValue: DEFAULT_INTERVAL_MS,
         description: `Milliseconds from one to the next, ${MIN_INTERVAL_MS} to ${MAX_INTERVAL_MS}.`,
-        validate: z.number().min(MIN_INTERVAL_MS).max(MAX_INTERVAL_MS).nullish(),
+        validate: wholeNumber(MIN_INTERVAL_MS, MAX_INTERVAL_MS),
       }),
     },
     subscribe: (_root, { intervalMs }, { systemMetrics }) =>
