@@ -1,0 +1,104 @@
+import { randomUUID } from 'node:crypto';
+import type { Pool } from 'pg';
+import { encodePublicId, type PublicIdKind } from '../../src/domain/public-id.ts';
+import { insertDependency } from '../support/dependencies.ts';
+import { insertExecution, insertJob, insertRow } from '../support/rows.ts';
+import { insertJobTags } from '../support/tags.ts';
+import type { KnownIds } from './random-input.ts';
+
+/** A little of everything that a mutation may name, to which the database can be brought back. */
+export interface Scene {
+  /** What the fields of a mutation may name. */
+  idsFor: (mutation: string) => KnownIds;
+  digest: () => Promise<Digest>;
+  restore: () => Promise<void>;
+}
+
+export interface Digest {
+  /** Of every table but the logs. */
+  state: string;
+  /** Of the audit log and of the event log. */
+  told: string;
+}
+
+const LOGS = ['job_audit_log', 'event_log', 'event_log_state'];
+
+export async function setScene(pool: Pool): Promise<Scene> {
+  const ids = await fill(pool);
+  const { rows } = await pool.query<{ name: string }>(
+    `SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1`,
+  );
+  const tables = rows.map(({ name }) => name);
+  await pool.query(
+    `CREATE SCHEMA scene; ${tables.map((table) => `CREATE TABLE scene.${table} AS TABLE ${table}`).join('; ')}`,
+  );
+  return {
+    idsFor: (mutation) => ({ ...ids, id: ids[kindNamedBy(mutation)] ?? [] }),
+    digest: () => digestOf(pool, tables),
+    restore: async () => {
+      const copies = tables.map(
+        (table) => `DELETE FROM ${table}; INSERT INTO ${table} OVERRIDING SYSTEM VALUE TABLE scene.${table}`,
+      );
+      // One message is one transaction; in it no trigger counts, and no key is checked half-way.
+      await pool.query(`SET LOCAL session_replication_role = replica; ${copies.join('; ')}`);
+    },
+  };
+}
+
+function kindNamedBy(mutation: string): PublicIdKind {
+  if (mutation.includes('Alert')) return 'JobAlert';
+  if (mutation.includes('Execution')) return 'Execution';
+  return mutation.endsWith('Tag') ? 'Tag' : 'Job';
+}
+
+async function digestOf(pool: Pool, tables: readonly string[]): Promise<Digest> {
+  const digests = tables.map(
+    (table) =>
+      `SELECT '${table}' AS name, md5(coalesce(string_agg(t::text, ' ' ORDER BY t::text), '')) AS digest FROM ${table} AS t`,
+  );
+  const { rows } = await pool.query<{ name: string; digest: string }>(
+    `${digests.join(' UNION ALL ')} ORDER BY name`,
+  );
+  const lines = (isTold: boolean) =>
+    rows.filter(({ name }) => LOGS.includes(name) === isTold).map(({ name, digest }) => `${name} ${digest}`);
+  return { state: lines(false).join('\n'), told: lines(true).join('\n') };
+}
+
+async function fill(pool: Pool): Promise<KnownIds> {
+  const jobs = [
+    await insertJob(pool, { key: 'billing/report', schedule: '0 * * * * *', headers: { 'X-Token': 's' } }),
+    await insertJob(pool, { status: 'PAUSED', paused_at: new Date(0), concurrency_policy: 'REPLACE' }),
+    await insertJob(pool, { concurrency_policy: 'FORBID' }),
+  ];
+  await insertDependency(pool, jobs[2] ?? '', jobs[1] ?? '');
+  const executions: string[] = [];
+  for (const [index, status] of (['PENDING', 'RUNNING', 'RETRYING', 'SUCCESS', 'SKIPPED'] as const).entries())
+    executions.push(await insertExecution(pool, jobs[index % 3] ?? '', status));
+  const letters = [
+    await insertExecution(pool, jobs[0] ?? '', 'FAILED'),
+    await insertExecution(pool, jobs[1] ?? '', 'FAILED'),
+  ];
+  await insertJobTags(pool, jobs[0] ?? '', ['x', 'report']);
+  const tags = (await pool.query<{ id: string }>('SELECT id FROM job_tags')).rows.map(({ id }) => id);
+  const alert = await insertRow(pool, 'job_alerts', {
+    id: randomUUID(),
+    job_id: jobs[0],
+    channel: 'WEBHOOK',
+    target: 'http://127.0.0.1:9/',
+    events: '{FAILED}',
+    created_at: new Date(0),
+    updated_at: new Date(0),
+  });
+  const encode = (kind: PublicIdKind, uuids: readonly string[]) =>
+    uuids.map((id) => encodePublicId(kind, id));
+  const jobIds = encode('Job', jobs);
+  return {
+    jobId: jobIds,
+    dependsOnId: jobIds,
+    ids: encode('DeadLetter', letters),
+    Job: jobIds,
+    Execution: encode('Execution', [...executions, ...letters]),
+    Tag: encode('Tag', tags),
+    JobAlert: encode('JobAlert', [alert['id'] as string]),
+  };
+}
