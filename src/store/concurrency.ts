@@ -8,7 +8,7 @@ SELECT job_id AS "jobId", count(*) FILTER (WHERE status = 'RUNNING')::int AS run
   count(*) FILTER (WHERE status IN ('PENDING', 'RETRYING'))::int AS waiting,
   count(*) FILTER (WHERE status = 'BLOCKED')::int AS blocked
 FROM job_executions
-WHERE job_id = ANY($1::uuid[]) AND status IN ('PENDING', 'BLOCKED', 'RUNNING', 'RETRYING')
+WHERE job_id = ANY($1::uuid[]) AND finished_at IS NULL
 GROUP BY job_id`;
 
 /** The unfinished executions of jobs that the transaction holds locked; a job without any is missing. */

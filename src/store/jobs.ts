@@ -60,7 +60,7 @@ export async function lockJobs(tx: Queryable, ids: readonly string[]): Promise<S
 export async function lockJobsByKey(tx: Queryable, keys: readonly string[]): Promise<StoredJob[]> {
   const { rows } = await tx.query<JobRow>({
     name: 'lock-jobs-by-key',
-    text: `SELECT ${JOB_SQL.selection} FROM jobs WHERE key = ANY($1) AND status <> 'DELETED' ${LOCKED}`,
+    text: `SELECT ${JOB_SQL.selection} FROM jobs WHERE key = ANY($1) AND deleted_at IS NULL ${LOCKED}`,
     values: [keys.filter(isStorable)],
   });
   return withTags(tx, rows);

@@ -36,7 +36,7 @@ const LOCK_REPLACEABLE = `
 -- of ids: locked in two turns, they would meet others who lock several (a lease keeper, say) in a circle.
 SELECT FROM job_executions
 WHERE id = ANY($1::uuid[])
-  OR job_id = ANY($2::uuid[]) AND status IN ('PENDING', 'BLOCKED', 'RUNNING', 'RETRYING')
+  OR job_id = ANY($2::uuid[]) AND finished_at IS NULL
 ORDER BY id
 FOR NO KEY UPDATE`;
 

@@ -18,7 +18,8 @@ const WATCHED = `
 FROM job_alerts AS a
 JOIN job_executions AS e ON e.job_id = a.job_id
 WHERE a.enabled AND 'LATE' = ANY (a.events)
-  AND e.status IN ('PENDING', 'BLOCKED') AND e.started_at IS NULL AND e.trigger IN ('SCHEDULE', 'CATCH_UP')
+  AND e.finished_at IS NULL AND e.started_at IS NULL AND e.status IN ('PENDING', 'BLOCKED')
+  AND e.trigger IN ('SCHEDULE', 'CATCH_UP')
   AND NOT EXISTS (SELECT FROM job_alert_late_executions AS l WHERE l.alert_id = a.id AND l.execution_id = e.id)`;
 
 const LATE_AT = `e.scheduled_at + a.lateness_threshold_ms * interval '1 ms'`;

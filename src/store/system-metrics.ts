@@ -34,7 +34,7 @@ SELECT
     SELECT status, sum(jobs) AS n FROM job_status_counts GROUP BY 1) AS counted) AS jobs,
   (SELECT coalesce(jsonb_object_agg(status, n), '{}') FROM (
     SELECT status, count(*) AS n FROM job_executions
-    WHERE status IN ('PENDING', 'BLOCKED', 'RUNNING', 'RETRYING') GROUP BY 1) AS counted) AS unfinished,
+    WHERE finished_at IS NULL GROUP BY 1) AS counted) AS unfinished,
   (SELECT count(*)::int FROM failed_jobs_dlq WHERE redriven_at IS NULL AND discarded_at IS NULL) AS "openDeadLetters"`;
 
 interface SystemRow extends Record<string, unknown> {

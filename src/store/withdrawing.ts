@@ -29,7 +29,7 @@ interface WithdrawnRow {
   instanceId: string | null;
 }
 
-const NEVER_STARTED = `status IN ('PENDING', 'BLOCKED') AND started_at IS NULL
+const NEVER_STARTED = `finished_at IS NULL AND started_at IS NULL AND status IN ('PENDING', 'BLOCKED')
     AND trigger IN ('SCHEDULE', 'CATCH_UP', 'DEPENDENCY')`;
 
 /** Which executions are cancelled, out of those that are locked. */
@@ -39,7 +39,7 @@ const SCOPES: Record<Withdrawal['scope'], { locked: string; cancelled: string }>
   // Also those that run, whose cancellation is asked for next: locked only then, they would be locked out of the order of
   // ids.
   waiting: {
-    locked: `status IN ('PENDING', 'BLOCKED', 'RETRYING', 'RUNNING')`,
+    locked: `finished_at IS NULL`,
     cancelled: `status <> 'RUNNING'`,
   },
 };
@@ -121,7 +121,8 @@ export async function requestCancellation(
     name: 'request-cancellation',
     text: `
 WITH running AS MATERIALIZED (
-  SELECT id FROM job_executions WHERE job_id = ANY($1::uuid[]) AND status = 'RUNNING' ORDER BY id FOR NO KEY UPDATE
+  SELECT id FROM job_executions WHERE job_id = ANY($1::uuid[]) AND finished_at IS NULL AND status = 'RUNNING'
+  ORDER BY id FOR NO KEY UPDATE
 )
 UPDATE job_executions AS e SET cancel_requested_at = coalesce(e.cancel_requested_at, $2),
   cancel_reason = CASE WHEN e.cancel_requested_at IS NULL THEN $3 ELSE e.cancel_reason END,

@@ -30,6 +30,7 @@ import { readTagBearers } from '../../src/store/tag-bearers.ts';
 import { BLOCKED_ADDRESS, CALLER, type CommandHarness, createCommandHarness } from '../commands/harness.ts';
 
 type Variables = Record<string, unknown>;
+type SentQuery = { text: string; values: readonly unknown[] };
 type Answer = { data: unknown; errors: GraphQLFormattedError[] };
 
 /** The schema on a database of its own, without a server. */
@@ -45,13 +46,15 @@ export interface ApiHarness extends CommandHarness {
   hub: EventHub;
   /** The text of every statement sent since the last call. */
   takeStatements: () => string[];
+  /** The same with their values. */
+  takeQueries: () => SentQuery[];
 }
 
 /** @param windowCapacity events that subscribers find in memory; those further behind read the log */
 export async function createApiHarness({ windowCapacity = 8_192 } = {}): Promise<ApiHarness> {
   const commands = await createCommandHarness();
   const { pool, clock } = commands;
-  const statements = recordStatements(pool);
+  const queries = recordQueries(pool);
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   const hub = createEventHub({ db: pool, pollIntervalMs: 50, windowCapacity, onError: fail });
   const metrics = createMetricsReader(pool, clock);
@@ -117,7 +120,8 @@ export async function createApiHarness({ windowCapacity = 8_192 } = {}): Promise
       if (!(Symbol.asyncIterator in result)) throw new Error(JSON.stringify(result.errors));
       return itemsOf<Data>(result);
     },
-    takeStatements: () => statements.splice(0),
+    takeStatements: () => queries.splice(0).map(({ text }) => text),
+    takeQueries: () => queries.splice(0),
     close: async () => {
       await hub.stop();
       sender.close();
@@ -152,17 +156,18 @@ function fail(error: unknown): never {
   throw error;
 }
 
-function recordStatements(pool: pg.Pool): string[] {
-  const statements: string[] = [];
+function recordQueries(pool: pg.Pool): SentQuery[] {
+  const queries: SentQuery[] = [];
   pool.on('connect', (client) => {
     const query = client.query.bind(client) as (...args: unknown[]) => unknown;
     Object.assign(client, {
       query: (...args: unknown[]) => {
-        const [statement] = args;
-        statements.push(typeof statement === 'string' ? statement : (statement as { text: string }).text);
+        const [statement, values = []] = args;
+        const sent = typeof statement === 'string' ? { text: statement } : (statement as Partial<SentQuery>);
+        queries.push({ text: sent.text ?? '', values: sent.values ?? (values as unknown[]) });
         return query(...args);
       },
     });
   });
-  return statements;
+  return queries;
 }

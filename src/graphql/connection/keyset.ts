@@ -49,3 +49,41 @@ export function orderByOf(ordering: Ordering, isReversed: boolean): PrismaWhere[
     return { [column]: nullable ? { sort, nulls: isReversed ? 'first' : 'last' } : sort };
   });
 }
+
+/** A part of an ordering that an index can be walked for, in the order in which its rows are read. */
+export interface Stretch {
+  /** Sets of rows that are read one after the other and merged; most often one. */
+  sets: readonly PrismaWhere[];
+  ordering: Ordering;
+}
+
+/**
+ * The parts of an ordering. Rows without a first key stand behind all others, which no index says of both directions: they
+ * are a part of their own, and are read only where a page reaches them.
+ *
+ * @param places the bounds of the page
+ */
+export function stretchesOf(
+  ordering: Ordering,
+  isReversed: boolean,
+  places: readonly { place: Place; side: Side }[],
+): Stretch[] {
+  const [key, ...rest] = ordering;
+  if (!key?.nullable) return [{ sets: [{}], ordering }];
+  const { column, sets = [{}] } = key;
+  const filledKey = { ...key, nullable: false };
+  const bounds = places.map(({ place, side }) => indexBound([filledKey], place, side));
+  const within = (...conditions: PrismaWhere[]) => sets.map((set) => ({ AND: [set, ...conditions] }));
+  const filled: Stretch = {
+    sets: within({ [column]: { not: null } }, ...bounds),
+    ordering: [filledKey, ...rest],
+  };
+  const empty: Stretch = { sets: within({ [column]: null }), ordering: rest };
+  const isAnyIn = (wanted: Side, isEmpty: boolean) =>
+    places.some(({ place, side }) => side === wanted && ((place[0] ?? null) === null) === isEmpty);
+  const stretches = [
+    ...(isAnyIn('after', true) ? [] : [filled]),
+    ...(isAnyIn('before', false) ? [] : [empty]),
+  ];
+  return isReversed ? stretches.reverse() : stretches;
+}

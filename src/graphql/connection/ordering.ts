@@ -1,10 +1,17 @@
 import { badArgument } from '../errors.ts';
+import type { PrismaWhere } from '../filters/prisma-where.ts';
 
 /** A column that rows may be sorted by. */
 export interface SortColumn {
   column: string;
   type: 'instant' | 'text' | 'id' | 'position';
   nullable: boolean;
+  /**
+   * Where no index holds all rows in this order: sets of rows, all of them together, that are read one after the other and
+   * merged. A row may go over from an earlier set to a later one meanwhile, never back. For instants only, which are
+   * compared here as the database compares them.
+   */
+  sets?: readonly PrismaWhere[];
 }
 
 /** One step of an ordering. */

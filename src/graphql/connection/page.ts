@@ -1,5 +1,5 @@
 import type { PrismaWhere } from '../filters/prisma-where.ts';
-import { orderByOf, rowsBeside } from './keyset.ts';
+import { rowsBeside, type Stretch, stretchesOf } from './keyset.ts';
 import type { Ordering } from './ordering.ts';
 import { type PageArgs, type PageSize, readPageSize } from './page-args.ts';
 import { decodePlace, encodePlace, type Place } from './page-cursor.ts';
@@ -7,7 +7,8 @@ import { decodePlace, encodePlace, type Place } from './page-cursor.ts';
 /** What a page asks of the database, beside the connection's own filter. */
 export interface PageQuery {
   where: PrismaWhere;
-  orderBy: PrismaWhere[];
+  /** Parts that are to be read one after the other, until there are enough rows. */
+  stretches: Stretch[];
   /** One row more than the page holds: it says whether another page follows. */
   take: number;
 }
@@ -38,19 +39,18 @@ export interface PageRequest {
  */
 export function requestPage(ordering: Ordering, args: PageArgs): PageRequest {
   const pageSize = readPageSize(args);
-  const bounds = (['after', 'before'] as const).flatMap((side) => {
+  const places = (['after', 'before'] as const).flatMap((side) => {
     const cursor = args[side];
-    return typeof cursor === 'string'
-      ? [rowsBeside(ordering, decodePlace(ordering, cursor, side), side)]
-      : [];
+    return typeof cursor === 'string' ? [{ place: decodePlace(ordering, cursor, side), side }] : [];
   });
+  const isReversed = pageSize.from === 'end';
   return {
     ordering,
     pageSize,
     args,
     query: {
-      where: { AND: bounds },
-      orderBy: orderByOf(ordering, pageSize.from === 'end'),
+      where: { AND: places.map(({ place, side }) => rowsBeside(ordering, place, side)) },
+      stretches: stretchesOf(ordering, isReversed, places),
       take: pageSize.size + 1,
     },
   };

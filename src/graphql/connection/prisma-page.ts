@@ -2,6 +2,8 @@ import { queryFromInfo } from '@pothos/plugin-prisma';
 import type { GraphQLResolveInfo } from 'graphql';
 import type { GraphqlContext } from '../context.ts';
 import type { PrismaWhere } from '../filters/prisma-where.ts';
+import { orderByOf } from './keyset.ts';
+import { mergeRows } from './merge-rows.ts';
 import type { Ordering } from './ordering.ts';
 import { type Page, pageOf, type PageRequest } from './page.ts';
 
@@ -38,7 +40,23 @@ export async function readPage<Row extends object>(
     count: (where: PrismaWhere) => Promise<number>;
   },
 ): Promise<CountedPage<Row>> {
-  const { where, orderBy, take } = request.query;
-  const rows = await source.find({ select: source.select, where: { AND: [filter, where] }, orderBy, take });
+  const { where, stretches, take } = request.query;
+  const isReversed = request.pageSize.from === 'end';
+  const rows: Row[] = [];
+  for (const { sets, ordering } of stretches) {
+    const lacking = take - rows.length;
+    if (lacking <= 0) break;
+    const found: Row[][] = [];
+    for (const set of sets)
+      found.push(
+        await source.find({
+          select: source.select,
+          where: { AND: [filter, where, set] },
+          orderBy: orderByOf(ordering, isReversed),
+          take: lacking,
+        }),
+      );
+    rows.push(...mergeRows(found, ordering, isReversed).slice(0, lacking));
+  }
   return { ...pageOf(request, rows), totalCount: () => source.count(filter) };
 }

@@ -1,7 +1,9 @@
 import type { FeedEvent } from '../../events/feed.ts';
 import type { Prisma } from '../../generated/prisma/client.ts';
 import { type Condition, matches } from '../../domain/condition.ts';
+import { type ExecutionStatus, isFinished } from '../../domain/execution.ts';
 import type { ExecutionField } from '../../domain/filter-fields.ts';
+import { askedStatuses } from './asked-statuses.ts';
 import { type Column, toPrismaWhere } from './prisma-where.ts';
 import { lookUpTags } from './tag-lookup.ts';
 import type { GraphqlContext } from '../context.ts';
@@ -53,7 +55,17 @@ export async function executionsMatching(
   condition: Condition<ExecutionField>,
   context: GraphqlContext,
 ): Promise<Prisma.JobExecutionWhereInput> {
-  return toPrismaWhere(condition, COLUMNS, await lookUpTags(condition, context));
+  const where = toPrismaWhere(condition, COLUMNS, await lookUpTags(condition, context));
+  return { AND: [where, factsOfStatus(condition)] };
+}
+
+/** What the statuses that are asked for say of other columns, by which indexes hold the rows that have such a status. */
+function factsOfStatus(condition: Condition<ExecutionField>): Prisma.JobExecutionWhereInput {
+  const statuses = askedStatuses(condition);
+  if (statuses === null) return {};
+  if (statuses.every((status) => status === 'FAILED')) return { failureReason: { not: null } };
+  if (statuses.every((status) => status === 'SKIPPED')) return { skipReason: { not: null } };
+  return statuses.some((status) => isFinished(status as ExecutionStatus)) ? {} : { finishedAt: null };
 }
 
 /** Whether an event is about an execution that, at that moment, the condition selects; its job had the tags then. */

@@ -6,6 +6,7 @@ import type { Prisma } from '../../generated/prisma/client.ts';
 import { type Column, toPrismaWhere } from './prisma-where.ts';
 import { lookUpTags } from './tag-lookup.ts';
 import type { GraphqlContext } from '../context.ts';
+import { askedStatuses } from './asked-statuses.ts';
 import { type FieldSpecs, readWhere, type WhereInput } from './read-where.ts';
 
 const SPECS: FieldSpecs<JobField> = {
@@ -56,7 +57,15 @@ async function matching(
   condition: Condition<JobField>,
   context: GraphqlContext,
 ): Promise<Prisma.JobWhereInput> {
-  return toPrismaWhere(condition, COLUMNS, await lookUpTags(condition, context));
+  const where = toPrismaWhere(condition, COLUMNS, await lookUpTags(condition, context));
+  return isWithoutDeleted(condition) ? { AND: [{ deletedAt: null }, where] } : where;
+}
+
+/** Told in words that the index of keys understands. */
+function isWithoutDeleted(condition: Condition<JobField>): boolean {
+  if (condition.kind === 'all' && condition.of.includes(NOT_DELETED)) return true;
+  const statuses = askedStatuses(condition);
+  return statuses !== null && !statuses.includes('DELETED');
 }
 
 function visibleJobs(where: WhereInput | null | undefined): Condition<JobField> {

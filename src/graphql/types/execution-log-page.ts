@@ -14,7 +14,8 @@ export async function logPageOf(
   { prisma, executionLogLoaders }: GraphqlContext,
 ): Promise<Page<LogLine> & { totalCount: () => Promise<number> }> {
   const request = requestPage(LOG_ORDER, args);
-  const { where, orderBy, take } = request.query;
+  const { where, take } = request.query;
+  const orderBy = { position: request.pageSize.from === 'end' ? 'desc' : 'asc' } as const;
   const isBounded = [args.after, args.before].some((cursor) => typeof cursor === 'string');
   const rows = isBounded
     ? await prisma.executionLog.findMany({ where: { executionId, ...where }, orderBy, take })

@@ -24,9 +24,7 @@ builder.queryFields((t) => ({
     resolve: (query, _root, { id, key }, { prisma }) => {
       if (typeof id === typeof key) throw badArgument('id', 'exactly one of id and key is needed.');
       if (typeof key === 'string') {
-        return isSearchable(key)
-          ? prisma.job.findFirst({ ...query, where: { key, status: { not: 'DELETED' } } })
-          : null;
+        return isSearchable(key) ? prisma.job.findFirst({ ...query, where: { key, deletedAt: null } }) : null;
       }
       const uuid = decodePublicId('Job', id ?? '');
       return uuid === null ? null : prisma.job.findUnique({ ...query, where: { id: uuid } });

@@ -55,10 +55,13 @@ export const JOB_SORT_COLUMNS = {
   NEXT_RUN_AT: { column: 'nextRunAt', type: 'instant', nullable: true },
 } as const satisfies Record<string, SortColumn>;
 
+/** Indexes by these instants hold what has ended; the rest is read before that, and sorted. */
+const UNFINISHED_AND_ENDED = [{ finishedAt: null }, { finishedAt: { not: null } }];
+
 export const EXECUTION_SORT_COLUMNS = {
   CREATED_AT: { column: 'createdAt', type: 'instant', nullable: false },
-  SCHEDULED_AT: { column: 'scheduledAt', type: 'instant', nullable: true },
-  STARTED_AT: { column: 'startedAt', type: 'instant', nullable: true },
+  SCHEDULED_AT: { column: 'scheduledAt', type: 'instant', nullable: true, sets: UNFINISHED_AND_ENDED },
+  STARTED_AT: { column: 'startedAt', type: 'instant', nullable: true, sets: UNFINISHED_AND_ENDED },
   FINISHED_AT: { column: 'finishedAt', type: 'instant', nullable: true },
 } as const satisfies Record<string, SortColumn>;
 

@@ -1,0 +1,97 @@
+import pg from 'pg';
+
+/** How long a history is, and whose. */
+export interface Scale {
+  jobs: number;
+  executions: number;
+}
+
+/** What one statement inserts. */
+const CHUNK = 100_000;
+
+/**
+ * Fills an empty database with a history as it grows: jobs, one of twenty paused, and three of ten with a tag; executions of
+ * a thousand of them, one each two seconds, one of twenty failed, one of fifty triggered by hand, one of a hundred left out,
+ * and the last few not ended yet.
+ *
+ * Over a connection of its own, without the pool's time limit, and without triggers and foreign keys, whose rows are right
+ * by construction; indexes are made when all rows are there.
+ */
+export async function fill(connectionString: string, { jobs, executions }: Scale): Promise<void> {
+  const client = new pg.Client({ connectionString });
+  await client.connect();
+  try {
+    await client.query(`SET session_replication_role = replica; SET maintenance_work_mem = '256MB'`);
+    await fillJobs(client, jobs);
+    await withoutIndexes(client, 'job_executions', async () => {
+      for (let from = 1; from <= executions; from += CHUNK)
+        await client.query(EXECUTIONS, [
+          from,
+          Math.min(from + CHUNK - 1, executions),
+          executions - UNFINISHED,
+        ]);
+    });
+    await client.query('VACUUM ANALYZE');
+  } finally {
+    await client.end();
+  }
+}
+
+/** Executions that have not ended. */
+const UNFINISHED = 400;
+
+/** Ids whose first half is the instant, as in UUID v7, and whose second is the number of the row. */
+const idOf = (at: string, n: string) =>
+  `(lpad(to_hex((extract(epoch FROM ${at}) * 1000)::bigint), 12, '0') || '7000' || '8000' || lpad(to_hex(${n}), 12, '0'))::uuid`;
+
+const EXECUTIONS = `
+WITH job AS (SELECT array_agg(id) AS ids FROM (SELECT id FROM jobs ORDER BY id LIMIT 1000) AS chosen)
+INSERT INTO job_executions (id, job_id, status, trigger, scheduled_at, created_at, available_at, started_at,
+  attempt_started_at, finished_at, lease_expires_at, duration_ms, lateness_ms, attempt_count, claim_seq, claimed_by, host,
+  response_status, failure_reason, skip_reason, error_message)
+SELECT ${idOf('at', 'n')}, job.ids[1 + n % 1000], status, CASE WHEN n % 50 = 0 THEN 'MANUAL' ELSE 'SCHEDULE' END::execution_trigger,
+  CASE WHEN n % 50 <> 0 THEN at END, at, at, CASE WHEN is_started THEN at END, CASE WHEN is_started THEN at END,
+  CASE WHEN n <= $3 THEN at + interval '1 second' END, CASE WHEN status = 'RUNNING' THEN at + interval '1 minute' END,
+  CASE WHEN is_run THEN n % 200 END, CASE WHEN is_started THEN n % 40 END, is_started::int, is_started::int,
+  CASE WHEN is_started THEN 'an-instance' END, 'example.com',
+  CASE WHEN is_run THEN CASE WHEN status = 'FAILED' THEN 500 ELSE 200 END END,
+  CASE WHEN status = 'FAILED' THEN CASE WHEN n % 40 = 1 THEN 'TIMEOUT' ELSE 'HTTP_STATUS' END::failure_reason END,
+  CASE WHEN status = 'SKIPPED' THEN 'OPERATOR'::skip_reason END,
+  CASE WHEN status = 'FAILED' THEN 'Status 500.' END
+FROM job, generate_series($1::int, $2::int) AS n,
+  LATERAL (SELECT timestamptz '2025-01-01' + n * interval '2 seconds' AS at,
+    CASE WHEN n > $3 THEN (ARRAY['PENDING', 'RUNNING', 'RETRYING', 'BLOCKED'])[1 + n % 4]
+      WHEN n % 100 = 7 THEN 'SKIPPED' WHEN n % 20 = 1 THEN 'FAILED' ELSE 'SUCCESS' END::execution_status AS status) AS t,
+  LATERAL (SELECT status IN ('SUCCESS', 'FAILED') AS is_run,
+    status IN ('SUCCESS', 'FAILED', 'RUNNING', 'RETRYING') AS is_started) AS s`;
+
+async function fillJobs(client: pg.Client, jobs: number): Promise<void> {
+  await client.query(`INSERT INTO job_tags (id, name, created_at)
+    SELECT gen_random_uuid(), 'tag-' || n, '2025-01-01' FROM generate_series(0, 9) AS n`);
+  await client.query(
+    `INSERT INTO jobs (id, key, name, api, schedule, status, paused_at, next_run_at, retry_on, created_at, updated_at)
+     SELECT ${idOf('at', 'n')}, 'key-' || n, 'Job ' || n, 'https://example.com/' || n, '0 0 * * * *',
+       CASE WHEN n % 20 = 0 THEN 'PAUSED' ELSE 'ACTIVE' END::job_status, CASE WHEN n % 20 = 0 THEN at END,
+       CASE WHEN n % 20 <> 0 THEN timestamptz '2026-01-01' + n * interval '1 second' END, '{}', at, at + n * interval '1 second'
+     FROM generate_series(1, $1::int) AS n, LATERAL (SELECT timestamptz '2025-01-01' + n * interval '1 second' AS at) AS t`,
+    [jobs],
+  );
+  await client.query(`INSERT INTO job_tag_associations (job_id, tag_id)
+    SELECT j.id, t.id FROM jobs AS j JOIN job_tags AS t ON t.name = 'tag-' || right(j.key, 1) WHERE right(j.key, 1) IN ('1', '2', '3')`);
+  await client.query(
+    'INSERT INTO job_status_counts (status, jobs) SELECT status, count(*) FROM jobs GROUP BY 1',
+  );
+}
+
+/** Drops what can be made anew of a table's indexes, and makes it anew. */
+async function withoutIndexes(client: pg.Client, table: string, work: () => Promise<void>): Promise<void> {
+  const { rows } = await client.query<{ name: string; definition: string }>(
+    `SELECT quote_ident(indexname) AS name, indexdef AS definition FROM pg_indexes
+     WHERE tablename = $1 AND schemaname = current_schema()
+       AND indexname NOT IN (SELECT conname FROM pg_constraint WHERE conrelid = $1::regclass)`,
+    [table],
+  );
+  for (const { name } of rows) await client.query(`DROP INDEX ${name}`);
+  await work();
+  for (const { definition } of rows) await client.query(definition);
+}
