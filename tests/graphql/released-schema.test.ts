@@ -36,19 +36,19 @@ describe(`since release ${LAST_RELEASE}, the schema`, () => {
 });
 
 describe('the comparison', () => {
-  const before = buildSchema(`type Query { a(b: Int): Int, c: Kind } enum Kind { X Y }`);
+  const before = buildSchema(`type Query { a(b: Int): Int, c: Kind, e: Int } enum Kind { X Y }`);
   const changed: [string, string, string[], string[]][] = [
-    ['a new field', 'type Query { a(b: Int): Int, c: Kind, d: Int } enum Kind { X Y }', [], []],
-    ['a removed field', 'type Query { c: Kind } enum Kind { X Y }', ['Query.a was removed.'], []],
+    ['a new field', 'type Query { a(b: Int): Int, c: Kind, e: Int, d: Int } enum Kind { X Y }', [], []],
+    ['a removed field', 'type Query { c: Kind, e: Int } enum Kind { X Y }', ['Query.a was removed.'], []],
     [
       'an argument that is needed now',
-      'type Query { a(b: Int!): Int, c: Kind } enum Kind { X Y }',
+      'type Query { a(b: Int!): Int, c: Kind, e: Int } enum Kind { X Y }',
       ['Query.a arg b has changed type from Int to Int!.'],
       [],
     ],
     [
       'a new value of an enum',
-      'type Query { a(b: Int): Int, c: Kind } enum Kind { X Y Z }',
+      'type Query { a(b: Int): Int, c: Kind, e: Int } enum Kind { X Y Z }',
       [],
       ['Z was added to enum type Kind.'],
     ],
