@@ -8,29 +8,36 @@ export interface Turns {
 
 /**
  * @param most pieces of work under way at once
- * @param hasRoom whether there is room for what comes of a further one; while there is none, nothing begins
+ * @param hasRoom whether there is room for what comes of a further one beside those under way; while there is none, nothing
+ * begins
  */
-export function createTurns(most: number, hasRoom: () => boolean = () => true): Turns {
+export function createTurns(most: number, hasRoom: (underWay: number) => boolean = () => true): Turns {
   const waiting: (() => void)[] = [];
   let underWay = 0;
+  let leaving = 0;
 
   function goOn(): void {
-    while (waiting.length > 0 && underWay < most && hasRoom()) {
+    while (waiting.length > 0 && underWay < most && hasRoom(underWay)) {
       underWay += 1;
       waiting.shift()?.();
     }
   }
 
+  /** Counted in the next turn of the event loop: what came of the work is still on its way to where it takes up room. */
   function leave(): void {
-    underWay -= 1;
-    // Not in this turn of the event loop: what came of the work is on its way to where it takes up room.
-    if (waiting.length > 0) setImmediate(goOn);
+    leaving += 1;
+    if (leaving > 1) return;
+    setImmediate(() => {
+      underWay -= leaving;
+      leaving = 0;
+      goOn();
+    });
   }
 
   return {
     take(work) {
       // With nobody before it there is nothing to wait for, and it costs nothing.
-      if (waiting.length === 0 && underWay < most && hasRoom()) {
+      if (waiting.length === 0 && underWay < most && hasRoom(underWay)) {
         underWay += 1;
         return work().finally(leave);
       }

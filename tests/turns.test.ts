@@ -63,6 +63,21 @@ describe('turns', () => {
     expect(await results[2]).toBe(1);
   });
 
+  it('are not given on in the moment between the end of the work and what comes of it', async () => {
+    let held = 0;
+    const turns = createTurns(1, () => held < 1);
+    const first = turns.take(() => Promise.resolve('made'));
+    const isSecondMade = first.then(() => turns.take(() => Promise.resolve((held += 1))));
+    await first;
+    held += 1;
+    await nextTurn();
+    await nextTurn();
+    expect(held).toBe(1);
+    held = 0;
+    turns.goOn();
+    expect(await isSecondMade).toBe(1);
+  });
+
   it('are given on by work that fails', async () => {
     const turns = createTurns(1);
     const failing = turns.take(() => Promise.reject(new Error('no')));
