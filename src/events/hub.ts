@@ -1,10 +1,11 @@
-import { readEventLogState, readLog, type EventLogState, type EventRow } from '../store/event-log.ts';
+import type { EventRow } from '../store/event-log.ts';
 import type { Queryable } from '../store/sql.ts';
-import { createTurns } from '../turns.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
-import type { FeedGap, FeedItem, FeedOptions } from './feed.ts';
+import type { FeedEvent, FeedGap, FeedItem, FeedOptions } from './feed.ts';
 import type { StepSource } from './iterate.ts';
+import { createLogChunks, type LogChunks } from './log-chunks.ts';
 import { createLogTail, type LogTail, type TailView } from './log-tail.ts';
+import { createSpareTime, type SpareTime } from './spare-time.ts';
 import { createWaiter, type Waiter } from './waiter.ts';
 
 export interface HubOptions {
@@ -40,11 +41,6 @@ export interface EventHub {
 /** Items given to a subscriber in one step: enough to be cheap, few enough to be let go of quickly. */
 const STEP_LIMIT = 256;
 const WINDOW_CAPACITY = 8_192;
-/**
- * Reads of the log by subscribers that have fallen behind the window, at once. The engine lives on the same connections:
- * a thousand that come back after a break must not take all of them.
- */
-const MAX_LOG_READS = 4;
 const NO_TAGS: readonly string[] = [];
 
 export function createEventHub({
@@ -54,14 +50,20 @@ export function createEventHub({
   onError,
 }: HubOptions): EventHub {
   const waiters = new Set<Waiter>();
-  const logReads = createTurns(MAX_LOG_READS);
+  const chunks = createLogChunks(db);
+  const spareTime = createSpareTime();
+  const itemOf = createItems();
   let stopped = false;
+  let generation = 0;
   const tail = createLogTail({
     db,
     pollIntervalMs,
     windowCapacity,
     isWanted: () => waiters.size > 0,
     onChange: () => {
+      const current = tail.view?.generation ?? generation;
+      if (current !== generation) chunks.forget();
+      generation = current;
       for (const waiter of waiters) waiter.notify();
     },
     onError,
@@ -73,12 +75,8 @@ export function createEventHub({
     try {
       if (usesTags) tail.followTags();
       const view = await readView();
-      const start = await startingPoint(view, after ?? null, () =>
-        logReads.take(() => readEventLogState(db)),
-      );
-      const readBehind: Walk['readBehind'] = (position) =>
-        logReads.take(() => readLog(db, position, STEP_LIMIT));
-      return walkLog({ readBehind, tail, waiter, filter, usesTags, ...view, ...start });
+      const start = await startingPoint(view, after ?? null, chunks);
+      return walkLog({ chunks, tail, waiter, spareTime, itemOf, filter, usesTags, ...view, ...start });
     } catch (error) {
       waiter.close();
       throw error;
@@ -88,7 +86,9 @@ export function createEventHub({
   function addWaiter(): Waiter {
     const waiter = createWaiter(() => {
       waiters.delete(waiter);
-      if (waiters.size === 0) tail.forget();
+      if (waiters.size > 0) return;
+      tail.forget();
+      chunks.forget();
     });
     waiters.add(waiter);
     return waiter;
@@ -130,7 +130,7 @@ export function createEventHub({
 async function startingPoint(
   { epoch, window }: TailView,
   after: string | null,
-  readState: () => Promise<EventLogState>,
+  chunks: LogChunks,
 ): Promise<{ position: bigint; gap: FeedGap | null }> {
   const { tip, floor } = window;
   if (after === null) return { position: tip, gap: null };
@@ -141,15 +141,16 @@ async function startingPoint(
   });
   if (cursor?.epoch !== epoch || cursor.position > tip) return lost('CURSOR_INVALID');
   if (cursor.position >= floor) return { position: cursor.position, gap: null };
-  const { prunedThrough } = await readState();
+  const { prunedThrough } = (await chunks.behind(cursor.position)).state;
   return cursor.position < prunedThrough ? lost('CURSOR_EXPIRED') : { position: cursor.position, gap: null };
 }
 
 interface Walk {
-  /** The events behind a position that the window does not reach back to. */
-  readBehind: (position: bigint) => ReturnType<typeof readLog>;
+  chunks: LogChunks;
   tail: LogTail;
   waiter: Waiter;
+  spareTime: SpareTime;
+  itemOf: (event: EventRow, epoch: string) => FeedEvent;
   filter: FeedOptions['filter'];
   usesTags: boolean;
   /** Epoch and generation of the log that `position` belongs to. */
@@ -161,10 +162,17 @@ interface Walk {
 
 /** One subscriber's way through the log. */
 function walkLog(walk: Walk): StepSource<FeedItem> {
-  const { readBehind, tail, waiter, filter, usesTags } = walk;
+  const { chunks, tail, waiter, spareTime, itemOf, filter, usesTags } = walk;
   let { epoch, generation, position, gap } = walk;
-  const hasMore = (view: TailView): boolean =>
-    generation !== view.generation || (position < view.window.tip && !(usesTags && view.tags === null));
+  const hasMore = (view: TailView | null): boolean =>
+    view !== null &&
+    (generation !== view.generation || (position < view.window.tip && !(usesTags && view.tags === null)));
+
+  /** Looks at the log anew: while we waited for our turn we may have been closed, or the log become another one. */
+  async function stepNow(): Promise<readonly FeedItem[]> {
+    const { view } = tail;
+    return view === null || waiter.closed ? [] : step(view);
+  }
 
   async function step(view: TailView): Promise<readonly FeedItem[]> {
     if (generation !== view.generation) return [skipTo(view, 'CURSOR_INVALID')];
@@ -173,9 +181,10 @@ function walkLog(walk: Walk): StepSource<FeedItem> {
   }
 
   async function stepBehindWindow(view: TailView): Promise<readonly FeedItem[]> {
-    const { state, events } = await readBehind(position);
+    const { state, events } = await chunks.behind(position);
     if (state.epoch !== epoch) {
       // Another log, which the tail has not seen yet: what was read has nothing to do with our position.
+      chunks.forget();
       await tail.read();
       return [];
     }
@@ -200,8 +209,7 @@ function walkLog(walk: Walk): StepSource<FeedItem> {
     for (const event of events) {
       position = event.position;
       const tags = usesTags && event.jobId !== null ? view.tags?.at(event.jobId, position) : undefined;
-      if (filter(event, tags ?? NO_TAGS))
-        items.push({ type: 'event', cursor: encodeCursor({ epoch, position }), event });
+      if (filter(event, tags ?? NO_TAGS)) items.push(itemOf(event, epoch));
     }
     return items;
   }
@@ -213,12 +221,12 @@ function walkLog(walk: Walk): StepSource<FeedItem> {
       return [first];
     }
     while (!waiter.closed) {
-      const view = tail.view;
-      if (view === null || !hasMore(view)) {
+      if (!hasMore(tail.view)) {
         await waiter.wait();
         continue;
       }
-      const items = await step(view).catch(waitForRecovery);
+      await spareTime.turn();
+      const items = await stepNow().catch(waitForRecovery);
       if (items.length > 0) return items;
     }
     return null;
@@ -235,6 +243,19 @@ function walkLog(walk: Walk): StepSource<FeedItem> {
     next,
     position: () => (gap === null ? encodeCursor({ epoch, position }) : null),
     close: waiter.close,
+  };
+}
+
+/** One object for one event, whoever is given it: what is made of it can be shared by that. */
+function createItems(): (event: EventRow, epoch: string) => FeedEvent {
+  const items = new WeakMap<EventRow, FeedEvent>();
+  return (event, epoch) => {
+    let item = items.get(event);
+    if (!item) {
+      item = { type: 'event', cursor: encodeCursor({ epoch, position: event.position }), event };
+      items.set(event, item);
+    }
+    return item;
   };
 }
 

@@ -14,6 +14,8 @@ export interface StepSource<T> {
 export interface FeedIterator<T> extends AsyncIterableIterator<T> {
   /** As {@link StepSource}'s, by the items taken. */
   position: () => string | null;
+  /** Up to so many of the items that are at hand behind the last one given; none is waited for. */
+  more: (limit: number) => readonly T[];
 }
 
 /**
@@ -58,6 +60,11 @@ export function iterate<T>(source: StepSource<T>): FeedIterator<T> {
       const result = last.then(next, next);
       last = result;
       return result;
+    },
+    more(limit) {
+      const items = ready.slice(taken, taken + limit);
+      taken += items.length;
+      return items;
     },
     position: () => (taken < ready.length ? null : (source.position?.() ?? null)),
     return() {

@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import { createLogChunks } from '../../src/events/log-chunks.ts';
+import { readEvents } from '../../src/store/event-log.ts';
+import type { Queryable } from '../../src/store/sql.ts';
+import { appendTestEvents } from '../support/events.ts';
+import { useScene } from '../support/scene.ts';
+
+const scene = useScene();
+
+/** The log as chunks, and how often it was read. */
+function chunksOf() {
+  let reads = 0;
+  const query = ((...args: Parameters<Queryable['query']>) => {
+    reads += 1;
+    return scene.pool.query(...args);
+  }) as Queryable['query'];
+  return { chunks: createLogChunks({ query }), reads: () => reads };
+}
+
+describe('the log in chunks', () => {
+  it('gives every event behind a position, wherever that is', async () => {
+    await appendTestEvents(scene.pool, 700);
+    const { chunks } = chunksOf();
+    const all = (await readEvents(scene.pool, 0n, 10_000)).map(({ position }) => position);
+    for (const start of [0n, 1n, 255n, 256n, 257n, 600n, all.at(-2) ?? 0n]) {
+      const found: bigint[] = [];
+      for (let position = start; ;) {
+        const { events } = await chunks.behind(position);
+        found.push(...events.map((event) => event.position));
+        if (events.length === 0) break;
+        position = found.at(-1) ?? 0n;
+      }
+      expect(found).toEqual(all.filter((position) => position > start));
+    }
+  });
+
+  it('reads each once for a crowd, which need not be at the same position', async () => {
+    await appendTestEvents(scene.pool, 700);
+    const { chunks, reads } = chunksOf();
+    const found = await Promise.all([256n, 257n, 300n, 400n].map((position) => chunks.behind(position)));
+    expect(found.every(({ events }) => events.length > 100)).toBe(true);
+    await chunks.behind(500n);
+    expect(reads()).toBe(1);
+    chunks.forget();
+    await chunks.behind(500n);
+    expect(reads()).toBe(2);
+  });
+
+  it('looks anew where the log ended', async () => {
+    const { chunks } = chunksOf();
+    await appendTestEvents(scene.pool, 3);
+    const [last] = (await readEvents(scene.pool, 0n, 10_000)).slice(-1);
+    const tip = last?.position ?? 0n;
+    expect((await chunks.behind(tip)).events).toEqual([]);
+    await appendTestEvents(scene.pool, 2);
+    expect((await chunks.behind(tip)).events).toHaveLength(2);
+  });
+
+  it('forgets a read that failed', async () => {
+    let fails = true;
+    const query = ((...args: Parameters<Queryable['query']>) =>
+      fails ? Promise.reject(new Error('away')) : scene.pool.query(...args)) as Queryable['query'];
+    const chunks = createLogChunks({ query });
+    await expect(chunks.behind(0n)).rejects.toThrow('away');
+    fails = false;
+    await expect(chunks.behind(0n)).resolves.toMatchObject({ events: expect.any(Array) as unknown });
+  });
+});
