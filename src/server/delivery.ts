@@ -1,13 +1,20 @@
+import type { Told } from './shared-results.ts';
+
 /**
  * How the events of one subscription reach its client: what the transport asks of whoever makes results out of events,
  * and what it is told.
  */
 export interface Delivery {
-  /** Makes one event's result, as soon as the client has room for it. Without it, results are made as they are asked for. */
+  /** Makes results, as soon as the client has room for them. Without it, they are made as they are asked for. */
   inTurn?: <T>(make: () => Promise<T>) => Promise<T>;
   /**
    * Set once the subscription stands. The cursor up to which all events were handed over, or are none of this
    * subscription's; null while one is on its way, and for subscriptions without cursors.
    */
   position?: () => string | null;
+  /**
+   * Set once the subscription stands, for a transport that sends several results at once. The next ones, in the place of the
+   * iterator's `next`; null at the end. Throws, unmasked, what the source throws.
+   */
+  take?: () => Promise<readonly Told[] | null>;
 }

@@ -1,9 +1,10 @@
 import type { ExecutionResult } from 'graphql';
 import type { Delivery } from './delivery.ts';
-import { formatResult } from './format-result.ts';
 import { EVENT_STREAM_PING_MS, EVENT_STREAM_RETRY_MS, EVENT_STREAM_UNAVAILABLE_RETRY_MS } from './limits.ts';
+import { jsonOf } from './shared-results.ts';
 
 export const EVENT_STREAM = 'text/event-stream';
+const END_OF_EVENT = Buffer.from('\n\n');
 const HEADERS = { 'Content-Type': EVENT_STREAM, 'Cache-Control': 'no-cache, no-transform' };
 
 /**
@@ -33,8 +34,8 @@ export function eventStreamResponse(results: AsyncIterable<ExecutionResult>, del
       async pull(controller) {
         const step = await iterator.next();
         if (step.done !== true) {
-          const text = `${idLine(position())}event: next\ndata: ${JSON.stringify(formatResult(step.value))}\n\n`;
-          controller.enqueue(encoder.encode(text));
+          const before = Buffer.from(`${idLine(position())}event: next\ndata: `);
+          controller.enqueue(Buffer.concat([before, jsonOf(step.value), END_OF_EVENT]));
           return;
         }
         clearInterval(ping);
@@ -57,7 +58,7 @@ export function eventStreamResponse(results: AsyncIterable<ExecutionResult>, del
  * any status but 200 would end it for good.
  */
 export function brokenOffStreamResponse(result: ExecutionResult): Response {
-  const text = `retry: ${EVENT_STREAM_UNAVAILABLE_RETRY_MS}\nevent: next\ndata: ${JSON.stringify(formatResult(result))}\n\n`;
+  const text = `retry: ${EVENT_STREAM_UNAVAILABLE_RETRY_MS}\nevent: next\ndata: ${jsonOf(result).toString()}\n\n`;
   return new Response(text, { headers: HEADERS });
 }
 

@@ -8,7 +8,8 @@ import { GRAPHQL_PATH, MAX_CACHED_QUERY_CHARACTERS } from './limits.ts';
 import type { OperationContext } from './operation-context.ts';
 import { parseWithinLimits } from './query-limits.ts';
 import type { RequestFacts } from './request-facts.ts';
-import { subscribe } from './subscribe.ts';
+import { createSharedResults } from './shared-results.ts';
+import { createSubscribe, type Subscribe } from './subscribe.ts';
 
 /** Makes the GraphQL context of one operation. What it throws is masked and answers that operation. */
 export type CreateContext = (facts: RequestFacts) => object | Promise<object>;
@@ -35,7 +36,12 @@ export function createGraphqlEndpoint({
     graphqlEndpoint: GRAPHQL_PATH,
     context: ({ facts }) => createContext(facts),
     maskedErrors: { maskError },
-    plugins: [readParamsFromContext, parseLimited, subscribeWithDelivery, shapeAnswers],
+    plugins: [
+      readParamsFromContext,
+      parseLimited,
+      subscribeBy(createSubscribe(createSharedResults(maskError))),
+      shapeAnswers,
+    ],
     parserAndValidationCache: {
       documentCache: createDocumentCache(MAX_CACHED_QUERY_CHARACTERS),
       // Refusing a document again is cheap, and remembering refused ones would let a client choose what is kept.
@@ -67,8 +73,10 @@ const parseLimited: Plugin = {
   },
 };
 
-const subscribeWithDelivery: Plugin = {
-  onSubscribe({ setSubscribeFn }) {
-    setSubscribeFn(subscribe);
-  },
-};
+function subscribeBy(subscribe: Subscribe): Plugin {
+  return {
+    onSubscribe({ setSubscribeFn }) {
+      setSubscribeFn(subscribe);
+    },
+  };
+}

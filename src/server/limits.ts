@@ -57,11 +57,19 @@ export const KEEP_ALIVE_MS = 12_000;
  */
 export const MAX_BUFFERED_BYTES = 256_000;
 
-/**
- * Results of subscriptions that are being made for one websocket at once. With results of up to 20 KB these, and what may
- * wait before another one is begun, are less than 1 MB together.
- */
-export const MAX_RESULTS_AT_ONCE = 32;
+/** What waits for one websocket and what is being made for its subscriptions, together. */
+export const MAX_HELD_BYTES = 1_000_000;
+
+/** Subscriptions of one websocket for which results are being made at once. */
+export const MAX_BATCHES_AT_ONCE = 32;
+
+/** Results of one subscription that are made and sent together, by their size and their number. */
+export const BATCH_BYTES = 16_000;
+export const MAX_BATCH_RESULTS = 64;
+
+/** How long a result is given to further subscribers that ask for the same, and how many are kept for them in all. */
+export const SHARED_RESULT_MS = 1_000;
+export const MAX_SHARED_RESULT_BYTES = 8_000_000;
 
 /** How long a subscriber may take in nothing at all of what waits for it, before it is disconnected. */
 export const SLOW_READER_TIMEOUT_MS = 60_000;

@@ -1,6 +1,7 @@
+import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { createTurns } from '../turns.ts';
-import { MAX_BUFFERED_BYTES, MAX_RESULTS_AT_ONCE } from './limits.ts';
+import { BATCH_BYTES, MAX_BATCHES_AT_ONCE, MAX_BUFFERED_BYTES, MAX_HELD_BYTES } from './limits.ts';
 
 /** "Try again later": clients reconnect on it, and resume from their last cursor. */
 export const SLOW_READER_CODE = 1013;
@@ -16,7 +17,9 @@ export interface ReaderWatch {
    * through its source without pause, and the event that ends it would never get its turn.
    */
   send: (data: string) => Promise<void>;
-  /** Makes what is to be sent, once the client has room for it: see {@link MAX_RESULTS_AT_ONCE}. */
+  /** The same of frames that are ready to be written. They must be whole: ws writes its own between them. */
+  sendFrames: (frames: Buffer) => Promise<void>;
+  /** Makes what is to be sent, once the client has room for it: see {@link MAX_BATCHES_AT_ONCE}. */
   inTurn: <T>(make: () => Promise<T>) => Promise<T>;
   ping: () => void;
   /** Whether anything waits for the client to read on. While it does, missing pongs mean nothing. */
@@ -33,15 +36,27 @@ export interface ReaderWatch {
  */
 export function watchReader(
   socket: WebSocket,
+  connection: Duplex,
   { slowReaderTimeoutMs, onStuck }: { slowReaderTimeoutMs: number; onStuck: () => void },
 ): ReaderWatch {
   let waiting = 0;
+  let progressAtMs = 0;
   let stuckTimer: NodeJS.Timeout | undefined;
   let cutTimer: NodeJS.Timeout | undefined;
   let tellGone = (): void => undefined;
   let isGone = false;
-  const turns = createTurns(MAX_RESULTS_AT_ONCE, () => isGone || socket.bufferedAmount <= MAX_BUFFERED_BYTES);
+  let largestBytes = BATCH_BYTES;
+  const turns = createTurns(MAX_BATCHES_AT_ONCE, hasRoom);
   const gone = new Promise<void>((resolve) => (tellGone = resolve));
+
+  /** Room by the largest that was sent so far: how large results will be is known only when they are there. */
+  function hasRoom(underWay: number): boolean {
+    const { bufferedAmount } = socket;
+    if (isGone || bufferedAmount + underWay === 0) return true;
+    return (
+      bufferedAmount <= MAX_BUFFERED_BYTES && bufferedAmount + (underWay + 1) * largestBytes <= MAX_HELD_BYTES
+    );
+  }
 
   function disconnect(): void {
     if (socket.readyState !== socket.OPEN) return;
@@ -52,39 +67,57 @@ export function watchReader(
     }, CLOSE_GRACE_MS);
   }
 
+  /** Looks now and then whether something was taken in: a timer for each write would cost as much as the write. */
+  function watch(forMs: number): void {
+    stuckTimer = setTimeout(() => {
+      stuckTimer = undefined;
+      if (waiting === 0) return;
+      const leftMs = progressAtMs + slowReaderTimeoutMs - performance.now();
+      if (leftMs > 0) watch(leftMs);
+      else disconnect();
+    }, forMs);
+  }
+
   /** Runs one write, which calls back once the operating system has it, or when the socket is gone. */
   function write(
     start: (written: (error?: Error | null) => void) => void,
     done: (error?: Error | null) => void,
   ): void {
     waiting += 1;
-    if (waiting === 1) stuckTimer = setTimeout(disconnect, slowReaderTimeoutMs);
+    if (waiting === 1) progressAtMs = performance.now();
     start((error) => {
       waiting -= 1;
       // Whatever was written is progress, so the time counts anew for what still waits.
-      clearTimeout(stuckTimer);
-      if (waiting > 0) stuckTimer = setTimeout(disconnect, slowReaderTimeoutMs);
+      progressAtMs = performance.now();
       if (socket.isPaused && socket.bufferedAmount <= MAX_BUFFERED_BYTES) socket.resume();
       turns.goOn();
       done(error);
     });
-    if (socket.bufferedAmount > MAX_BUFFERED_BYTES) socket.pause();
+    const { bufferedAmount } = socket;
+    if (bufferedAmount > 0 && stuckTimer === undefined && !isGone) watch(slowReaderTimeoutMs);
+    if (bufferedAmount > MAX_BUFFERED_BYTES) socket.pause();
+  }
+
+  async function sendBy(start: (written: (error?: Error | null) => void) => void): Promise<void> {
+    if (socket.readyState !== socket.OPEN) return gone;
+    const failed = await new Promise<boolean>((resolve) => {
+      write(start, (error) => {
+        resolve(error !== undefined && error !== null);
+      });
+    });
+    if (failed) await gone;
   }
 
   return {
-    async send(data) {
-      if (socket.readyState !== socket.OPEN) return gone;
-      const failed = await new Promise<boolean>((resolve) => {
-        write(
-          (written) => {
-            socket.send(data, written);
-          },
-          (error) => {
-            resolve(error !== undefined && error !== null);
-          },
-        );
+    send: (data) =>
+      sendBy((written) => {
+        socket.send(data, written);
+      }),
+    sendFrames: (frames) => {
+      largestBytes = Math.max(largestBytes, frames.length);
+      return sendBy((written) => {
+        connection.write(frames, written);
       });
-      if (failed) await gone;
     },
     inTurn: turns.take,
     ping() {

@@ -1,26 +1,32 @@
-import { createSourceEventStream, execute } from 'graphql';
+import { createSourceEventStream } from 'graphql';
 import type { ExecutionArgs, ExecutionResult } from 'graphql';
 import type { Delivery } from './delivery.ts';
+import { BATCH_BYTES, MAX_BATCH_RESULTS } from './limits.ts';
+import type { ResultMaker, SharedResults, Told } from './shared-results.ts';
 
 /** What a subscription's source may tell beside its events; see `events/iterate.ts`. */
 interface Source extends AsyncIterator<unknown, unknown> {
   position?: () => string | null;
+  more?: (limit: number) => readonly unknown[];
 }
 
-/**
- * Executes a subscription as graphql-js does, one event after the other, and with it keeps the two things that a
- * transport cannot see in a result: up to which cursor all was handed over, whatever the client selects, and the moment
- * between an event and its result, which is where a client that does not read must hold things up.
- */
-export async function subscribe(
+export type Subscribe = (
   args: ExecutionArgs,
-): Promise<AsyncIterableIterator<ExecutionResult> | ExecutionResult> {
-  const stream = await createSourceEventStream(args);
-  if (!(Symbol.asyncIterator in stream)) return stream;
-  const { delivery = {} } = args.contextValue as { delivery?: Delivery };
-  return deliver(stream[Symbol.asyncIterator](), delivery, async (event) =>
-    execute({ ...args, rootValue: event }),
-  );
+) => Promise<AsyncIterableIterator<ExecutionResult> | ExecutionResult>;
+
+/**
+ * Executes subscriptions as graphql-js does, in the order of their events, and with it keeps the things that a transport
+ * cannot see in a result: up to which cursor all was handed over, whatever the client selects; the moment between an event
+ * and its result, which is where a client that does not read must hold things up; and which results are the same for
+ * several.
+ */
+export function createSubscribe(results: SharedResults): Subscribe {
+  return async (args) => {
+    const stream = await createSourceEventStream(args);
+    if (!(Symbol.asyncIterator in stream)) return stream;
+    const { delivery = {} } = args.contextValue as { delivery?: Delivery };
+    return deliver(stream[Symbol.asyncIterator](), delivery, results.join(args));
+  };
 }
 
 const OVER = { done: true, value: undefined } as const;
@@ -28,43 +34,58 @@ const OVER = { done: true, value: undefined } as const;
 function deliver(
   source: Source,
   delivery: Delivery,
-  resultOf: (event: unknown) => Promise<ExecutionResult>,
+  results: ResultMaker,
 ): AsyncIterableIterator<ExecutionResult> {
   let isUnderWay = false;
   let isOver = false;
   let lastCursor: string | null = null;
+  let largestBytes = BATCH_BYTES;
   delivery.position = () => (isUnderWay ? null : (source.position?.() ?? lastCursor));
+  delivery.take = () => take(Math.min(Math.floor(BATCH_BYTES / largestBytes), MAX_BATCH_RESULTS));
 
-  async function next(): Promise<IteratorResult<ExecutionResult>> {
-    const { done, value: event } = isOver ? OVER : await source.next().catch(endWith);
-    if (done === true || isOver) return OVER;
+  /** @param most results; one at least, and further ones only where their events are at hand */
+  async function take(most: number): Promise<readonly Told[] | null> {
+    const { done, value: event } = isOver ? OVER : await source.next().catch(fail);
+    if (done === true) end();
+    if (isOver) return null;
+    const events = [event, ...(most > 1 ? (source.more?.(most - 1) ?? []) : [])];
     // Whoever waits for its turn may be gone when it comes.
-    const make = async () => (isOver ? null : resultOf(event));
+    const make = async () =>
+      isOver ? null : Promise.all(events.map((each) => Promise.resolve(results.make(each))));
     isUnderWay = true;
     try {
-      const result = await (delivery.inTurn?.(make) ?? make());
-      if (result === null) return OVER;
-      lastCursor = cursorOf(event) ?? lastCursor;
-      return { done: false, value: result };
+      const told = await (delivery.inTurn?.(make) ?? make());
+      if (told === null) return null;
+      lastCursor = cursorOf(events.at(-1)) ?? lastCursor;
+      largestBytes = told.reduce((largest, { json }) => Math.max(largest, json.length), 1);
+      return told;
     } finally {
       isUnderWay = false;
     }
   }
 
-  function endWith(error: unknown): never {
+  function end(): void {
+    if (!isOver) results.leave();
     isOver = true;
+  }
+
+  function fail(error: unknown): never {
+    end();
     throw error;
   }
 
   async function leave(): Promise<void> {
-    isOver = true;
+    end();
     await source.return?.();
   }
 
   return {
-    next,
+    async next() {
+      const [told] = (await take(1)) ?? [];
+      return told ? { done: false, value: told.result } : OVER;
+    },
     return: () => leave().then(() => OVER),
-    throw: (error: unknown) => leave().then(() => endWith(error)),
+    throw: (error: unknown) => leave().then(() => fail(error)),
     [Symbol.asyncIterator]() {
       return this;
     },

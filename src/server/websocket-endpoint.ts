@@ -67,9 +67,11 @@ export function createWebsocketEndpoint(options: WebsocketEndpointOptions): Webs
       }
       server.handleUpgrade(request, socket, head, (websocket) => {
         socket.off('error', ignore);
-        const ending = serveSocket(websocket, request, requestIdOf(request, newId), options).finally(() =>
-          endings.delete(ending),
-        );
+        const ending = serveSocket(
+          websocket,
+          { request, connection: socket, requestId: requestIdOf(request, newId) },
+          options,
+        ).finally(() => endings.delete(ending));
         endings.add(ending);
       });
     },
@@ -89,11 +91,10 @@ export function createWebsocketEndpoint(options: WebsocketEndpointOptions): Webs
 /** Serves one socket; resolves when it is closed and its subscriptions are ended. Never rejects. */
 async function serveSocket(
   socket: WebSocket,
-  request: IncomingMessage,
-  requestId: string,
+  { request, connection, requestId }: { request: IncomingMessage; connection: Duplex; requestId: string },
   { operations, log, keepAliveMs, slowReaderTimeoutMs }: WebsocketEndpointOptions,
 ): Promise<void> {
-  const reader = watchReader(socket, {
+  const reader = watchReader(socket, connection, {
     slowReaderTimeoutMs,
     onStuck: () => {
       log.warn('Websocket client does not read and is disconnected', { requestId, slowReaderTimeoutMs });
@@ -121,6 +122,7 @@ async function serveSocket(
     },
     {
       inTurn: reader.inTurn,
+      sendFrames: reader.sendFrames,
       nextOperation: () => {
         operationCount += 1;
         return { ...facts, requestId: `${requestId}.${operationCount}` };

@@ -1,6 +1,7 @@
 import { getOperationAST, GraphQLError } from 'graphql';
 import type { DocumentNode, ExecutionArgs, GraphQLSchema } from 'graphql';
 import { makeServer } from 'graphql-ws';
+import { isAsyncIterable } from 'graphql-yoga';
 import type { ExecutionResult, OperationResult, Server, SubscribePayload } from 'graphql-ws';
 import type { Delivery } from './delivery.ts';
 import type { ErrorMask } from './error-mask.ts';
@@ -8,11 +9,15 @@ import { formatError, formatResult } from './format-result.ts';
 import type { GraphqlEndpoint } from './graphql-endpoint.ts';
 import { CONNECTION_INIT_TIMEOUT_MS, MAX_OPERATIONS_PER_SOCKET } from './limits.ts';
 import type { RequestFacts } from './request-facts.ts';
+import type { Told } from './shared-results.ts';
+import { framesOf } from './websocket-frames.ts';
 
 /** What belongs to one websocket. */
 export interface SocketFacts {
   /** Makes the results of its subscriptions as the client has room for them. */
   inTurn: NonNullable<Delivery['inTurn']>;
+  /** Writes whole frames; see `reader-watch.ts`. */
+  sendFrames: (frames: Buffer) => Promise<void>;
   /** The facts of the socket's next operation; each operation has a request id of its own. */
   nextOperation: () => RequestFacts;
 }
@@ -26,7 +31,11 @@ interface Pipeline {
   execute: (args: ExecutionArgs) => OperationResult;
   subscribe: (args: ExecutionArgs) => OperationResult;
 }
-type OperationArgs = ExecutionArgs & { pipeline: Pipeline };
+type OperationArgs = ExecutionArgs & {
+  pipeline: Pipeline;
+  delivery: Delivery;
+  sendTold: (told: readonly Told[]) => Promise<void>;
+};
 
 /**
  * The protocol graphql-transport-ws over Yoga's pipeline. An operation that cannot be parsed, validated or started
@@ -36,32 +45,35 @@ type OperationArgs = ExecutionArgs & { pipeline: Pipeline };
 export function createOperationServer(endpoint: GraphqlEndpoint, maskError: ErrorMask): Server<SocketFacts> {
   return makeServer<Record<string, unknown> | undefined, SocketFacts>({
     connectionInitWaitTimeout: CONNECTION_INIT_TIMEOUT_MS,
-    onSubscribe: async ({ subscriptions, extra }, _id, payload) => {
+    onSubscribe: async ({ subscriptions, extra }, id, payload) => {
       if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET) return [tooManyOperations()];
       try {
-        return await prepare(endpoint, extra, payload);
+        return await prepare(endpoint, extra, id, payload);
       } catch (error) {
         return [maskError(error)];
       }
     },
-    execute: (args) => guarded(maskError, () => pipelineOf(args).execute(args)),
-    subscribe: (args) => guarded(maskError, () => pipelineOf(args).subscribe(args)),
+    execute: (args) => guarded(maskError, () => operationOf(args).pipeline.execute(args)),
+    subscribe: (args) => guarded(maskError, () => subscribe(operationOf(args))),
     onNext: (_context, _id, _payload, _args, result) => (result.errors ? formatResult(result) : undefined),
     onError: (_context, _id, _payload, errors) => errors.map((error) => formatError(maskError(error))),
   });
 }
 
-/** What {@link pipelineOf} finds again: graphql-ws hands `execute` the same object that `onSubscribe` returned. */
+/** What {@link operationOf} finds again: graphql-ws hands `execute` the same object that `onSubscribe` returned. */
 async function prepare(
   endpoint: GraphqlEndpoint,
-  { nextOperation, inTurn }: SocketFacts,
+  { nextOperation, inTurn, sendFrames }: SocketFacts,
+  id: string,
   { query, variables, operationName }: SubscribePayload,
 ): Promise<OperationArgs | readonly GraphQLError[]> {
-  const pipeline = endpoint.getEnveloped({ facts: nextOperation(), delivery: { inTurn } }) as Pipeline;
+  const delivery: Delivery = { inTurn };
+  const pipeline = endpoint.getEnveloped({ facts: nextOperation(), delivery }) as Pipeline;
   const document = pipeline.parse(query);
   const errors = pipeline.validate(pipeline.schema, document);
   if (errors.length > 0) return errors;
   if (!getOperationAST(document, operationName)) return [unknownOperation()];
+  const idAsJson = Buffer.from(JSON.stringify(id));
   return {
     schema: pipeline.schema,
     document,
@@ -69,12 +81,42 @@ async function prepare(
     operationName: operationName ?? null,
     contextValue: await pipeline.contextFactory(),
     pipeline,
+    delivery,
+    sendTold: (told) => sendFrames(framesOf(idAsJson, told)),
   };
 }
 
-function pipelineOf(args: ExecutionArgs): Pipeline {
-  return (args as OperationArgs).pipeline;
+function operationOf(args: ExecutionArgs): OperationArgs {
+  return args as OperationArgs;
 }
+
+/**
+ * Starts a subscription whose results go to the socket past graphql-ws, which would serialise each for each subscriber. All
+ * else of the protocol is left to it, so it is given an iterator that has no results and ends when the subscription does.
+ */
+async function subscribe(args: OperationArgs): Promise<AsyncIterableIterator<never> | ExecutionResult> {
+  const { pipeline, delivery, sendTold } = args;
+  const started: unknown = await pipeline.subscribe(args);
+  if (!isAsyncIterable<ExecutionResult>(started)) return started as ExecutionResult;
+  const results = started[Symbol.asyncIterator]();
+  const ending: AsyncIterableIterator<never> = {
+    async next() {
+      for (;;) {
+        const told = await delivery.take?.();
+        if (!told) return OVER;
+        await sendTold(told);
+      }
+    },
+    async return() {
+      await results.return?.();
+      return OVER;
+    },
+    [Symbol.asyncIterator]: () => ending,
+  };
+  return ending;
+}
+
+const OVER = { done: true, value: undefined } as const;
 
 /** Executors return their errors, but a plugin around them may throw. */
 async function guarded(

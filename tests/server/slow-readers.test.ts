@@ -94,12 +94,16 @@ function watchFeeds(): { opened: () => number; inMaking: () => number } {
 }
 
 /** What is held for clients, at most at any turn of the event loop: what sockets have not taken in, and results in making. */
-function watchHeldBytes(sockets: ReadonlySet<Socket>, inMaking: () => number): () => number {
+function watchHeldBytes(
+  sockets: ReadonlySet<Socket>,
+  inMaking: () => number,
+  resultBytes = RESULT_BYTES,
+): () => number {
   let most = 0;
   let isOver = false;
   const look = () => {
     const unsent = [...sockets].reduce((sum, { writableLength }) => sum + writableLength, 0);
-    most = Math.max(most, unsent + inMaking() * RESULT_BYTES);
+    most = Math.max(most, unsent + inMaking() * resultBytes);
     if (!isOver) setImmediate(look);
   };
   look();
@@ -180,6 +184,24 @@ describe('a websocket with many subscriptions that is not read', () => {
     expect(expected).toHaveLength(38);
     await until(() => [...slow.cursors.values()].every((items) => items.length === expected.length));
     for (const items of slow.cursors.values()) expect(cursorsOf(items)).toEqual(expected);
+    expect(held()).toBeLessThanOrEqual(MOST_HELD_BYTES);
+  });
+
+  it('holds no more with results that are much larger', async () => {
+    const feeds = watchFeeds();
+    const { port } = await startApiServer(api);
+    const sockets = watchServerSockets();
+    const slow = await follow(port, LARGE, ids(20));
+    await until(() => feeds.opened() === 20);
+    const largerBytes = 5 * RESULT_BYTES;
+    await api.pool.query('UPDATE jobs SET body = $1', [JSON.stringify('x'.repeat(largerBytes))]);
+    // The first shows how large they are.
+    await append(1);
+    await until(() => [...slow.cursors.values()].every((items) => items.length === 1));
+    const held = watchHeldBytes(sockets, feeds.inMaking, largerBytes);
+    slow.raw.pause();
+    for (let round = 0; round < 3; round += 1) await append(6);
+    await stalled(sockets, feeds.inMaking);
     expect(held()).toBeLessThanOrEqual(MOST_HELD_BYTES);
   });
 

@@ -1,10 +1,13 @@
-import { parse } from 'graphql';
+import { type GraphQLError, parse } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import type { Delivery } from '../../src/server/delivery.ts';
-import { subscribe } from '../../src/server/subscribe.ts';
+import { createSharedResults } from '../../src/server/shared-results.ts';
+import { createSubscribe } from '../../src/server/subscribe.ts';
 import { createGate } from '../support/target-server.ts';
 import { until } from '../support/until.ts';
 import { smallSchema } from './small-schema.ts';
+
+const subscribe = createSubscribe(createSharedResults((error) => error as GraphQLError));
 
 async function follow(query: string, delivery: Delivery = {}) {
   const small = smallSchema();
