@@ -1,4 +1,5 @@
 import { TypeID } from 'typeid-js';
+import { remember } from './remember.ts';
 
 /**
  * The prefix that each kind of public id wears. An id looks like `job_01h455vb4pex5vsknk084sn02q`: the kind, then the
@@ -20,6 +21,14 @@ const KINDS = new Map<string, PublicIdKind>(
   (Object.entries(ID_PREFIXES) as [PublicIdKind, string][]).map(([kind, prefix]) => [prefix, kind]),
 );
 
+/** One attempt names its job and its execution in its headers, its log lines and its events. */
+const ENCODERS = Object.fromEntries(
+  Object.entries(ID_PREFIXES).map(([kind, prefix]) => [
+    kind,
+    remember((uuid) => TypeID.fromUUID(prefix, uuid).toString()),
+  ]),
+) as Record<PublicIdKind, (uuid: string) => string>;
+
 /** Longer than any id; what is longer is not even looked at. */
 const MAX_LENGTH = 64;
 
@@ -29,7 +38,7 @@ const MAX_LENGTH = 64;
  * @throws Error when `uuid` is no UUID, which only a bug can bring about
  */
 export function encodePublicId(kind: PublicIdKind, uuid: string): string {
-  return TypeID.fromUUID(ID_PREFIXES[kind], uuid).toString();
+  return ENCODERS[kind](uuid);
 }
 
 /** Kind and UUID of a public id; null for anything that {@link encodePublicId} could not have written. */

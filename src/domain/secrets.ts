@@ -1,3 +1,5 @@
+import { remember } from './remember.ts';
+
 /** What stands in the place of a secret wherever a request is shown, stored for reading, or logged. */
 export const MASK = '***';
 
@@ -15,11 +17,11 @@ const SECRET_PARAMETER = /token|secret|passw|api-?_?key|credential|signature|^si
  * Whether a header of this name is taken to carry a credential. A wide guess on purpose: a harmless value that is
  * masked costs a look at the job, a key that is shown costs the key.
  */
-export function isSecretHeaderName(name: string): boolean {
+export const isSecretHeaderName = remember((name): boolean => {
   const lower = name.toLowerCase();
   if (lower === 'idempotency-key') return false;
   return SECRET_HEADER_NAMES.has(lower) || SECRET_HEADER_PARTS.test(lower);
-}
+});
 
 /** The headers with each secret value replaced by {@link MASK}; names are kept, so that a reader sees what was sent. */
 export function maskHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
@@ -32,7 +34,7 @@ export function maskHeaders(headers: Readonly<Record<string, string>>): Record<s
  * The URL without its password and without the values of parameters that look like credentials. Text that is no URL
  * comes back as it is: it was never sent anywhere.
  */
-export function maskUrl(url: string): string {
+export const maskUrl = remember((url): string => {
   if (!URL.canParse(url)) return url;
   if (!url.includes('{{')) return maskParts(url);
   // A URL's own spelling has escapes for the braces of templates: they sit this out.
@@ -41,7 +43,7 @@ export function maskUrl(url: string): string {
     url.replace(/\{\{.*?\}\}/g, (template) => `T${templates.push(template) - 1}PLACEHOLDER`),
   );
   return masked.replace(/T(\d+)PLACEHOLDER/g, (text, index: string) => templates[Number(index)] ?? text);
-}
+});
 
 function maskParts(url: string): string {
   const masked = new URL(url);

@@ -1,3 +1,5 @@
+import { remember } from './remember.ts';
+
 /** The longest URL that a job may call: what common servers and proxies still take. */
 export const MAX_TARGET_URL_LENGTH = 2_048;
 
@@ -13,7 +15,7 @@ export type TargetUrlIssue = { message: string };
  *
  * @returns null where the URL is fine
  */
-export function checkTargetUrl(url: string): TargetUrlIssue | null {
+export const checkTargetUrl = remember((url): TargetUrlIssue | null => {
   if (url.length === 0) return { message: 'A URL is needed.' };
   if (url.length > MAX_TARGET_URL_LENGTH) {
     return { message: `At most ${MAX_TARGET_URL_LENGTH} characters are allowed; it has ${url.length}.` };
@@ -25,4 +27,4 @@ export function checkTargetUrl(url: string): TargetUrlIssue | null {
     return { message: 'Must begin with http:// or https:// and name a host.' };
   if (!URL.canParse(url)) return { message: 'Is no valid URL: host or port cannot be read.' };
   return null;
-}
+});

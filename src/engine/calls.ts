@@ -3,6 +3,7 @@ import { backlogPlaces, openPlaces, placesPerHost, type PlaceLimits } from '../d
 import type { ClaimedExecution } from '../store/claiming.ts';
 import type { HeldClaim } from '../store/leases.ts';
 import { logIds } from './log-ids.ts';
+import { createJointStart } from './joint-start.ts';
 import { createPace } from './pace.ts';
 import { runExecution, type EndReason, type RunDeps } from './run-execution.ts';
 
@@ -68,6 +69,7 @@ export function createCalls(options: CallsOptions): Calls {
   const held = new Map<string, Held>();
   const lines = new Map<string, Line>();
   const pace = createPace(options.monotonicMs);
+  const jointStart = createJointStart();
   let calling = 0;
   let waiting = 0;
   let backlog = 0;
@@ -109,7 +111,9 @@ export function createCalls(options: CallsOptions): Calls {
       line.calling -= 1;
       calling -= 1;
       pace.noteEnd(host);
-      takePlace(host, line);
+      jointStart.add(() => {
+        passPlaceOn(host);
+      }, calling);
     });
   }
 
@@ -162,7 +166,9 @@ export function createCalls(options: CallsOptions): Calls {
   }
 
   /** Gives a place that has become free to whoever waits at the same host, or else anywhere. */
-  function takePlace(host: string, line: Line): void {
+  function passPlaceOn(host: string): void {
+    // What was claimed since may have taken the place already.
+    const line = lines.get(host) ?? { calling: 0, waiting: [] };
     if (line.waiting.length > 0 && hasPlace(line)) callNext(line);
     else if (waiting > 0) callNextAnywhere();
     const mayHaveMore = calling < openPlaces(maxConcurrency) || line.calling === 0;

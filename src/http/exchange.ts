@@ -5,6 +5,7 @@ import { MAX_RESPONSE_BODY_CHARACTERS } from '../domain/outgoing-request.ts';
 import { readBody } from './body-reader.ts';
 import { nextHop } from './redirects.ts';
 import type { Hop } from './redirects.ts';
+import type { StopSignal } from './stop-signal.ts';
 import type { BodyText } from './text-collector.ts';
 import { NO_PHASES, readPhases } from './timings.ts';
 import type { PhaseTimings } from './timings.ts';
@@ -20,7 +21,7 @@ export type Exchange = Result & { phases: PhaseTimings };
 
 export type ExchangeOptions = {
   /** Ends the call at any point, and with it the socket. */
-  signal: AbortSignal;
+  signal: StopSignal;
   /** Whether a redirect of this status is followed; otherwise it is the answer. */
   follows: (status: number) => boolean;
   /** Takes a new connection even if an open one is at hand. */
@@ -37,7 +38,7 @@ export type ExchangeOptions = {
 export function exchange(client: Got, hop: Hop, options: ExchangeOptions): Promise<Exchange> {
   const { signal } = options;
   return new Promise((resolve) => {
-    if (signal.aborted) {
+    if (signal.reason !== null) {
       resolve({ kind: 'aborted', phases: NO_PHASES });
       return;
     }
@@ -51,7 +52,7 @@ export function exchange(client: Got, hop: Hop, options: ExchangeOptions): Promi
     const end = (result: Result) => {
       if (ended) return;
       ended = true;
-      signal.removeEventListener('abort', abort);
+      signal.listen(null);
       const nowMs = performance.now();
       const downloadMs = respondedAtMs === null ? null : nowMs - respondedAtMs;
       const phases = readPhases(
@@ -74,7 +75,7 @@ export function exchange(client: Got, hop: Hop, options: ExchangeOptions): Promi
       end({ kind: 'failed', error, staleConnection });
     };
 
-    signal.addEventListener('abort', abort);
+    signal.listen(abort);
     // These stay after the end: what an ended call still has to say must not become an uncaught error.
     stream.on('error', fail);
     stream.on('request', (created: ClientRequest) => {

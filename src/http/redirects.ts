@@ -43,6 +43,7 @@ export function nextHop(hop: Hop, response: { status: number; location: string |
 
 /** URL without what is not sent: credentials become a header elsewhere, and a fragment stays with the caller. */
 export function withoutCredentials(url: URL): URL {
+  if (url.username === '' && url.password === '' && url.hash === '') return url;
   const bare = new URL(url);
   bare.username = '';
   bare.password = '';

@@ -1,6 +1,7 @@
 import { IDENTITY_HEADERS, isFramingHeader } from '../domain/header-rules.ts';
 import type { OutgoingRequest, ShownRequest } from '../domain/outgoing-request.ts';
 import { maskCallbackUrl } from '../domain/callback-token.ts';
+import { remember } from '../domain/remember.ts';
 import { maskHeaders, maskUrl } from '../domain/secrets.ts';
 
 /** A body as it goes over the wire. */
@@ -73,12 +74,12 @@ export function showRequest(
 }
 
 /** `user:password@` of a URL as the header that it stands for; null where the URL names no user. */
-export function basicAuthorization(url: string): string | null {
+export const basicAuthorization = remember((url): string | null => {
   if (!URL.canParse(url)) return null;
   const { username, password } = new URL(url);
   if (username === '' && password === '') return null;
   return `Basic ${Buffer.from(`${percentDecode(username)}:${percentDecode(password)}`).toString('base64')}`;
-}
+});
 
 function percentDecode(text: string): string {
   try {

@@ -18,6 +18,7 @@ import type { Hop } from './redirects.ts';
 import { buildRequestHeaders, encodeBody, showRequest, userAgent } from './request-headers.ts';
 import { MAX_RESPONSE_HEADER_BYTES, boundHeaders } from './response-headers.ts';
 import type { TargetGuard } from './target-guard.ts';
+import { StopSignal } from './stop-signal.ts';
 import { NO_PHASES, roundMs } from './timings.ts';
 import type { PhaseTimings } from './timings.ts';
 
@@ -65,9 +66,6 @@ export type Sender = {
   close: () => void;
 };
 
-/** The reason of an abort that our own timer asked for. */
-const TIMED_OUT = Symbol('timed out');
-
 /**
  * Makes the one way out of the process for calls to targets: guarded, bounded in time and memory, without proxies,
  * cookies or retries of its own.
@@ -75,7 +73,7 @@ const TIMED_OUT = Symbol('timed out');
 export function createSender(options: SenderOptions): Sender {
   const connections = createConnections();
   const client = createClient(options, connections);
-  const inFlight = new Set<AbortController>();
+  const inFlight = new Set<StopSignal>();
   let closed = false;
 
   const send = async (call: PlainCall, { signal, timeoutMs }: CallOptions): Promise<SentCall> => {
@@ -88,23 +86,23 @@ export function createSender(options: SenderOptions): Sender {
     if (problem) return sent({ kind: 'failed', ...problem });
     if (closed || signal.aborted) return sent({ kind: 'aborted' });
 
-    const controller = new AbortController();
+    const stopSignal = new StopSignal();
     const timer = setTimeout(() => {
-      controller.abort(TIMED_OUT);
+      stopSignal.stop('timeout');
     }, timeoutMs);
     const abort = () => {
-      controller.abort();
+      stopSignal.stop('abort');
     };
     signal.addEventListener('abort', abort);
-    inFlight.add(controller);
+    inFlight.add(stopSignal);
     try {
-      const { outcome, phases } = await followRedirects(client, options.guard, call, controller.signal);
-      if (outcome.kind !== 'aborted' || controller.signal.reason !== TIMED_OUT) return sent(outcome, phases);
+      const { outcome, phases } = await followRedirects(client, options.guard, call, stopSignal);
+      if (outcome.kind !== 'aborted' || stopSignal.reason !== 'timeout') return sent(outcome, phases);
       return sent({ kind: 'failed', ...timeoutFailure(call.url, timeoutMs) }, phases);
     } finally {
       clearTimeout(timer);
       signal.removeEventListener('abort', abort);
-      inFlight.delete(controller);
+      inFlight.delete(stopSignal);
     }
   };
 
@@ -119,7 +117,7 @@ export function createSender(options: SenderOptions): Sender {
     openSockets: () => connections.openCount(),
     close() {
       closed = true;
-      for (const controller of inFlight) controller.abort();
+      for (const stopSignal of inFlight) stopSignal.stop('abort');
       connections.close();
     },
   };
@@ -152,7 +150,7 @@ async function followRedirects(
   client: Got,
   guard: TargetGuard,
   call: PlainCall,
-  signal: AbortSignal,
+  signal: StopSignal,
 ): Promise<Answer> {
   const follows = (status: number) => !matchesStatus(call.successStatuses ?? [], status);
   let hop: Hop = { ...call, url: withoutCredentials(new URL(call.url)), headers: { ...call.headers } };
@@ -179,7 +177,7 @@ async function followRedirects(
 async function exchangeRepairing(
   client: Got,
   hop: Hop,
-  options: { signal: AbortSignal; follows: (status: number) => boolean },
+  options: { signal: StopSignal; follows: (status: number) => boolean },
   atMostOnce: boolean,
 ): Promise<Exchange> {
   const first = await exchange(client, hop, { ...options, freshConnection: atMostOnce });

@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import type { LogSink } from './sink.ts';
 
 /** Where nobody reads the other end of a pipe, Node keeps what is written in memory; beyond this, lines are dropped. */
@@ -7,7 +8,8 @@ const gone = new WeakSet<NodeJS.WritableStream>();
 const guarded = new WeakSet<NodeJS.WritableStream>();
 
 /** The part of `process.stdout` that is used here. */
-export type ConsoleStream = NodeJS.WritableStream & { readonly writableLength: number };
+export type ConsoleStream = NodeJS.WritableStream &
+  Pick<Writable, 'writableLength' | 'writableCorked' | 'cork' | 'uncork'>;
 
 /**
  * Keeps a failing stdout or stderr from ending the process: without a listener, the `error` event of a pipe whose
@@ -34,12 +36,22 @@ export function createConsoleSink(
   let dropped = 0;
   guardStream(stream);
 
+  /** What is logged in one go, such as the ends of a batch of attempts, is one write to the operating system. */
+  function gather(): void {
+    if (stream.writableCorked > 0) return;
+    stream.cork();
+    process.nextTick(() => {
+      stream.uncork();
+    });
+  }
+
   function write(line: string): boolean {
     if (gone.has(stream)) return false;
     if (stream.writableLength > MAX_UNREAD_BYTES) {
       dropped += 1;
       return false;
     }
+    gather();
     const notice = dropped > 0 ? `${describeDropped(dropped)}\n` : '';
     dropped = 0;
     try {
