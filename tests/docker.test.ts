@@ -26,7 +26,9 @@ describe('the Dockerfile', () => {
   });
 
   it('starts node itself, which then gets the stop signal', () => {
-    expect(valuesOf('CMD')).toEqual([['node', 'dist/main.js']]);
+    expect(valuesOf('CMD')).toEqual([
+      ['node', expect.stringMatching(/^--max-semi-space-size=/), 'dist/main.js'],
+    ]);
     expect(valuesOf('STOPSIGNAL')).toEqual(['SIGTERM']);
   });
 

@@ -59,7 +59,7 @@ const STALL_MS = 10_000;
 const GIVE_BACK_MS = 3_000;
 
 /** Outcomes that come faster than this are recorded together: each statement costs the database a flush to disk. */
-const GATHER_MS = 20;
+const GATHER_MS = 50;
 
 /** Makes the loops of one instance and ties them together. */
 export function createEngine(options: EngineOptions): Engine {

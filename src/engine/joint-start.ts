@@ -30,7 +30,7 @@ const GATHER_SHARE = 1 / 2;
  */
 export function createJointStart(options: JointStartOptions = {}): JointStart {
   const { loopUtilization = createUtilizationMeter(), monotonicMs = () => performance.now() } = options;
-  const { later = (run, ms) => void setTimeout(run, ms) } = options;
+  const { later = runLater } = options;
   let starts: (() => void)[] = [];
   let isWaiting = false;
   let isBusy = false;
@@ -64,6 +64,10 @@ export function createJointStart(options: JointStartOptions = {}): JointStart {
       }
     },
   };
+}
+
+function runLater(run: () => void, ms: number): void {
+  setTimeout(run, ms);
 }
 
 function createUtilizationMeter(): () => number {
