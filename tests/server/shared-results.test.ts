@@ -37,6 +37,7 @@ function scene() {
       return errorIds.at(-1) ?? '';
     },
     isUnavailable: () => false,
+    schema,
   });
   let nowMs = 0;
   const shared = createSharedResults(maskError, () => nowMs);
