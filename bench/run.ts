@@ -5,7 +5,9 @@ import { startPostgres } from './harness/postgres.ts';
 import { backlog } from './parts/backlog.ts';
 import { burst } from './parts/burst.ts';
 import { fanOut } from './parts/fan-out.ts';
+import { followed } from './parts/followed.ts';
 import { idle } from './parts/idle.ts';
+import { manySockets } from './parts/many-sockets.ts';
 import { startup } from './parts/startup.ts';
 import { steady } from './parts/steady.ts';
 import { writes } from './parts/writes.ts';
@@ -14,7 +16,7 @@ import { writes } from './parts/writes.ts';
  * npm run bench [-- [part …] [--rounds N] [--out FILE]]: measures the parts that are named, all of them otherwise. Prints
  * a table for people, and one line of JSON for each figure; the same goes to FILE.
  */
-const PARTS: readonly Part[] = [backlog, steady, burst, idle, writes, fanOut, startup];
+const PARTS: readonly Part[] = [backlog, steady, burst, idle, writes, fanOut, manySockets, followed, startup];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -6,10 +6,14 @@ export type SubscribersRequest =
   | { kind: 'connect'; url: string; count: number; query: string }
   | { kind: 'expect'; total: number }
   | { kind: 'received' }
+  | { kind: 'counted' }
   | { kind: 'close' };
 
 /** When the first and the last of the expected messages came, in milliseconds since 1970. */
 export type Received = { firstMs: number; lastMs: number };
+
+/** How many messages have come since they were expected. */
+export type Counted = { count: number };
 
 /** Sockets that connect at once. */
 const LANES = 50;
@@ -71,6 +75,8 @@ answer(async (request: SubscribersRequest) => {
       return null;
     case 'received':
       return received;
+    case 'counted':
+      return { count };
     case 'close':
       for (const socket of sockets) socket.terminate();
       sockets = [];

@@ -112,12 +112,17 @@ async function callAlone(
   return { perSecond: calls / seconds, cpuMs: cpuMs / calls };
 }
 
-/** Starts the product, warms it up, and lets a backlog become due. Per execution, except for the pace. */
-async function drainOnce(
+/**
+ * Starts the product, warms it up, and lets a backlog become due. Per execution, except for the pace.
+ *
+ * @param prepare called with the product's URL once it is warm
+ */
+export async function drainOnce(
   { postgres, note }: BenchContext,
   target: Child,
   api: string,
   executions: number,
+  prepare: (url: string) => Promise<void> = () => Promise.resolve(),
 ): Promise<Drain> {
   const database = await postgres.createDatabase();
   const { pool } = database;
@@ -133,6 +138,7 @@ async function drainOnce(
     };
     await fill(WARM_UP);
     await drained(pool);
+    await prepare(product.url);
     const dueAt = await fill(executions);
     await until(dueAt - 50);
     await database.mark();

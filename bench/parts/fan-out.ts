@@ -10,7 +10,7 @@ const SUBSCRIBERS = 1_000;
 /** Each tells of its start and of its end. */
 const EXECUTIONS = 150;
 const EVENTS = 2 * EXECUTIONS;
-const QUERY =
+export const QUERY =
   'subscription { executionEvents { ... on ExecutionEvent { cursor kind at status previousStatus attempt } } }';
 const STOCK_QUERY = 'subscription { executionEvents { cursor kind at status previousStatus attempt } }';
 
