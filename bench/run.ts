@@ -9,6 +9,7 @@ import { followed } from './parts/followed.ts';
 import { idle } from './parts/idle.ts';
 import { manySockets } from './parts/many-sockets.ts';
 import { startup } from './parts/startup.ts';
+import { slowTarget } from './parts/slow-target.ts';
 import { steady } from './parts/steady.ts';
 import { writes } from './parts/writes.ts';
 
@@ -16,7 +17,18 @@ import { writes } from './parts/writes.ts';
  * npm run bench [-- [part …] [--rounds N] [--out FILE]]: measures the parts that are named, all of them otherwise. Prints
  * a table for people, and one line of JSON for each figure; the same goes to FILE.
  */
-const PARTS: readonly Part[] = [backlog, steady, burst, idle, writes, fanOut, manySockets, followed, startup];
+const PARTS: readonly Part[] = [
+  backlog,
+  slowTarget,
+  followed,
+  steady,
+  burst,
+  idle,
+  writes,
+  fanOut,
+  manySockets,
+  startup,
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -1,26 +1,12 @@
-import { median, type BenchContext, type Figure, type Part } from '../harness/bench.ts';
+import { median, type Figure, type Part } from '../harness/bench.ts';
 import type { CallerResult } from '../harness/caller.ts';
 import { startChild, type Child } from '../harness/child.ts';
-import { cpuMsOf } from '../harness/cpu.ts';
-import { startProduct } from '../harness/product.ts';
-import { drained, seedBacklog, seedJobs } from '../harness/seed.ts';
-import { wake } from '../harness/wake.ts';
+import { drainOnce, type Drain } from '../harness/drain.ts';
 
 const EXECUTIONS = 20_000;
 const WARM_UP = 4_000;
-const JOBS = 20;
 /** What the product has under way at one host, and so what the ceiling may. */
 const IN_FLIGHT = 50;
-/** From the end of seeding to the moment at which all of it is due. */
-const LEAD_MS = 1_500;
-
-type Drain = {
-  perSecond: number;
-  cpuMs: number;
-  statements: number;
-  databaseCpuMs: number;
-  walBytes: number;
-};
 
 /** Each figure for one execution of a backlog, and how fast it went. */
 export const backlog: Part = {
@@ -34,7 +20,7 @@ export const backlog: Part = {
       const rounds = [];
       for (let round = 1; round <= context.rounds; round += 1) {
         const before = await callAlone(caller, url, EXECUTIONS);
-        const ours = await drainOnce(context, target, url, EXECUTIONS);
+        const ours = await drainOnce(context, target, url, { executions: EXECUTIONS, warmUp: WARM_UP });
         const after = await callAlone(caller, url, EXECUTIONS);
         const alone = {
           perSecond: (before.perSecond + after.perSecond) / 2,
@@ -110,57 +96,4 @@ async function callAlone(
     inFlight: IN_FLIGHT,
   });
   return { perSecond: calls / seconds, cpuMs: cpuMs / calls };
-}
-
-/**
- * Starts the product, warms it up, and lets a backlog become due. Per execution, except for the pace.
- *
- * @param prepare called with the product's URL once it is warm
- */
-export async function drainOnce(
-  { postgres, note }: BenchContext,
-  target: Child,
-  api: string,
-  executions: number,
-  prepare: (url: string) => Promise<void> = () => Promise.resolve(),
-): Promise<Drain> {
-  const database = await postgres.createDatabase();
-  const { pool } = database;
-  const jobIds = await seedJobs(pool, JOBS, api);
-  const product = await startProduct({ DATABASE_URL: database.connectionString });
-  try {
-    const fill = async (count: number): Promise<number> => {
-      const dueAt = Date.now() + LEAD_MS + count / 40;
-      await seedBacklog(pool, jobIds, count, new Date(dueAt));
-      await target.ask({ kind: 'reset' });
-      await wake(product.url);
-      return dueAt;
-    };
-    await fill(WARM_UP);
-    await drained(pool);
-    await prepare(product.url);
-    const dueAt = await fill(executions);
-    await until(dueAt - 50);
-    await database.mark();
-    const cpu = cpuMsOf(product.pid);
-    await target.ask({ kind: 'received', count: executions });
-    await drained(pool);
-    const seconds = (Date.now() - dueAt) / 1_000;
-    const work = await database.work();
-    for (const line of await database.profile()) note(line);
-    return {
-      perSecond: executions / seconds,
-      cpuMs: (cpuMsOf(product.pid) - cpu) / executions,
-      statements: work.statements / executions,
-      databaseCpuMs: work.cpuMs / executions,
-      walBytes: work.walBytes / executions,
-    };
-  } finally {
-    await product.stop();
-    await database.drop();
-  }
-}
-
-async function until(atMs: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, atMs - Date.now()));
 }

@@ -1,10 +1,11 @@
 import { median, type BenchContext, type Figure, type Part } from '../harness/bench.ts';
 import { startChild } from '../harness/child.ts';
 import type { Counted } from '../harness/subscribers.ts';
-import { drainOnce } from './backlog.ts';
+import { drainOnce } from '../harness/drain.ts';
 import { QUERY } from './fan-out.ts';
 
 const EXECUTIONS = 20_000;
+const WARM_UP = 4_000;
 const SUBSCRIBERS = 1_000;
 
 /** A backlog while a thousand websocket subscribers follow every event of it, beside one that nobody follows. */
@@ -38,7 +39,7 @@ async function drain(context: BenchContext): Promise<number> {
   const target = await startChild('./target.ts');
   try {
     const api = await target.ask<string>({ kind: 'listen', delayMs: 0 });
-    return (await drainOnce(context, target, api, EXECUTIONS)).perSecond;
+    return (await drainOnce(context, target, api, { executions: EXECUTIONS, warmUp: WARM_UP })).perSecond;
   } finally {
     await target.stop();
   }
@@ -49,7 +50,7 @@ async function drainFollowed(context: BenchContext): Promise<{ perSecond: number
   const subscribers = await startChild('./subscribers.ts');
   try {
     const api = await target.ask<string>({ kind: 'listen', delayMs: 0 });
-    const { perSecond } = await drainOnce(context, target, api, EXECUTIONS, async (url) => {
+    const follow = async (url: string): Promise<void> => {
       await subscribers.ask({
         kind: 'connect',
         url: `${url.replace(/^http/, 'ws')}/graphql`,
@@ -57,6 +58,11 @@ async function drainFollowed(context: BenchContext): Promise<{ perSecond: number
         query: QUERY,
       });
       await subscribers.ask({ kind: 'expect', total: Infinity });
+    };
+    const { perSecond } = await drainOnce(context, target, api, {
+      executions: EXECUTIONS,
+      warmUp: WARM_UP,
+      prepare: follow,
     });
     const { count } = await subscribers.ask<Counted>({ kind: 'counted' });
     return { perSecond, delivered: count };
