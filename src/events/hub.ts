@@ -3,6 +3,7 @@ import type { Queryable } from '../store/sql.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import type { FeedEvent, FeedGap, FeedItem, FeedOptions } from './feed.ts';
 import type { StepSource } from './iterate.ts';
+import { createGrowth } from './growth.ts';
 import { createLogChunks, type LogChunks } from './log-chunks.ts';
 import { createLogTail, type LogTail, type TailView } from './log-tail.ts';
 import { createSpareTime, type SpareTime } from './spare-time.ts';
@@ -41,6 +42,8 @@ export interface EventHub {
 /** Items given to a subscriber in one step: enough to be cheap, few enough to be let go of quickly. */
 const STEP_LIMIT = 256;
 const WINDOW_CAPACITY = 8_192;
+/** Above it, executions are being worked off, here or by another instance, and subscribers take what is left of the time. */
+const BUSY_EVENTS_PER_SECOND = 1_000;
 const NO_TAGS: readonly string[] = [];
 
 export function createEventHub({
@@ -51,7 +54,8 @@ export function createEventHub({
 }: HubOptions): EventHub {
   const waiters = new Set<Waiter>();
   const chunks = createLogChunks(db);
-  const spareTime = createSpareTime();
+  const growth = createGrowth();
+  const spareTime = createSpareTime({ isBusy: () => growth.isFasterThan(BUSY_EVENTS_PER_SECOND) });
   const itemOf = createItems();
   let stopped = false;
   let generation = 0;
@@ -60,6 +64,7 @@ export function createEventHub({
     pollIntervalMs,
     windowCapacity,
     isWanted: () => waiters.size > 0,
+    onEvents: growth.note,
     onChange: () => {
       const current = tail.view?.generation ?? generation;
       if (current !== generation) chunks.forget();

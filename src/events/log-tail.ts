@@ -11,6 +11,8 @@ export interface LogTailOptions {
   windowCapacity: number;
   /** Whether anybody would read what is tailed. */
   isWanted: () => boolean;
+  /** Told how many events were added, before `onChange` is called. */
+  onEvents?: (count: number) => void;
   /** Called when there is something new, when the log is another one, or could be read again after an error. */
   onChange: () => void;
   onError: (error: unknown) => void;
@@ -49,7 +51,7 @@ const READ_LIMIT = 1_000;
 const RETRY_AFTER_ERROR_MS = 1_000;
 
 export function createLogTail(options: LogTailOptions): LogTail {
-  const { db, pollIntervalMs, windowCapacity, isWanted, onChange, onError } = options;
+  const { db, pollIntervalMs, windowCapacity, isWanted, onEvents, onChange, onError } = options;
   let view: TailView | null = null;
   let generation = 0;
   let failing = false;
@@ -108,6 +110,7 @@ export function createLogTail(options: LogTailOptions): LogTail {
       }
       current.window.append(events);
       current.tags?.follow(events, state.prunedThrough);
+      onEvents?.(events.length);
       if (events.length > 0) onChange();
       if (events.length < READ_LIMIT) break;
     }

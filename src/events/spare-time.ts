@@ -1,62 +1,73 @@
-/** Turns of those who work on what is at hand, so that whatever else the process does is not kept waiting for long. */
+/** Turns of those who work on what is at hand, so that whatever else the machine does is not kept waiting for long. */
 export interface SpareTime {
   /** Resolves when it is the caller's turn: what it then does without waiting is its turn. */
   turn: () => Promise<void>;
 }
 
-/** The longest round of turns, where there is nothing else to do. */
+export interface SpareTimeOptions {
+  /** Whether there is work that goes before. */
+  isBusy: () => boolean;
+  monotonicMs?: () => number;
+  /** Calls back after so many milliseconds, 0 for as soon as everything else at hand is done. */
+  after?: (ms: number, run: () => void) => void;
+}
+
+/** The longest round of turns: all that comes meanwhile waits for its end. */
 const LONGEST_ROUND_MS = 8;
-/** Time between two rounds below which nothing else was going on. */
-const IDLE_MS = 0.3;
-/** How much of the time that everything else takes between two rounds a round may take. */
-const SHARE = 0.15;
+/** How much of the time rounds may take while there is work that goes before. */
+const BUSY_SHARE = 0.05;
 const FIRST_ROUND = 64;
-/** However busy the process is: a few subscribers are always served at once. */
-const LEAST_ROUND = 4;
-const MOST_ROUND = 2_048;
+const MOST_TURNS = 2_048;
 
 /**
- * Gives turns in rounds, one round for each turn of the event loop. The size of a round follows the time that the event
- * loop spends between rounds: none, and there is nobody to disturb; more, and rounds take a fraction of it.
+ * Gives turns in rounds, each in a turn of the event loop of its own, as many as fit into some milliseconds. While the
+ * process is busy they are followed by pauses, the longer the more time they took. That the event loop has nothing to do
+ * does not show that there is time to spare: it may be waiting for a database that needs the processor.
  */
-export function createSpareTime(monotonicMs: () => number = () => performance.now()): SpareTime {
-  const waiting: (() => void)[] = [];
+export function createSpareTime({
+  isBusy,
+  monotonicMs = () => performance.now(),
+  after = callAfter,
+}: SpareTimeOptions): SpareTime {
+  let waiting: (() => void)[] = [];
   let size = FIRST_ROUND;
   let isUnderWay = false;
-  let endedMs = 0;
 
   /** Two callbacks of one phase of the event loop: what the turns set off is done between them, and nothing else. */
   function plan(): void {
     isUnderWay = true;
     let beganMs = 0;
     let turns: (() => void)[] = [];
-    setImmediate(() => {
+    after(0, () => {
       beganMs = monotonicMs();
-      turns = waiting.splice(0, size);
+      turns = waiting.slice(0, size);
+      waiting = waiting.slice(size);
       for (const begin of turns) begin();
     });
-    setImmediate(() => {
-      const betweenMs = beganMs - endedMs;
-      endedMs = monotonicMs();
-      size = nextSize(turns.length, endedMs - beganMs, betweenMs);
-      if (waiting.length > 0) plan();
-      else isUnderWay = false;
+    after(0, () => {
+      const tookMs = monotonicMs() - beganMs;
+      const fitting = Math.round((turns.length * LONGEST_ROUND_MS) / Math.max(tookMs, 0.01));
+      size = Math.min(Math.max(fitting, 1), MOST_TURNS);
+      if (isBusy()) after(Math.min(tookMs, LONGEST_ROUND_MS) * (1 / BUSY_SHARE - 1), goOn);
+      else goOn();
     });
+  }
+
+  function goOn(): void {
+    if (waiting.length > 0) plan();
+    else isUnderWay = false;
   }
 
   return {
     turn: () =>
       new Promise((resolve) => {
         waiting.push(resolve);
-        if (isUnderWay) return;
-        endedMs = monotonicMs();
-        plan();
+        if (!isUnderWay) plan();
       }),
   };
 }
 
-function nextSize(turns: number, tookMs: number, betweenMs: number): number {
-  const mayTakeMs = betweenMs < IDLE_MS ? LONGEST_ROUND_MS : Math.min(betweenMs * SHARE, LONGEST_ROUND_MS);
-  const fitting = Math.round((turns * mayTakeMs) / Math.max(tookMs, 0.01));
-  return Math.min(Math.max(fitting, LEAST_ROUND), MOST_ROUND);
+function callAfter(ms: number, run: () => void): void {
+  if (ms === 0) setImmediate(run);
+  else setTimeout(run, ms).unref();
 }

@@ -1,55 +1,85 @@
 import { describe, expect, it } from 'vitest';
 import { createSpareTime } from '../../src/events/spare-time.ts';
 
-const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
-
-/** Turns that each take so long by a clock of the test's own; `between` is what everything else takes per round. */
-async function roundsOf(turns: number, turnMs: number, betweenMs: number): Promise<number[]> {
+/** A clock and an event loop of the test's own, in which each turn takes so long. */
+function scene({ turnMs, isBusy = false }: { turnMs: number; isBusy?: boolean }) {
   let nowMs = 0;
-  const spareTime = createSpareTime(() => nowMs);
-  const rounds: number[] = [];
-  let inRound = 0;
-  let left = turns;
-  const all = Array.from({ length: turns }, async () => {
-    await spareTime.turn();
-    nowMs += turnMs;
-    inRound += 1;
-    left -= 1;
+  const planned: { atMs: number; run: () => void }[] = [];
+  const spareTime = createSpareTime({
+    isBusy: () => isBusy,
+    monotonicMs: () => nowMs,
+    after: (ms, run) => planned.push({ atMs: nowMs + ms, run }),
   });
-  while (left > 0) {
-    await nextTurn();
-    if (inRound > 0) rounds.push(inRound);
-    inRound = 0;
-    nowMs += betweenMs;
-  }
-  await Promise.all(all);
-  return rounds;
+  const rounds: { atMs: number; turns: number }[] = [];
+  let turns = 0;
+  const order: number[] = [];
+
+  return {
+    order,
+    rounds,
+    take: (count: number) => {
+      for (let n = 0; n < count; n += 1)
+        void spareTime.turn().then(() => {
+          order.push(n);
+          turns += 1;
+          nowMs += turnMs;
+        });
+    },
+    run: async () => {
+      while (planned.length > 0) {
+        planned.sort((one, other) => one.atMs - other.atMs);
+        const [next] = planned.splice(0, 1);
+        nowMs = Math.max(nowMs, next?.atMs ?? 0);
+        const beganMs = nowMs;
+        next?.run();
+        await new Promise((resolve) => setImmediate(resolve));
+        if (turns > 0) rounds.push({ atMs: beganMs, turns });
+        turns = 0;
+      }
+    },
+  };
 }
 
 describe('spare time', () => {
-  it('is all there is while nothing else happens', async () => {
-    const rounds = await roundsOf(1_000, 0.01, 0);
-    expect(Math.max(...rounds)).toBeGreaterThan(500);
+  it('is given in the order in which it was asked for, to everybody', async () => {
+    const { take, run, order } = scene({ turnMs: 0.5 });
+    take(500);
+    await run();
+    expect(order).toEqual(Array.from({ length: 500 }, (_, n) => n));
   });
 
-  it('is spent in rounds of some milliseconds at most, so that nothing that begins has to wait for long', async () => {
-    const rounds = await roundsOf(1_000, 1, 0);
-    expect(Math.max(...rounds.slice(1))).toBeLessThanOrEqual(8);
+  it('is spent in rounds of some milliseconds, so that nothing that comes has to wait for long', async () => {
+    const { take, run, rounds } = scene({ turnMs: 1 });
+    take(500);
+    await run();
+    // How long turns take, the first round shows.
+    for (const { turns } of rounds.slice(1)) expect(turns).toBeLessThanOrEqual(8);
+    expect(rounds[1]?.turns).toBe(8);
   });
 
-  it('is a fraction of what everything else takes', async () => {
-    const rounds = await roundsOf(3_000, 0.01, 4);
-    // The first rounds know nothing of it yet; 15 % of 4 ms are 60 turns.
-    for (const round of rounds.slice(2, -1)) expect(round).toBeLessThanOrEqual(62);
-    expect(Math.max(...rounds.slice(2))).toBeGreaterThan(50);
+  it('is not waited for while nothing goes before', async () => {
+    const { take, run, rounds } = scene({ turnMs: 0.01 });
+    take(2_000);
+    await run();
+    expect(rounds.at(-1)?.atMs).toBeLessThan(20);
+    expect(rounds).toHaveLength(4);
   });
 
-  it('is given to some however busy the process is, in the order in which they came', async () => {
-    const rounds = await roundsOf(100, 50, 1_000);
-    expect(Math.min(...rounds.slice(1, -1))).toBe(4);
-    const order: number[] = [];
-    const spareTime = createSpareTime();
-    await Promise.all([1, 2, 3].map((n) => spareTime.turn().then(() => order.push(n))));
-    expect(order).toEqual([1, 2, 3]);
+  it('is a twentieth of the time while something does', async () => {
+    const { take, run, rounds } = scene({ turnMs: 1, isBusy: true });
+    take(104);
+    await run();
+    // 64 turns, then five rounds of 8.
+    expect(rounds.map(({ turns }) => turns)).toEqual([64, 8, 8, 8, 8, 8]);
+    expect(rounds.map(({ atMs }) => Math.round(atMs))).toEqual([0, 216, 376, 536, 696, 856]);
+  });
+
+  it('comes often where little is done with it, busy or not', async () => {
+    const { take, run, rounds } = scene({ turnMs: 0.05, isBusy: true });
+    take(4);
+    await run();
+    take(4);
+    await run();
+    expect(Math.round(rounds.at(-1)?.atMs ?? 0)).toBe(4);
   });
 });
