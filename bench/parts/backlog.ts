@@ -1,10 +1,12 @@
-import { median, type Figure, type Part } from '../harness/bench.ts';
+import { median, type BenchContext, type Figure, type Part } from '../harness/bench.ts';
 import type { CallerResult } from '../harness/caller.ts';
 import { startChild, type Child } from '../harness/child.ts';
 import { drainOnce, type Drain } from '../harness/drain.ts';
+import type { NaiveResult } from '../harness/naive.ts';
 
 const EXECUTIONS = 20_000;
 const WARM_UP = 4_000;
+const NAIVE_EXECUTIONS = 4_000;
 /** What the product has under way at one host, and so what the ceiling may. */
 const IN_FLIGHT = 50;
 
@@ -22,14 +24,15 @@ export const backlog: Part = {
         const before = await callAlone(caller, url, EXECUTIONS);
         const ours = await drainOnce(context, target, url, { executions: EXECUTIONS, warmUp: WARM_UP });
         const after = await callAlone(caller, url, EXECUTIONS);
+        const naive = await drainNaively(context, url);
         const alone = {
           perSecond: (before.perSecond + after.perSecond) / 2,
           cpuMs: (before.cpuMs + after.cpuMs) / 2,
         };
         context.note(
-          `backlog ${round}: ${Math.round(ours.perSecond)}/s, got alone ${Math.round(before.perSecond)} and ${Math.round(after.perSecond)}/s`,
+          `backlog ${round}: ${Math.round(ours.perSecond)}/s, got alone ${Math.round(before.perSecond)} and ${Math.round(after.perSecond)}/s, naive ${Math.round(naive)}/s`,
         );
-        rounds.push({ ours, alone });
+        rounds.push({ ours, alone, naive });
       }
       return figuresOf(rounds);
     } finally {
@@ -40,7 +43,7 @@ export const backlog: Part = {
 };
 
 function figuresOf(
-  rounds: readonly { ours: Drain; alone: { perSecond: number; cpuMs: number } }[],
+  rounds: readonly { ours: Drain; alone: { perSecond: number; cpuMs: number }; naive: number }[],
 ): Figure[] {
   const of = (value: (round: (typeof rounds)[number]) => number) => median(rounds.map(value));
   return [
@@ -50,6 +53,13 @@ function figuresOf(
       value: of(({ ours, alone }) => ours.perSecond / alone.perSecond),
       unit: 'ratio',
       min: 1.25,
+    },
+    {
+      goal: 1,
+      measure: 'backlog, of the naive design',
+      value: of(({ ours, naive }) => ours.perSecond / naive),
+      unit: 'ratio',
+      min: 4,
     },
     { goal: 1, measure: 'backlog', value: of(({ ours }) => ours.perSecond), unit: 'executions/s' },
     { goal: 1, measure: 'got alone', value: of(({ alone }) => alone.perSecond), unit: 'calls/s' },
@@ -96,4 +106,24 @@ async function callAlone(
     inFlight: IN_FLIGHT,
   });
   return { perSecond: calls / seconds, cpuMs: cpuMs / calls };
+}
+
+/** Executions per second of the design that claims and records one by one, in a database of its own. */
+async function drainNaively({ postgres }: BenchContext, url: string): Promise<number> {
+  const database = await postgres.createDatabase();
+  const naive = await startChild('./naive.ts');
+  try {
+    const { connectionString } = database;
+    const request = {
+      kind: 'drain',
+      connectionString,
+      url,
+      executions: NAIVE_EXECUTIONS,
+      inFlight: IN_FLIGHT,
+    };
+    return NAIVE_EXECUTIONS / (await naive.ask<NaiveResult>(request)).seconds;
+  } finally {
+    await naive.stop();
+    await database.drop();
+  }
 }
