@@ -8,6 +8,7 @@ import { fanOut } from './parts/fan-out.ts';
 import { followed } from './parts/followed.ts';
 import { idle } from './parts/idle.ts';
 import { manySockets } from './parts/many-sockets.ts';
+import { memory } from './parts/memory.ts';
 import { startup } from './parts/startup.ts';
 import { slowTarget } from './parts/slow-target.ts';
 import { steady } from './parts/steady.ts';
@@ -27,6 +28,7 @@ const PARTS: readonly Part[] = [
   writes,
   fanOut,
   manySockets,
+  memory,
   startup,
 ];
 
