@@ -6,11 +6,10 @@ DROP INDEX "job_executions_redrive_of_id_idx";
 
 CREATE INDEX "job_executions_redrive_of" ON "job_executions" ("redrive_of_id") WHERE "redrive_of_id" IS NOT NULL;
 
--- Every order in which jobs can be listed is that of an index, walked from either end: one over those that have the key, and
--- one over those that have none, which stand behind all others.
+-- Every order in which jobs can be listed is that of an index, walked from either end: over those that have the key, and
+-- over those that have none, which stand behind all others and lie in the index side by side.
 DROP INDEX "jobs_due";
-CREATE INDEX "jobs_due" ON "jobs" ("next_run_at", "id") WHERE "next_run_at" IS NOT NULL;
-CREATE INDEX "jobs_without_next_run" ON "jobs" ("id") WHERE "next_run_at" IS NULL;
+CREATE INDEX "jobs_due" ON "jobs" ("next_run_at", "id");
 -- By deleted_at, not by status: what Prisma asks of an enum PostgreSQL cannot compare with an index's condition, since it
 -- casts from text.
 DROP INDEX "jobs_key_unique";
@@ -20,14 +19,8 @@ CREATE UNIQUE INDEX "jobs_key_unique" ON "jobs" ("key") WHERE "deleted_at" IS NU
 -- are few, are read through the next index and sorted.
 DROP INDEX "job_executions_finished_at";
 CREATE INDEX "job_executions_finished_at" ON "job_executions" ("finished_at", "id") WHERE "finished_at" IS NOT NULL;
-CREATE INDEX "job_executions_ended_started_at" ON "job_executions" ("started_at", "id")
-  WHERE "finished_at" IS NOT NULL AND "started_at" IS NOT NULL;
-CREATE INDEX "job_executions_ended_not_started" ON "job_executions" ("id")
-  WHERE "finished_at" IS NOT NULL AND "started_at" IS NULL;
-CREATE INDEX "job_executions_ended_scheduled_at" ON "job_executions" ("scheduled_at", "id")
-  WHERE "finished_at" IS NOT NULL AND "scheduled_at" IS NOT NULL;
-CREATE INDEX "job_executions_ended_without_slot" ON "job_executions" ("id")
-  WHERE "finished_at" IS NOT NULL AND "scheduled_at" IS NULL;
+CREATE INDEX "job_executions_ended_started_at" ON "job_executions" ("started_at", "id") WHERE "finished_at" IS NOT NULL;
+CREATE INDEX "job_executions_ended_scheduled_at" ON "job_executions" ("scheduled_at", "id") WHERE "finished_at" IS NOT NULL;
 
 DROP INDEX "job_executions_unfinished";
 CREATE INDEX "job_executions_unfinished" ON "job_executions" ("job_id", "created_at") WHERE "finished_at" IS NULL;

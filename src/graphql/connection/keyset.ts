@@ -71,14 +71,16 @@ export function stretchesOf(
   const [key, ...rest] = ordering;
   if (!key?.nullable) return [{ sets: [{}], ordering }];
   const { column, sets = [{}] } = key;
-  const filledKey = { ...key, nullable: false };
-  const bounds = places.map(({ place, side }) => indexBound([filledKey], place, side));
+  // In each part the key is null everywhere or nowhere. Where it is null it stays in the order all the same: by the others
+  // alone, PostgreSQL might walk an index of all rows to find these.
+  const withinPart: Ordering = [{ ...key, nullable: false }, ...rest];
+  const bounds = places.map(({ place, side }) => indexBound(withinPart, place, side));
   const within = (...conditions: PrismaWhere[]) => sets.map((set) => ({ AND: [set, ...conditions] }));
   const filled: Stretch = {
     sets: within({ [column]: { not: null } }, ...bounds),
-    ordering: [filledKey, ...rest],
+    ordering: withinPart,
   };
-  const empty: Stretch = { sets: within({ [column]: null }), ordering: rest };
+  const empty: Stretch = { sets: within({ [column]: null }), ordering: withinPart };
   const isAnyIn = (wanted: Side, isEmpty: boolean) =>
     places.some(({ place, side }) => side === wanted && ((place[0] ?? null) === null) === isEmpty);
   const stretches = [
