@@ -16,8 +16,8 @@ function sketchOf(column: string): string {
 }
 
 const SYSTEM = `
--- the system's figures, in one snapshot. What has ended is summed from a few hundred rollups however many that were, and
--- jobs from their counts; what has not ended is counted in partial indexes that hold nothing else.
+-- the system's figures, in one snapshot: what has ended from a few hundred rollups however many that were, all else from
+-- counts that are kept.
 WITH kept AS MATERIALIZED (
   SELECT * FROM job_execution_rollups WHERE job_id = '${ALL_JOBS}'
 ), last_day AS MATERIALIZED (
@@ -32,10 +32,8 @@ SELECT
   (SELECT max(lateness_max_ms) FROM last_day) AS "latestMs",
   (SELECT coalesce(jsonb_object_agg(status, n), '{}') FROM (
     SELECT status, sum(jobs) AS n FROM job_status_counts GROUP BY 1) AS counted) AS jobs,
-  (SELECT coalesce(jsonb_object_agg(status, n), '{}') FROM (
-    SELECT status, count(*) AS n FROM job_executions
-    WHERE finished_at IS NULL GROUP BY 1) AS counted) AS unfinished,
-  (SELECT count(*)::int FROM failed_jobs_dlq WHERE redriven_at IS NULL AND discarded_at IS NULL) AS "openDeadLetters"`;
+  (SELECT coalesce(jsonb_object_agg(kind, n), '{}') FROM (
+    SELECT kind, sum(executions) AS n FROM execution_counts GROUP BY 1) AS counted) AS counts`;
 
 interface SystemRow extends Record<string, unknown> {
   allTime: EndCounts;
@@ -45,8 +43,7 @@ interface SystemRow extends Record<string, unknown> {
   longestMs: number | null;
   latestMs: number | null;
   jobs: Partial<Record<'ACTIVE' | 'PAUSED' | 'COMPLETED', number>>;
-  unfinished: Partial<Record<'PENDING' | 'BLOCKED' | 'RUNNING' | 'RETRYING', number>>;
-  openDeadLetters: number;
+  counts: Partial<Record<'PENDING' | 'BLOCKED' | 'RUNNING' | 'RETRYING' | 'OPEN_DEAD_LETTER', number>>;
 }
 
 /** Reads the system's figures by one statement. */
@@ -64,7 +61,8 @@ export async function readSystemMetrics(db: Queryable, now: Date): Promise<Syste
     RUNNING: running = 0,
     RETRYING: retrying = 0,
     BLOCKED: blocked = 0,
-  } = row.unfinished;
+    OPEN_DEAD_LETTER: openDeadLetters = 0,
+  } = row.counts;
   return {
     jobs: { total: active + paused + completed, active, paused },
     allTime: row.allTime,
@@ -72,6 +70,6 @@ export async function readSystemMetrics(db: Queryable, now: Date): Promise<Syste
     latenessMs: percentilesOf(row.latenessSketch ?? [], row.latestMs ?? 0),
     executionTimeMs: percentilesOf(row.durationSketch ?? [], row.longestMs ?? 0),
     load: { pending, running, retrying, blocked },
-    openDeadLetters: row.openDeadLetters,
+    openDeadLetters,
   };
 }

@@ -1,69 +1,98 @@
 import pg from 'pg';
+import { ALL_JOBS } from '../../src/store/rollups.ts';
 
-/** How long a history is, and whose. */
+/** How large a database is. */
 export interface Scale {
   jobs: number;
   executions: number;
+  /** Of those executions, the last ones, which have not ended. */
+  unfinished: number;
 }
+
+/** The history begins and ends there, however many executions it has. */
+export const BEGIN = '2025-01-01T00:00:00.000Z';
+export const END = '2025-01-24T00:00:00.000Z';
 
 /** What one statement inserts. */
 const CHUNK = 100_000;
 
 /**
- * Fills an empty database with a history as it grows: jobs, one of twenty paused, and three of ten with a tag; executions of
- * a thousand of them, one each two seconds, one of twenty failed, one of fifty triggered by hand, one of a hundred left out,
- * and the last few not ended yet.
+ * Fills an empty database with a history as it grows: jobs, one of twenty paused, and three of ten with a tag; a thousand
+ * executions for each of some of them, one of twenty failed, one of fifty triggered by hand, one of a hundred left out; and
+ * what is counted of all that, in buckets as the pruner leaves them.
  *
  * Over a connection of its own, without the pool's time limit, and without triggers and foreign keys, whose rows are right
  * by construction; indexes are made when all rows are there.
  */
-export async function fill(connectionString: string, { jobs, executions }: Scale): Promise<void> {
+export async function fill(connectionString: string, { jobs, executions, unfinished }: Scale): Promise<void> {
   const client = new pg.Client({ connectionString });
   await client.connect();
   try {
     await client.query(`SET session_replication_role = replica; SET maintenance_work_mem = '256MB'`);
     await fillJobs(client, jobs);
+    const busyJobs = Math.ceil(executions / 1_000);
+    const between = `${(Date.parse(END) - Date.parse(BEGIN)) / executions} ms`;
     await withoutIndexes(client, 'job_executions', async () => {
-      for (let from = 1; from <= executions; from += CHUNK)
-        await client.query(EXECUTIONS, [
-          from,
-          Math.min(from + CHUNK - 1, executions),
-          executions - UNFINISHED,
-        ]);
+      for (let from = 1; from <= executions; from += CHUNK) {
+        const to = Math.min(from + CHUNK - 1, executions);
+        await client.query(EXECUTIONS, [from, to, executions - unfinished, busyJobs, between]);
+      }
     });
+    for (const statement of COUNTED) await client.query(statement);
     await client.query('VACUUM ANALYZE');
   } finally {
     await client.end();
   }
 }
 
-/** Executions that have not ended. */
-const UNFINISHED = 400;
-
 /** Ids whose first half is the instant, as in UUID v7, and whose second is the number of the row. */
 const idOf = (at: string, n: string) =>
   `(lpad(to_hex((extract(epoch FROM ${at}) * 1000)::bigint), 12, '0') || '7000' || '8000' || lpad(to_hex(${n}), 12, '0'))::uuid`;
 
 const EXECUTIONS = `
-WITH job AS (SELECT array_agg(id) AS ids FROM (SELECT id FROM jobs ORDER BY id LIMIT 1000) AS chosen)
+WITH job AS (SELECT array_agg(id) AS ids FROM (SELECT id FROM jobs ORDER BY id LIMIT $4) AS chosen)
 INSERT INTO job_executions (id, job_id, status, trigger, scheduled_at, created_at, available_at, started_at,
   attempt_started_at, finished_at, lease_expires_at, duration_ms, lateness_ms, attempt_count, claim_seq, claimed_by, host,
   response_status, failure_reason, skip_reason, error_message)
-SELECT ${idOf('at', 'n')}, job.ids[1 + n % 1000], status, CASE WHEN n % 50 = 0 THEN 'MANUAL' ELSE 'SCHEDULE' END::execution_trigger,
-  CASE WHEN n % 50 <> 0 THEN at END, at, at, CASE WHEN is_started THEN at END, CASE WHEN is_started THEN at END,
+SELECT ${idOf('at', 'n')}, job.ids[1 + n % $4], status, CASE WHEN round % 50 = 0 THEN 'MANUAL' ELSE 'SCHEDULE' END::execution_trigger,
+  CASE WHEN round % 50 <> 0 THEN at END, at, at, CASE WHEN is_started THEN at END, CASE WHEN is_started THEN at END,
   CASE WHEN n <= $3 THEN at + interval '1 second' END, CASE WHEN status = 'RUNNING' THEN at + interval '1 minute' END,
   CASE WHEN is_run THEN n % 200 END, CASE WHEN is_started THEN n % 40 END, is_started::int, is_started::int,
   CASE WHEN is_started THEN 'an-instance' END, 'example.com',
   CASE WHEN is_run THEN CASE WHEN status = 'FAILED' THEN 500 ELSE 200 END END,
-  CASE WHEN status = 'FAILED' THEN CASE WHEN n % 40 = 1 THEN 'TIMEOUT' ELSE 'HTTP_STATUS' END::failure_reason END,
+  CASE WHEN status = 'FAILED' THEN CASE WHEN round % 40 = 1 THEN 'TIMEOUT' ELSE 'HTTP_STATUS' END::failure_reason END,
   CASE WHEN status = 'SKIPPED' THEN 'OPERATOR'::skip_reason END,
   CASE WHEN status = 'FAILED' THEN 'Status 500.' END
 FROM job, generate_series($1::int, $2::int) AS n,
-  LATERAL (SELECT timestamptz '2025-01-01' + n * interval '2 seconds' AS at,
-    CASE WHEN n > $3 THEN (ARRAY['PENDING', 'RUNNING', 'RETRYING', 'BLOCKED'])[1 + n % 4]
-      WHEN n % 100 = 7 THEN 'SKIPPED' WHEN n % 20 = 1 THEN 'FAILED' ELSE 'SUCCESS' END::execution_status AS status) AS t,
+  LATERAL (SELECT date_trunc('milliseconds', timestamptz '${BEGIN}' + n * $5::interval) AS at, n / $4 AS round) AS t,
+  LATERAL (SELECT CASE WHEN n > $3 THEN (ARRAY['PENDING', 'RUNNING', 'RETRYING', 'BLOCKED'])[1 + n % 4]
+      WHEN round % 100 = 7 THEN 'SKIPPED' WHEN round % 20 = 1 THEN 'FAILED' ELSE 'SUCCESS' END::execution_status AS status) AS o,
   LATERAL (SELECT status IN ('SUCCESS', 'FAILED') AS is_run,
     status IN ('SUCCESS', 'FAILED', 'RUNNING', 'RETRYING') AS is_started) AS s`;
+
+/** A day ends two days ago: until then the pruner keeps hours. */
+const FIRST_HOUR = `timestamptz '${END}' - interval '2 days'`;
+const entryOf = (ms: string) =>
+  `1024 + CASE WHEN ${ms} <= 0 THEN 0 ELSE 1 + ceil(ln(${ms}) / ln(1.04))::bigint END`;
+
+const COUNTED = [
+  `INSERT INTO failed_jobs_dlq (execution_id, job_id, failure_reason, error_message, failed_at)
+   SELECT id, job_id, failure_reason, error_message, finished_at FROM job_executions WHERE status = 'FAILED'`,
+  `INSERT INTO execution_counts (kind, executions)
+   SELECT status::text, count(*) FROM job_executions WHERE finished_at IS NULL GROUP BY 1
+   UNION ALL SELECT 'OPEN_DEAD_LETTER', count(*) FROM failed_jobs_dlq`,
+  `INSERT INTO job_execution_rollups (job_id, bucket_minutes, bucket_at, success_count, failed_count, skipped_count,
+     duration_sum_ms, duration_max_ms, lateness_max_ms, duration_sketch, lateness_sketch)
+   SELECT coalesce(job_id, '${ALL_JOBS}'), minutes, bucket_at, coalesce(sum(n) FILTER (WHERE status = 'SUCCESS'), 0),
+     coalesce(sum(n) FILTER (WHERE status = 'FAILED'), 0), coalesce(sum(n) FILTER (WHERE status = 'SKIPPED'), 0), coalesce(sum(duration_ms), 0), 199, 39,
+     coalesce(array_agg(duration + (n - 1) * 1024) FILTER (WHERE duration IS NOT NULL), '{}'), ARRAY[sum(n) * 1024 + 30]
+   FROM (SELECT job_id, minutes, bucket_at, status, ${entryOf('duration_ms')} AS duration, sum(duration_ms) AS duration_ms, count(*) AS n
+     FROM job_executions,
+       LATERAL (SELECT CASE WHEN finished_at < ${FIRST_HOUR} THEN 1440 ELSE 60 END AS minutes) AS b,
+       LATERAL (SELECT date_bin(minutes * interval '1 minute', finished_at, '1970-01-05T00:00:00Z'::timestamptz) AS bucket_at) AS t
+     WHERE finished_at IS NOT NULL GROUP BY 1, 2, 3, 4, 5) AS ended
+   GROUP BY GROUPING SETS ((job_id, minutes, bucket_at), (minutes, bucket_at))`,
+] as const;
 
 async function fillJobs(client: pg.Client, jobs: number): Promise<void> {
   await client.query(`INSERT INTO job_tags (id, name, created_at)

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createApiHarness, type ApiHarness } from '../graphql/api-harness.ts';
+import { explain, nodesOf } from './explain.ts';
 import { fill } from './fill.ts';
 
 const JOBS = 100_000;
@@ -13,7 +14,11 @@ let api: ApiHarness;
 
 beforeAll(async () => {
   api = await createApiHarness();
-  await fill(api.pool.options.connectionString ?? '', { jobs: JOBS, executions: EXECUTIONS });
+  await fill(api.pool.options.connectionString ?? '', {
+    jobs: JOBS,
+    executions: EXECUTIONS,
+    unfinished: 400,
+  });
 }, 240_000);
 
 afterAll(() => api.close());
@@ -124,11 +129,7 @@ async function walked(list: 'jobs' | 'executions', args: string): Promise<string
   rowsRead = 0;
   for (const { text, values } of api.takeQueries()) {
     if (!text.startsWith('SELECT')) continue;
-    const { rows } = await api.pool.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>({
-      text: `EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) ${text}`,
-      values: [...values],
-    });
-    for (const node of nodesOf(rows[0]?.['QUERY PLAN'][0].Plan)) {
+    for (const node of nodesOf(await explain(api.pool, text, values))) {
       const shown = `${text}\n${JSON.stringify(node).slice(0, 600)}`;
       if (['jobs', 'job_executions'].includes(node['Relation Name'] ?? '')) {
         expect(node['Node Type'], shown).not.toBe('Seq Scan');
@@ -138,18 +139,4 @@ async function walked(list: 'jobs' | 'executions', args: string): Promise<string
     }
   }
   return (data[list]?.edges ?? []).map(({ cursor }) => cursor);
-}
-
-type PlanNode = {
-  'Node Type': string;
-  'Relation Name'?: string;
-  'Plan Rows': number;
-  'Actual Rows': number;
-  'Actual Loops': number;
-  'Rows Removed by Filter'?: number;
-  Plans?: PlanNode[];
-};
-
-function nodesOf(plan: PlanNode | undefined): PlanNode[] {
-  return plan ? [plan, ...(plan.Plans ?? []).flatMap(nodesOf)] : [];
 }

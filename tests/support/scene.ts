@@ -1,7 +1,8 @@
 import type { Pool } from 'pg';
-import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import { createPool } from '../../src/database/pool.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
+import { wrongCounts } from './execution-counts.ts';
 import { createInstance, type InstanceOptions, type TestInstance } from './instance.ts';
 import { manualClock, type ManualClock } from './manual-clock.ts';
 import { startTarget, type TargetServer } from './target-server.ts';
@@ -38,7 +39,10 @@ export function useScene(): Scene {
     await target.close();
     await Promise.all(instances.map((instance) => instance.close()));
     instances = [];
+    // In whatever state a test has left the tables, what is counted of them is what they hold.
+    const wrong = await wrongCounts(pool);
     await emptyTables(pool);
+    expect(wrong).toEqual([]);
   });
   afterAll(async () => {
     await pool.end();
