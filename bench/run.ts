@@ -10,6 +10,7 @@ import { idle } from './parts/idle.ts';
 import { manySockets } from './parts/many-sockets.ts';
 import { memory } from './parts/memory.ts';
 import { startup } from './parts/startup.ts';
+import { nextRun } from './parts/next-run.ts';
 import { slowTarget } from './parts/slow-target.ts';
 import { steady } from './parts/steady.ts';
 import { writes } from './parts/writes.ts';
@@ -29,6 +30,7 @@ const PARTS: readonly Part[] = [
   fanOut,
   manySockets,
   memory,
+  nextRun,
   startup,
 ];
 
@@ -64,7 +66,7 @@ function table(rows: readonly Figure[]): string {
   const lines = rows.map(({ goal, measure, value, unit, min, max }) => {
     const wanted = min !== undefined ? `≥ ${min}` : max !== undefined ? `≤ ${max}` : '';
     const isMet = (min === undefined || value >= min) && (max === undefined || value <= max);
-    return `${String(goal).padStart(3)}  ${measure.padEnd(34)} ${value.toPrecision(4).padStart(9)} ${unit.padEnd(18)} ${wanted.padEnd(8)} ${wanted === '' ? '' : isMet ? 'met' : 'missed'}`;
+    return `${String(goal ?? '–').padStart(3)}  ${measure.padEnd(34)} ${value.toPrecision(4).padStart(9)} ${unit.padEnd(18)} ${wanted.padEnd(8)} ${wanted === '' ? '' : isMet ? 'met' : 'missed'}`;
   });
   return lines.join('\n');
 }

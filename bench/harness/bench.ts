@@ -2,8 +2,8 @@ import type { Postgres } from './postgres.ts';
 
 /** A figure of ours beside what it is measured against, both taken in the same run. */
 export type Figure = {
-  /** The row of the table of goals. */
-  goal: number;
+  /** The row of the table of goals; null where the goal is told with the engine's. */
+  goal: number | null;
   measure: string;
   value: number;
   unit: string;
