@@ -255,6 +255,24 @@ describe('the documents of the client package', () => {
     });
   });
 
+  it('tell what schedules name ahead', async () => {
+    const input = { key: 'ahead', name: 'Ahead', api: 'https://example.test/', schedule: '0 0 0 1 1 *' };
+    const { upsertJob } = await run(documents.UpsertJobDocument, { input });
+    const job = { id: upsertJob.job?.id ?? '', name: 'Ahead' };
+    const where = { key: { eq: 'ahead' } };
+    const [at] = (await run(documents.ListPlannedRunsDocument, { where, limit: 1 })).plannedRuns;
+    expect(at).toEqual({ at: upsertJob.job?.nextRunAt, job });
+    const from = upsertJob.job?.nextRunAt ?? '';
+    const to = new Date(Date.parse(from) + 60_000).toISOString();
+    const { plannedLoad } = await run(documents.ShowPlannedLoadDocument, {
+      from,
+      to,
+      bucketMs: 60_000,
+      where,
+    });
+    expect(plannedLoad).toEqual([{ from, to, count: 1, jobs: [job] }]);
+  });
+
   it('show how the scheduler is doing', async () => {
     expect(await run(documents.OverviewDocument, {})).toMatchObject({
       health: { status: 'UP' },
