@@ -1,4 +1,5 @@
 import { CronExpressionParser } from 'cron-parser';
+import { boundedMemo } from './bounded-memo.ts';
 import { type CronFields, monthShape, type Steps } from './cron-wall.ts';
 
 /**
@@ -82,32 +83,32 @@ export function parseCronFields(texts: readonly string[]): CronRule | string {
 function readRule(texts: readonly string[]): CronRule {
   const [second = '', minute = '', hour = '', dayOfMonth = '', month = '', dayOfWeek = ''] = texts;
   // In the order of the text, so that the first field at fault is the one that is named.
-  const seconds = readValues(SECOND, second);
-  const minutes = readValues(MINUTE, minute);
-  const hours = readValues(HOUR, hour);
-  const days = readDaysOfMonth(dayOfMonth);
-  const months = readValues(MONTHS, month);
-  const weekdays = readWeekdays(dayOfWeek);
+  const seconds = read.second(second);
+  const minutes = read.minute(minute);
+  const hours = read.hour(hour);
+  const { isOnDay: days } = read.dayOfMonth(dayOfMonth);
+  const months = read.month(month);
+  const { isOnDay: weekdays } = read.dayOfWeek(dayOfWeek);
   const fields: CronFields = {
-    seconds: stepsOf(SECOND, seconds),
-    minutes: stepsOf(MINUTE, minutes),
-    hours: stepsOf(HOUR, hours),
-    months: stepsOf(MONTHS, months),
-    dayMasks: dayMasksOf(days, weekdays),
+    seconds: seconds.steps,
+    minutes: minutes.steps,
+    hours: hours.steps,
+    months: months.steps,
+    dayMasks: read.dayMasks(`${dayOfMonth} ${dayOfWeek}`),
   };
-  refuseDatesThatNeverCome(fields, months, dayOfMonth);
+  refuseDatesThatNeverCome(fields, months.values, dayOfMonth);
   const open = [
-    seconds.size === 60,
-    minutes.size === 60,
-    hours.size === 24,
+    seconds.values.size === 60,
+    minutes.values.size === 60,
+    hours.values.size === 24,
     days === undefined,
-    months.size === 12,
+    months.values.size === 12,
     weekdays === undefined,
   ];
   return {
     expression: texts.map((text, index) => (open[index] ? '*' : text.replaceAll('?', '*'))).join(' '),
     fields,
-    hourRule: hours.size === 24 ? 'EVERY_HOUR' : hour.includes('/') ? 'STEP' : 'FIXED',
+    hourRule: hours.values.size === 24 ? 'EVERY_HOUR' : hour.includes('/') ? 'STEP' : 'FIXED',
     eitherDay: days !== undefined && weekdays !== undefined,
   };
 }
@@ -143,11 +144,36 @@ function readWeekdays(text: string): DayTest | undefined {
     (day + 7 > monthLength && lastOnes.has(weekday));
 }
 
-function readValues(spec: FieldSpec, text: string): Set<number> {
+interface FieldValues {
+  readonly values: ReadonlySet<number>;
+  readonly steps: Steps;
+}
+
+function readValues(spec: FieldSpec, text: string): FieldValues {
   const values = new Set<number>();
   for (const match of matchItems(spec, text)) addAll(values, expandItem(spec, match));
-  return values;
+  return { values, steps: stepsOf(spec, values) };
 }
+
+/** Texts of a field that are remembered. */
+const READ_LIMIT = 1_000;
+
+/**
+ * What was read of each field's texts: cron-parser takes some 20 us for each, and many schedules differ in one field only.
+ * What is answered is shared by them and never changed.
+ */
+const read = {
+  second: boundedMemo(READ_LIMIT, (text) => readValues(SECOND, text)),
+  minute: boundedMemo(READ_LIMIT, (text) => readValues(MINUTE, text)),
+  hour: boundedMemo(READ_LIMIT, (text) => readValues(HOUR, text)),
+  dayOfMonth: boundedMemo(READ_LIMIT, (text) => ({ isOnDay: readDaysOfMonth(text) })),
+  month: boundedMemo(READ_LIMIT, (text) => readValues(MONTHS, text)),
+  dayOfWeek: boundedMemo(READ_LIMIT, (text) => ({ isOnDay: readWeekdays(text) })),
+  dayMasks: boundedMemo(READ_LIMIT, (texts): readonly number[] => {
+    const [dayOfMonth = '', dayOfWeek = ''] = texts.split(' ');
+    return dayMasksOf(read.dayOfMonth(dayOfMonth).isOnDay, read.dayOfWeek(dayOfWeek).isOnDay);
+  }),
+};
 
 function matchItems(spec: FieldSpec, text: string): RegExpExecArray[] {
   return text.split(',').map((item) => spec.item.exec(item) ?? refuse(spec, item));

@@ -19,7 +19,8 @@ export interface LeftOut {
 
 /** What the schedules of jobs name within a span. */
 export interface PlannedSchedules {
-  rules: PlannedRule[];
+  /** To be read once: each is computed when it is reached, so that whoever reads them can let others have their turn. */
+  rules: Iterable<PlannedRule>;
   leftOut: LeftOut[];
 }
 

@@ -24,6 +24,8 @@ interface RuleRow extends Record<string, unknown> {
   endsAt: Date | null;
 }
 
+type PlannedRow = RuleRow & Pick<PlannedRule, 'jobs' | 'jobIds'>;
+
 const RULE_COLUMNS = `schedule, timezone, "dstGapPolicy", "dstOverlapPolicy", "runAt", "anchorAt", "beginsAt", "endsAt"`;
 
 /**
@@ -64,18 +66,25 @@ export async function readPlannedSchedules(
   const leftOut = await readLeftOut(db, asked);
   if (leftOut.length > MAX_LEFT_OUT) return null;
   // One that was left out does not count, and must not be all that is known of its rule.
-  const rules = await readRules(db, { ...asked, idsPerRule: asked.idsPerRule + leftOut.length });
-  return rules.length > MAX_RULES ? null : { rules, leftOut };
+  const rows = await readRules(db, { ...asked, idsPerRule: asked.idsPerRule + leftOut.length });
+  return rows.length > MAX_RULES ? null : { rules: rulesOf(rows), leftOut };
+}
+
+function* rulesOf(rows: readonly PlannedRow[]): Generator<PlannedRule, void, undefined> {
+  for (const { jobs, jobIds, ...row } of rows) {
+    const rule = ruleOf(row);
+    if (rule !== null) yield { rule, jobs, jobIds };
+  }
 }
 
 async function readRules(
   db: Queryable,
   { condition, from, to, idsPerRule, firstJobs }: AskedSchedules,
-): Promise<PlannedRule[]> {
+): Promise<PlannedRow[]> {
   const values: unknown[] = [from, to, idsPerRule];
   const where = conditionSql(condition, JOB_COLUMNS, values);
   const first = firstJobs === null ? null : `$${values.push(firstJobs)}`;
-  const { rows } = await db.query<RuleRow & Pick<PlannedRule, 'jobs' | 'jobIds'>>({
+  const { rows } = await db.query<PlannedRow>({
     text: `
 -- the distinct rules of jobs with slots in [$1, $2), each with its number of jobs and $3 of their ids.
 SELECT ${RULE_COLUMNS}, count(*)::int AS jobs, (array_agg(id ORDER BY id))[1:$3::int] AS "jobIds"
@@ -84,10 +93,7 @@ GROUP BY ${RULE_COLUMNS}
 LIMIT ${MAX_RULES + 1}`,
     values,
   });
-  return rows.flatMap(({ jobs, jobIds, ...row }) => {
-    const rule = ruleOf(row);
-    return rule === null ? [] : [{ rule, jobs, jobIds }];
-  });
+  return rows;
 }
 
 async function readLeftOut(db: Queryable, { condition, from, to }: AskedSchedules): Promise<LeftOut[]> {

@@ -96,6 +96,26 @@ function cronText(): fc.Arbitrary<string> {
     .map((fields) => fields.join(' '));
 }
 
+describe('schedules that differ in one field', () => {
+  it('share what was read of the others, and of none that was refused', () => {
+    const fieldsOf = (text: string) => {
+      const parsed = parseSchedule(text);
+      return parsed.kind === 'CRON' ? parsed.rule.fields : parsed;
+    };
+    const [one, other] = [fieldsOf('11 */7 3 5 * 2#1'), fieldsOf('12 */7 3 5 * 2#1')];
+    if ('kind' in one || 'kind' in other) throw new Error('They were refused');
+    expect(other.minutes).toBe(one.minutes);
+    expect(other.dayMasks).toBe(one.dayMasks);
+    expect(other.seconds).not.toEqual(one.seconds);
+    expect(other.seconds).toBe((fieldsOf('12 0 0 * * *') as typeof one).seconds);
+    for (const text of ['11 */7 3 5 * 9', '12 */7 3 5 * 9'])
+      expect(fieldsOf(text)).toMatchObject({
+        kind: 'INVALID',
+        message: expect.stringMatching(/day of week: "9"/) as string,
+      });
+  });
+});
+
 describe('a nickname', () => {
   it.each([
     ['@hourly', '2026-09-01T13:00:00Z'],
