@@ -4,6 +4,7 @@ import type { Figure, Part } from './harness/bench.ts';
 import { startPostgres } from './harness/postgres.ts';
 import { backlog } from './parts/backlog.ts';
 import { burst } from './parts/burst.ts';
+import { dashboards } from './parts/dashboards.ts';
 import { fanOut } from './parts/fan-out.ts';
 import { followed } from './parts/followed.ts';
 import { idle } from './parts/idle.ts';
@@ -29,6 +30,7 @@ const PARTS: readonly Part[] = [
   writes,
   fanOut,
   manySockets,
+  dashboards,
   memory,
   nextRun,
   startup,

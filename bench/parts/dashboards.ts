@@ -1,0 +1,56 @@
+import { fill } from '../../tests/scale/fill.ts';
+import { DASHBOARD_QUERIES } from '../../tests/support/dashboard-queries.ts';
+import { request } from '../harness/api.ts';
+import { quantile, type Figure, type Part } from '../harness/bench.ts';
+import { startProduct } from '../harness/product.ts';
+
+const JOBS = 100_000;
+const EXECUTIONS = 5_000_000;
+const WARM_UP = 5;
+const REPEATS = 30;
+
+/** What a dashboard asks for, one query at a time, over HTTP, beside a long history. */
+export const dashboards: Part = {
+  name: 'dashboards',
+  async run({ postgres, rounds, note }) {
+    const database = await postgres.createDatabase();
+    note(`dashboards: filling a database with ${EXECUTIONS} executions of ${JOBS} jobs`);
+    await fill(database.connectionString, { jobs: JOBS, executions: EXECUTIONS, unfinished: 0 });
+    // Nothing is to become due meanwhile, and nothing to be pruned.
+    await database.pool.query(
+      `UPDATE jobs SET next_run_at = now() + interval '300 days' WHERE next_run_at IS NOT NULL`,
+    );
+    await database.pool.query('VACUUM ANALYZE jobs');
+    const product = await startProduct({
+      DATABASE_URL: database.connectionString,
+      EXECUTION_RETENTION_DAYS: '3650',
+    });
+    try {
+      const all: number[] = [];
+      const slowest: { what: string; ms: number }[] = [];
+      for (const [what, , query] of DASHBOARD_QUERIES) {
+        const took: number[] = [];
+        for (let n = 0; n < WARM_UP + REPEATS * rounds; n += 1) {
+          const startMs = performance.now();
+          await request(product.url, query);
+          if (n >= WARM_UP) took.push(performance.now() - startMs);
+        }
+        all.push(...took);
+        slowest.push({ what, ms: quantile(took, 0.5) });
+        note(
+          `dashboards: p50 ${quantile(took, 0.5).toFixed(1)} ms, p99 ${quantile(took, 0.99).toFixed(1)} ms: ${what}`,
+        );
+      }
+      slowest.sort((one, other) => other.ms - one.ms);
+      const figures: Figure[] = [
+        { goal: 13, measure: 'a dashboard query, p99', value: quantile(all, 0.99), unit: 'ms', max: 25 },
+        { goal: 13, measure: 'a dashboard query, p50', value: quantile(all, 0.5), unit: 'ms' },
+        { goal: 13, measure: `slowest: ${slowest[0]?.what}`, value: slowest[0]?.ms ?? NaN, unit: 'ms, p50' },
+      ];
+      return figures;
+    } finally {
+      await product.stop();
+      await database.drop();
+    }
+  },
+};
