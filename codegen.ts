@@ -1,4 +1,5 @@
 import type { CodegenConfig } from '@graphql-codegen/cli';
+import { addTypenameSelectionDocumentTransform } from '@graphql-codegen/client-preset';
 
 /**
  * Typed documents of the operations in client/documents. `npm run generate` runs it where one of its sources has
@@ -11,7 +12,14 @@ const config: CodegenConfig = {
     'client/src/generated/': {
       documents: 'client/documents/*.graphql',
       preset: 'client',
-      presetConfig: { fragmentMasking: false, skipIndexFile: true },
+      presetConfig: {
+        fragmentMasking: false,
+        skipIndexFile: true,
+        // Ids in the documents, and persisted-documents.json, the list of what a server may allow.
+        persistedDocuments: { hashAlgorithm: 'sha256' },
+      },
+      // Clients add it to what they send; a persisted operation must have it already.
+      documentTransforms: [addTypenameSelectionDocumentTransform],
       config: {
         scalars: { DateTime: 'string', JSON: 'unknown' },
         strictScalars: true,

@@ -31,6 +31,7 @@ import { createSender } from './http/send-attempt.ts';
 import { sendFilled } from './http/send-filled.ts';
 import { createTargetGuard } from './http/target-guard.ts';
 import { createLogger } from './logging/logger.ts';
+import { readPersistedOperations } from './read-persisted-operations.ts';
 import { createHttpServer } from './server/server.ts';
 import { createDatabaseClock } from './store/database-clock.ts';
 import {
@@ -125,6 +126,10 @@ export function createApp(config: Config): App {
         send: alerts.send,
       },
     };
+    const persistedOperations = await readPersistedOperations(
+      config.persistedOperations,
+      config.persistedOperationsFile,
+    );
     const callbackSecret = await readSecret(pool, 'callbacks');
     // Known for certain once the server listens; no call is made before.
     let publicUrl = config.publicUrl;
@@ -177,6 +182,7 @@ export function createApp(config: Config): App {
     });
     const server = createHttpServer({
       ...config,
+      persistedOperations,
       schema,
       createContext: (facts) => createRequestContext(base, facts),
       health,

@@ -60,6 +60,15 @@ export function folder(): Kind<string> {
   };
 }
 
+/** A file, made absolute against the working directory. */
+export function filePath(): Kind<string> {
+  return {
+    allowed: 'the path of a file, without control characters',
+    // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+    parse: (text) => (/[\u0000-\u001f]/.test(text) ? null : { value: resolve(text) }),
+  };
+}
+
 /** An address or host name to listen on. */
 export function listenHost(): Kind<string> {
   return {

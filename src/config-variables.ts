@@ -2,6 +2,7 @@ import { LOG_LEVELS } from './logging/level.ts';
 import {
   addressRanges,
   baseUrl,
+  filePath,
   folder,
   integer,
   listenHost,
@@ -220,6 +221,17 @@ export const VARIABLES = {
     webOrigins(),
     'Web pages of which origins may call the API from a browser, besides its own.',
   ),
+  persistedOperations: withDefault(
+    'PERSISTED_OPERATIONS',
+    'off',
+    oneOf(['off', 'allowed', 'required']),
+    'Whether clients may name the operations in PERSISTED_OPERATIONS_FILE by their ids (allowed), or can run no others (required).',
+  ),
+  persistedOperationsFile: optional('PERSISTED_OPERATIONS_FILE', filePath(), {
+    whenUnset: 'none',
+    example: './persisted-documents.json',
+    description: 'JSON object of the documents that clients may run, each under its SHA-256 or another id.',
+  }),
   graphiql: withDefault('GRAPHIQL', 'true', trueOrFalse(), 'Whether GraphiQL is served at /graphql.'),
   instanceName: optional('INSTANCE_NAME', plainName(64), {
     whenUnset: "the machine's host name",

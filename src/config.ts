@@ -114,6 +114,12 @@ function contradictions(values: Partial<Values>, hasDatabaseUrl: boolean): strin
       `DATABASE_CONNECT_TIMEOUT_MS holds "${databaseConnectTimeoutMs}" and LEASE_MS "${leaseMs}"; allowed: a connect timeout shorter than the lease, since one slow connection would otherwise lose every lease.`,
     );
   }
+  const { persistedOperations = 'off', persistedOperationsFile } = values;
+  if (persistedOperations !== 'off' && persistedOperationsFile === undefined) {
+    found.push(
+      `PERSISTED_OPERATIONS holds "${persistedOperations}", but PERSISTED_OPERATIONS_FILE is not set; allowed: both, or neither.`,
+    );
+  }
   return found;
 }
 
@@ -141,6 +147,9 @@ function doubts(values: Values): string[] {
   }
   if (values.smtpUrl === undefined && values.alertEmailFrom !== undefined) {
     found.push('ALERT_EMAIL_FROM has no effect, since SMTP_URL is not set.');
+  }
+  if (values.persistedOperations === 'off' && values.persistedOperationsFile !== undefined) {
+    found.push('PERSISTED_OPERATIONS_FILE has no effect, since PERSISTED_OPERATIONS is off.');
   }
   if (values.databaseUrl !== undefined && values.embeddedPostgresPort !== undefined) {
     found.push('EMBEDDED_POSTGRES_PORT has no effect, since DATABASE_URL is set.');

@@ -46,6 +46,8 @@ describe('loadConfig', () => {
       alertMaxAttempts: 12,
       alertMaxPerMinute: 5,
       corsOrigins: [],
+      persistedOperations: 'off',
+      persistedOperationsFile: undefined,
       graphiql: true,
       instanceName: expect.stringMatching(/^[A-Za-z0-9._-]{1,64}$/) as string,
       warnings: [],

@@ -8,7 +8,9 @@ import {
 } from '@apollo/client';
 import type { ApolloCache, InMemoryCacheConfig } from '@apollo/client';
 import { OperationTypeNode } from 'graphql';
+import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';
 import { feedFields, possibleTypes } from './generated/schema-facts.ts';
+import { persistedHashOf } from './persisted.ts';
 import {
   createTransport,
   type SubscribeOptions,
@@ -44,12 +46,13 @@ export function createApolloClient(options: ApolloClientOptions): {
   transport: Transport;
 } {
   const transport = createTransport(options);
+  const http = new HttpLink({ uri: options.url, fetch: transport.fetch });
   const client = new ApolloClient({
     cache: options.cache ?? new InMemoryCache(cacheOptions),
     link: ApolloLink.split(
       ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
       subscriptionLink(transport),
-      new HttpLink({ uri: options.url, fetch: transport.fetch }),
+      options.persisted === true ? ApolloLink.from([namingLink(), http]) : http,
     ),
   });
   return { client, transport };
@@ -76,5 +79,13 @@ function subscriptionLink(transport: Transport): ApolloLink {
           operation.getContext() as SubscribeOptions,
         );
       }),
+  );
+}
+
+/** Sends the names of documents that the server knows; others go out as they are. */
+function namingLink(): ApolloLink {
+  return ApolloLink.split(
+    ({ query }) => persistedHashOf(query) !== undefined,
+    new PersistedQueryLink({ generateHash: (document) => persistedHashOf(document) ?? '' }),
   );
 }

@@ -5,6 +5,7 @@ import { authorizedFetch, type TokenSource } from './authorization.ts';
 import { DEFAULT_BACKOFF, type Backoff } from './backoff.ts';
 import { createFeedPosition } from './feed-position.ts';
 import { follow } from './follow.ts';
+import { persistedHashOf, persistedQuery } from './persisted.ts';
 import { planResume, type ResumePlan } from './resume-plan.ts';
 import { callSafely, guarded, type Sink } from './sink.ts';
 import { createSocket, type WebSocketClass } from './socket.ts';
@@ -17,6 +18,11 @@ export interface TransportOptions {
   url: string;
   /** Goes out as the header Authorization, and in the payload of `connection_init`. */
   token?: TokenSource | undefined;
+  /**
+   * Sends the ids of generated documents in the place of their texts, for a server that was given the list of them
+   * (`PERSISTED_OPERATIONS`). Default false.
+   */
+  persisted?: boolean | undefined;
   /** Tells a page whether what it shows is live. */
   onConnectionChange?: ((state: ConnectionState) => void) | undefined;
   /** Hears why a subscription was broken off and is asked for again: for logs, there is nothing to be done. */
@@ -120,10 +126,12 @@ export function createTransport(options: TransportOptions): Transport {
     }
     const given: Record<string, unknown> = { ...variables };
     const position = plan.kind === 'feed' ? createFeedPosition(plan, given) : null;
+    const hash = options.persisted === true ? persistedHashOf(query) : undefined;
     const payload = {
-      query: asText(query),
+      // The protocol asks for a query, also where it is named.
+      query: hash === undefined ? asText(query) : '',
       operationName,
-      extensions,
+      extensions: hash === undefined ? extensions : { ...extensions, persistedQuery: persistedQuery(hash) },
       // Read with each sending: on a close with code 1000 graphql-ws sends its payload again by itself.
       get variables() {
         return position?.variables ?? given;

@@ -8,7 +8,8 @@ import {
   type Operation,
   type OperationResult,
 } from '@urql/core';
-import { filter, make, merge, mergeMap, pipe, takeUntil, type Source } from 'wonka';
+import { filter, make, map, merge, mergeMap, pipe, takeUntil, type Source } from 'wonka';
+import { persistedHashOf, persistedQuery } from './persisted.ts';
 import {
   createTransport,
   type SubscribeOptions,
@@ -31,9 +32,26 @@ export function createUrqlClient(options: UrqlClientOptions): { client: Client; 
     url: options.url,
     preferGetMethod: false,
     fetch: transport.fetch,
-    exchanges: [...(options.exchanges ?? [cacheExchange]), transportExchange(transport), fetchExchange],
+    exchanges: [
+      ...(options.exchanges ?? [cacheExchange]),
+      transportExchange(transport),
+      ...(options.persisted === true ? [persistedExchange] : []),
+      fetchExchange,
+    ],
   });
   return { client, transport };
+}
+
+/** Has urql leave out the text of documents that the server knows. */
+const persistedExchange: Exchange =
+  ({ forward }) =>
+  (operations) =>
+    forward(pipe(operations, map(named)));
+
+function named(operation: Operation): Operation {
+  const hash = persistedHashOf(operation.query);
+  if (hash === undefined) return operation;
+  return { ...operation, extensions: { ...operation.extensions, persistedQuery: persistedQuery(hash) } };
 }
 
 /**

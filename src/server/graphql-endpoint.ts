@@ -6,6 +6,7 @@ import { createDocumentCache } from './document-cache.ts';
 import type { ErrorMask } from './error-mask.ts';
 import { GRAPHQL_PATH, MAX_CACHED_QUERY_CHARACTERS } from './limits.ts';
 import type { OperationContext } from './operation-context.ts';
+import type { PersistedOperations } from './persisted-operations.ts';
 import { parseWithinLimits } from './query-limits.ts';
 import type { RequestFacts } from './request-facts.ts';
 import { createSharedResults } from './shared-results.ts';
@@ -20,6 +21,7 @@ export interface GraphqlEndpointOptions {
   schema: GraphQLSchema;
   createContext: CreateContext;
   maskError: ErrorMask;
+  persistedOperations: PersistedOperations;
 }
 
 /**
@@ -30,6 +32,7 @@ export function createGraphqlEndpoint({
   schema,
   createContext,
   maskError,
+  persistedOperations,
 }: GraphqlEndpointOptions): GraphqlEndpoint {
   return createYoga<OperationContext, object>({
     schema,
@@ -38,6 +41,7 @@ export function createGraphqlEndpoint({
     maskedErrors: { maskError },
     plugins: [
       readParamsFromContext,
+      executePersisted(persistedOperations),
       parseLimited,
       subscribeBy(createSubscribe(createSharedResults(maskError))),
       shapeAnswers,
@@ -66,6 +70,19 @@ const readParamsFromContext: Plugin<object, OperationContext> = {
     setRequestParser(() => serverContext.params ?? {});
   },
 };
+
+/** Puts the document in the place of its name, or refuses it. */
+function executePersisted(persistedOperations: PersistedOperations): Plugin {
+  return {
+    onParams({ params, setParams }) {
+      const query = persistedOperations.queryOf(params);
+      const others = { ...params };
+      // What it stands for is in its place; Yoga refuses parameters that it does not know.
+      delete (others as { documentId?: unknown }).documentId;
+      setParams(query === undefined ? others : { ...others, query });
+    },
+  };
+}
 
 const parseLimited: Plugin = {
   onParse({ setParseFn }) {

@@ -25,8 +25,8 @@ async function readPost(request: IncomingMessage): Promise<ParamsOrRefusal> {
 }
 
 function readGet(search: URLSearchParams): ParamsOrRefusal {
-  const params: GraphQLParams = {};
-  for (const name of ['query', 'operationName'] as const) {
+  const params: GraphQLParams & { documentId?: string } = {};
+  for (const name of ['query', 'operationName', 'documentId'] as const) {
     const text = search.get(name);
     if (text !== null && text !== '') params[name] = text;
   }

@@ -13,6 +13,7 @@ import * as limits from './limits.ts';
 import { listen } from './listen.ts';
 import type { Listening } from './listen.ts';
 import { createOriginPolicy } from './origins.ts';
+import { createPersistedOperations, type PersistedOperations } from './persisted-operations.ts';
 import { createRequestHandler } from './request-handler.ts';
 import type { ServerLog } from './server-log.ts';
 import { createWebsocketEndpoint } from './websocket-endpoint.ts';
@@ -31,6 +32,8 @@ export interface HttpServerOptions {
   /** The figures of the system; throws while the database is away. */
   metrics: () => Promise<SystemMetrics>;
   callbacks: CallbackReceiver;
+  /** None where left out. */
+  persistedOperations?: PersistedOperations;
   /** Whether something failed only because the database is away: it is then told so, instead of as a fault. */
   isUnavailable: (error: unknown) => boolean;
   version: string;
@@ -57,6 +60,7 @@ export interface HttpServer {
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { log, newId = randomUUID, stopTimeoutMs = limits.STOP_TIMEOUT_MS } = options;
   const slowReaderTimeoutMs = options.slowReaderTimeoutMs ?? limits.SLOW_READER_TIMEOUT_MS;
+  const persistedOperations = options.persistedOperations ?? createPersistedOperations('off', new Map());
   const origins = createOriginPolicy(options.corsOrigins);
   const maskError = createErrorMask({
     log,
@@ -68,6 +72,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     schema: options.schema,
     createContext: options.createContext,
     maskError,
+    persistedOperations,
   });
   const openStreams = new Set<OpenStream>();
   let stopping: Promise<void> | undefined;
@@ -78,7 +83,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     keepAliveTimeout: limits.IDLE_CONNECTION_TIMEOUT_MS,
   });
   const websockets = createWebsocketEndpoint({
-    operations: createOperationServer(endpoint, maskError),
+    operations: createOperationServer({ endpoint, maskError, persistedOperations }),
     origins,
     log,
     newId,

@@ -8,6 +8,7 @@ import type { ErrorMask } from './error-mask.ts';
 import { formatError, formatResult } from './format-result.ts';
 import type { GraphqlEndpoint } from './graphql-endpoint.ts';
 import { CONNECTION_INIT_TIMEOUT_MS, MAX_OPERATIONS_PER_SOCKET } from './limits.ts';
+import type { PersistedOperations } from './persisted-operations.ts';
 import type { RequestFacts } from './request-facts.ts';
 import type { Told } from './shared-results.ts';
 import { framesOf } from './websocket-frames.ts';
@@ -20,6 +21,12 @@ export interface SocketFacts {
   sendFrames: (frames: Buffer) => Promise<void>;
   /** The facts of the socket's next operation; each operation has a request id of its own. */
   nextOperation: () => RequestFacts;
+}
+
+export interface OperationServerOptions {
+  endpoint: GraphqlEndpoint;
+  maskError: ErrorMask;
+  persistedOperations: PersistedOperations;
 }
 
 /** Yoga's pipeline for one operation; its own type says `any`. */
@@ -42,13 +49,18 @@ type OperationArgs = ExecutionArgs & {
  * gets an `error` message of its own. Left to itself, graphql-ws closes the socket for a syntax error and for anything
  * thrown on the way (4500, with the error's text as the reason), and the client loses its other subscriptions.
  */
-export function createOperationServer(endpoint: GraphqlEndpoint, maskError: ErrorMask): Server<SocketFacts> {
+export function createOperationServer({
+  endpoint,
+  maskError,
+  persistedOperations,
+}: OperationServerOptions): Server<SocketFacts> {
   return makeServer<Record<string, unknown> | undefined, SocketFacts>({
     connectionInitWaitTimeout: CONNECTION_INIT_TIMEOUT_MS,
     onSubscribe: async ({ subscriptions, extra }, id, payload) => {
       if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET) return [tooManyOperations()];
       try {
-        return await prepare(endpoint, extra, id, payload);
+        const query = persistedOperations.queryOf(payload) ?? '';
+        return await prepare(endpoint, extra, id, { ...payload, query });
       } catch (error) {
         return [maskError(error)];
       }

@@ -3,7 +3,7 @@ import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import { Client as UrqlClient, fetchExchange, subscriptionExchange } from '@urql/core';
 import { OperationTypeNode } from 'graphql';
 import { createClient } from 'graphql-ws';
-import type { Client as GraphqlWsClient } from 'graphql-ws';
+import type { Client as GraphqlWsClient, SubscribePayload } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import { asyncQueue } from './async-queue.ts';
 import type { AsyncQueue } from './async-queue.ts';
@@ -48,7 +48,8 @@ export type Feed<Data> = AsyncQueue<GraphqlBody<Data>> & {
 export type Closed = { code: number; reason: string };
 
 export type WsClient = {
-  subscribe: <Data = AnyData>(query: string, variables?: Variables) => Feed<Data>;
+  /** @param more what goes out with it, such as extensions */
+  subscribe: <Data = AnyData>(query: string, variables?: Variables, more?: object) => Feed<Data>;
   /** The code and reason with which the server closed the socket. */
   closed: Promise<Closed>;
   close: () => Promise<void>;
@@ -60,7 +61,8 @@ export function wsClient(url: string): WsClient {
   const closed = new Promise<Closed>((resolve) => (sink.closed = resolve));
   const client = graphqlWsClient(url, (event) => sink.closed?.(event));
   return {
-    subscribe: (query, variables) => follow(client, query, variables),
+    subscribe: (query, variables, more) =>
+      follow(client, { query, ...(variables && { variables }), ...more }),
     closed,
     close: async () => {
       await client.dispose();
@@ -81,24 +83,21 @@ function graphqlWsClient(url: string, onClosed?: (event: Closed) => void): Graph
   });
 }
 
-function follow<Data>(client: GraphqlWsClient, query: string, variables?: Variables): Feed<Data> {
+function follow<Data>(client: GraphqlWsClient, payload: SubscribePayload): Feed<Data> {
   const queue = asyncQueue<GraphqlBody<Data>>('event of a subscription');
-  const close = client.subscribe(
-    { query, ...(variables && { variables }) },
-    {
-      next: (result) => {
-        queue.push(result as GraphqlBody<Data>);
-      },
-      // An `error` message of the server carries GraphQL errors; anything else is the socket's end.
-      error: (error) => {
-        if (Array.isArray(error)) queue.push({ errors: error as GraphqlError[] });
-        queue.end(new Error(`The subscription failed: ${JSON.stringify(error)}`));
-      },
-      complete: () => {
-        queue.end(new Error('The subscription is complete'));
-      },
+  const close = client.subscribe(payload, {
+    next: (result) => {
+      queue.push(result as GraphqlBody<Data>);
     },
-  );
+    // An `error` message of the server carries GraphQL errors; anything else is the socket's end.
+    error: (error) => {
+      if (Array.isArray(error)) queue.push({ errors: error as GraphqlError[] });
+      queue.end(new Error(`The subscription failed: ${JSON.stringify(error)}`));
+    },
+    complete: () => {
+      queue.end(new Error('The subscription is complete'));
+    },
+  });
   return { ...queue, close };
 }
 
@@ -107,12 +106,13 @@ export async function sseClient<Data = AnyData>(
   url: string,
   query: string,
   variables?: Variables,
+  more?: object,
 ): Promise<Feed<Data>> {
   const abort = new AbortController();
   const response = await fetch(`${url}/graphql`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json', Accept: 'text/event-stream' },
-    body: JSON.stringify({ query, variables }),
+    body: JSON.stringify({ query, variables, ...more }),
     signal: abort.signal,
   });
   const queue = asyncQueue<GraphqlBody<Data>>('server-sent event');
