@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { compress } from './compression.ts';
 import { pumpBody } from './event-stream.ts';
 import type { PumpOptions } from './event-stream.ts';
 import type { GraphqlEndpoint } from './graphql-endpoint.ts';
@@ -32,10 +33,15 @@ export async function answerGraphql(
     }),
     { facts: factsOf(request, requestId), delivery: {}, params: read.params },
   );
-  await send(answer, response, pump);
+  await send(answer, response, pump, request.headers['accept-encoding']);
 }
 
-async function send(answer: Response, response: ServerResponse, pump: PumpOptions): Promise<void> {
+async function send(
+  answer: Response,
+  response: ServerResponse,
+  pump: PumpOptions,
+  acceptEncoding: string | undefined,
+): Promise<void> {
   if (answer.body === null) {
     refuse(response, {
       status: answer.status,
@@ -50,7 +56,9 @@ async function send(answer: Response, response: ServerResponse, pump: PumpOption
     if (name !== 'connection' && name !== 'content-encoding') response.setHeader(name, value);
   }
   if (!isStream) {
-    const body = Buffer.from(await answer.arrayBuffer());
+    const { body, encoding } = await compress(Buffer.from(await answer.arrayBuffer()), acceptEncoding);
+    if (encoding !== null) response.setHeader('Content-Encoding', encoding);
+    response.appendHeader('Vary', 'Accept-Encoding');
     response.setHeader('Cache-Control', 'no-store');
     response.writeHead(answer.status, { 'Content-Length': body.length }).end(body);
     return;

@@ -18,6 +18,9 @@ export const MAX_BODY_BYTES = 1_000_000;
  */
 export const MAX_DISCARDED_BYTES = 64_000_000;
 
+/** Smallest answer that is compressed: a smaller one is one packet either way. */
+export const MIN_COMPRESSED_BYTES = 1_400;
+
 /** Longest GraphQL document, in characters; values belong into variables, which only the body's limit bounds. */
 export const MAX_QUERY_CHARACTERS = 64_000;
 
