@@ -26,6 +26,8 @@ export interface CallsOptions extends RunDeps, PlaceLimits {
 export interface Calls {
   add: (execution: ClaimedExecution) => void;
   held: () => HeldClaim[];
+  /** Whether a claim's call is under way or to come: what is over is only being recorded, which nothing need end. */
+  isCalling: (claim: HeldClaim) => boolean;
   /** Ends a call from our side, or the wait for it; the reason decides what becomes of the execution. */
   end: (executionId: string, reason: EndReason) => void;
   /** Resolves when nothing is held any more. */
@@ -54,6 +56,7 @@ const MAX_AHEAD = 500;
 interface Held {
   execution: ClaimedExecution;
   controller: AbortController;
+  isCallOver: boolean;
   /** Null while it waits for a place. */
   done: Promise<void> | null;
 }
@@ -87,7 +90,7 @@ export function createCalls(options: CallsOptions): Calls {
   function add(execution: ClaimedExecution): void {
     // A claim that was lost and has come back to us: its earlier call would go on beside the new one, kept by nobody.
     end(execution.id, 'leaseLost');
-    const entry: Held = { execution, controller: new AbortController(), done: null };
+    const entry: Held = { execution, controller: new AbortController(), isCallOver: false, done: null };
     held.set(execution.id, entry);
     if (isBacklog(execution)) backlog += 1;
     const line = lineOf(execution.host);
@@ -119,7 +122,11 @@ export function createCalls(options: CallsOptions): Calls {
 
   function run(entry: Held, onCallEnded: () => void): void {
     const { execution, controller } = entry;
-    entry.done = runExecution(execution, options, controller.signal, onCallEnded)
+    const noteEnd = () => {
+      entry.isCallOver = true;
+      onCallEnded();
+    };
+    entry.done = runExecution(execution, options, controller.signal, noteEnd)
       .then((status) => {
         logger.info('Attempt ended', {
           ...logIds({ executionId: execution.id, jobId: execution.jobId }),
@@ -212,6 +219,10 @@ export function createCalls(options: CallsOptions): Calls {
   return {
     add,
     held: () => [...held.values()].map(({ execution: { id, claimSeq } }) => ({ executionId: id, claimSeq })),
+    isCalling({ executionId, claimSeq }) {
+      const entry = held.get(executionId);
+      return entry?.execution.claimSeq === claimSeq && !entry.isCallOver;
+    },
     end,
     async drained() {
       // Who still waits for a place has one as soon as a call has ended.

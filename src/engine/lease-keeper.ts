@@ -12,7 +12,7 @@ export interface LeaseKeeperOptions {
   /** Best a connection that nobody else uses: what keeps the others busy must not let leases end. */
   db: Queryable;
   clock: Clock;
-  worker: Pick<Worker, 'held' | 'end'>;
+  worker: Pick<Worker, 'held' | 'isCalling' | 'end'>;
   leaseMs: number;
   onError: (error: unknown) => void;
 }
@@ -41,10 +41,13 @@ export function createLeaseKeeper({ db, clock, worker, leaseMs, onError }: Lease
     return intervalMs;
   }
 
-  /** Unless it was settled meanwhile, or even claimed anew: the call of another claim is not ours to end. */
-  function endLost({ executionId, claimSeq }: HeldClaim): void {
-    if (!worker.held().some((claim) => claim.executionId === executionId && claim.claimSeq === claimSeq))
-      return;
+  /**
+   * Unless it was settled meanwhile, is being settled at this moment, or was even claimed anew: the call of another claim
+   * is not ours to end.
+   */
+  function endLost(claim: HeldClaim): void {
+    if (!worker.isCalling(claim)) return;
+    const { executionId } = claim;
     logger.warn('A claim was lost; its call is ended', logIds({ executionId }));
     worker.end(executionId, 'leaseLost');
   }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { EVENT_LOG_LOCK } from '../../src/store/event-log.ts';
 import type { TestInstance } from '../support/instance.ts';
 import { count, insertExecution, insertJob, readExecution } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
@@ -66,5 +67,30 @@ describe('an execution that was claimed ahead', () => {
     gate.open();
     await instance.worker.drained();
     expect(scene.target.callsTo('/held').map(({ headers }) => headers['x-execution-id'])).toEqual(called);
+  });
+});
+
+describe('a call', () => {
+  it('is held until its end is recorded, and no more under way once it has ended', async () => {
+    const instance = scene.instance();
+    const gate = scene.target.gate('/work');
+    const job = await insertJob(scene.pool, { api: `${scene.target.url}/work` });
+    await insertExecution(scene.pool, job, 'PENDING');
+    await instance.worker.runOnce();
+    const [claim = { executionId: '', claimSeq: 0 }] = instance.worker.held();
+    expect(instance.worker.isCalling(claim)).toBe(true);
+    expect(instance.worker.isCalling({ ...claim, claimSeq: claim.claimSeq - 1 })).toBe(false);
+    const somebody = await scene.pool.connect();
+    try {
+      await somebody.query(`BEGIN; SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK})`);
+      gate.open();
+      await until(() => !instance.worker.isCalling(claim));
+      expect(instance.worker.held()).toEqual([claim]);
+    } finally {
+      await somebody.query('ROLLBACK');
+      somebody.release();
+    }
+    await instance.worker.drained();
+    expect(instance.worker.isCalling(claim)).toBe(false);
   });
 });

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { createPool } from '../../src/database/pool.ts';
 import { createLeaseKeeper } from '../../src/engine/lease-keeper.ts';
@@ -108,6 +109,19 @@ describe('the lease keeper', () => {
     expect(endedCalls).toEqual([]);
   });
 
+  it('leaves alone a call that is over, whose end was recorded at this very moment', async () => {
+    const job = await insertJob(scene.pool);
+    const executionId = await insertExecution(scene.pool, job, 'FAILED');
+    const { ended, keeper } = keeperOf(
+      () => [{ executionId, claimSeq: 1 }],
+      LEASE_MS,
+      scene.pool,
+      () => false,
+    );
+    await keeper.runOnce();
+    expect(ended).toEqual([]);
+  });
+
   it('waits for no row that somebody has locked: the other leases do not depend on it', async () => {
     const job = await insertJob(scene.pool);
     const claim = async (overrides = {}): Promise<HeldClaim> => ({
@@ -174,13 +188,18 @@ describe('the lease keeper', () => {
   });
 });
 
-function keeperOf(held: () => HeldClaim[], leaseMs = LEASE_MS, db: Queryable = scene.pool) {
+function keeperOf(
+  held: () => HeldClaim[],
+  leaseMs = LEASE_MS,
+  db: Queryable = scene.pool,
+  isCalling = (claim: HeldClaim) => held().some((other) => isDeepStrictEqual(other, claim)),
+) {
   const errors: unknown[] = [];
   const ended: [string, string][] = [];
   const keeper = createLeaseKeeper({
     db,
     clock: scene.clock,
-    worker: { held, end: (executionId, reason) => ended.push([executionId, reason]) },
+    worker: { held, isCalling, end: (executionId, reason) => ended.push([executionId, reason]) },
     leaseMs,
     onError: (error) => errors.push(error),
   });
