@@ -153,7 +153,7 @@ export function createApp(config: Config): App {
     const health = createHealthCheck({
       pool,
       version,
-      stalledLoops: engine.stalledLoops,
+      stalledLoops: () => [...engine.stalledLoops(), ...alerts.stalledLoops()],
       isStopping: () => stopping !== undefined,
     });
     const metrics = createMetricsReader(pool, clock);

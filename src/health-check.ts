@@ -5,7 +5,7 @@ import type { Statement } from './store/sql.ts';
 export interface HealthCheckOptions {
   pool: Pool;
   version: string;
-  /** The engine's loops that have not succeeded for longer than they should. */
+  /** Loops of the engine and of the alerts that have not succeeded for longer than they should. */
   stalledLoops: () => string[];
   isStopping: () => boolean;
 }
@@ -13,7 +13,7 @@ export interface HealthCheckOptions {
 /** Whoever asks waits for seconds, not for as long as the statements of others may take. */
 const ANSWER_TIMEOUT_MS = 5_000;
 
-/** Answers how this instance is doing: asks the database for a sign of life, and the engine whether it ticks. */
+/** Answers how this instance is doing: asks the database for a sign of life, and the loops whether they go on. */
 export function createHealthCheck(options: HealthCheckOptions): () => Promise<HealthReport> {
   const { pool, version, stalledLoops, isStopping } = options;
   return async () => {

@@ -3,6 +3,7 @@ import type { Clock } from '../domain/clock.ts';
 import type { WakeUps } from '../events/wakeups.ts';
 import type { Sender } from '../http/send-attempt.ts';
 import { createLogger } from '../logging/logger.ts';
+import { watchLoops } from '../loop-watch.ts';
 import type { ClaimedDelivery } from '../store/alert-deliveries.ts';
 import { createAlertReader } from './alert-reader.ts';
 import { createDeliverer } from './deliverer.ts';
@@ -36,6 +37,8 @@ export interface Alerts {
   stop: () => Promise<void>;
   /** Sends a delivery that its caller has claimed, and records the result. */
   send: (delivery: ClaimedDelivery) => Promise<void>;
+  /** Loops that have not succeeded for longer than they should, by name; empty when all is well. */
+  stalledLoops: () => string[];
 }
 
 /** A stop does not wait for a receiver that hangs: another instance, or the next start, sends the delivery again. */
@@ -71,8 +74,11 @@ export function createAlerts(options: AlertsOptions): Alerts {
   wakeUps.on('alerts', reader.wake);
   wakeUps.on('events', reader.noteEvents);
 
+  const watch = watchLoops([reader, deliverer].map((loop) => ({ loop, longestRestMs: pollIntervalMs })));
+
   return {
     start() {
+      watch.noteStart();
       reader.start();
       deliverer.start();
     },
@@ -83,5 +89,6 @@ export function createAlerts(options: AlertsOptions): Alerts {
       clearTimeout(timer);
     },
     send: deliverer.send,
+    stalledLoops: watch.stalled,
   };
 }

@@ -9,7 +9,7 @@ import { createLogger } from '../logging/logger.ts';
 import { createCallbackWatch } from './callback-watch.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import { createLeaseKeeper } from './lease-keeper.ts';
-import type { Loop } from '../loop.ts';
+import { watchLoops } from '../loop-watch.ts';
 import { createPlanner } from './planner.ts';
 import { createPruner } from './pruner.ts';
 import { createRescuer } from './rescuer.ts';
@@ -53,8 +53,6 @@ export interface Engine {
   stalledLoops: () => string[];
 }
 
-/** Steps are seconds apart at most; one that has not succeeded for this long plus a poll interval hangs or fails. */
-const STALL_MS = 10_000;
 /** After the abort: time for the outcomes of aborted calls to be recorded. */
 const GIVE_BACK_MS = 3_000;
 
@@ -153,12 +151,11 @@ export function createEngine(options: EngineOptions): Engine {
   wakeUps.on('cancellations', leaseKeeper.wake);
   wakeUps.on('cancellations', callbackWatch.wake);
 
-  const watched: { loop: Loop; longestRestMs: number }[] = [
+  const watch = watchLoops([
     { loop: planner, longestRestMs: pollIntervalMs },
     { loop: worker, longestRestMs: pollIntervalMs },
     { loop: leaseKeeper, longestRestMs: 1_000 },
-  ];
-  let startedMs = 0;
+  ]);
   let entering: Promise<void> | undefined;
   let stopping: Promise<void> | undefined;
 
@@ -170,7 +167,7 @@ export function createEngine(options: EngineOptions): Engine {
     await entering;
     // Asked again: a stop that came meanwhile has found no loop to stop.
     if (isStopping()) return;
-    startedMs = performance.now();
+    watch.noteStart();
     const loops = [heartbeat, leaseKeeper, rescuer, callbackWatch, planner, unblocker, worker, pruner];
     for (const loop of loops) loop.start();
     logger.info('Scheduler started', { instanceId: instance.instanceId });
@@ -203,14 +200,7 @@ export function createEngine(options: EngineOptions): Engine {
       stopping ??= stopParts();
       return stopping;
     },
-    stalledLoops() {
-      const nowMs = performance.now();
-      return watched
-        .filter(
-          ({ loop, longestRestMs }) => nowMs - (loop.lastSuccessMs ?? startedMs) > longestRestMs + STALL_MS,
-        )
-        .map(({ loop }) => loop.name);
-    },
+    stalledLoops: watch.stalled,
   };
 }
 

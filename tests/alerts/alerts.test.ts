@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createAlerts, type Alerts } from '../../src/alerts/alerts.ts';
 import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
 import { createAlert, deliverAll, deliveriesOf } from '../support/alerts.ts';
@@ -58,5 +58,21 @@ describe('the alerts of an instance', () => {
     expect(await deliveriesOf(scene.pool)).toEqual([]);
     await instance.alertReader.runOnce();
     expect(await deliveriesOf(scene.pool)).toHaveLength(1);
+  });
+
+  it('are told apart from those that go on where a loop of theirs has not succeeded for too long', async () => {
+    const alerts = alertsOf(scene.instance());
+    alerts.start();
+    const startedMs = performance.now();
+    const clock = vi.spyOn(performance, 'now');
+    onTestFinished(() => {
+      clock.mockRestore();
+    });
+    clock.mockReturnValue(startedMs + POLL_INTERVAL_MS + 5_000);
+    expect(alerts.stalledLoops()).toEqual([]);
+    clock.mockReturnValue(startedMs + POLL_INTERVAL_MS + 60_000);
+    expect(alerts.stalledLoops()).toEqual(['alert reader', 'deliverer']);
+    clock.mockRestore();
+    await alerts.stop();
   });
 });
