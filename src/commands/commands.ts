@@ -19,7 +19,7 @@ import type { DependencyReference } from './dependency-record.ts';
 import type { JobReference } from './job-checks.ts';
 import type { BulkJobsInput, BulkOutcome } from './job-chunks.ts';
 import { pauseJob, type PauseJobInput } from './pause-job.ts';
-import { pauseJobs } from './pause-jobs.ts';
+import { pauseJobs, type PauseJobsInput } from './pause-jobs.ts';
 import { redriveDeadLetters } from './redrive-dead-letters.ts';
 import { removeJobDependency } from './remove-job-dependency.ts';
 import { resumeJob } from './resume-job.ts';
@@ -48,7 +48,7 @@ export interface Commands {
     by: Caller,
     input: TriggerJobInput,
   ) => Promise<CommandResult<{ executionId: string; created: boolean }>>;
-  pauseJobs: (by: Caller, input: BulkJobsInput) => Promise<CommandResult<BulkOutcome>>;
+  pauseJobs: (by: Caller, input: PauseJobsInput) => Promise<CommandResult<BulkOutcome>>;
   resumeJobs: (by: Caller, input: BulkJobsInput) => Promise<CommandResult<BulkOutcome>>;
   triggerJobs: (by: Caller, input: BulkJobsInput) => Promise<CommandResult<BulkOutcome>>;
   deleteJobs: (by: Caller, input: BulkJobsInput) => Promise<CommandResult<BulkOutcome>>;

@@ -12,11 +12,14 @@ import { type JobReference, lockLiveJob } from './job-checks.ts';
 import { changedFields, type JobRecord, recordJobChanges } from './job-record.ts';
 import { PAUSED } from './withdrawals.ts';
 
-export type PauseJobInput = JobReference & {
+/** What may be said of a pause. */
+export interface PauseFacts {
   reason?: string | null | undefined;
   /** When the job goes on by itself; absent or null: when somebody resumes it. */
   until?: Date | null | undefined;
-};
+}
+
+export type PauseJobInput = JobReference & PauseFacts;
 
 /**
  * Stops a job's schedule. Executions that were planned and not yet started are cancelled; what runs, runs on. Pausing
@@ -25,13 +28,9 @@ export type PauseJobInput = JobReference & {
 export async function pauseJob(
   deps: CommandDeps,
   by: Caller,
-  { reason = null, until = null, ...reference }: PauseJobInput,
+  { reason, until, ...reference }: PauseJobInput,
 ): Promise<CommandResult<StoredJob>> {
-  const reasonIssue = reason === null ? null : checkText(reason, JOB_LIMITS.pauseReason);
-  const issues: FieldIssue[] = reasonIssue === null ? [] : [{ path: ['reason'], message: reasonIssue }];
-  if (until !== null && !(until > deps.clock.now() && isStorableInstant(until))) {
-    issues.push({ path: ['until'], message: 'Must lie in the future, before the year 10000.' });
-  }
+  const issues = checkPause({ reason, until }, deps.clock.now());
   if (issues.length > 0) return failWith(validationError(issues));
 
   return commandTransaction(deps, async (tx) => {
@@ -54,12 +53,22 @@ export async function pauseJob(
   });
 }
 
+/** What is wrong with what is said of a pause. */
+export function checkPause({ reason = null, until = null }: PauseFacts, now: Date): FieldIssue[] {
+  const reasonIssue = reason === null ? null : checkText(reason, JOB_LIMITS.pauseReason);
+  const issues: FieldIssue[] = reasonIssue === null ? [] : [{ path: ['reason'], message: reasonIssue }];
+  if (until !== null && !(until > now && isStorableInstant(until))) {
+    issues.push({ path: ['until'], message: 'Must lie in the future, before the year 10000.' });
+  }
+  return issues;
+}
+
 /** The job as it is when it is paused at `now`, as its next version. */
 export function pausedJob(
   before: StoredJob,
   by: Caller,
   now: Date,
-  { reason = null, until = null }: { reason?: string | null; until?: Date | null } = {},
+  { reason = null, until = null }: PauseFacts,
 ): StoredJob {
   const since = before.status === 'PAUSED' ? {} : { pausedAt: now, pausedBy: by.actor };
   return {

@@ -1,17 +1,25 @@
 import type { Caller, CommandDeps } from './command-deps.ts';
-import type { CommandResult } from './command-result.ts';
+import { type CommandResult, failWith, validationError } from './command-result.ts';
 import { type BulkJobsInput, type BulkOutcome, changeJobs } from './job-chunks.ts';
-import { pausedJob, pauseLocked } from './pause-job.ts';
+import { checkPause, pausedJob, type PauseFacts, pauseLocked } from './pause-job.ts';
 
-/** Pauses those of the selected jobs that are ACTIVE, until somebody resumes them; the others stay as they are. */
+export type PauseJobsInput = BulkJobsInput & PauseFacts;
+
+/** Pauses those of the selected jobs that are ACTIVE; the others stay as they are. */
 export async function pauseJobs(
   deps: CommandDeps,
   by: Caller,
-  input: BulkJobsInput,
+  { reason, until, ...input }: PauseJobsInput,
 ): Promise<CommandResult<BulkOutcome>> {
+  const issues = checkPause({ reason, until }, deps.clock.now());
+  if (issues.length > 0) return failWith(validationError(issues));
+
   return changeJobs(deps, input, async (tx, matched, now) => {
     const active = matched.filter(({ status }) => status === 'ACTIVE');
-    const changes = active.map((before) => ({ before, after: pausedJob(before, by, now) }));
+    const changes = active.map((before) => ({
+      before,
+      after: pausedJob(before, by, now, { reason, until }),
+    }));
     await pauseLocked(tx, deps, by, changes, now);
     return changes.length;
   });

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { JOB_LIMITS } from '../../src/domain/job-limits.ts';
 import { createCommands, type Commands } from '../../src/commands/commands.ts';
 import type { JobSelection } from '../../src/commands/job-chunks.ts';
 import { encodePublicId } from '../../src/domain/public-id.ts';
@@ -84,6 +85,24 @@ describe('pausing jobs', () => {
 
     expect(valueOf(await commands.pauseJobs(CALLER, all))).toEqual({ matchedCount: 5, changedCount: 0 });
     expect(await harness.auditEntries()).toHaveLength(2);
+  });
+
+  it('writes down why, and until when, or refuses what cannot be', async () => {
+    const id = await insertJob(harness.pool, SCHEDULED);
+    const until = new Date(Date.parse(START) + 3_600_000);
+    const facts = { reason: 'Maintenance', until };
+    for (const wrong of [
+      { reason: 'x'.repeat(JOB_LIMITS.pauseReason.max + 1) },
+      { until: new Date(START) },
+    ]) {
+      const refused = await commands.pauseJobs(CALLER, { ...all, ...facts, ...wrong });
+      expect(refused).toMatchObject({ errors: [{ kind: 'ValidationError', path: Object.keys(wrong) }] });
+    }
+    expect(await stored(id)).toMatchObject({ status: 'ACTIVE', version: 1 });
+    valueOf(await commands.pauseJobs(CALLER, { ...all, ...facts }));
+    expect(await stored(id)).toMatchObject({ pause_reason: 'Maintenance', paused_until: until });
+    const [entry] = await harness.auditEntries();
+    expect(entry?.after).toMatchObject({ pauseReason: 'Maintenance' });
   });
 });
 

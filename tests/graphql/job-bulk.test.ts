@@ -176,6 +176,21 @@ describe('changes of many jobs', () => {
     expect(errors).toMatchObject([{ extensions: { code: 'BAD_USER_INPUT', argument: 'where' } }]);
   });
 
+  it('pause for a reason, which the others refuse, as nobody would read it', async () => {
+    await upsert([job('reasoned', {})]);
+    const where = { key: { eq: 'reasoned' } };
+    const facts = { reason: 'Maintenance', until: '2100-01-01T00:00:00.000Z' };
+    for (const name of ['triggerJobs', 'resumeJobs', 'deleteJobs']) {
+      const { [name]: refused } = await bulk(name, { where, reason: 'Maintenance' });
+      expect(refused).toMatchObject({ changedCount: 0, errors: [{ code: 'VALIDATION', path: ['reason'] }] });
+    }
+    await bulk('pauseJobs', { where, ...facts });
+    const { job: paused } = await api.query<{ job: unknown }>(
+      '{ job(key: "reasoned") { pauseReason pausedUntil } }',
+    );
+    expect(paused).toEqual({ pauseReason: facts.reason, pausedUntil: facts.until });
+  });
+
   it('take a fixed number of statements for a chunk, however many jobs it has', async () => {
     const all = async (from: number, n: number) => {
       await upsert(jobs(from, n, { concurrencyPolicy: 'REPLACE' }));

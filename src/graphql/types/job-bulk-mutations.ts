@@ -1,5 +1,8 @@
+import { failWith, validationError } from '../../commands/command-result.ts';
 import type { BulkJobsInput as BulkJobs } from '../../commands/job-chunks.ts';
 import { BULK_CHUNK, BULK_LIMITS } from '../../commands/job-chunks.ts';
+import type { PauseFacts } from '../../commands/pause-job.ts';
+import { JOB_LIMITS } from '../../domain/job-limits.ts';
 import { builder } from '../builder.ts';
 import type { GraphqlContext } from '../context.ts';
 import { jobSelection } from '../filters/job-where.ts';
@@ -21,40 +24,77 @@ const BulkJobsInput = builder.inputType('BulkJobsInput', {
       defaultValue: BULK_LIMITS.defaultLimit,
       description: `No more than so many, ${BULK_LIMITS.limit.min} to ${BULK_LIMITS.limit.max}.`,
     }),
+    reason: t.string({
+      description: `For \`pauseJobs\` only: why, for others to read, up to ${JOB_LIMITS.pauseReason.max} characters.`,
+    }),
+    until: t.field({
+      type: 'DateTime',
+      description:
+        'For `pauseJobs` only: when the jobs go on by themselves; null: when somebody resumes them.',
+    }),
   }),
 });
 
 builder.mutationFields((t) => ({
   pauseJobs: t.field({
     type: BulkPayload,
-    description: `Pauses those of the selected jobs that are ACTIVE, until somebody resumes them. ${CHUNKS}`,
+    description: `Pauses those of the selected jobs that are ACTIVE. ${CHUNKS}`,
     args: { input: t.arg({ type: BulkJobsInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, context) =>
-      bulkPayloadOf(await context.commands.pauseJobs(context.caller, selected(input, context))),
+      bulkPayloadOf(
+        await context.commands.pauseJobs(context.caller, {
+          ...selected(input, context),
+          ...pauseFactsOf(input),
+        }),
+      ),
   }),
   resumeJobs: t.field({
     type: BulkPayload,
     description: `Resumes those of the selected jobs that are PAUSED, each from its next slot on. ${CHUNKS}`,
     args: { input: t.arg({ type: BulkJobsInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, context) =>
-      bulkPayloadOf(await context.commands.resumeJobs(context.caller, selected(input, context))),
+      bulkPayloadOf(
+        refusePauseFacts(input) ??
+          (await context.commands.resumeJobs(context.caller, selected(input, context))),
+      ),
   }),
   triggerJobs: t.field({
     type: BulkPayload,
     description: `Runs each of the selected jobs now, beside its schedule, also while it is paused. A run that its job’s concurrency policy leaves out is recorded as SKIPPED, and counts. ${CHUNKS} Other than the rest, it runs those again that it ran before.`,
     args: { input: t.arg({ type: BulkJobsInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, context) =>
-      bulkPayloadOf(await context.commands.triggerJobs(context.caller, selected(input, context))),
+      bulkPayloadOf(
+        refusePauseFacts(input) ??
+          (await context.commands.triggerJobs(context.caller, selected(input, context))),
+      ),
   }),
   deleteJobs: t.field({
     type: BulkPayload,
     description: `Deletes the selected jobs, each as \`deleteJob\` does. ${CHUNKS}`,
     args: { input: t.arg({ type: BulkJobsInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, context) =>
-      bulkPayloadOf(await context.commands.deleteJobs(context.caller, selected(input, context))),
+      bulkPayloadOf(
+        refusePauseFacts(input) ??
+          (await context.commands.deleteJobs(context.caller, selected(input, context))),
+      ),
   }),
 }));
 
-function selected({ where, limit }: typeof BulkJobsInput.$inferInput, context: GraphqlContext): BulkJobs {
+type BulkInput = typeof BulkJobsInput.$inferInput;
+
+function pauseFactsOf({ reason, until }: BulkInput): PauseFacts {
+  return { reason, until };
+}
+
+/** Whoever gives a reason to delete jobs is not to believe that it was written down. */
+function refusePauseFacts(input: BulkInput): ReturnType<typeof failWith> | null {
+  const given = Object.entries(pauseFactsOf(input)).filter(
+    ([, value]) => value !== null && value !== undefined,
+  );
+  const issues = given.map(([name]) => ({ path: [name], message: 'Is for pauseJobs only.' }));
+  return issues.length > 0 ? failWith(validationError(issues)) : null;
+}
+
+function selected({ where, limit }: BulkInput, context: GraphqlContext): BulkJobs {
   return { jobs: jobSelection(where, context), limit };
 }

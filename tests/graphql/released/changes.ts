@@ -11,4 +11,7 @@ export const BREAKING: Readonly<Record<string, string>> = {};
  * Changes since then by which a client that was written carelessly may stumble, as the test names them: such as a new value
  * of an enum, for those who thought that they knew all. Each with what the release's notes should say of it.
  */
-export const DANGEROUS: Readonly<Record<string, string>> = {};
+export const DANGEROUS: Readonly<Record<string, string>> = {
+  'An optional field reason on input type BulkJobsInput was added.': 'pauseJobs writes down why.',
+  'An optional field until on input type BulkJobsInput was added.': 'pauseJobs can end by itself.',
+};
