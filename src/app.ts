@@ -41,6 +41,7 @@ import {
   latestTagJobIds,
 } from './store/latest-ids.ts';
 import { readLogEnds } from './store/execution-logs.ts';
+import { createKeptCounts } from './store/kept-counts.ts';
 import { createMetricsReader } from './store/metrics-reader.ts';
 import { readPlannedSchedules } from './store/planned-schedules.ts';
 import { readTagBearers } from './store/tag-bearers.ts';
@@ -178,6 +179,7 @@ export function createApp(config: Config): App {
       latestTagJobIds: (tagIds, limit) => latestTagJobIds(pool, tagIds, limit),
       tagBearers: (names, limit) => readTagBearers(pool, names, limit),
       latestDeliveryIds: (alertIds, limit) => latestDeliveryIds(pool, alertIds, limit),
+      keptCounts: createKeptCounts(pool),
       readLogEnds: (executionIds, limit, from) => readLogEnds(pool, executionIds, limit, from),
     });
     const server = createHttpServer({

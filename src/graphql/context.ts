@@ -2,6 +2,7 @@ import type { Caller } from '../commands/command-deps.ts';
 import type { Commands } from '../commands/commands.ts';
 import type { TestRequest } from '../commands/test-request.ts';
 import type { Clock } from '../domain/clock.ts';
+import type { KeptCounts } from '../domain/kept-counts.ts';
 import type { MetricsReader, SystemMetrics } from '../domain/metrics.ts';
 import type { SchedulesReader } from '../domain/planned.ts';
 import type { Feeds } from '../events/feeds.ts';
@@ -71,6 +72,8 @@ export interface GraphqlParts {
   /** The newest deliveries of each alert, in the same way. */
   latestDeliveryIds: (alertIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;
   readLogEnds: ReadLogEnds;
+  /** The counts of whole lists. */
+  keptCounts: KeptCounts;
 }
 
 /** What the parts need once, whatever the number of requests. */

@@ -13,8 +13,11 @@ FROM unnest($1::uuid[]) AS job(id), LATERAL (
   SELECT bucket_at FROM job_execution_rollups WHERE job_id = job.id ORDER BY bucket_at LIMIT 1
 ) AS first`;
 
-const ASKED = `unnest($1::uuid[], $2::timestamptz[], $3::int[]) WITH ORDINALITY AS asked(job_id, from_at, minutes, place)
-  JOIN job_execution_rollups AS r ON r.job_id = asked.job_id AND r.bucket_at >= asked.from_at`;
+/** OFFSET leaves the planner nothing but one look into an index per job; as a join, the whole table may be read. */
+const ASKED = `unnest($1::uuid[], $2::timestamptz[], $3::int[]) WITH ORDINALITY AS asked(job_id, from_at, minutes, place),
+  LATERAL (
+    SELECT * FROM job_execution_rollups WHERE job_id = asked.job_id AND bucket_at >= asked.from_at OFFSET 0
+  ) AS r`;
 
 const SERIES = `
 -- what was counted of many jobs, each from an instant on, in buckets of so many minutes.

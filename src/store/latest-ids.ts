@@ -30,13 +30,30 @@ FROM unnest($1::uuid[]) AS alert(id), LATERAL (
 ) AS latest
 ORDER BY latest.created_at DESC, latest.id DESC`;
 
+/** Jobs from which on a tag is common. */
+const COMMON_TAG_JOBS = 1_000;
+
 const LATEST_TAG_JOBS = `
 -- the ids of the newest jobs, deleted ones left out, that have each of many tags, in one statement.
+-- Of a common tag some of the newest jobs have it: they are walked from the newest on. The subquery keeps the planner from
+-- doing anything else. Of a rare tag few have it: they are sorted.
+WITH tag AS MATERIALIZED (
+  SELECT id, (SELECT count(*) FROM (
+    SELECT FROM job_tag_associations AS a WHERE a.tag_id = t.id LIMIT ${COMMON_TAG_JOBS}) AS borne) = ${COMMON_TAG_JOBS} AS is_common
+  FROM unnest($1::uuid[]) AS t(id)
+)
 SELECT tag.id AS owner, job.id
-FROM unnest($1::uuid[]) AS tag(id), LATERAL (
-  SELECT j.id, j.created_at FROM job_tag_associations AS a JOIN jobs AS j ON j.id = a.job_id
-  WHERE a.tag_id = tag.id AND j.status <> 'DELETED'
-  ORDER BY j.created_at DESC, j.id DESC LIMIT $2
+FROM tag, LATERAL (
+  (SELECT j.id, j.created_at FROM jobs AS j
+    WHERE tag.is_common AND j.deleted_at IS NULL
+      AND (SELECT true FROM job_tag_associations AS a WHERE a.tag_id = tag.id AND a.job_id = j.id)
+    ORDER BY j.created_at DESC, j.id DESC LIMIT $2)
+  UNION ALL
+  (SELECT j.id, j.created_at FROM (
+      SELECT a.job_id FROM job_tag_associations AS a WHERE NOT tag.is_common AND a.tag_id = tag.id OFFSET 0
+    ) AS a JOIN jobs AS j ON j.id = a.job_id
+    WHERE j.deleted_at IS NULL
+    ORDER BY j.created_at DESC, j.id DESC LIMIT $2)
 ) AS job
 ORDER BY job.created_at DESC, job.id DESC`;
 

@@ -24,6 +24,7 @@ import {
   latestExecutionIds,
   latestTagJobIds,
 } from '../../src/store/latest-ids.ts';
+import { createKeptCounts } from '../../src/store/kept-counts.ts';
 import { createMetricsReader } from '../../src/store/metrics-reader.ts';
 import { readPlannedSchedules } from '../../src/store/planned-schedules.ts';
 import { readTagBearers } from '../../src/store/tag-bearers.ts';
@@ -86,6 +87,7 @@ export async function createApiHarness({ windowCapacity = 8_192 } = {}): Promise
     heartbeatIntervalMs: 30_000,
     latestExecutionIds: (...asked) => latestExecutionIds(pool, ...asked),
     latestAuditEntryIds: (jobIds, limit) => latestAuditEntryIds(pool, jobIds, limit),
+    keptCounts: createKeptCounts(pool),
     latestTagJobIds: (tagIds, limit) => latestTagJobIds(pool, tagIds, limit),
     tagBearers: (names, limit) => readTagBearers(pool, names, limit),
     latestDeliveryIds: (alertIds, limit) => latestDeliveryIds(pool, alertIds, limit),

@@ -80,6 +80,7 @@ const COUNTED = [
    SELECT id, job_id, failure_reason, error_message, finished_at FROM job_executions WHERE status = 'FAILED'`,
   `INSERT INTO execution_counts (kind, executions)
    SELECT status::text, count(*) FROM job_executions WHERE finished_at IS NULL GROUP BY 1
+   UNION ALL SELECT 'ALL', count(*) FROM job_executions
    UNION ALL SELECT 'OPEN_DEAD_LETTER', count(*) FROM failed_jobs_dlq`,
   `INSERT INTO job_execution_rollups (job_id, bucket_minutes, bucket_at, success_count, failed_count, skipped_count,
      duration_sum_ms, duration_max_ms, lateness_max_ms, duration_sketch, lateness_sketch)

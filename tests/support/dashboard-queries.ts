@@ -38,7 +38,7 @@ export const DASHBOARD_QUERIES: readonly [what: string, atMost: number, query: s
   [
     'active jobs by name',
     1,
-    '{ jobs(first: 100, where: { status: [ACTIVE], name: { contains: "job" } }, orderBy: [{ field: NAME, direction: ASC }]) { nodes { id } } }',
+    '{ jobs(first: 100, where: { status: [ACTIVE], name: { contains: "ob" } }, orderBy: [{ field: NAME, direction: ASC }]) { nodes { id } } }',
   ],
   ['executions with their job', 2, '{ executions(first: 100) { nodes { id status job { id name } } } }'],
   [

@@ -2,7 +2,7 @@ import type { Prisma } from '../../generated/prisma/client.ts';
 import { type Column, toPrismaWhere } from './prisma-where.ts';
 import { lookUpTags } from './tag-lookup.ts';
 import type { GraphqlContext } from '../context.ts';
-import { type FieldSpecs, readWhere, type WhereInput } from './read-where.ts';
+import { type FieldSpecs, isUnfiltered, readWhere, type WhereInput } from './read-where.ts';
 
 type DeadLetterField = 'jobId' | 'failureReason' | 'failedAt' | 'tags';
 
@@ -24,6 +24,12 @@ const OPEN = { redrivenAt: null, discardedAt: null } as const satisfies Prisma.D
 const CLOSED = {
   OR: [{ redrivenAt: { not: null } }, { discardedAt: { not: null } }],
 } satisfies Prisma.DeadLetterWhereInput;
+
+/** Whether a `where` selects all open dead letters, and nothing else. */
+export function isOpenOnly(where: WhereInput | null | undefined): boolean {
+  const { open, ...rest } = where ?? {};
+  return open === true && isUnfiltered(rest);
+}
 
 /**
  * The dead letters that a `where` selects; open and closed ones alike, unless it says which.

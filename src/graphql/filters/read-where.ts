@@ -27,6 +27,11 @@ export const WHERE_LIMITS = {
 /** A `where` as graphql-js hands it over. */
 export type WhereInput = Readonly<Record<string, unknown>>;
 
+/** Whether a `where` lets everything through: null is as good as absent. */
+export function isUnfiltered(where: WhereInput | null | undefined): boolean {
+  return Object.values(where ?? {}).every((value) => value === null || value === undefined);
+}
+
 /**
  * Checks a `where` and turns it into a condition. All fields given must hold; null is as good as absent. An id that is
  * malformed or of another kind names nothing, and so matches nothing.

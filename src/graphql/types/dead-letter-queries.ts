@@ -3,7 +3,7 @@ import { builder } from '../builder.ts';
 import { readOrdering, type SortColumn } from '../connection/ordering.ts';
 import { requestPage } from '../connection/page.ts';
 import { readPage, selectionOfRows } from '../connection/prisma-page.ts';
-import { deadLettersMatching } from '../filters/dead-letter-where.ts';
+import { deadLettersMatching, isOpenOnly } from '../filters/dead-letter-where.ts';
 import { DeadLetter } from './dead-letter.ts';
 import { DeadLetterWhere } from './dead-letter-inputs.ts';
 
@@ -29,7 +29,8 @@ builder.queryFields((t) => ({
         return readPage(request, await deadLettersMatching(args.where, context), {
           select: selectionOfRows(context, info, ordering),
           find: (query) => deadLetter.findMany(query as Prisma.DeadLetterFindManyArgs),
-          count: (where) => deadLetter.count({ where }),
+          count: (where) =>
+            isOpenOnly(args.where) ? context.keptCounts.openDeadLetters() : deadLetter.count({ where }),
         });
       },
     },

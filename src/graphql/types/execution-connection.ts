@@ -7,7 +7,7 @@ import type { PageArgs } from '../connection/page-args.ts';
 import { type CountedPage, readPage, selectionOfRows } from '../connection/prisma-page.ts';
 import type { GraphqlContext } from '../context.ts';
 import { executionsMatching, readExecutionWhere } from '../filters/execution-where.ts';
-import type { WhereInput } from '../filters/read-where.ts';
+import { isUnfiltered, type WhereInput } from '../filters/read-where.ts';
 import { Execution } from './execution.ts';
 import { EXECUTION_SORT_COLUMNS, ID_COLUMN, NEWEST_FIRST } from './order-inputs.ts';
 
@@ -37,7 +37,8 @@ export async function executionPage(
   return readPage(request, where, {
     select: selectionOfRows(context, info, request.ordering),
     find: (query) => jobExecution.findMany(query as Prisma.JobExecutionFindManyArgs),
-    count: (counted) => jobExecution.count({ where: counted }),
+    count: (counted) =>
+      isUnfiltered(args.where) ? context.keptCounts.executions() : jobExecution.count({ where: counted }),
   });
 }
 

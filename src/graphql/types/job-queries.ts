@@ -6,6 +6,7 @@ import { requestPage } from '../connection/page.ts';
 import { readPage, selectionOfRows } from '../connection/prisma-page.ts';
 import { badArgument } from '../errors.ts';
 import { jobsMatching } from '../filters/job-where.ts';
+import { isUnfiltered } from '../filters/read-where.ts';
 import { JobWhere } from './filter-inputs.ts';
 import { Job } from './job.ts';
 import { JobConnection } from './job-connection.ts';
@@ -47,7 +48,8 @@ builder.queryFields((t) => ({
         return readPage(request, await jobsMatching(args.where, context), {
           select: selectionOfRows(context, info, ordering),
           find: (query) => context.prisma.job.findMany(query as Prisma.JobFindManyArgs),
-          count: (where) => context.prisma.job.count({ where }),
+          count: (where) =>
+            isUnfiltered(args.where) ? context.keptCounts.jobs() : context.prisma.job.count({ where }),
         });
       },
     },

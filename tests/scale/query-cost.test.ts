@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createApiHarness, type ApiHarness } from '../graphql/api-harness.ts';
+import { DASHBOARD_QUERIES } from '../support/dashboard-queries.ts';
 import { explain, nodesOf } from './explain.ts';
 import { END, fill, type Scale } from './fill.ts';
 
@@ -7,6 +8,8 @@ const SMALL: Scale = { jobs: 1_000, executions: 10_000, unfinished: 40 };
 const LARGE: Scale = { jobs: 100_000, executions: 1_000_000, unfinished: 50_000 };
 /** By the depth of indexes and the length of sketches; a count would read a hundred times as much. */
 const MAX_RATIO = 4;
+/** A hundred jobs with a day's figures are some thousand rows; lists and counts have tens of thousands and more. */
+const MAX_DASHBOARD_ROWS = 8_000;
 
 let small: ApiHarness;
 let large: ApiHarness;
@@ -49,6 +52,33 @@ describe('with 100,000 jobs and 1,000,000 executions instead of 1,000 and 10,000
     expect(few.pages).toBeGreaterThan(1);
     expect(many.pages / few.pages).toBeLessThan(MAX_RATIO);
     expect(many.rows / few.rows).toBeLessThan(MAX_RATIO);
+  });
+});
+
+describe('beside a million executions, what a dashboard asks for', () => {
+  it.each(DASHBOARD_QUERIES)(
+    'reads no more than it shows, many times over: %s',
+    async (_what, _atMost, source) => {
+      const { rows, pages } = await costOf(large, source);
+      expect(rows).toBeLessThan(MAX_DASHBOARD_ROWS);
+      expect(pages).toBeLessThan(MAX_DASHBOARD_ROWS);
+    },
+  );
+});
+
+describe('the newest jobs of a tag that thousands have', () => {
+  it('are those that a list of jobs shows for it', async () => {
+    type Nodes = { nodes: { id: string }[] };
+    const { tags } = await large.query<{ tags: { nodes: { name: string; jobs: Nodes }[] } }>(
+      '{ tags(first: 100) { nodes { name jobs(first: 7) { nodes { id } } } } }',
+    );
+    for (const { name, jobs } of tags.nodes) {
+      const list = await large.query<{ jobs: Nodes }>(
+        `{ jobs(first: 7, where: { tags: { hasAny: ["${name}"] } }) { nodes { id } } }`,
+      );
+      expect(jobs, name).toEqual(list.jobs);
+    }
+    expect(tags.nodes.filter(({ jobs }) => jobs.nodes.length === 7)).toHaveLength(3);
   });
 });
 
