@@ -7,6 +7,7 @@ import { burst } from './parts/burst.ts';
 import { dashboards } from './parts/dashboards.ts';
 import { fanOut } from './parts/fan-out.ts';
 import { followed } from './parts/followed.ts';
+import { http } from './parts/http.ts';
 import { idle } from './parts/idle.ts';
 import { manySockets } from './parts/many-sockets.ts';
 import { memory } from './parts/memory.ts';
@@ -30,6 +31,7 @@ const PARTS: readonly Part[] = [
   writes,
   fanOut,
   manySockets,
+  http,
   dashboards,
   memory,
   nextRun,

@@ -1,0 +1,29 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { PrismaPg } from '@prisma/adapter-pg';
+import { createYoga } from 'graphql-yoga';
+import { createPool } from '../../src/database/pool.ts';
+import { PrismaClient } from '../../src/generated/prisma/client.ts';
+import { createGraphqlBase, createRequestContext, type GraphqlParts } from '../../src/graphql/context.ts';
+import { schema } from '../../src/graphql/schema.ts';
+import { createMetricsReader } from '../../src/store/metrics-reader.ts';
+import { answer } from './answer.ts';
+
+/** A peer: the scheduler's own resolvers behind Yoga as it comes, over node's HTTP server. */
+export type StockApiRequest = { kind: 'listen'; connectionString: string };
+
+answer(async ({ connectionString }: StockApiRequest) => {
+  const pool = createPool({ connectionString });
+  // What lists of jobs take, and nothing else.
+  const parts = {
+    prisma: new PrismaClient({ adapter: new PrismaPg(pool) }),
+    metrics: createMetricsReader(pool, { now: () => new Date() }),
+  } as GraphqlParts;
+  const base = createGraphqlBase(parts);
+  const caller = { actor: 'anonymous', requestId: 'bench', address: null };
+  const yoga = createYoga({ schema, logging: false, context: () => createRequestContext(base, caller) });
+  // Yoga answers when it likes, and the server does not wait for it.
+  const server = createServer((request, response) => void yoga(request, response));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});

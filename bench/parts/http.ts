@@ -1,0 +1,90 @@
+import { median, type BenchContext, type Figure, type Part } from '../harness/bench.ts';
+import { startChild, type Child } from '../harness/child.ts';
+import type { HttpLoadResult } from '../harness/http-load.ts';
+import { startProduct } from '../harness/product.ts';
+import { seedJobs } from '../harness/seed.ts';
+
+const CONNECTIONS = 32;
+const WARM_UP = 3_000;
+const SMALL = { query: '{ __typename }', requests: 20_000 };
+const LIST = {
+  query: '{ jobs(first: 20) { nodes { id name status schedule timezone createdAt } } }',
+  requests: 5_000,
+};
+
+type Pace = { small: number; list: number };
+
+/** Requests per second over HTTP, beside Yoga as it comes with the same resolvers and the same database. */
+export const http: Part = {
+  name: 'http',
+  async run(context) {
+    const rounds: { ours: Pace; stock: Pace }[] = [];
+    for (let round = 1; round <= context.rounds; round += 1) {
+      const measured = await measure(context);
+      const { ours, stock } = measured;
+      context.note(
+        `http ${round}: __typename ${Math.round(ours.small)}/s, Yoga ${Math.round(stock.small)}/s; 20 jobs ${Math.round(ours.list)}/s, Yoga ${Math.round(stock.list)}/s`,
+      );
+      rounds.push(measured);
+    }
+    const of = (value: (round: (typeof rounds)[number]) => number) => median(rounds.map(value));
+    const figures: Figure[] = [
+      {
+        goal: 12,
+        measure: '{ __typename } over HTTP, of Yoga',
+        value: of(({ ours, stock }) => ours.small / stock.small),
+        unit: 'ratio',
+        min: 3,
+      },
+      {
+        goal: 12,
+        measure: 'a list of 20 jobs, of Yoga',
+        value: of(({ ours, stock }) => ours.list / stock.list),
+        unit: 'ratio',
+        min: 1.5,
+      },
+    ];
+    return figures;
+  },
+};
+
+async function measure({ postgres }: BenchContext): Promise<{ ours: Pace; stock: Pace }> {
+  const database = await postgres.createDatabase();
+  const load = await startChild('./http-load.ts');
+  const stock = await startChild('./stock-api.ts');
+  const product = await startProduct({ DATABASE_URL: database.connectionString });
+  try {
+    await seedJobs(database.pool, 100, 'http://127.0.0.1:9/');
+    await database.pool.query('ANALYZE jobs');
+    const stockUrl = await stock.ask<string>({
+      kind: 'listen',
+      connectionString: database.connectionString,
+    });
+    const paceOf = async (url: string): Promise<Pace> => ({
+      small: await ask(load, url, SMALL),
+      list: await ask(load, url, LIST),
+    });
+    const before = await paceOf(stockUrl);
+    const ours = await paceOf(product.url);
+    const after = await paceOf(stockUrl);
+    return {
+      ours,
+      stock: { small: (before.small + after.small) / 2, list: (before.list + after.list) / 2 },
+    };
+  } finally {
+    await load.stop();
+    await stock.stop();
+    await product.stop();
+    await database.drop();
+  }
+}
+
+async function ask(
+  load: Child,
+  url: string,
+  { query, requests }: { query: string; requests: number },
+): Promise<number> {
+  const asked = { kind: 'load', url, query, connections: CONNECTIONS };
+  await load.ask<HttpLoadResult>({ ...asked, requests: WARM_UP });
+  return (await load.ask<HttpLoadResult>({ ...asked, requests })).perSecond;
+}
