@@ -1,4 +1,4 @@
-import type { GraphQLSchema } from 'graphql';
+import type { DocumentNode, GraphQLSchema } from 'graphql';
 import { createYoga } from 'graphql-yoga';
 import type { Plugin, YogaServerInstance } from 'graphql-yoga';
 import { shapeAnswers } from './answer-shape.ts';
@@ -8,6 +8,7 @@ import { GRAPHQL_PATH, MAX_CACHED_QUERY_CHARACTERS } from './limits.ts';
 import type { OperationContext } from './operation-context.ts';
 import type { PersistedOperations } from './persisted-operations.ts';
 import { parseWithinLimits } from './query-limits.ts';
+import { createQuickAnswers, type QuickAnswers } from './quick-answers.ts';
 import type { RequestFacts } from './request-facts.ts';
 import { createSharedResults } from './shared-results.ts';
 import { createSubscribe, type Subscribe } from './subscribe.ts';
@@ -15,7 +16,7 @@ import { createSubscribe, type Subscribe } from './subscribe.ts';
 /** Makes the GraphQL context of one operation. What it throws is masked and answers that operation. */
 export type CreateContext = (facts: RequestFacts) => object | Promise<object>;
 
-export type GraphqlEndpoint = YogaServerInstance<OperationContext, object>;
+export type GraphqlEndpoint = YogaServerInstance<OperationContext, object> & { quick: QuickAnswers };
 
 export interface GraphqlEndpointOptions {
   schema: GraphQLSchema;
@@ -34,7 +35,15 @@ export function createGraphqlEndpoint({
   maskError,
   persistedOperations,
 }: GraphqlEndpointOptions): GraphqlEndpoint {
-  return createYoga<OperationContext, object>({
+  const documentCache = createDocumentCache(MAX_CACHED_QUERY_CHARACTERS);
+  const quick = createQuickAnswers({
+    schema,
+    createContext,
+    maskError,
+    persistedOperations,
+    documents: documentCache,
+  });
+  const yoga = createYoga<OperationContext, object>({
     schema,
     graphqlEndpoint: GRAPHQL_PATH,
     context: ({ facts }) => createContext(facts),
@@ -43,11 +52,12 @@ export function createGraphqlEndpoint({
       readParamsFromContext,
       executePersisted(persistedOperations),
       parseLimited,
+      noteValidation(quick),
       subscribeBy(createSubscribe(createSharedResults(maskError))),
       shapeAnswers,
     ],
     parserAndValidationCache: {
-      documentCache: createDocumentCache(MAX_CACHED_QUERY_CHARACTERS),
+      documentCache,
       // Refusing a document again is cheap, and remembering refused ones would let a client choose what is kept.
       errorCache: { get: () => undefined, set: () => undefined },
     },
@@ -62,12 +72,17 @@ export function createGraphqlEndpoint({
     // Yoga's own stream class buffers 16 KB whatever the reader does, and goes on pinging after an error.
     fetchAPI: { Request, Response, ReadableStream, Headers },
   });
+  return Object.assign(yoga, { quick });
 }
 
 /** The HTTP transport has read the parameters before Yoga sees the request. */
 const readParamsFromContext: Plugin<object, OperationContext> = {
   onRequestParse({ serverContext, setRequestParser }) {
     setRequestParser(() => serverContext.params ?? {});
+  },
+  /** It may have executed them, too. */
+  onParams({ context, setResult }) {
+    if (context.result) setResult(context.result);
   },
 };
 
@@ -81,6 +96,16 @@ function executePersisted(persistedOperations: PersistedOperations): Plugin {
       delete (others as { documentId?: unknown }).documentId;
       setParams(query === undefined ? others : { ...others, query });
     },
+  };
+}
+
+function noteValidation(quick: QuickAnswers): Plugin {
+  return {
+    onValidate:
+      ({ params }) =>
+      ({ valid }) => {
+        if (valid) quick.noteValid(params.documentAST as DocumentNode);
+      },
   };
 }
 

@@ -24,16 +24,28 @@ export async function answerGraphql(
     refuse(response, read.refusal);
     return;
   }
+  const { quick } = endpoint;
+  const { accept = '*/*', 'accept-encoding': acceptEncoding } = request.headers;
+  const facts = factsOf(request, requestId);
+  const type = request.method === 'POST' ? quick.typeFor(accept) : undefined;
+  const executing = type === undefined ? null : quick.execute(read.params, facts);
+  const result = executing && (await executing);
+  if (type !== undefined && result && !result.errors) {
+    response.setHeader('Content-Type', type);
+    await sendBody(response, 200, Buffer.from(JSON.stringify(result)), acceptEncoding);
+    return;
+  }
   // The request gets no abort signal: Yoga would drop a subscription that starts just after its client left, and
   // nobody would end it. Here the answer always arrives, and pumpBody cancels what has no reader.
   const answer = await endpoint.handleRequest(
     new Request(new URL(GRAPHQL_PATH, 'http://localhost'), {
       method: request.method ?? 'GET',
-      headers: { accept: request.headers.accept ?? '*/*' },
+      headers: { accept },
     }),
-    { facts: factsOf(request, requestId), delivery: {}, params: read.params },
+    { facts, delivery: {}, params: read.params, ...(result && { result }) },
   );
-  await send(answer, response, pump, request.headers['accept-encoding']);
+  quick.noteAnswer(accept, answer);
+  await send(answer, response, pump, acceptEncoding);
 }
 
 async function send(
@@ -56,15 +68,24 @@ async function send(
     if (name !== 'connection' && name !== 'content-encoding') response.setHeader(name, value);
   }
   if (!isStream) {
-    const { body, encoding } = await compress(Buffer.from(await answer.arrayBuffer()), acceptEncoding);
-    if (encoding !== null) response.setHeader('Content-Encoding', encoding);
-    response.appendHeader('Vary', 'Accept-Encoding');
-    response.setHeader('Cache-Control', 'no-store');
-    response.writeHead(answer.status, { 'Content-Length': body.length }).end(body);
+    await sendBody(response, answer.status, Buffer.from(await answer.arrayBuffer()), acceptEncoding);
     return;
   }
   // Tells nginx to pass events on as they come.
   response.setHeader('X-Accel-Buffering', 'no');
   response.writeHead(answer.status);
   await pumpBody(answer.body, response, pump);
+}
+
+async function sendBody(
+  response: ServerResponse,
+  status: number,
+  whole: Buffer,
+  acceptEncoding: string | undefined,
+): Promise<void> {
+  const { body, encoding } = await compress(whole, acceptEncoding);
+  if (encoding !== null) response.setHeader('Content-Encoding', encoding);
+  response.appendHeader('Vary', 'Accept-Encoding');
+  response.setHeader('Cache-Control', 'no-store');
+  response.writeHead(status, { 'Content-Length': body.length }).end(body);
 }
