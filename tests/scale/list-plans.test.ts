@@ -1,7 +1,10 @@
+import { type GraphQLInputType, isInputObjectType, isListType } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { encodePublicId } from '../../src/domain/public-id.ts';
+import { schema } from '../../src/graphql/schema.ts';
 import { createApiHarness, type ApiHarness } from '../graphql/api-harness.ts';
-import { explain, nodesOf } from './explain.ts';
-import { fill } from './fill.ts';
+import { explain, nodesOf, type PlanNode } from './explain.ts';
+import { BEGIN, fill } from './fill.ts';
 
 const JOBS = 100_000;
 const EXECUTIONS = 1_000_000;
@@ -35,41 +38,79 @@ const LISTS = (['jobs', 'executions'] as const).flatMap((list) =>
   ),
 );
 
-/** A filter by each field that there is an operator for. */
-const FILTERS = {
-  jobs: [
-    'key: { eq: "key-77777" }',
-    'key: { in: ["key-1", "key-2"] }',
-    'name: { startsWith: "Job 1" }',
-    'name: { contains: "7" }',
-    'status: [ACTIVE]',
-    'api: { contains: "example" }',
-    'tags: { hasAny: ["tag-1"] }',
-    'tags: { hasAll: ["tag-1", "tag-2"] }',
-    'tags: { hasNone: ["tag-1"] }',
-    'nextRunAt: { gte: "2026-01-01T00:00:00.000Z" }',
-    'createdAt: { gte: "2025-01-01T01:00:00.000Z", lt: "2025-01-01T02:00:00.000Z" }',
-    'OR: [{ status: [PAUSED] }, { name: { contains: "1" } }], NOT: { key: { eq: "key-5" } }',
-  ],
-  executions: [
-    'status: [SUCCESS]',
-    'status: [FAILED]',
-    'trigger: [SCHEDULE]',
-    'trigger: [MANUAL]',
-    'failureReason: [TIMEOUT]',
-    'tags: { hasAny: ["tag-1"] }',
-    'scheduledAt: { gte: "2025-01-10T00:00:00.000Z" }',
-    'startedAt: { gte: "2025-01-10T00:00:00.000Z" }',
-    'finishedAt: { lt: "2025-01-10T00:00:00.000Z" }',
-    'createdAt: { gte: "2025-01-02T00:00:00.000Z", lt: "2025-01-03T00:00:00.000Z" }',
-    'durationMs: { gte: 100 }',
-    'latenessMs: { lte: 20 }',
-    'responseStatus: { eq: 500 }',
-    'errorMessage: { contains: "500" }',
-    'instanceId: ["an-instance"]',
-    'OR: [{ status: [FAILED] }, { durationMs: { gte: 150 } }], NOT: { trigger: [REDRIVE] }',
-  ],
-} as const;
+/** What is asked of each field that a filter can name: something that is found. */
+const ASKED: Readonly<Record<'jobs' | 'executions', Readonly<Record<string, string>>>> = {
+  jobs: {
+    id: JSON.stringify(encodePublicId('Job', idOf(77_777))),
+    key: '"key-7"',
+    name: '"Job 7"',
+    api: '"https://example.com/"',
+    status: 'ACTIVE',
+    tags: '"tag-1"',
+    nextRunAt: '"2026-01-01T10:00:00.000Z"',
+    createdAt: '"2025-01-01T10:00:00.000Z"',
+  },
+  executions: {
+    id: JSON.stringify(encodePublicId('Execution', idOf(1))),
+    jobId: JSON.stringify(encodePublicId('Job', idOf(7))),
+    status: 'SUCCESS',
+    trigger: 'SCHEDULE',
+    failureReason: 'TIMEOUT',
+    tags: '"tag-1"',
+    scheduledAt: '"2025-01-10T00:00:00.000Z"',
+    startedAt: '"2025-01-10T00:00:00.000Z"',
+    finishedAt: '"2025-01-10T00:00:00.000Z"',
+    createdAt: '"2025-01-10T00:00:00.000Z"',
+    durationMs: '100',
+    latenessMs: '20',
+    responseStatus: '500',
+    errorMessage: '"Status 500."',
+    instanceId: '"an-instance"',
+  },
+};
+
+/** Each operator of each field, as the schema has them but for some of {@link SEARCHES}, and two that combine some. */
+const FILTERS = (['jobs', 'executions'] as const).flatMap((list) => {
+  const where = schema.getType(list === 'jobs' ? 'JobWhere' : 'ExecutionWhere');
+  if (!isInputObjectType(where)) throw new Error('There is no such input');
+  const combined =
+    list === 'jobs'
+      ? 'OR: [{ status: [PAUSED] }, { name: { contains: "1" } }], NOT: { key: { eq: "key-5" } }'
+      : 'OR: [{ status: [FAILED] }, { durationMs: { gte: 150 } }], NOT: { trigger: [REDRIVE] }';
+  const single = Object.values(where.getFields())
+    .filter(({ name }) => !['AND', 'OR', 'NOT'].includes(name))
+    .flatMap(({ name, type }) => testsOf(name, type, ASKED[list][name] ?? ''))
+    .filter((filter) => !/^api: \{ (eq|in):/.test(filter));
+  return [...single, combined].map((filter) => [list, filter] as const);
+});
+
+function testsOf(name: string, type: GraphQLInputType, asked: string): string[] {
+  const valueOf = (of: GraphQLInputType) => (isListType(of) ? `[${asked}]` : asked);
+  if (!isInputObjectType(type)) return [`${name}: ${valueOf(type)}`];
+  return Object.values(type.getFields()).map(
+    (operator) => `${name}: { ${operator.name}: ${valueOf(operator.type)} }`,
+  );
+}
+
+/** The id of a job, or of the first execution: by when it was created, and as which. */
+function idOf(n: number): string {
+  const at = Date.parse(BEGIN) + n * 1_000;
+  const digits = (value: number) => value.toString(16).padStart(12, '0');
+  return `${digits(at).slice(0, 8)}-${digits(at).slice(8)}-7000-8000-${digits(n)}`;
+}
+
+/**
+ * What hardly any job has, and no index finds: all jobs are read for it, which takes 0.1 s for 100,000. An index would be
+ * written at each plan of each job, when its next run moves on.
+ */
+const SEARCHES = [
+  'key: { contains: "77777" }',
+  'name: { contains: "77777" }',
+  'api: { contains: "77777" }',
+  'api: { startsWith: "https://example.com/77777" }',
+  'api: { eq: "https://example.com/77777" }',
+  'api: { in: ["https://example.com/77777"] }',
+] as const;
 
 /** Filters by which few are found among many: these must not be read. */
 const FEW = [
@@ -93,16 +134,15 @@ describe(`a list of ${JOBS} jobs or ${EXECUTIONS} executions`, () => {
     expect(rowsRead).toBeLessThan(MAX_ROWS_READ);
   });
 
-  it.each(FILTERS.jobs)('of which only some are wanted walks one as well: jobs, %s', async (where) => {
-    await walked('jobs', `first: 20, where: { ${where} }`);
+  it.each(FILTERS)('of which only some are wanted walks one as well: %s, %s', async (list, where) => {
+    await walked(list, `first: 20, where: { ${where} }`);
   });
 
-  it.each(FILTERS.executions)(
-    'of which only some are wanted walks one as well: executions, %s',
-    async (where) => {
-      await walked('executions', `first: 20, where: { ${where} }`);
-    },
-  );
+  it.each(SEARCHES)('is read once for what hardly any job has: %s', async (where) => {
+    const { cursors } = await read('jobs', `first: 20, where: { ${where} }`);
+    expect(cursors).toHaveLength(1);
+    expect(rowsRead).toBeLessThanOrEqual(JOBS + 1);
+  });
 
   it.each(FEW.flatMap((where) => ENDS.map((end) => [where, end] as const)))(
     'finds few among many without reading those: %s, from its %s row',
@@ -116,27 +156,41 @@ describe(`a list of ${JOBS} jobs or ${EXECUTIONS} executions`, () => {
 /** How many rows of the two big tables the last page has read. */
 let rowsRead = 0;
 
-/**
- * Reads a page, and requires of each of its statements that it reads no table from end to end, and sorts none.
- *
- * @returns the cursors of its rows
- */
+/** Reads a page, and requires of each of its statements that it reads no table from end to end, and sorts none. */
 async function walked(list: 'jobs' | 'executions', args: string): Promise<string[]> {
+  const { cursors, plans } = await read(list, args);
+  for (const { text, nodes } of plans) {
+    for (const node of nodes) {
+      const shown = `${text}\n${JSON.stringify(node).slice(0, 600)}`;
+      if (isBig(node)) expect(node['Node Type'], shown).not.toBe('Seq Scan');
+      if (node['Node Type'] === 'Sort') expect(node['Plan Rows'], shown).toBeLessThan(MAX_SORTED_ROWS);
+    }
+  }
+  return cursors;
+}
+
+/** Reads a page: the cursors of its rows, and how they were found. */
+async function read(
+  list: 'jobs' | 'executions',
+  args: string,
+): Promise<{ cursors: string[]; plans: { text: string; nodes: PlanNode[] }[] }> {
   api.takeQueries();
   const data = await api.query<Record<string, { edges: { cursor: string }[] }>>(
     `{ ${list}(${args}) { edges { cursor node { id } } } }`,
   );
-  rowsRead = 0;
+  const plans = [];
   for (const { text, values } of api.takeQueries()) {
-    if (!text.startsWith('SELECT')) continue;
-    for (const node of nodesOf(await explain(api.pool, text, values))) {
-      const shown = `${text}\n${JSON.stringify(node).slice(0, 600)}`;
-      if (['jobs', 'job_executions'].includes(node['Relation Name'] ?? '')) {
-        expect(node['Node Type'], shown).not.toBe('Seq Scan');
-        rowsRead += (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops'];
-      }
-      if (node['Node Type'] === 'Sort') expect(node['Plan Rows'], shown).toBeLessThan(MAX_SORTED_ROWS);
-    }
+    if (text.startsWith('SELECT'))
+      plans.push({ text, nodes: nodesOf(await explain(api.pool, text, values)) });
   }
-  return (data[list]?.edges ?? []).map(({ cursor }) => cursor);
+  rowsRead = 0;
+  for (const node of plans.flatMap(({ nodes }) => nodes).filter(isBig))
+    rowsRead += Math.round(
+      (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops'],
+    );
+  return { cursors: (data[list]?.edges ?? []).map(({ cursor }) => cursor), plans };
+}
+
+function isBig(node: PlanNode): boolean {
+  return ['jobs', 'job_executions'].includes(node['Relation Name'] ?? '');
 }
