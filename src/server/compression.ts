@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { brotliCompress, constants, gzip } from 'node:zlib';
+import { brotliCompress, type BrotliOptions, constants, gzip } from 'node:zlib';
 import { MIN_COMPRESSED_BYTES } from './limits.ts';
 
 export type Encoding = 'br' | 'gzip';
@@ -41,15 +41,21 @@ const BROTLI_QUALITY = 4;
  * requests are shown as `***`.
  */
 export async function compress(
-  body: Buffer,
+  text: string,
   accepted: string | undefined,
-): Promise<{ body: Buffer; encoding: Encoding | null }> {
-  const encoding = body.length < MIN_COMPRESSED_BYTES ? null : chooseEncoding(accepted);
-  if (encoding === null) return { body, encoding };
-  if (encoding === 'gzip') return { body: await gzipped(body), encoding };
-  const params = {
-    [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY,
-    [constants.BROTLI_PARAM_SIZE_HINT]: body.length,
+): Promise<{ body: string | Buffer; bytes: number; encoding: Encoding | null }> {
+  const bytes = Buffer.byteLength(text);
+  const encoding = bytes < MIN_COMPRESSED_BYTES ? null : chooseEncoding(accepted);
+  if (encoding === null) return { body: text, bytes, encoding };
+  const body = await (encoding === 'gzip' ? gzipped(text) : brotlied(text, brotliOptions(bytes)));
+  return { body, bytes: body.length, encoding };
+}
+
+function brotliOptions(bytes: number): BrotliOptions {
+  return {
+    params: {
+      [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY,
+      [constants.BROTLI_PARAM_SIZE_HINT]: bytes,
+    },
   };
-  return { body: await brotlied(body, { params }), encoding };
 }

@@ -32,7 +32,7 @@ export async function answerGraphql(
   const result = executing && (await executing);
   if (type !== undefined && result && !result.errors) {
     response.setHeader('Content-Type', type);
-    await sendBody(response, 200, Buffer.from(JSON.stringify(result)), acceptEncoding);
+    await sendBody(response, 200, JSON.stringify(result), acceptEncoding);
     return;
   }
   // The request gets no abort signal: Yoga would drop a subscription that starts just after its client left, and
@@ -68,7 +68,7 @@ async function send(
     if (name !== 'connection' && name !== 'content-encoding') response.setHeader(name, value);
   }
   if (!isStream) {
-    await sendBody(response, answer.status, Buffer.from(await answer.arrayBuffer()), acceptEncoding);
+    await sendBody(response, answer.status, await answer.text(), acceptEncoding);
     return;
   }
   // Tells nginx to pass events on as they come.
@@ -77,15 +77,16 @@ async function send(
   await pumpBody(answer.body, response, pump);
 }
 
+/** As a text where it is not compressed: node then sends it in one write with the headers. */
 async function sendBody(
   response: ServerResponse,
   status: number,
-  whole: Buffer,
+  text: string,
   acceptEncoding: string | undefined,
 ): Promise<void> {
-  const { body, encoding } = await compress(whole, acceptEncoding);
+  const { body, bytes, encoding } = await compress(text, acceptEncoding);
   if (encoding !== null) response.setHeader('Content-Encoding', encoding);
   response.appendHeader('Vary', 'Accept-Encoding');
   response.setHeader('Cache-Control', 'no-store');
-  response.writeHead(status, { 'Content-Length': body.length }).end(body);
+  response.writeHead(status, { 'Content-Length': bytes }).end(body);
 }

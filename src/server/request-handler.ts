@@ -124,9 +124,12 @@ function createRoutes(options: RequestHandlerOptions): Route {
   };
 }
 
+const GRAPHQL_URL = new URL(GRAPHQL_PATH, 'http://localhost');
+
 /** Null for what is no path, such as the `*` of `OPTIONS *`. */
 function parseTarget(request: IncomingMessage): URL | null {
   const target = request.url ?? '';
+  if (target === GRAPHQL_PATH) return GRAPHQL_URL;
   return target.startsWith('/') && URL.canParse(target, 'http://localhost')
     ? new URL(target, 'http://localhost')
     : null;
