@@ -2,16 +2,15 @@ import { spawn } from 'node:child_process';
 import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, type TestContext } from 'vitest';
 import { parseDemoOptions } from '../../scripts/demo-options.ts';
-import { until } from '../support/until.ts';
 
 const SCRIPT = join(import.meta.dirname, '../../scripts/demo.mjs');
 
-type Run = { output: () => string; signal: (name: NodeJS.Signals) => void; exit: Promise<number | null> };
+type Run = { output: () => string; exit: Promise<number | null> };
 
 /** Runs the demo as npm does, on any free port. */
-function runDemo(args: string[], env: Record<string, string> = {}): Run {
+function runDemo({ onTestFinished }: TestContext, args: string[], env: Record<string, string> = {}): Run {
   const child = spawn(process.execPath, [SCRIPT, ...args], {
     env: { ...process.env, PORT: '0', DATABASE_URL: '', NODE_ENV: 'development', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -25,24 +24,25 @@ function runDemo(args: string[], env: Record<string, string> = {}): Run {
   }
   return {
     output: () => output,
-    signal: (name) => child.kill(name),
     exit: new Promise((resolve) => child.once('exit', resolve)),
   };
 }
 
 /** A folder for temporary files of the demo's own, which other users may enter: as root, the database runs under one. */
-async function temporaryFolder(): Promise<string> {
+async function temporaryFolder({ onTestFinished }: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'demo-test-'));
   await chmod(folder, 0o755);
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 
-describe('The demo', () => {
+// Most of what they do is wait.
+describe.concurrent('The demo', () => {
   const shown = 'shows a success, a retry that succeeds and a dead letter, and ends by itself';
-  it(shown, { timeout: 90_000 }, async () => {
-    const folder = await temporaryFolder();
-    const demo = runDemo(['--for', '14s'], { TMPDIR: folder });
+  it(shown, { timeout: 90_000 }, async (context) => {
+    const { expect } = context;
+    const folder = await temporaryFolder(context);
+    const demo = runDemo(context, ['--for', '14s'], { TMPDIR: folder });
     expect(await demo.exit).toBe(0);
     const output = demo.output();
     expect(output).toMatch(/GraphiQL {3}http:\/\/127\.0\.0\.1:\d+\/graphql/);
@@ -57,23 +57,16 @@ describe('The demo', () => {
     expect((await readdir(folder)).filter((name) => name.startsWith('job-scheduler'))).toEqual([]);
   });
 
-  it('ends on Ctrl-C with exit code 0', { timeout: 60_000 }, async () => {
-    const demo = runDemo([]);
-    await until(() => demo.output().includes('STARTED'), { timeoutMs: 40_000 });
-    demo.signal('SIGINT');
-    // From a terminal, npm passes on what the demo has heard itself.
-    demo.signal('SIGINT');
-    expect(await demo.exit).toBe(0);
-  });
-
-  it('says which variable is wrong, and starts nothing', { timeout: 60_000 }, async () => {
-    const demo = runDemo(['--for', '5s'], { PORT: 'many' });
+  it('says which variable is wrong, and starts nothing', { timeout: 60_000 }, async (context) => {
+    const { expect } = context;
+    const demo = runDemo(context, ['--for', '5s'], { PORT: 'many' });
     expect(await demo.exit).toBe(1);
     expect(demo.output()).toContain('PORT holds "many"');
   });
 
-  it('explains itself when asked wrongly', { timeout: 60_000 }, async () => {
-    const demo = runDemo(['--four', '20s']);
+  it('explains itself when asked wrongly', { timeout: 60_000 }, async (context) => {
+    const { expect } = context;
+    const demo = runDemo(context, ['--four', '20s']);
     expect(await demo.exit).toBe(2);
     expect(demo.output()).toContain('Unknown argument: --four');
     expect(demo.output()).toContain('Usage: npm run demo');
