@@ -5,6 +5,7 @@ import type { Kind, Parsed } from './config-parsers.ts';
 import { VARIABLES } from './config-variables.ts';
 import type { Variable } from './config-variables.ts';
 import { checkAlertTarget } from './domain/alert-target.ts';
+import { shorten } from './domain/text.ts';
 
 type Values = { [K in keyof typeof VARIABLES]: ValueOf<(typeof VARIABLES)[K]> };
 type ValueOf<V> = V extends Variable<infer T> ? T : never;
@@ -194,5 +195,5 @@ function hostInstanceName(): string {
 
 /** In quotes, so that blanks at the ends are seen; control characters escaped, long values cut. */
 function quote(text: string): string {
-  return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text);
+  return JSON.stringify(shorten(text, 200));
 }

@@ -1,7 +1,7 @@
 import { Cron } from 'croner';
 import { median, type Figure, type Part } from '../harness/bench.ts';
-import { parseSchedule } from '../../src/domain/schedule.ts';
-import { nextSlot, type SlotRule } from '../../src/domain/schedule-slots.ts';
+import { nextSlot } from '../../src/domain/schedule-slots.ts';
+import { ruleFor } from '../../tests/domain/schedule-support.ts';
 
 /** What people write, in zones with and without clock changes, the odd ones included. */
 const SCHEDULES = [
@@ -78,17 +78,7 @@ function meanOf(patterns: readonly string[], instants: readonly Date[], next: Ne
 }
 
 function nextOf(pattern: string, timezone: string): (after: Date) => Date | null {
-  const schedule = parseSchedule(pattern);
-  if ('message' in schedule) throw new Error(schedule.message);
-  const rule: SlotRule = {
-    schedule,
-    timezone,
-    anchorAt: new Date(0),
-    startAt: null,
-    endAt: null,
-    dstGapPolicy: 'SHIFT',
-    dstOverlapPolicy: 'FIRST',
-  };
+  const rule = ruleFor(pattern, timezone);
   return (after) => nextSlot(rule, after);
 }
 

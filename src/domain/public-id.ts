@@ -1,5 +1,5 @@
 import { TypeID } from 'typeid-js';
-import { remember } from './remember.ts';
+import { boundedMemo } from './bounded-memo.ts';
 
 /**
  * The prefix that each kind of public id wears. An id looks like `job_01h455vb4pex5vsknk084sn02q`: the kind, then the
@@ -21,11 +21,14 @@ const KINDS = new Map<string, PublicIdKind>(
   (Object.entries(ID_PREFIXES) as [PublicIdKind, string][]).map(([kind, prefix]) => [prefix, kind]),
 );
 
+/** Ids of each kind whose spelling is remembered. */
+const KNOWN_LIMIT = 1_000;
+
 /** One attempt names its job and its execution in its headers, its log lines and its events. */
 const ENCODERS = Object.fromEntries(
   Object.entries(ID_PREFIXES).map(([kind, prefix]) => [
     kind,
-    remember((uuid) => TypeID.fromUUID(prefix, uuid).toString()),
+    boundedMemo(KNOWN_LIMIT, (uuid) => TypeID.fromUUID(prefix, uuid).toString()),
   ]),
 ) as Record<PublicIdKind, (uuid: string) => string>;
 

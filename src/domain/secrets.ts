@@ -1,7 +1,10 @@
-import { remember } from './remember.ts';
+import { boundedMemo } from './bounded-memo.ts';
 
 /** What stands in the place of a secret wherever a request is shown, stored for reading, or logged. */
 export const MASK = '***';
+
+/** Names and URLs of which the answer is remembered: every call asks for those of its job. */
+const KNOWN_LIMIT = 1_000;
 
 const SECRET_HEADER_NAMES = new Set([
   'authorization',
@@ -17,7 +20,7 @@ const SECRET_PARAMETER = /token|secret|passw|api-?_?key|credential|signature|^si
  * Whether a header of this name is taken to carry a credential. A wide guess on purpose: a harmless value that is
  * masked costs a look at the job, a key that is shown costs the key.
  */
-export const isSecretHeaderName = remember((name): boolean => {
+export const isSecretHeaderName = boundedMemo(KNOWN_LIMIT, (name): boolean => {
   const lower = name.toLowerCase();
   if (lower === 'idempotency-key') return false;
   return SECRET_HEADER_NAMES.has(lower) || SECRET_HEADER_PARTS.test(lower);
@@ -34,7 +37,7 @@ export function maskHeaders(headers: Readonly<Record<string, string>>): Record<s
  * The URL without its password and without the values of parameters that look like credentials. Text that is no URL
  * comes back as it is: it was never sent anywhere.
  */
-export const maskUrl = remember((url): string => {
+export const maskUrl = boundedMemo(KNOWN_LIMIT, (url): string => {
   if (!URL.canParse(url)) return url;
   if (!url.includes('{{')) return maskParts(url);
   // A URL's own spelling has escapes for the braces of templates: they sit this out.

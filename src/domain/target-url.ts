@@ -1,7 +1,10 @@
-import { remember } from './remember.ts';
+import { boundedMemo } from './bounded-memo.ts';
 
 /** The longest URL that a job may call: what common servers and proxies still take. */
 export const MAX_TARGET_URL_LENGTH = 2_048;
+
+/** URLs of which the answer is remembered: every call asks for that of its job. */
+const KNOWN_LIMIT = 1_000;
 
 /** What is wrong with a URL, and what is allowed. Never repeats the URL, which may hold credentials. */
 export type TargetUrlIssue = { message: string };
@@ -15,7 +18,7 @@ export type TargetUrlIssue = { message: string };
  *
  * @returns null where the URL is fine
  */
-export const checkTargetUrl = remember((url): TargetUrlIssue | null => {
+export const checkTargetUrl = boundedMemo(KNOWN_LIMIT, (url): TargetUrlIssue | null => {
   if (url.length === 0) return { message: 'A URL is needed.' };
   if (url.length > MAX_TARGET_URL_LENGTH) {
     return { message: `At most ${MAX_TARGET_URL_LENGTH} characters are allowed; it has ${url.length}.` };

@@ -1,6 +1,10 @@
 import type { FieldIssue } from './job-definition.ts';
 import { hasTemplate, parseTemplate } from './template.ts';
+import { shorten } from './text.ts';
 import { authorityOf, BEHIND_THE_HOST, bodyHasTemplate, MAX_TEMPLATES } from './template-request.ts';
+
+/** At most this much of a field's name is repeated. */
+const SHOWN_CHARACTERS = 64;
 
 /** One text of a request, and where it stands. */
 interface Place {
@@ -48,21 +52,19 @@ export function checkTemplates(request: {
 function placesOf(value: unknown, path: string[]): Place[] {
   if (typeof value === 'string') return [{ path, text: value }];
   if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([name, item]) => placesOf(item, [...path, shortened(name)]));
+  return Object.entries(value).flatMap(([name, item]) =>
+    placesOf(item, [...path, shorten(name, SHOWN_CHARACTERS)]),
+  );
 }
 
 /** Values are filled, the names of fields are not; said rather than sent as it stands. */
 function fieldNameIssues(value: unknown, path: string[]): FieldIssue[] {
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([name, item]) => {
-    const place = [...path, shortened(name)];
+    const place = [...path, shorten(name, SHOWN_CHARACTERS)];
     const own = hasTemplate(name)
       ? [{ path: place, message: 'Templates may stand in values, not in the names of fields.' }]
       : [];
     return [...own, ...fieldNameIssues(item, place)];
   });
-}
-
-function shortened(name: string): string {
-  return name.length > 64 ? `${name.slice(0, 64)}…` : name;
 }

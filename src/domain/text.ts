@@ -30,6 +30,11 @@ export function cutText(text: string, maxLength: number): string {
   return text.slice(0, splitsPair ? maxLength - 1 : maxLength);
 }
 
+/** A text as it may be repeated in a message: {@link cutText} and an ellipsis where it is longer. */
+export function shorten(text: string, maxLength: number): string {
+  return text.length > maxLength ? `${cutText(text, maxLength)}…` : text;
+}
+
 /** Null past the limit, so that ten megabytes are not counted one by one. */
 function characterCount(text: string, max: number): number | null {
   if (text.length > max * 2) return null;

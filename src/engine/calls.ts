@@ -4,7 +4,7 @@ import type { ClaimedExecution } from '../store/claiming.ts';
 import type { HeldClaim } from '../store/leases.ts';
 import { logIds } from './log-ids.ts';
 import { createJointStart } from './joint-start.ts';
-import { createPace } from './pace.ts';
+import { createRecentCounts } from '../recent-counts.ts';
 import { runExecution, type EndReason, type RunDeps } from './run-execution.ts';
 
 const logger = createLogger('Worker');
@@ -50,6 +50,12 @@ export interface Room {
 /** More of a backlog is claimed when it holds no more than this share of its places. */
 const BACKLOG_REFILL = 3 / 4;
 
+/**
+ * As many as have ended at a host within this time may be claimed ahead of a place there, and so wait about as long: time
+ * enough for one more claim, and little to be late by.
+ */
+const AHEAD_MS = 100;
+
 /** What may wait for a place at most, however fast calls end. */
 const MAX_AHEAD = 500;
 
@@ -71,14 +77,15 @@ export function createCalls(options: CallsOptions): Calls {
   const { maxConcurrency, onRoom, onBacklogRoom, onError } = options;
   const held = new Map<string, Held>();
   const lines = new Map<string, Line>();
-  const pace = createPace(options.monotonicMs);
+  /** Calls that have ended, by host. */
+  const ends = createRecentCounts(AHEAD_MS, options.monotonicMs);
   const jointStart = createJointStart();
   let calling = 0;
   let waiting = 0;
   let backlog = 0;
 
   function ahead(host: string): number {
-    return Math.min(pace.of(host), MAX_AHEAD);
+    return Math.min(ends.of(host), MAX_AHEAD);
   }
 
   function lineOf(host: string): Line {
@@ -113,7 +120,7 @@ export function createCalls(options: CallsOptions): Calls {
     run(entry, () => {
       line.calling -= 1;
       calling -= 1;
-      pace.noteEnd(host);
+      ends.note(host);
       jointStart.add(() => {
         passPlaceOn(host);
       }, calling);

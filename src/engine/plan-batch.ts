@@ -43,6 +43,7 @@ const BATCH_SLOTS = 50_000;
  * would be ended for standing still.
  */
 const BATCH_COMPUTING_MS = 2_000;
+
 /**
  * Takes a batch of due jobs that nobody holds, decides in domain/ what their slots become, and writes it; all within the
  * transaction of the caller.

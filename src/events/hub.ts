@@ -1,9 +1,9 @@
 import type { EventRow } from '../store/event-log.ts';
+import { createRecentCounts } from '../recent-counts.ts';
 import type { Queryable } from '../store/sql.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import type { FeedEvent, FeedGap, FeedItem, FeedOptions } from './feed.ts';
 import type { StepSource } from './iterate.ts';
-import { createGrowth } from './growth.ts';
 import { createLogChunks, type LogChunks } from './log-chunks.ts';
 import { createLogTail, type LogTail, type TailView } from './log-tail.ts';
 import { createSpareTime, type SpareTime } from './spare-time.ts';
@@ -42,8 +42,12 @@ export interface EventHub {
 /** Items given to a subscriber in one step: enough to be cheap, few enough to be let go of quickly. */
 const STEP_LIMIT = 256;
 const WINDOW_CAPACITY = 8_192;
-/** Above it, executions are being worked off, here or by another instance, and subscribers take what is left of the time. */
-const BUSY_EVENTS_PER_SECOND = 1_000;
+/**
+ * With more events than these in a fifth of a second executions are being worked off, here or by another instance, and
+ * subscribers take what is left of the time.
+ */
+const BUSY_EVENTS = 200;
+const BUSY_WINDOW_MS = 200;
 const NO_TAGS: readonly string[] = [];
 
 export function createEventHub({
@@ -54,8 +58,8 @@ export function createEventHub({
 }: HubOptions): EventHub {
   const waiters = new Set<Waiter>();
   const chunks = createLogChunks(db);
-  const growth = createGrowth();
-  const spareTime = createSpareTime({ isBusy: () => growth.isFasterThan(BUSY_EVENTS_PER_SECOND) });
+  const recent = createRecentCounts(BUSY_WINDOW_MS);
+  const spareTime = createSpareTime({ isBusy: () => recent.of('events') > BUSY_EVENTS });
   const itemOf = createItems();
   let stopped = false;
   let generation = 0;
@@ -64,7 +68,9 @@ export function createEventHub({
     pollIntervalMs,
     windowCapacity,
     isWanted: () => waiters.size > 0,
-    onEvents: growth.note,
+    onEvents: (count) => {
+      recent.note('events', count);
+    },
     onChange: () => {
       const current = tail.view?.generation ?? generation;
       if (current !== generation) chunks.forget();

@@ -1,4 +1,5 @@
 import { GraphQLError } from 'graphql';
+import { shorten } from '../domain/text.ts';
 
 /** What `extensions.code` of a top-level error may be, as far as this folder raises it. */
 export type ErrorCode = 'BAD_USER_INPUT' | 'NOT_FOUND';
@@ -30,5 +31,5 @@ const SHOWN_CHARACTERS = 64;
 
 /** A client's text as it may stand in a message. */
 export function shown(text: string): string {
-  return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text;
+  return shorten(text, SHOWN_CHARACTERS);
 }

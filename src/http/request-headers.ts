@@ -1,7 +1,7 @@
+import { boundedMemo } from '../domain/bounded-memo.ts';
 import { IDENTITY_HEADERS, isFramingHeader } from '../domain/header-rules.ts';
 import type { OutgoingRequest, ShownRequest } from '../domain/outgoing-request.ts';
 import { maskCallbackUrl } from '../domain/callback-token.ts';
-import { remember } from '../domain/remember.ts';
 import { maskHeaders, maskUrl } from '../domain/secrets.ts';
 
 /** A body as it goes over the wire. */
@@ -73,8 +73,11 @@ export function showRequest(
   };
 }
 
+/** URLs of which the answer is remembered: every call asks for that of its job. */
+const KNOWN_LIMIT = 1_000;
+
 /** `user:password@` of a URL as the header that it stands for; null where the URL names no user. */
-export const basicAuthorization = remember((url): string | null => {
+export const basicAuthorization = boundedMemo(KNOWN_LIMIT, (url): string | null => {
   if (!URL.canParse(url)) return null;
   const { username, password } = new URL(url);
   if (username === '' && password === '') return null;

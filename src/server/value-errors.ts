@@ -8,6 +8,7 @@ import {
   Kind,
   type TypeNode,
 } from 'graphql';
+import { shorten } from '../domain/text.ts';
 
 /** As graphql-js words it: which variable, the value at length, where in it, and why not. */
 const INVALID_VALUE = /^Variable "\$(\w+)" got invalid value ([\s\S]*?)(?: at "([^"]*)")?; ([\s\S]*)$/;
@@ -20,13 +21,13 @@ const SHOWN = 80;
  */
 export function explainValueError(error: GraphQLError, schema: GraphQLSchema): string {
   const [, variable, value = '', place, reason = ''] = INVALID_VALUE.exec(error.message) ?? [];
-  if (variable === undefined) return cut(error.message, 4 * SHOWN);
-  const where = place === undefined ? '' : ` at "${cut(place, 4 * SHOWN)}"`;
+  if (variable === undefined) return shorten(error.message, 4 * SHOWN);
+  const where = place === undefined ? '' : ` at "${shorten(place, 4 * SHOWN)}"`;
   const field = place === undefined ? undefined : fieldAt(error.nodes?.[0], place, schema);
-  const why = reason.endsWith(value) ? `${reason.slice(0, -value.length)}${cut(value, SHOWN)}` : reason;
-  const shown = cut(why, 4 * SHOWN);
+  const why = reason.endsWith(value) ? `${reason.slice(0, -value.length)}${shorten(value, SHOWN)}` : reason;
+  const shown = shorten(why, 4 * SHOWN);
   const told = field?.description ? `${asSentence(shown)} ${field.name}: ${field.description}` : shown;
-  return `Variable "$${variable}" got invalid value ${cut(value, SHOWN)}${where}; ${told}`;
+  return `Variable "$${variable}" got invalid value ${shorten(value, SHOWN)}${where}; ${told}`;
 }
 
 /** The input field that a place such as `input.jobs[3].timeoutMs` names. */
@@ -51,10 +52,6 @@ function fieldAt(
 
 function nameOf(type: TypeNode): string {
   return type.kind === Kind.NAMED_TYPE ? type.name.value : nameOf(type.type);
-}
-
-function cut(text: string, length: number): string {
-  return text.length > length ? `${text.slice(0, length)}…` : text;
 }
 
 function asSentence(text: string): string {

@@ -9,11 +9,11 @@ CREATE TABLE "execution_counts" (
 
 -- ── What Prisma cannot say ──────────────────────────────────────────────────────────────────────
 
--- How many executions have each status that is not final, and how many dead letters are open, are the sums of its rows: a
--- backlog of half a million would else be read for four numbers. As with the counts of jobs, each statement that changes
+-- How many executions there are, how many have each status that is not final, and how many dead letters are open, are the
+-- sums of its rows: millions of rows would else be read for a handful of numbers. As with the counts of jobs, each statement that changes
 -- something adds rows, and triggers do so, since many statements do.
 ALTER TABLE "execution_counts"
-  ADD CONSTRAINT "execution_counts_kind" CHECK ("kind" IN ('PENDING', 'BLOCKED', 'RUNNING', 'RETRYING', 'OPEN_DEAD_LETTER'));
+  ADD CONSTRAINT "execution_counts_kind" CHECK ("kind" IN ('ALL', 'PENDING', 'BLOCKED', 'RUNNING', 'RETRYING', 'OPEN_DEAD_LETTER'));
 ALTER TABLE "execution_counts" SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
 
 -- Adds rows, and every 64th time sums up what is there. SKIP LOCKED: nobody waits for whoever does the same, or has done so
@@ -37,8 +37,9 @@ END $$;
 
 CREATE FUNCTION "count_added_executions"() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM count_executions(array_agg(status::text), array_agg(n)) FROM (
-    SELECT status, count(*)::int AS n FROM added WHERE finished_at IS NULL GROUP BY 1) AS counted;
+  PERFORM count_executions(array_agg(kind), array_agg(n)) FROM (
+    SELECT 'ALL' AS kind, count(*)::int AS n FROM added
+    UNION ALL SELECT status::text, count(*)::int FROM added WHERE finished_at IS NULL GROUP BY 1) AS counted;
   RETURN NULL;
 END $$;
 
@@ -52,8 +53,9 @@ END $$;
 
 CREATE FUNCTION "count_removed_executions"() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM count_executions(array_agg(status::text), array_agg(n)) FROM (
-    SELECT status, -count(*)::int AS n FROM removed WHERE finished_at IS NULL GROUP BY 1) AS counted;
+  PERFORM count_executions(array_agg(kind), array_agg(n)) FROM (
+    SELECT 'ALL' AS kind, -count(*)::int AS n FROM removed
+    UNION ALL SELECT status::text, -count(*)::int FROM removed WHERE finished_at IS NULL GROUP BY 1) AS counted;
   RETURN NULL;
 END $$;
 
@@ -111,5 +113,6 @@ CREATE TRIGGER "failed_jobs_dlq_count_truncated" AFTER TRUNCATE ON "failed_jobs_
 
 -- Behind the triggers, whose creation keeps all others from writing until the end of this migration.
 INSERT INTO "execution_counts" ("kind", "executions")
-  SELECT "status"::text, count(*) FROM "job_executions" WHERE "finished_at" IS NULL GROUP BY 1
+  SELECT 'ALL', count(*) FROM "job_executions" HAVING count(*) > 0
+  UNION ALL SELECT "status"::text, count(*) FROM "job_executions" WHERE "finished_at" IS NULL GROUP BY 1
   UNION ALL SELECT 'OPEN_DEAD_LETTER', count(*) FROM "failed_jobs_dlq" WHERE "redriven_at" IS NULL AND "discarded_at" IS NULL;
