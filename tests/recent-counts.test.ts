@@ -25,9 +25,12 @@ describe('how often something happened lately', () => {
 
   it('is nothing for what has not happened for two windows', () => {
     counts.note('a');
-    nowMs = 199;
+    nowMs = 200;
+    expect(counts.of('a')).toBe(0);
+    counts.note('a');
+    nowMs = 399;
     expect(counts.of('a')).toBe(1);
-    nowMs = 250;
+    nowMs = 499;
     expect(counts.of('a')).toBe(0);
   });
 });

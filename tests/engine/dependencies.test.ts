@@ -171,10 +171,11 @@ describe('a job without slots', () => {
     await insertDependency(scene.pool, b, a, 'ON_COMPLETION');
     await insertDependency(scene.pool, c, a, 'ON_SUCCESS');
     await insertDependency(scene.pool, d, a, 'ON_FAILURE');
-    scene.target.script('/a', 503);
+    const gate = scene.target.gate('/a', 503);
     const id = await trigger(instance, { id: a });
     await instance.worker.runOnce();
     await scene.pool.query('UPDATE job_executions SET cancel_requested_at = $1 WHERE id = $2', [START, id]);
+    gate.open();
     await instance.worker.drained();
     expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'CANCELLED' });
     expect(await executionsOf(scene.pool, b)).toHaveLength(1);
