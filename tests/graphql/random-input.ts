@@ -4,6 +4,7 @@ import {
   type GraphQLInputType,
   isEnumType,
   isInputObjectType,
+  isLeafType,
   isListType,
   isNonNullType,
   isRequiredInputField,
@@ -65,6 +66,9 @@ const INSTANTS = [
 const ALWAYS = ['key'];
 /** Filters hold filters: how many are put into each other. */
 const MAX_DEPTH = 3;
+/** More than a list may hold; of objects fewer, as each may hold lists again. */
+const MANY_VALUES = 1_001;
+const MANY_OBJECTS = 201;
 const MALFORMED_IDS = ['', 'nonsense', 'job_', 'job_01h455vb4pex5vsknk084sn02q', 'x'.repeat(1_000), '\0'];
 
 /**
@@ -80,9 +84,11 @@ export function inputOf(
   if (isNonNullType(type)) return inputOf(type.ofType, name, ids, depth);
   if (isListType(type)) {
     const items = inputOf(type.ofType, name, ids, depth);
+    const many = isLeafType(getNamedType(type)) ? MANY_VALUES : MANY_OBJECTS;
     return fc.oneof(
       { weight: 12, arbitrary: fc.array(items, { maxLength: 3 }) },
       { weight: 1, arbitrary: items.map((item) => Array.from({ length: 60 }, () => item)) },
+      { weight: 1, arbitrary: items.map((item) => Array.from({ length: many }, () => item)) },
     );
   }
   if (isEnumType(type)) return fc.constantFrom(...type.getValues().map((value) => value.name));

@@ -1,3 +1,4 @@
+import { type CommandResult, failWith, validationError } from '../../commands/command-result.ts';
 import type { JobSelection } from '../../commands/job-chunks.ts';
 import type { FeedEvent } from '../../events/feed.ts';
 import { type Condition, type FieldValue, matches, mentions } from '../../domain/condition.ts';
@@ -7,7 +8,7 @@ import { type Column, toPrismaWhere } from './prisma-where.ts';
 import { lookUpTags } from './tag-lookup.ts';
 import type { GraphqlContext } from '../context.ts';
 import { askedStatuses } from './asked-statuses.ts';
-import { type FieldSpecs, readWhere, type WhereInput } from './read-where.ts';
+import { checkWhere, type FieldSpecs, readWhere, type WhereInput } from './read-where.ts';
 
 const SPECS: FieldSpecs<JobField> = {
   id: { kind: 'ids', idKind: 'Job' },
@@ -50,7 +51,7 @@ export async function jobsMatching(
   where: WhereInput | null | undefined,
   context: GraphqlContext,
 ): Promise<Prisma.JobWhereInput> {
-  return matching(visibleJobs(where), context);
+  return matching(withoutDeleted(readJobWhere(where)), context);
 }
 
 async function matching(
@@ -68,18 +69,19 @@ function isWithoutDeleted(condition: Condition<JobField>): boolean {
   return statuses !== null && !statuses.includes('DELETED');
 }
 
-function visibleJobs(where: WhereInput | null | undefined): Condition<JobField> {
-  const condition = readJobWhere(where);
+/** Unless the condition says something about the status. */
+function withoutDeleted(condition: Condition<JobField>): Condition<JobField> {
   return mentions(condition, 'status') ? condition : { kind: 'all', of: [NOT_DELETED, condition] };
 }
 
-/**
- * The same jobs as what a command is to work on.
- *
- * @throws GraphQLError BAD_USER_INPUT, see {@link readWhere}
- */
-export function jobSelection(where: WhereInput, context: GraphqlContext): JobSelection {
-  const condition = visibleJobs(where);
+/** The same jobs as what a command is to work on, or a ValidationError; see {@link readWhere} for what is refused. */
+export function jobSelection(where: WhereInput, context: GraphqlContext): CommandResult<JobSelection> {
+  const checked = checkWhere(where, SPECS);
+  if (!checked.ok) return failWith(validationError([checked.issue]));
+  return { ok: true, value: selectionOf(withoutDeleted(checked.condition), context) };
+}
+
+function selectionOf(condition: Condition<JobField>, context: GraphqlContext): JobSelection {
   return {
     async find(behind, limit) {
       const selected = await matching(condition, context);

@@ -1,3 +1,4 @@
+import type { FieldIssue } from '../../domain/job-definition.ts';
 import { decodePublicId, type PublicIdKind } from '../../domain/public-id.ts';
 import { isStorable } from '../../domain/text.ts';
 import { readTagFilter, type TagFilter } from '../../domain/tag-filter.ts';
@@ -32,9 +33,19 @@ export function isUnfiltered(where: WhereInput | null | undefined): boolean {
   return Object.values(where ?? {}).every((value) => value === null || value === undefined);
 }
 
+/** What is wrong with a `where`; its path begins with that word. Leaves this file as one of two kinds of answer. */
+class WhereProblem extends Error {
+  readonly issue: FieldIssue;
+
+  constructor(path: readonly string[], message: string) {
+    super(message);
+    this.issue = { path: ['where', ...path], message };
+  }
+}
+
 /**
- * Checks a `where` and turns it into a condition. All fields given must hold; null is as good as absent. An id that is
- * malformed or of another kind names nothing, and so matches nothing.
+ * Checks the `where` of a query or subscription and turns it into a condition. All fields given must hold; null is as good
+ * as absent. An id that is malformed or of another kind names nothing, and so matches nothing.
  *
  * @throws GraphQLError BAD_USER_INPUT where it is larger than {@link WHERE_LIMITS} allows
  */
@@ -42,16 +53,36 @@ export function readWhere<Field extends string>(
   where: WhereInput | null | undefined,
   specs: FieldSpecs<Field>,
 ): Condition<Field> {
+  const checked = checkWhere(where, specs);
+  if (checked.ok) return checked.condition;
+  const { path, message } = checked.issue;
+  throw badArgument(path.join('.'), lowerFirst(message));
+}
+
+/** The same for the `where` of a mutation, whose refusals are data. */
+export function checkWhere<Field extends string>(
+  where: WhereInput | null | undefined,
+  specs: FieldSpecs<Field>,
+): { ok: true; condition: Condition<Field> } | { ok: false; issue: FieldIssue } {
+  try {
+    return { ok: true, condition: conditionOf(where ?? {}, specs) };
+  } catch (error) {
+    if (error instanceof WhereProblem) return { ok: false, issue: error.issue };
+    throw error;
+  }
+}
+
+function conditionOf<Field extends string>(where: WhereInput, specs: FieldSpecs<Field>): Condition<Field> {
   let size = 0;
   let listed = 0;
   const count = (conditions: number) => {
     size += conditions;
     if (size > WHERE_LIMITS.size)
-      throw badArgument('where', `has more than ${WHERE_LIMITS.size} conditions.`);
+      throw new WhereProblem([], `Has more than ${WHERE_LIMITS.size} conditions.`);
   };
   const read = (input: WhereInput, depth: number): Condition<Field> => {
     if (depth > WHERE_LIMITS.depth)
-      throw badArgument('where', `nests deeper than ${WHERE_LIMITS.depth} levels.`);
+      throw new WhereProblem([], `Nests deeper than ${WHERE_LIMITS.depth} levels.`);
     const parts: Condition<Field>[] = [];
     for (const [name, value] of Object.entries(input)) {
       if (value === null || value === undefined) continue;
@@ -69,11 +100,11 @@ export function readWhere<Field extends string>(
       }
       if (Array.isArray(value)) listed += value.length;
       if (listed > WHERE_LIMITS.lists)
-        throw badArgument('where', `lists more than ${WHERE_LIMITS.lists} values.`);
+        throw new WhereProblem([], `Lists more than ${WHERE_LIMITS.lists} values.`);
     }
     return parts.length === 1 && parts[0] ? parts[0] : { kind: 'all', of: parts };
   };
-  return read(where ?? {}, 1);
+  return read(where, 1);
 }
 
 function readField<Field extends string>(
@@ -91,7 +122,7 @@ function readField<Field extends string>(
 
 function tagConditions<Field extends string>(field: Field, filter: TagFilter): Condition<Field>[] {
   const read = readTagFilter(filter);
-  if (!read.ok) throw badArgument(`where.${field}.${read.operator}`, lowerFirst(read.message));
+  if (!read.ok) throw new WhereProblem([field, read.operator], read.message);
   const { hasAny, hasAll, hasNone } = read.question;
   const hasOneOf = (...names: string[]): Condition<Field> => ({
     kind: 'test',
@@ -146,16 +177,16 @@ function operatorTest(field: string, operator: string, value: unknown): Test {
 
 function checkList(field: string, values: readonly unknown[]): void {
   if (values.length > WHERE_LIMITS.list) {
-    throw badArgument(`where.${field}`, `lists ${values.length} values; allowed are ${WHERE_LIMITS.list}.`);
+    throw new WhereProblem([field], `Lists ${values.length} values; allowed are ${WHERE_LIMITS.list}.`);
   }
 }
 
 function checkedText<Value extends string | number>(field: string, value: Value): Value {
   if (typeof value !== 'string') return value;
   if (value.length > WHERE_LIMITS.text) {
-    throw badArgument(`where.${field}`, `has ${value.length} characters; allowed are ${WHERE_LIMITS.text}.`);
+    throw new WhereProblem([field], `Has ${value.length} characters; allowed are ${WHERE_LIMITS.text}.`);
   }
   if (!isStorable(value))
-    throw badArgument(`where.${field}`, 'holds a NUL character or half of a surrogate pair.');
+    throw new WhereProblem([field], 'Holds a NUL character or half of a surrogate pair.');
   return value;
 }

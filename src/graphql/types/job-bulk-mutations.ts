@@ -1,5 +1,5 @@
-import { failWith, validationError } from '../../commands/command-result.ts';
-import type { BulkJobsInput as BulkJobs } from '../../commands/job-chunks.ts';
+import { type CommandResult, failWith, validationError } from '../../commands/command-result.ts';
+import type { BulkJobsInput as BulkJobs, BulkOutcome } from '../../commands/job-chunks.ts';
 import { BULK_CHUNK, BULK_LIMITS } from '../../commands/job-chunks.ts';
 import type { PauseFacts } from '../../commands/pause-job.ts';
 import { JOB_LIMITS } from '../../domain/job-limits.ts';
@@ -42,10 +42,9 @@ builder.mutationFields((t) => ({
     args: { input: t.arg({ type: BulkJobsInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, context) =>
       bulkPayloadOf(
-        await context.commands.pauseJobs(context.caller, {
-          ...selected(input, context),
-          ...pauseFactsOf(input),
-        }),
+        await ofSelected(input, context, (jobs) =>
+          context.commands.pauseJobs(context.caller, { ...jobs, ...pauseFactsOf(input) }),
+        ),
       ),
   }),
   resumeJobs: t.field({
@@ -55,7 +54,7 @@ builder.mutationFields((t) => ({
     resolve: async (_root, { input }, context) =>
       bulkPayloadOf(
         refusePauseFacts(input) ??
-          (await context.commands.resumeJobs(context.caller, selected(input, context))),
+          (await ofSelected(input, context, (jobs) => context.commands.resumeJobs(context.caller, jobs))),
       ),
   }),
   triggerJobs: t.field({
@@ -65,7 +64,7 @@ builder.mutationFields((t) => ({
     resolve: async (_root, { input }, context) =>
       bulkPayloadOf(
         refusePauseFacts(input) ??
-          (await context.commands.triggerJobs(context.caller, selected(input, context))),
+          (await ofSelected(input, context, (jobs) => context.commands.triggerJobs(context.caller, jobs))),
       ),
   }),
   deleteJobs: t.field({
@@ -75,7 +74,7 @@ builder.mutationFields((t) => ({
     resolve: async (_root, { input }, context) =>
       bulkPayloadOf(
         refusePauseFacts(input) ??
-          (await context.commands.deleteJobs(context.caller, selected(input, context))),
+          (await ofSelected(input, context, (jobs) => context.commands.deleteJobs(context.caller, jobs))),
       ),
   }),
 }));
@@ -95,6 +94,12 @@ function refusePauseFacts(input: BulkInput): ReturnType<typeof failWith> | null 
   return issues.length > 0 ? failWith(validationError(issues)) : null;
 }
 
-function selected({ where, limit }: BulkInput, context: GraphqlContext): BulkJobs {
-  return { jobs: jobSelection(where, context), limit };
+/** Runs a command on the jobs that are selected, unless the filter is refused. */
+async function ofSelected(
+  { where, limit }: BulkInput,
+  context: GraphqlContext,
+  command: (input: BulkJobs) => Promise<CommandResult<BulkOutcome>>,
+): Promise<CommandResult<BulkOutcome>> {
+  const jobs = jobSelection(where, context);
+  return jobs.ok ? command({ jobs: jobs.value, limit }) : jobs;
 }
