@@ -12,7 +12,7 @@ import type { Caller, CommandDeps } from './command-deps.ts';
 import { commandTransaction } from './command-transaction.ts';
 
 /** Dead letters in one transaction: enough to share its cost, few enough that the event log's lock is held briefly. */
-const CHUNK = 500;
+export const DEAD_LETTER_CHUNK = 500;
 
 /** What a command on dead letters came to. */
 export interface ChunkedOutcome<T> {
@@ -39,7 +39,7 @@ export async function inChunks<T>(
   let matchedCount = 0;
   let behind: DeadLetterPlace | null = null;
   for (;;) {
-    const size = Math.min(CHUNK, limit - matchedCount);
+    const size = Math.min(DEAD_LETTER_CHUNK, limit - matchedCount);
     if (size <= 0) break;
     const from: DeadLetterPlace | null = behind;
     const chunk = await commandTransaction(deps, async (tx) => {

@@ -13,7 +13,7 @@ import { tagNotFound } from './tag-checks.ts';
 import { tagAuditEntryOf, tagEventsOf, type TagRecord } from './tag-record.ts';
 
 /** Jobs in one transaction: enough to share its cost, few enough that the event log's lock is held briefly. */
-const CHUNK = 500;
+export const DELETE_TAG_CHUNK = 500;
 
 /**
  * Deletes a tag. Jobs that have it lose it, in transactions of 500, and the tag goes with the last of them: a call that
@@ -36,7 +36,7 @@ export async function deleteTag(
     });
     // Gone between two chunks: somebody else deletes it too, and has just finished.
     if (step === 'absent' && untagged === 0) return failWith(tagNotFound(id));
-    if (step === 'absent' || step < CHUNK) return { ok: true, value: { id: uuid } };
+    if (step === 'absent' || step < DELETE_TAG_CHUNK) return { ok: true, value: { id: uuid } };
     untagged += step;
   }
 }
@@ -44,7 +44,7 @@ export async function deleteTag(
 /** Takes the tag off one chunk of jobs; with the last one, deletes it. Answers how many jobs had it. */
 async function takeOff(tx: PoolClient, deps: CommandDeps, by: Caller, tag: StoredTag): Promise<number> {
   const now = deps.clock.now();
-  const found = await jobsWithTag(tx, tag.id, CHUNK);
+  const found = await jobsWithTag(tx, tag.id, DELETE_TAG_CHUNK);
   const jobs = await lockJobs(tx, found);
   const changes = jobs
     .filter(({ status }) => status !== 'DELETED')
@@ -57,7 +57,7 @@ async function takeOff(tx: PoolClient, deps: CommandDeps, by: Caller, tag: Store
   await replaceJobTags(tx, untagged, now, deps.newId);
 
   const last: TagRecord[] =
-    found.length < CHUNK ? [{ action: 'TAG_DELETED', before: tag, after: null, now }] : [];
+    found.length < DELETE_TAG_CHUNK ? [{ action: 'TAG_DELETED', before: tag, after: null, now }] : [];
   if (last.length > 0) await removeTag(tx, tag.id);
   await insertAuditEntries(tx, [
     ...changes.map((change) => auditEntryOf(deps, by, change)),

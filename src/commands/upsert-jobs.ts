@@ -75,7 +75,7 @@ export async function upsertJob(
 const JOBS_PER_TURN = 50;
 
 /** How often a new key may be taken by somebody else just before it is written. */
-const MAX_ATTEMPTS = 5;
+export const MAX_UPSERT_ATTEMPTS = 5;
 
 async function upsertAll(
   deps: CommandDeps,
@@ -91,7 +91,7 @@ async function upsertAll(
     } catch (error) {
       if (!isKeyTaken(error)) throw error;
       // Somebody created one of the jobs since we looked. Once more: now it is one that exists.
-      if (attempt === MAX_ATTEMPTS) return failWith(keyTaken());
+      if (attempt === MAX_UPSERT_ATTEMPTS) return failWith(keyTaken());
     }
   }
 }

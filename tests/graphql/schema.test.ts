@@ -54,6 +54,19 @@ describe('the schema', () => {
     expect(committed).toBe(`${printSchema(lexicographicSortSchema(schema))}\n`);
   });
 
+  it('says of every mutation by which errors it fails', () => {
+    const fields = Object.values(schema.getMutationType()?.getFields() ?? {});
+    const silent = fields.filter(({ description }) => !/\w+Error/.test(description ?? ''));
+    expect(silent.map(({ name }) => name)).toEqual([]);
+  });
+
+  it('names in descriptions only errors that there are', () => {
+    const named = describedElements().flatMap(
+      ([, description]) => description.match(/\b[A-Z]\w*Error\b/g) ?? [],
+    );
+    expect(named.filter((name) => !isObjectType(schema.getType(name)))).toEqual([]);
+  });
+
   it('gives every payload its errors, never null', () => {
     const fields = Object.values(schema.getMutationType()?.getFields() ?? {});
     expect(fields.length).toBeGreaterThan(0);

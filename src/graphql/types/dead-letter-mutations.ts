@@ -1,10 +1,14 @@
 import type { CommandError } from '../../commands/command-result.ts';
+import { DEAD_LETTER_CHUNK } from '../../commands/dead-letter-chunks.ts';
 import { builder } from '../builder.ts';
 import { BulkPayload, bulkPayloadOf } from './bulk-payload.ts';
 import { DiscardDeadLettersInput, RedriveDeadLettersInput } from './dead-letter-inputs.ts';
 import { MutationError } from './mutation-errors.ts';
 
 const INPUT = 'Which ones.';
+const CHUNKS = `In transactions of ${DEAD_LETTER_CHUNK}: a call that breaks off is repeated to go on with the rest.`;
+const ERRORS =
+  'ValidationError where neither `ids` nor `where` is given, an id is none of a dead letter, a list is too long, or `limit` is not what it may be.';
 
 interface RedrivePayloadShape {
   executionIds: string[];
@@ -37,8 +41,7 @@ const RedrivePayload = builder.objectRef<RedrivePayloadShape>('RedrivePayload').
 builder.mutationFields((t) => ({
   redriveDeadLetters: t.field({
     type: RedrivePayload,
-    description:
-      'Runs failed executions again: one new execution per open dead letter, trigger REDRIVE, however many ask at once. Where the job’s executions may not overlap, they wait as BLOCKED for their turn. Those of deleted jobs are passed over. In transactions of 500: a call that breaks off is repeated to go on with the rest.',
+    description: `Runs failed executions again: one new execution per open dead letter, trigger REDRIVE, however many ask at once. Where the job’s executions may not overlap, they wait as BLOCKED for their turn. Those of deleted jobs are passed over. ${CHUNKS} ${ERRORS}`,
     args: { input: t.arg({ type: RedriveDeadLettersInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, { commands, caller }) => {
       const result = await commands.redriveDeadLetters(caller, input);
@@ -49,8 +52,7 @@ builder.mutationFields((t) => ({
   }),
   discardDeadLetters: t.field({
     type: BulkPayload,
-    description:
-      'Gives failed executions up: they leave the queue, and are pruned as all others are. In transactions of 500: a call that breaks off is repeated to go on with the rest.',
+    description: `Gives failed executions up: they leave the queue, and are pruned as all others are. ${CHUNKS} ${ERRORS}`,
     args: { input: t.arg({ type: DiscardDeadLettersInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, { commands, caller }) =>
       bulkPayloadOf(await commands.discardDeadLetters(caller, input)),

@@ -1,9 +1,11 @@
 import type { CommandResult } from '../../commands/command-result.ts';
 import { REASON_LIMIT } from '../../domain/execution-limits.ts';
 import { builder } from '../builder.ts';
+import { EXECUTION_NOT_FOUND, JOB_NOT_FOUND } from './error-texts.ts';
 import { ExecutionPayload, type ExecutionPayloadShape } from './payloads.ts';
 
 const INPUT = 'What to do.';
+const REASON_ERROR = 'ValidationError where `reason` is too long';
 const ID = 'The execution’s id.';
 const REASON = `Why, for its history and the audit log, up to ${REASON_LIMIT.max} characters.`;
 
@@ -36,24 +38,21 @@ const SkipRunInput = builder.inputType('SkipRunInput', {
 builder.mutationFields((t) => ({
   cancelExecution: t.field({
     type: ExecutionPayload,
-    description:
-      'Takes an execution back. One that waits is CANCELLED at once; of one that is RUNNING the call is aborted within 2 seconds, whichever instance makes it, and then it is CANCELLED, unless the call ended first. Repeating changes nothing. ConflictError where it ended otherwise.',
+    description: `Takes an execution back. One that waits is CANCELLED at once; of one that is RUNNING the call is aborted within 2 seconds, whichever instance makes it, and then it is CANCELLED, unless the call ended first. Repeating changes nothing. ${EXECUTION_NOT_FOUND}; ConflictError where it ended otherwise; ${REASON_ERROR}.`,
     args: { input: t.arg({ type: CancelExecutionInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, { commands, caller }) =>
       payloadOf(await commands.cancelExecution(caller, input)),
   }),
   retryExecution: t.field({
     type: ExecutionPayload,
-    description:
-      'Runs a finished execution again: a new execution of the same job with the same slot and body, trigger REDRIVE. Of a FAILED one whose dead letter is open this is its redrive, and happens once: who asks again gets a ConflictError that names the new execution. ConflictError also where it is not finished, or its job was deleted.',
+    description: `Runs a finished execution again: a new execution of the same job with the same slot and body, trigger REDRIVE. Of a FAILED one whose dead letter is open this is its redrive, and happens once: who asks again gets a ConflictError that names the new execution. ConflictError also where it is not finished, or its job was deleted; ${EXECUTION_NOT_FOUND}.`,
     args: { input: t.arg({ type: RetryExecutionInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, { commands, caller }) =>
       payloadOf(await commands.retryExecution(caller, input)),
   }),
   skipRun: t.field({
     type: ExecutionPayload,
-    description:
-      'Leaves out one future slot of an active or paused job: it becomes a SKIPPED execution with reason OPERATOR, recorded at once, and is no longer among `upcomingRuns`. It stays left out when the schedule is changed. Repeating changes nothing. ValidationError with the nearest slots where the instant is none.',
+    description: `Leaves out one future slot of an active or paused job: it becomes a SKIPPED execution with reason OPERATOR, recorded at once, and is no longer among \`upcomingRuns\`. It stays left out when the schedule is changed. Repeating changes nothing. ValidationError with the nearest slots where the instant is none; ${REASON_ERROR}; ${JOB_NOT_FOUND}; ConflictError where it is COMPLETED, or the slot has become an execution already.`,
     args: { input: t.arg({ type: SkipRunInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, { commands, caller }) =>
       payloadOf(await commands.skipRun(caller, input)),

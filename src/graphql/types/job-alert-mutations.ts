@@ -8,11 +8,14 @@ import { builder } from '../builder.ts';
 import { AlertDelivery } from './alert-delivery.ts';
 import { AlertChannel, AlertEvent } from './alert-enums.ts';
 import { DeletePayload } from './delete-payload.ts';
+import { ALERT_NOT_FOUND, JOB_NOT_FOUND } from './error-texts.ts';
 import { JobAlert } from './job-alert.ts';
 import { MutationError } from './mutation-errors.ts';
 
 const INPUT = 'What to do.';
 const ERRORS = 'Why nothing was done; empty where it was.';
+const FIELDS =
+  'ValidationError where a field is not what it may be, or the channel is EMAIL and `SMTP_URL` is not set; TargetBlockedError where the operator has blocked the target’s address';
 const ID = 'The alert’s id.';
 const { failureThreshold, latenessThresholdMs } = ALERT_LIMITS;
 const TARGET = `For WEBHOOK ${TARGET_RULES.WEBHOOK}, for SLACK ${TARGET_RULES.SLACK}, each up to ${MAX_TARGET_URL_LENGTH} characters; for EMAIL ${TARGET_RULES.EMAIL}, up to ${MAX_ADDRESS_LENGTH}.`;
@@ -111,21 +114,21 @@ const AlertDeliveryPayload = builder
 builder.mutationFields((t) => ({
   createJobAlert: t.field({
     type: JobAlertPayload,
-    description: `Creates an alert, which tells of what happens from now on. A job may have ${ALERT_LIMITS.perJob}. EMAIL is refused where \`SMTP_URL\` is not set, and an address that the operator has blocked with a TargetBlockedError.`,
+    description: `Creates an alert, which tells of what happens from now on. A job may have ${ALERT_LIMITS.perJob}. ${JOB_NOT_FOUND}; ${FIELDS}; ValidationError also where it has as many already.`,
     args: { input: t.arg({ type: CreateJobAlertInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, { commands, caller }) =>
       alertPayloadOf(await commands.createJobAlert(caller, input)),
   }),
   updateJobAlert: t.field({
     type: JobAlertPayload,
-    description: 'Changes an alert. A change that changes nothing writes nothing.',
+    description: `Changes an alert. A change that changes nothing writes nothing. ${ALERT_NOT_FOUND}; ${FIELDS}, where the target is a new one.`,
     args: { input: t.arg({ type: UpdateJobAlertInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, { commands, caller }) =>
       alertPayloadOf(await commands.updateJobAlert(caller, input)),
   }),
   deleteJobAlert: t.field({
     type: DeletePayload,
-    description: 'Deletes an alert with all its deliveries; what is not sent yet is not sent.',
+    description: `Deletes an alert with all its deliveries; what is not sent yet is not sent. ${ALERT_NOT_FOUND}.`,
     args: { input: t.arg({ type: DeleteJobAlertInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, { commands, caller }) => {
       const result = await commands.deleteJobAlert(caller, input);
@@ -136,7 +139,7 @@ builder.mutationFields((t) => ({
   }),
   testJobAlert: t.field({
     type: AlertDeliveryPayload,
-    description: `Sends a message by an alert now, whether it is enabled or not, and answers when it has arrived or failed: one try, within \`ALERT_TIMEOUT_MS\`. ${MAX_TESTS_PER_MINUTE} a minute are allowed for one alert, then a ConflictError.`,
+    description: `Sends a message by an alert now, whether it is enabled or not, and answers when it has arrived or failed: one try, within \`ALERT_TIMEOUT_MS\`. ${MAX_TESTS_PER_MINUTE} a minute are allowed for one alert, then a ConflictError. ${ALERT_NOT_FOUND}.`,
     args: { input: t.arg({ type: TestJobAlertInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, { commands }) => {
       const result = await commands.testJobAlert(input);

@@ -7,10 +7,12 @@ import { builder } from '../builder.ts';
 import type { GraphqlContext } from '../context.ts';
 import { jobSelection } from '../filters/job-where.ts';
 import { BulkPayload, bulkPayloadOf } from './bulk-payload.ts';
+import { WHERE_TOO_LARGE } from './error-texts.ts';
 import { JobWhere } from './filter-inputs.ts';
 
 const INPUT = 'Which ones.';
 const CHUNKS = `In transactions of ${BULK_CHUNK} jobs, each job with its audit entry and event: a call that breaks off is repeated to go on with the rest.`;
+const ERRORS = `ValidationError where \`limit\` is not what it may be, or \`reason\` or \`until\` is given. ${WHERE_TOO_LARGE}`;
 
 const BulkJobsInput = builder.inputType('BulkJobsInput', {
   description: 'Which jobs to change.',
@@ -30,7 +32,7 @@ const BulkJobsInput = builder.inputType('BulkJobsInput', {
     until: t.field({
       type: 'DateTime',
       description:
-        'For `pauseJobs` only: when the jobs go on by themselves; null: when somebody resumes them.',
+        'For `pauseJobs` only: when the jobs go on by themselves, in the future; null: when somebody resumes them.',
     }),
   }),
 });
@@ -38,7 +40,7 @@ const BulkJobsInput = builder.inputType('BulkJobsInput', {
 builder.mutationFields((t) => ({
   pauseJobs: t.field({
     type: BulkPayload,
-    description: `Pauses those of the selected jobs that are ACTIVE. ${CHUNKS}`,
+    description: `Pauses those of the selected jobs that are ACTIVE. ${CHUNKS} ValidationError where \`limit\`, \`reason\` or \`until\` is not what it may be. ${WHERE_TOO_LARGE}`,
     args: { input: t.arg({ type: BulkJobsInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, context) =>
       bulkPayloadOf(
@@ -49,7 +51,7 @@ builder.mutationFields((t) => ({
   }),
   resumeJobs: t.field({
     type: BulkPayload,
-    description: `Resumes those of the selected jobs that are PAUSED, each from its next slot on. ${CHUNKS}`,
+    description: `Resumes those of the selected jobs that are PAUSED, each from its next slot on. ${CHUNKS} ${ERRORS}`,
     args: { input: t.arg({ type: BulkJobsInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, context) =>
       bulkPayloadOf(
@@ -59,7 +61,7 @@ builder.mutationFields((t) => ({
   }),
   triggerJobs: t.field({
     type: BulkPayload,
-    description: `Runs each of the selected jobs now, beside its schedule, also while it is paused. A run that its job’s concurrency policy leaves out is recorded as SKIPPED, and counts. ${CHUNKS} Other than the rest, it runs those again that it ran before.`,
+    description: `Runs each of the selected jobs now, beside its schedule, also while it is paused. A run that its job’s concurrency policy leaves out is recorded as SKIPPED, and counts. ${CHUNKS} Other than the rest, it runs those again that it ran before. ${ERRORS}`,
     args: { input: t.arg({ type: BulkJobsInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, context) =>
       bulkPayloadOf(
@@ -69,7 +71,7 @@ builder.mutationFields((t) => ({
   }),
   deleteJobs: t.field({
     type: BulkPayload,
-    description: `Deletes the selected jobs, each as \`deleteJob\` does. ${CHUNKS}`,
+    description: `Deletes the selected jobs, each as \`deleteJob\` does. ${CHUNKS} ${ERRORS}`,
     args: { input: t.arg({ type: BulkJobsInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, context) =>
       bulkPayloadOf(

@@ -1,6 +1,7 @@
 import type { CommandError } from '../../commands/command-result.ts';
 import { MAX_DEPENDENCIES } from '../../domain/dependency.ts';
 import { builder } from '../builder.ts';
+import { JOB_NOT_FOUND } from './error-texts.ts';
 import { DependencyCondition, JobDependency } from './job-dependency.ts';
 import { MutationError } from './mutation-errors.ts';
 import { JobPayload, jobPayloadOf } from './payloads.ts';
@@ -54,7 +55,7 @@ const JobDependencyPayload = builder
 builder.mutationFields((t) => ({
   addJobDependency: t.field({
     type: JobDependencyPayload,
-    description: `Lets a job wait for another, from the next end on; a job may wait for ${MAX_DEPENDENCIES} others. What is there already is answered as it is.`,
+    description: `Lets a job wait for another, from the next end on; a job may wait for ${MAX_DEPENDENCIES} others. What is there already is answered as it is. ${JOB_NOT_FOUND}, of either; ConflictError where it waits for that one under another condition; CyclicDependencyError where it would come to wait for itself; ValidationError where it waits for ${MAX_DEPENDENCIES} already.`,
     args: { input: t.arg({ type: AddJobDependencyInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, { commands, caller }) => {
       const result = await commands.addJobDependency(caller, input);
@@ -65,7 +66,7 @@ builder.mutationFields((t) => ({
   }),
   removeJobDependency: t.field({
     type: JobPayload,
-    description: 'Lets a job wait for another no longer. This by itself runs nothing.',
+    description: `Lets a job wait for another no longer. This by itself runs nothing. ${JOB_NOT_FOUND}, and where it does not wait for that one.`,
     args: { input: t.arg({ type: RemoveJobDependencyInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, { commands, caller }) =>
       jobPayloadOf(await commands.removeJobDependency(caller, input)),

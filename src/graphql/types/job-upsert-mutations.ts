@@ -1,6 +1,8 @@
 import type { CommandError } from '../../commands/command-result.ts';
 import { UPSERT_LIMITS } from '../../commands/upsert-errors.ts';
+import { MAX_UPSERT_ATTEMPTS } from '../../commands/upsert-jobs.ts';
 import { builder } from '../builder.ts';
+import { DEFINITION_ERRORS } from './error-texts.ts';
 import { Job } from './job.ts';
 import { CreateJobInput } from './job-inputs.ts';
 import { MutationError } from './mutation-errors.ts';
@@ -8,6 +10,8 @@ import { JobPayload, jobPayloadOf } from './payloads.ts';
 
 const RULE =
   'A job that exists becomes what creating it anew would make, but for `status` and `tags` where they are left out, and for secrets that are written as `***`: these stay. What is as it should be is left alone, so that the same input twice changes nothing.';
+
+const ERRORS = `${DEFINITION_ERRORS}; ConflictError where others take the key anew at each of ${MAX_UPSERT_ATTEMPTS} tries`;
 
 const UpsertJobsInput = builder.inputType('UpsertJobsInput', {
   description: 'Jobs as they are to be.',
@@ -53,7 +57,7 @@ const UpsertJobsPayload = builder.objectRef<UpsertJobsPayloadShape>('UpsertJobsP
 builder.mutationFields((t) => ({
   upsertJob: t.field({
     type: JobPayload,
-    description: `Creates or changes the job that bears the input’s key; the key must be given. ${RULE}`,
+    description: `Creates or changes the job that bears the input’s key; the key must be given. ${RULE} ${ERRORS}.`,
     args: {
       input: t.arg({ type: CreateJobInput, required: true, description: 'The job as it is to be.' }),
     },
@@ -62,7 +66,7 @@ builder.mutationFields((t) => ({
   }),
   upsertJobs: t.field({
     type: UpsertJobsPayload,
-    description: `The same for up to ${UPSERT_LIMITS.jobs} jobs, all or none of them in one transaction. Jobs that are not in the list stay as they are.`,
+    description: `The same for up to ${UPSERT_LIMITS.jobs} jobs, all or none of them in one transaction. Jobs that are not in the list stay as they are. The same errors, of any of the jobs; ValidationError also where there are more, or two have one key.`,
     args: {
       input: t.arg({ type: UpsertJobsInput, required: true, description: 'The jobs as they are to be.' }),
     },

@@ -67,7 +67,7 @@ const RequestTestPayload = builder
 builder.mutationField('testRequest', (t) =>
   t.field({
     type: RequestTestPayload,
-    description: `Sends the request once, now, without storing a job; templates see sample values. It is sent as an attempt of a job would be, with headers of its own, to what a job may call; a callback is not asked for. Within \`timeoutMs\`, but ${MAX_TEST_TIMEOUT_MS} ms at most. A ConflictError where ${MAX_TESTS_AT_ONCE} tests are under way on this instance.`,
+    description: `Sends the request once, now, without storing a job; templates see sample values. It is sent as an attempt of a job would be, with headers of its own, to what a job may call; a callback is not asked for. Within \`timeoutMs\`, but ${MAX_TEST_TIMEOUT_MS} ms at most. ValidationError where a field is not what it may be; TargetBlockedError where the operator has blocked the URL’s address; ConflictError where ${MAX_TESTS_AT_ONCE} tests are under way on this instance.`,
     args: {
       input: t.arg({
         type: CreateJobInput,

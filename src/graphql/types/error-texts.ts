@@ -1,0 +1,13 @@
+/** Why mutations fail, as their descriptions name it: one clause per error, for those that several have in common. */
+
+/** What makes a definition of a job one that is refused. */
+export const DEFINITION_ERRORS =
+  'ValidationError where a field is not what it may be, or no run is left; InvalidScheduleError where the schedule cannot be read, or names no moment; TargetBlockedError where the operator has blocked the URL’s address';
+export const KEY_TAKEN = 'ConflictError where another job has the key';
+export const JOB_NOT_FOUND = 'NotFoundError where there is no such job, or it was deleted';
+export const VERSION_CONFLICT = 'VersionConflictError where it is not at `expectedVersion`';
+export const JOB_COMPLETED = 'ConflictError where it is COMPLETED';
+export const ALERT_NOT_FOUND = 'NotFoundError where there is no such alert, or its job was deleted';
+export const EXECUTION_NOT_FOUND = 'NotFoundError where there is no such execution, or it is no longer kept';
+/** Of a filter that is no part of a payload's errors. */
+export const WHERE_TOO_LARGE = 'A `where` beyond its limits is BAD_USER_INPUT.';
