@@ -201,6 +201,10 @@ describe('previewSchedule', () => {
     ['schedule: "* * * * *", timezone: "UTC+2"', /^timezone: /],
     ['schedule: "* * * * *", count: 0', /^count: /],
     ['schedule: "* * * * *", count: 101', /^count: .*100/],
+    [
+      'schedule: "* * * * *", startAt: "2030-01-02T00:00:00Z", endAt: "2030-01-02T00:00:00Z"',
+      /^endAt: .*startAt/,
+    ],
   ])('refuses (%s), naming argument and limit', async (args, message) => {
     const { errors } = await api.execute(`{ previewSchedule(${args}) { runs } }`);
     expect(errors[0]?.extensions?.['code']).toBe('BAD_USER_INPUT');
@@ -219,6 +223,22 @@ describe('previewSchedule', () => {
         timezone: 'Europe/Berlin',
         runs: ['2025-03-30T01:30:00.000Z', '2025-03-31T00:30:00.000Z'],
       },
+    });
+  });
+
+  it('shows what a job with a window will do, counting @every from where it begins', async () => {
+    const preview = (window: string) =>
+      api.query(
+        `{ previewSchedule(schedule: "@every 7h", from: "2025-01-01T00:00:00Z", count: 3, ${window}) { runs warnings } }`,
+      );
+    expect(await preview('startAt: "2024-12-31T20:00:00Z", endAt: "2025-01-01T10:00:00Z"')).toEqual({
+      previewSchedule: {
+        runs: ['2025-01-01T03:00:00.000Z', '2025-01-01T10:00:00.000Z'],
+        warnings: [],
+      },
+    });
+    expect(await preview('endAt: "2024-12-31T00:00:00Z"')).toEqual({
+      previewSchedule: { runs: [], warnings: ['It never fires again.'] },
     });
   });
 });

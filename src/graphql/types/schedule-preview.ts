@@ -32,17 +32,27 @@ const SchedulePreview = builder
 builder.queryField('previewSchedule', (t) =>
   t.field({
     type: SchedulePreview,
-    description: 'What a schedule will do, from the code that fires it.',
+    description:
+      'What a schedule will do, from the code that fires it. BAD_USER_INPUT where the schedule or the zone cannot be read, or an argument is not what it may be.',
     args: {
       schedule: t.arg.string({
         required: true,
-        description: 'As in CreateJobInput; @every counts from `from`.',
+        description: 'As in CreateJobInput; `@every` counts from `startAt`, or else from `from`.',
       }),
       timezone: t.arg.string({
         defaultValue: 'UTC',
         description: 'IANA name of the zone that it is read in.',
       }),
       from: t.arg({ type: 'DateTime', description: 'Runs after this instant; now, where it is left out.' }),
+      startAt: t.arg({
+        type: 'DateTime',
+        description: 'No run lies before it; one may lie on it. As a job’s; none by default.',
+      }),
+      endAt: t.arg({
+        type: 'DateTime',
+        description:
+          'No run lies after it; one may lie on it. Must be later than `startAt`; may be past. As a job’s; none by default.',
+      }),
       count: t.arg.int({
         defaultValue: 5,
         description: `How many runs, 1 to ${MAX_RUNS}.`,
@@ -51,20 +61,22 @@ builder.queryField('previewSchedule', (t) =>
       dstGapPolicy: t.arg({ type: DstGapPolicy, description: 'SHIFT where it is left out.' }),
       dstOverlapPolicy: t.arg({ type: DstOverlapPolicy, description: 'FIRST where it is left out.' }),
     },
-    resolve: (_root, { schedule, timezone, from, count, dstGapPolicy, dstOverlapPolicy }, { clock }) => {
+    resolve: (_root, { schedule, timezone, from, count, ...job }, { clock }) => {
       const parsed = parseSchedule(schedule);
       if (parsed.kind === 'INVALID') throw badArgument('schedule', withoutField('schedule', parsed.message));
       const zone = checkTimezone(timezone ?? 'UTC');
       if (zone.kind === 'INVALID') throw badArgument('timezone', withoutField('timezone', zone.message));
+      const { startAt = null, endAt = null } = job;
+      if (startAt && endAt && endAt <= startAt) throw badArgument('endAt', 'must be later than startAt.');
       const start = from ?? clock.now();
       const rule = {
         schedule: parsed,
         timezone: zone.timezone,
-        anchorAt: start,
-        startAt: null,
-        endAt: null,
-        dstGapPolicy: dstGapPolicy ?? 'SHIFT',
-        dstOverlapPolicy: dstOverlapPolicy ?? 'FIRST',
+        anchorAt: startAt ?? start,
+        startAt,
+        endAt,
+        dstGapPolicy: job.dstGapPolicy ?? 'SHIFT',
+        dstOverlapPolicy: job.dstOverlapPolicy ?? 'FIRST',
       } as const;
       return { schedule, timezone: zone.timezone, ...previewSchedule(rule, start, count ?? 5) };
     },

@@ -12,6 +12,9 @@ export const BREAKING: Readonly<Record<string, string>> = {};
  * of an enum, for those who thought that they knew all. Each with what the release's notes should say of it.
  */
 export const DANGEROUS: Readonly<Record<string, string>> = {
+  'An optional arg endAt on Query.previewSchedule was added.': 'Previews know the window of a job.',
+  'An optional arg startAt on Query.previewSchedule was added.':
+    'Previews know the window of a job, and where @every counts from.',
   'An optional field reason on input type BulkJobsInput was added.': 'pauseJobs writes down why.',
   'An optional field until on input type BulkJobsInput was added.': 'pauseJobs can end by itself.',
 };
