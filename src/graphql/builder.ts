@@ -35,7 +35,9 @@ export const builder = new SchemaBuilder<{
   validation: {
     validationError: ({ issues }) => {
       const texts = issues.map(({ path = [], message }) => `${path.map(String).join('.')}: ${message}`);
-      return clientError('BAD_USER_INPUT', texts.join(' '));
+      return clientError('BAD_USER_INPUT', texts.join(' '), {
+        argument: issues[0]?.path?.map(String).join('.'),
+      });
     },
   },
   relay: {

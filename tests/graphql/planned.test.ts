@@ -125,7 +125,12 @@ describe('the planned runs', () => {
     expect(await runs({})).toHaveLength(100);
     for (const limit of [0, 1_001]) {
       const { errors } = await api.execute(RUNS, { limit });
-      expect(errors).toMatchObject([{ extensions: { code: 'BAD_USER_INPUT' } }]);
+      expect(errors).toMatchObject([
+        {
+          message: `limit: must be a whole number from 1 to 1000; it is ${limit}.`,
+          extensions: { code: 'BAD_USER_INPUT', argument: 'limit' },
+        },
+      ]);
     }
   });
 

@@ -1,6 +1,5 @@
 import { queryFromInfo } from '@pothos/plugin-prisma';
 import type { GraphQLResolveInfo } from 'graphql';
-import { z } from 'zod';
 import { MAX_LEFT_OUT, MAX_RULES, type PlannedSchedules } from '../../domain/planned.ts';
 import {
   MAX_JOBS_PER_BUCKET,
@@ -14,6 +13,7 @@ import type { GraphqlContext } from '../context.ts';
 import { badArgument, clientError } from '../errors.ts';
 import { readJobWhere } from '../filters/job-where.ts';
 import { inSlices } from '../in-slices.ts';
+import { wholeNumber } from '../whole-number.ts';
 import { countAsInt } from './metrics.ts';
 import { JobWhere } from './filter-inputs.ts';
 import { Job } from './job.ts';
@@ -114,7 +114,7 @@ builder.queryField('plannedRuns', (t) =>
       limit: t.arg.int({
         defaultValue: DEFAULT_RUNS,
         description: `Runs at most, 1 to ${MAX_RUNS}.`,
-        validate: z.number().min(1).max(MAX_RUNS).nullish(),
+        validate: wholeNumber(1, MAX_RUNS),
       }),
     },
     resolve: async (_root, { from, to, where, limit }, { schedules, clock }) => {
