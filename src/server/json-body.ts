@@ -13,8 +13,12 @@ export async function readJsonBody(
   request: IncomingMessage,
   maxBytes = MAX_BODY_BYTES,
 ): Promise<{ value: unknown } | { refusal: RequestRefusal }> {
-  const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
+  const [type, ...parameters] = (request.headers['content-type'] ?? '')
+    .toLowerCase()
+    .split(';')
+    .map((part) => part.trim());
   if (type !== 'application/json') return unsupported('Send the request as Content-Type: application/json.');
+  if (!parameters.every(isUtf8OrNoCharset)) return unsupported('Send the request in UTF-8.');
   const encoding = request.headers['content-encoding'] ?? 'identity';
   if (encoding !== 'identity') return unsupported('Send the request without a Content-Encoding.');
 
@@ -22,6 +26,11 @@ export async function readJsonBody(
   if ('refusal' in body) return body;
   const value = parseJson(body.text);
   return value === undefined ? { refusal: NOT_JSON } : { value };
+}
+
+/** JSON has no other encoding between systems (RFC 8259); whoever names one anyway would be misread. */
+function isUtf8OrNoCharset(parameter: string): boolean {
+  return !parameter.startsWith('charset=') || /^charset=("?)utf-?8\1$/.test(parameter);
 }
 
 const NOT_JSON: RequestRefusal = {

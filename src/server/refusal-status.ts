@@ -28,8 +28,18 @@ export function withRefusalStatus(result: ExecutionResult): ExecutionResult {
 
 function withStatus(error: GraphQLError): GraphQLError {
   const { code, http } = error.extensions;
+  // Yoga's refusal of a mutation by GET has the code of a malformed request.
+  if (statusIn(http) === 405) return withExtensions(error, { code: 'METHOD_NOT_ALLOWED' });
   if (http !== undefined) return error;
   const status = statusOf(code);
+  return withExtensions(error, { http: { status, spec: status < 500, headers: headersOf(code) } });
+}
+
+function statusIn(http: unknown): unknown {
+  return typeof http === 'object' && http !== null && 'status' in http ? http.status : undefined;
+}
+
+function withExtensions(error: GraphQLError, extensions: Record<string, unknown>): GraphQLError {
   const { message, nodes, source, positions, path, originalError } = error;
   return new GraphQLError(message, {
     nodes: nodes ?? null,
@@ -37,6 +47,6 @@ function withStatus(error: GraphQLError): GraphQLError {
     positions: positions ?? null,
     path: path ?? null,
     originalError: originalError ?? null,
-    extensions: { ...error.extensions, http: { status, spec: status < 500, headers: headersOf(code) } },
+    extensions: { ...error.extensions, ...extensions },
   });
 }

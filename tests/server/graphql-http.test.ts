@@ -54,6 +54,7 @@ describe('GraphQL over HTTP', () => {
     const response = await fetch(`${url}/graphql?query=${encodeURIComponent('mutation { bump }')}`);
     expect(response.status).toBe(405);
     expect(response.headers.get('allow')).toBe('POST');
+    expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'METHOD_NOT_ALLOWED' } }] });
     expect(bumps()).toBe(0);
   });
 
@@ -99,6 +100,29 @@ describe('GraphQL over HTTP', () => {
     expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'BAD_REQUEST' } }] });
   });
 
+  it.each([
+    ['utf-8', 200],
+    ['UTF-8', 200],
+    ['"utf-8"', 200],
+    ['utf8', 200],
+    ['utf-16', 415],
+    ['"iso-8859-1"', 415],
+    ['', 415],
+  ])('answers JSON whose type says charset=%s with %i', async (charset, status) => {
+    const { url } = await startTestServer();
+    const response = await send(url, {
+      method: 'POST',
+      headers: { 'Content-Type': `application/json; profile=x; Charset=${charset}` },
+      body: '{"query":"{ hello }"}',
+    });
+    expect(response.status).toBe(status);
+    expect(await response.json()).toMatchObject(
+      status === 200
+        ? { data: { hello: 'world' } }
+        : { errors: [{ extensions: { code: 'UNSUPPORTED_MEDIA_TYPE' } }] },
+    );
+  });
+
   it('refuses a body that is not UTF-8', async () => {
     const { url } = await startTestServer();
     const response = await send(url, {
@@ -122,6 +146,7 @@ describe('GraphQL over HTTP', () => {
     const response = await send(url, { method: 'PUT', body: '{}' });
     expect(response.status).toBe(405);
     expect(response.headers.get('allow')).toBe('GET, POST, OPTIONS');
+    expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'METHOD_NOT_ALLOWED' } }] });
   });
 
   it('answers an unknown path with 404 as JSON', async () => {
