@@ -3,13 +3,11 @@ import { type JobDefinition, SLOT_FIELDS } from '../domain/job-definition.ts';
 import { firstRunAt, nextRunAfter, nextRunAfterChange } from '../domain/job-slots.ts';
 import type { NewEvent } from '../store/event-log.ts';
 import type { StoredJob } from '../store/jobs.ts';
-import type { Withdrawal } from '../store/withdrawing.ts';
 import type { Caller } from './command-deps.ts';
 import { type CommandResult, failWith } from './command-result.ts';
 import { changedFields } from './job-record.ts';
 import { resumed } from './resumed-job.ts';
 import { noRunLeft } from './run-check.ts';
-import { PAUSED, RESCHEDULED } from './withdrawals.ts';
 
 /**
  * A job with a new definition, a status where one is asked for, and the next run that follows from both. A change of when
@@ -56,12 +54,6 @@ export function gainsSlots(before: JobDefinition, after: JobDefinition): boolean
 
 function hasSlots({ schedule, runAt }: JobDefinition): boolean {
   return schedule !== null || runAt !== null;
-}
-
-/** What of the waiting executions was planned by a definition that no longer holds. */
-export function withdrawalFor(before: StoredJob, after: StoredJob): Withdrawal | null {
-  if (after.status === 'PAUSED' && before.status !== 'PAUSED') return PAUSED;
-  return haveSlotsChanged(before, after) ? RESCHEDULED : null;
 }
 
 const PAUSE_FIELDS: ReadonlySet<string> = new Set([

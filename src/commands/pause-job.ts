@@ -4,7 +4,7 @@ import { JOB_LIMITS } from '../domain/job-limits.ts';
 import { isStorableInstant } from '../domain/job-validation.ts';
 import { checkText } from '../domain/text.ts';
 import { type StoredJob, updateJobs } from '../store/jobs.ts';
-import { withdrawExecutions } from '../store/withdrawing.ts';
+import { jobsWithPlanned, withdrawExecutions } from '../store/withdrawing.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith, validationError } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';
@@ -23,7 +23,7 @@ export type PauseJobInput = JobReference & PauseFacts;
 
 /**
  * Stops a job's schedule. Executions that were planned and not yet started are cancelled; what runs, runs on. Pausing
- * a paused job changes reason and `until` only.
+ * a paused job changes reason and `until` only. A completed job can be paused while its last run waits to start.
  */
 export async function pauseJob(
   deps: CommandDeps,
@@ -37,7 +37,7 @@ export async function pauseJob(
     const found = await lockLiveJob(tx, reference);
     if (!found.ok) return found;
     const before = found.value;
-    if (before.status === 'COMPLETED') {
+    if (before.status === 'COMPLETED' && (await jobsWithPlanned(tx, [before.id])).size === 0) {
       return failWith({
         kind: 'ConflictError',
         message: 'The job is complete: it has no runs left to pause.',

@@ -1,3 +1,4 @@
+import { jobsWithPlanned } from '../store/withdrawing.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith, validationError } from './command-result.ts';
 import { type BulkJobsInput, type BulkOutcome, changeJobs } from './job-chunks.ts';
@@ -5,7 +6,7 @@ import { checkPause, pausedJob, type PauseFacts, pauseLocked } from './pause-job
 
 export type PauseJobsInput = BulkJobsInput & PauseFacts;
 
-/** Pauses those of the selected jobs that are ACTIVE; the others stay as they are. */
+/** Pauses those of the selected jobs that are ACTIVE or have a last run that waits to start; the others stay as they are. */
 export async function pauseJobs(
   deps: CommandDeps,
   by: Caller,
@@ -15,8 +16,10 @@ export async function pauseJobs(
   if (issues.length > 0) return failWith(validationError(issues));
 
   return changeJobs(deps, input, async (tx, matched, now) => {
-    const active = matched.filter(({ status }) => status === 'ACTIVE');
-    const changes = active.map((before) => ({
+    const completed = matched.filter(({ status }) => status === 'COMPLETED').map(({ id }) => id);
+    const stillWaiting = await jobsWithPlanned(tx, completed);
+    const running = matched.filter(({ id, status }) => status === 'ACTIVE' || stillWaiting.has(id));
+    const changes = running.map((before) => ({
       before,
       after: pausedJob(before, by, now, { reason, until }),
     }));

@@ -5,14 +5,14 @@ import { forgetSatisfactions } from '../store/dependencies.ts';
 import { replaceJobTags } from '../store/job-tags.ts';
 import { isKeyTaken, type StoredJob, updateJob as writeJob } from '../store/jobs.ts';
 import { holdTagNames } from '../store/tags.ts';
-import { withdrawExecutions } from '../store/withdrawing.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith, keyTaken } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';
-import { changedJob, gainsSlots, kindsOf, withdrawalFor } from './job-change.ts';
+import { changedJob, gainsSlots, kindsOf } from './job-change.ts';
 import { checkDefinition, type JobReference, lockLiveJob, statusIssue } from './job-checks.ts';
 import { changedFields, recordJobChange } from './job-record.ts';
 import { pastLeftOutRunsOf } from './left-out-runs.ts';
+import { withdrawOutdated } from './withdrawals.ts';
 
 /** Absent leaves a field as it is; null clears it where it may be null. */
 export type UpdateJobInput = JobReference & JobInput & { status?: string | null | undefined };
@@ -46,8 +46,7 @@ export async function updateJob(
       await writeJob(tx, after);
       if (!isDeepStrictEqual(before.tags, after.tags)) await replaceJobTags(tx, [after], now, deps.newId);
       if (gainsSlots(before, after)) await forgetSatisfactions(tx, [after.id]);
-      const withdrawal = withdrawalFor(before, after);
-      const events = withdrawal ? await withdrawExecutions(tx, [after.id], withdrawal, now) : [];
+      const events = await withdrawOutdated(tx, [{ before, after }], now);
       await recordJobChange(tx, deps, by, {
         action: 'UPDATED',
         before,

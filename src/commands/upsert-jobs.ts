@@ -5,17 +5,16 @@ import { forgetSatisfactions } from '../store/dependencies.ts';
 import { replaceJobTags } from '../store/job-tags.ts';
 import { insertJobs, isKeyTaken, lockJobsByKey, type StoredJob, updateJobs } from '../store/jobs.ts';
 import { holdTagNames } from '../store/tags.ts';
-import { withdrawExecutions, type Withdrawal } from '../store/withdrawing.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandError, type CommandResult, failWith, keyTaken } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';
 import type { CreateJobInput } from './create-job.ts';
-import { gainsSlots, kindsOf, withdrawalFor } from './job-change.ts';
+import { gainsSlots, kindsOf } from './job-change.ts';
 import { type JobRecord, recordJobChanges } from './job-record.ts';
 import { pastLeftOutRuns } from './left-out-runs.ts';
 import { isChanged, isNew, planUpsert, type UpsertPlan } from './upsert-plan.ts';
 import { keyErrors, tooManyJobs, toldAt, UPSERT_LIMITS } from './upsert-errors.ts';
-import { PAUSED, RESCHEDULED } from './withdrawals.ts';
+import { withdrawOutdated } from './withdrawals.ts';
 
 export interface UpsertJobsInput {
   jobs: readonly CreateJobInput[];
@@ -159,10 +158,11 @@ async function writePlans(
     tx,
     gaining.map(({ after }) => after.id),
   );
-  const events = [
-    ...(await withdrawExecutions(tx, idsWithdrawn(changed, PAUSED), PAUSED, now)),
-    ...(await withdrawExecutions(tx, idsWithdrawn(changed, RESCHEDULED), RESCHEDULED, now)),
-  ];
+  const events = await withdrawOutdated(
+    tx,
+    changed.flatMap(({ before, after }) => (before === null ? [] : [{ before, after }])),
+    now,
+  );
   const records = plans
     .filter((plan) => isNew(plan) || isChanged(plan))
     .map(({ before, after }): JobRecord =>
@@ -177,10 +177,4 @@ async function writePlans(
 function byKey(a: StoredJob, b: StoredJob): number {
   const [x, y] = [a.key ?? '', b.key ?? ''];
   return x < y ? -1 : x > y ? 1 : 0;
-}
-
-function idsWithdrawn(changed: readonly UpsertPlan[], withdrawal: Withdrawal): string[] {
-  return changed
-    .filter(({ before, after }) => before !== null && withdrawalFor(before, after) === withdrawal)
-    .map(({ after }) => after.id);
 }

@@ -1,6 +1,6 @@
 import type { JobDefinition, JobStatus } from './job-definition.ts';
 import { parseSchedule, type Schedule } from './schedule.ts';
-import { nextSlot, slotsAfter, type SlotRule } from './schedule-slots.ts';
+import { isSlot, nextSlot, slotsAfter, type SlotRule } from './schedule-slots.ts';
 
 /** What of a job decides its slots. */
 export type SlotFacts = Pick<
@@ -47,6 +47,12 @@ export function nextRunAfter(job: SlotFacts, after: Date, leftOut: readonly Date
   if (leftOut.length === 0) return nextSlot(rule, after);
   const [first] = takeSlots(withoutSlots(slotsAfter(rule, after), leftOut), 1);
   return first ?? null;
+}
+
+/** Whether a job's schedule names an instant. */
+export function namesSlot(job: SlotFacts, at: Date): boolean {
+  const rule = slotRuleOf(job);
+  return rule !== null && isSlot(rule, at);
 }
 
 /** The slots that are not among those left out. */

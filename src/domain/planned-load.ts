@@ -1,5 +1,5 @@
 import type { LeftOut, PlannedRule, PlannedSchedules } from './planned.ts';
-import { nextSlot, slotsAfter, type SlotRule } from './schedule-slots.ts';
+import { isSlot, slotsAfter } from './schedule-slots.ts';
 import { countSlots } from './slot-count.ts';
 import { bucketCount, type BucketedSpan, boundsOf } from './time-buckets.ts';
 
@@ -71,7 +71,7 @@ function takeOut(
 ): void {
   const index = indexOf(scheduledAt, span);
   const bucket = buckets[index];
-  if (bucket === undefined || !isSlotOf(rule, scheduledAt)) return;
+  if (bucket === undefined || !isSlot(rule, scheduledAt)) return;
   bucket.count -= 1;
   const key = `${jobId} ${index}`;
   const count = (takenOut.get(key) ?? 0) + 1;
@@ -84,11 +84,6 @@ function takeOut(
 
 function endWithin(bucket: PlannedBucket, span: BucketedSpan): Date {
   return bucket.to < span.to ? bucket.to : span.to;
-}
-
-/** Whether a rule names an instant; that of a job that was changed may not any more. */
-function isSlotOf(rule: SlotRule, at: Date): boolean {
-  return nextSlot(rule, before(at))?.getTime() === at.getTime();
 }
 
 function indexOf(at: Date, { from, bucketMs }: BucketedSpan): number {

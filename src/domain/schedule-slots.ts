@@ -42,6 +42,11 @@ export function nextSlot(rule: SlotRule, after: Date): Date | null {
   return slotMs === undefined ? null : new Date(slotMs);
 }
 
+/** Whether a rule names an instant. */
+export function isSlot(rule: SlotRule, at: Date): boolean {
+  return nextSlot(rule, new Date(at.getTime() - 1))?.getTime() === at.getTime();
+}
+
 /** All slots strictly after an instant, in order, computed as they are taken. Mostly endless. */
 export function* slotsAfter(rule: SlotRule, after: Date): Generator<Date, void, undefined> {
   let slot = nextSlot(rule, after);
@@ -60,59 +65,6 @@ export function upcomingSlots(rule: SlotRule, after: Date, count: number): Date[
     slots.push(slot);
   }
   return slots;
-}
-
-/**
- * The slots in (after, until], at most `limit` of them: an outage or a careless question over a year of a
- * per-second schedule must not fill the memory.
- *
- * @returns `complete` is false when there were more
- */
-export function slotsBetween(
-  rule: SlotRule,
-  after: Date,
-  until: Date,
-  limit: number,
-): { slots: Date[]; complete: boolean } {
-  const slots: Date[] = [];
-  for (const slot of slotsAfter(rule, after)) {
-    if (slot > until) break;
-    if (slots.length === limit) return { slots, complete: false };
-    slots.push(slot);
-  }
-  return { slots, complete: true };
-}
-
-/** One question of a batch. */
-export interface SlotQuery {
-  readonly rule: SlotRule;
-  readonly after: Date;
-}
-
-/**
- * Answers {@link nextSlot} for a batch, in its order. Jobs that share schedule, zone and instant, as a thousand
- * hourly jobs do, share one computation.
- */
-export function nextSlots(queries: readonly SlotQuery[]): (Date | null)[] {
-  const known = new Map<string, number | undefined>();
-  return queries.map(({ rule, after }) => {
-    const afterMs = startingPoint(rule, after.getTime());
-    const key = sharedKey(rule, afterMs);
-    if (!known.has(key)) known.set(key, nextWithoutEnd(rule, afterMs));
-    const slotMs = withinEnd(rule, known.get(key));
-    return slotMs === undefined ? null : new Date(slotMs);
-  });
-}
-
-function sharedKey({ schedule, ...rule }: SlotRule, afterMs: number): string {
-  switch (schedule.kind) {
-    case 'CRON':
-      return `${afterMs} ${rule.timezone} ${rule.dstGapPolicy} ${rule.dstOverlapPolicy} ${schedule.rule.expression}`;
-    case 'EVERY':
-      return `${afterMs} every ${schedule.intervalMs} ${rule.anchorAt.getTime()}`;
-    case 'ONCE':
-      return `${afterMs} once ${schedule.runAt.getTime()}`;
-  }
 }
 
 function nextSlotMs(rule: SlotRule, afterMs: number): number | undefined {

@@ -3,6 +3,7 @@ import { isLimited, NO_LOAD, REPLACED_MESSAGE, type ConcurrencyLoad } from '../d
 import { planJob, type DueJob, type JobPlan } from '../domain/plan.ts';
 import { encodePublicId } from '../domain/public-id.ts';
 import { createLogger } from '../logging/logger.ts';
+import { insertAuditEntries, SCHEDULER_ACTOR, type NewAuditEntry } from '../store/audit-log.ts';
 import { readLoads } from '../store/concurrency.ts';
 import { readUnmetDependencies } from '../store/dependency-gates.ts';
 import { appendEvents, type NewEvent } from '../store/event-log.ts';
@@ -44,17 +45,23 @@ const BATCH_SLOTS = 50_000;
  */
 const BATCH_COMPUTING_MS = 2_000;
 
+export interface PlanBatchOptions {
+  monotonicMs: () => number;
+  /** Draws the id of an entry of the audit log. */
+  newId: (now: Date) => string;
+  /** Told of the jobs before anything is written. */
+  onTaken: (jobIds: string[]) => void;
+}
+
 /**
  * Takes a batch of due jobs that nobody holds, decides in domain/ what their slots become, and writes it; all within the
  * transaction of the caller.
- *
- * @param onTaken told of the jobs before anything is written
  */
 export async function planBatch(
   tx: PoolClient,
   range: DueRange,
   now: Date,
-  { monotonicMs, onTaken }: { monotonicMs: () => number; onTaken: (jobIds: string[]) => void },
+  { monotonicMs, newId, onTaken }: PlanBatchOptions,
 ): Promise<PlannedBatch> {
   const jobs = await lockDueJobs(tx, range, BATCH_JOBS);
   if (jobs.length === 0) return NOTHING;
@@ -63,6 +70,7 @@ export async function planBatch(
   const enoughAtMs = monotonicMs() + BATCH_COMPUTING_MS;
   const plans = planSome(jobs, facts, now, () => monotonicMs() > enoughAtMs);
   const { events, isReplacing } = await cancelReplaced(tx, plans, now);
+  await insertAuditEntries(tx, completionsOf(plans, now, newId));
   const executions = await recordPlan(tx, {
     executions: plans.flatMap((plan) => plan.executions),
     moves: plans.map((plan) => plan.move),
@@ -106,6 +114,27 @@ async function cancelReplaced(
   const events = await withdrawExecutions(tx, jobIds, { scope: 'waiting', reason }, now);
   const stopping = await requestCancellation(tx, jobIds, { now, reason });
   return { events, isReplacing: stopping.size > 0 };
+}
+
+/** Jobs whose last slot is planned are complete: a change of theirs that nobody asked for. */
+function completionsOf(
+  plans: readonly JobPlan[],
+  now: Date,
+  newId: (now: Date) => string,
+): NewAuditEntry[] {
+  return plans
+    .filter(({ move }) => move.status === 'COMPLETED')
+    .map(({ move }) => ({
+      id: newId(now),
+      at: now,
+      action: 'UPDATED',
+      actor: SCHEDULER_ACTOR,
+      jobId: move.id,
+      before: { status: 'ACTIVE' },
+      after: { status: 'COMPLETED' },
+      requestId: null,
+      address: null,
+    }));
 }
 
 /** Plans jobs in their order until the batch has its fill; those left over stay due. */

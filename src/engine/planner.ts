@@ -16,6 +16,8 @@ export interface PlannerOptions {
   clock: Clock;
   /** The longest sleep: what another instance changed is seen by then even when its wake-up was lost. */
   pollIntervalMs: number;
+  /** Draws the ids of entries of the audit log. */
+  newId: (now: Date) => string;
   /** Takes up the jobs whose pause has ended; answers when the next pause ends. */
   resumePaused: () => Promise<Date | null>;
   /** Called after each batch that planned something. */
@@ -38,7 +40,7 @@ const LOCKED_RETRY_MS = 50;
  * earliest first would have every slot wait until the whole backlog is planned.
  */
 export function createPlanner(options: PlannerOptions): Loop {
-  const { pool, clock, pollIntervalMs, resumePaused, onPlanned, onError } = options;
+  const { pool, clock, pollIntervalMs, newId, resumePaused, onPlanned, onError } = options;
   const { monotonicMs = () => performance.now() } = options;
   const setAside = createSetAside(monotonicMs);
 
@@ -88,7 +90,7 @@ export function createPlanner(options: PlannerOptions): Loop {
     now: Date,
     onTaken: (jobIds: string[]) => void = () => undefined,
   ): Promise<PlannedBatch> {
-    const batch = await inTransaction(pool, (tx) => planBatch(tx, range, now, { monotonicMs, onTaken }));
+    const batch = await inTransaction(pool, (tx) => planBatch(tx, range, now, { monotonicMs, newId, onTaken }));
     if (batch.executions > 0) onPlanned(batch);
     return batch;
   }

@@ -2,6 +2,9 @@ import type { AuditAction } from '../generated/prisma/enums.ts';
 import type { Queryable } from './sql.ts';
 import { toJsonb } from './sql.ts';
 
+/** How the log names what the scheduler does by itself. */
+export const SCHEDULER_ACTOR = 'scheduler';
+
 /** Who changed what, and from where. `before` and `after` hold the changed fields only, secrets masked. */
 export interface NewAuditEntry {
   id: string;
@@ -12,7 +15,8 @@ export interface NewAuditEntry {
   jobId: string | null;
   before: Record<string, unknown> | null;
   after: Record<string, unknown> | null;
-  requestId: string;
+  /** Null for what the scheduler does by itself. */
+  requestId: string | null;
   address: string | null;
 }
 

@@ -6,11 +6,13 @@ import type { Queryable } from './sql.ts';
 export interface Withdrawal {
   /**
    * - planned: what slots or dependencies have planned and nobody has started.
-   * - plannedAhead: of that, what has a slot still to come.
+   * - named: of that, the executions of `executionIds`.
    * - waiting: everything that waits, whatever made it.
    */
-  scope: 'planned' | 'plannedAhead' | 'waiting';
+  scope: 'planned' | 'named' | 'waiting';
   reason: string;
+  /** Only with scope `named`. */
+  executionIds?: readonly string[];
 }
 
 interface WithdrawnRow {
@@ -35,7 +37,7 @@ const NEVER_STARTED = `finished_at IS NULL AND started_at IS NULL AND status IN 
 /** Which executions are cancelled, out of those that are locked. */
 const SCOPES: Record<Withdrawal['scope'], { locked: string; cancelled: string }> = {
   planned: { locked: NEVER_STARTED, cancelled: 'true' },
-  plannedAhead: { locked: `${NEVER_STARTED} AND scheduled_at > $2`, cancelled: 'true' },
+  named: { locked: `${NEVER_STARTED} AND id = ANY($4::uuid[])`, cancelled: 'true' },
   // Also those that run, whose cancellation is asked for next: locked only then, they would be locked out of the order of
   // ids.
   waiting: {
@@ -47,7 +49,7 @@ const SCOPES: Record<Withdrawal['scope'], { locked: string; cancelled: string }>
 function withdrawStatement(scope: Withdrawal['scope']): string {
   const { locked, cancelled } = SCOPES[scope];
   return `
--- withdraw (${scope}): cancel executions of the jobs $1 that wait, at $2, for reason $3.
+-- withdraw (${scope}): cancel executions of the jobs $1 that wait, at $2, for reason $3; $4 are their ids, where named.
 -- The rows are locked before they are changed: one that is being claimed at this moment is waited for, and the second
 -- look at its status then leaves it alone. All in one order, that of ids, whatever their job: two turns, job by job, would
 -- meet others who lock several (a batch that is being settled) in a circle.
@@ -84,14 +86,14 @@ FROM withdrawn ORDER BY id`;
 export async function withdrawExecutions(
   tx: Queryable,
   jobIds: readonly string[],
-  { scope, reason }: Withdrawal,
+  { scope, reason, executionIds }: Withdrawal,
   now: Date,
 ): Promise<NewEvent[]> {
   if (jobIds.length === 0) return [];
   const { rows } = await tx.query<WithdrawnRow>({
     name: `withdraw-${scope}`,
     text: withdrawStatement(scope),
-    values: [jobIds, now, reason],
+    values: [jobIds, now, reason, ...(executionIds ? [executionIds] : [])],
   });
   return rows.map(({ id, attemptCount, ...facts }) => ({
     ...facts,
@@ -102,6 +104,45 @@ export async function withdrawExecutions(
     attempt: attemptCount === 0 ? null : attemptCount,
     finishedAt: now,
   }));
+}
+
+/** An execution that a slot has planned, and that is not to start yet. */
+export interface WaitingSlot {
+  id: string;
+  jobId: string;
+  scheduledAt: Date;
+}
+
+/** What jobs' slots have planned for later than `now`: a slot is planned when it comes, and starts after its jitter. */
+export async function readWaitingSlots(
+  tx: Queryable,
+  jobIds: readonly string[],
+  now: Date,
+): Promise<WaitingSlot[]> {
+  if (jobIds.length === 0) return [];
+  const { rows } = await tx.query<WaitingSlot & Record<string, unknown>>({
+    name: 'waiting-slots',
+    text: `
+-- waiting slots: what slots of the jobs $1 have planned and what may not start before $2.
+SELECT id, job_id AS "jobId", scheduled_at AS "scheduledAt" FROM job_executions
+WHERE job_id = ANY($1::uuid[]) AND ${NEVER_STARTED} AND scheduled_at IS NOT NULL AND available_at > $2
+ORDER BY id`,
+    values: [jobIds, now],
+  });
+  return rows;
+}
+
+/** Those of the jobs that have anything planned that nobody has started. */
+export async function jobsWithPlanned(tx: Queryable, jobIds: readonly string[]): Promise<Set<string>> {
+  if (jobIds.length === 0) return new Set();
+  const { rows } = await tx.query<{ jobId: string }>({
+    name: 'jobs-with-planned',
+    text: `
+-- jobs with planned: those of the jobs $1 of which something is planned and not started.
+SELECT DISTINCT job_id AS "jobId" FROM job_executions WHERE job_id = ANY($1::uuid[]) AND ${NEVER_STARTED}`,
+    values: [jobIds],
+  });
+  return new Set(rows.map(({ jobId }) => jobId));
 }
 
 /**

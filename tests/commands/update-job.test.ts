@@ -4,7 +4,7 @@ import { updateJob, type UpdateJobInput } from '../../src/commands/update-job.ts
 import { encodePublicId } from '../../src/domain/public-id.ts';
 import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
 import type { StoredJob } from '../../src/store/jobs.ts';
-import { BLOCKED_ADDRESS, CALLER, useCommandHarness, insertExecution, START, valueOf } from './harness.ts';
+import { BLOCKED_ADDRESS, CALLER, useCommandHarness, START, valueOf } from './harness.ts';
 
 const harness = useCommandHarness();
 
@@ -165,29 +165,6 @@ describe('updateJob', () => {
     );
     expect(results.filter(({ ok }) => ok)).toHaveLength(1);
     expect((await harness.auditEntries()).filter(({ action }) => action === 'UPDATED')).toHaveLength(1);
-  });
-
-  it('withdraws what was planned ahead when the schedule changes, and nothing that is due', async () => {
-    const job = await existing();
-    const [due, ahead] = [newUuidV7(new Date(START)), newUuidV7(new Date(START))];
-    await insertExecution(harness.pool, {
-      id: due,
-      jobId: job.id,
-      status: 'PENDING',
-      at: '2025-03-01T11:59:00.000Z',
-    });
-    await insertExecution(harness.pool, {
-      id: ahead,
-      jobId: job.id,
-      status: 'PENDING',
-      at: '2025-03-01T12:01:00.000Z',
-    });
-    valueOf(await update(job, { schedule: '30 * * * * *' }));
-    const { rows } = await harness.pool.query('SELECT id, status FROM job_executions ORDER BY scheduled_at');
-    expect(rows).toEqual([
-      { id: due, status: 'PENDING' },
-      { id: ahead, status: 'CANCELLED' },
-    ]);
   });
 
   it('finds no job under an id that is malformed, unknown, or of another kind', async () => {

@@ -1,12 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  nextSlot,
-  nextSlots,
-  slotsAfter,
-  slotsBetween,
-  upcomingSlots,
-} from '../../src/domain/schedule-slots.ts';
-import { isoSeconds, ruleFor, upcoming } from './schedule-support.ts';
+import { nextSlot, slotsAfter, upcomingSlots } from '../../src/domain/schedule-slots.ts';
+import { ruleFor, upcoming } from './schedule-support.ts';
 
 describe('the next slot', () => {
   it('lies strictly after the instant', () => {
@@ -84,71 +78,5 @@ describe('a single run', () => {
   it('is the only slot', () => {
     expect([...slotsAfter(rule, new Date('2026-01-01T00:00:00Z'))]).toEqual([runAt]);
     expect(nextSlot(rule, runAt)).toBeNull();
-  });
-});
-
-describe('slotsBetween', () => {
-  it('leaves out the instant it begins with and takes in the one it ends with', () => {
-    const { slots, complete } = slotsBetween(
-      ruleFor('@hourly'),
-      new Date('2026-09-01T10:00:00Z'),
-      new Date('2026-09-01T12:00:00Z'),
-      10,
-    );
-    expect(slots.map(isoSeconds)).toEqual(['2026-09-01T11:00:00Z', '2026-09-01T12:00:00Z']);
-    expect(complete).toBe(true);
-  });
-
-  it('stops at its limit and says so', () => {
-    const { slots, complete } = slotsBetween(
-      ruleFor('* * * * * *'),
-      new Date('2026-01-01T00:00:00Z'),
-      new Date('2027-01-01T00:00:00Z'),
-      3,
-    );
-    expect(slots).toHaveLength(3);
-    expect(complete).toBe(false);
-  });
-});
-
-describe('a batch', () => {
-  const after = new Date('2026-10-24T22:30:00Z');
-  const endAt = new Date('2026-10-24T23:00:00Z');
-  const rules = [
-    ruleFor('0 30 2 * * *', 'Europe/Berlin'),
-    ruleFor('30 2 * * *', 'Europe/Berlin'),
-    ruleFor('0 30 2 * * *', 'Europe/London'),
-    ruleFor('0 30 2 * * *', 'Europe/Berlin', { dstOverlapPolicy: 'LAST' }),
-    ruleFor('0 30 2 * * *', 'Europe/Berlin', { endAt }),
-    ruleFor('0 30 2 * * *', 'Europe/Berlin', { startAt: new Date('2027-01-01T00:00:00Z') }),
-    ruleFor('@every 1h'),
-    ruleFor('@every 1h', 'UTC', { anchorAt: new Date(1) }),
-    { ...ruleFor('@daily'), schedule: { kind: 'ONCE', runAt: endAt } as const },
-  ];
-
-  it('answers as if each were asked alone, in order', () => {
-    expect(nextSlots(rules.map((rule) => ({ rule, after })))).toEqual(
-      rules.map((rule) => nextSlot(rule, after)),
-    );
-  });
-
-  it('computes what is shared once', () => {
-    const rule = ruleFor('@hourly');
-    if (rule.schedule.kind !== 'CRON') throw new Error('a nickname is cron');
-    const { rule: cron } = rule.schedule;
-    let computed = 0;
-    const counting = {
-      ...cron,
-      get fields() {
-        computed += 1;
-        return cron.fields;
-      },
-    };
-    const query = { rule: { ...rule, schedule: { ...rule.schedule, rule: counting } }, after };
-    nextSlots([query]);
-    const forOne = computed;
-    nextSlots(Array.from({ length: 100 }, () => query));
-    expect(forOne).toBeGreaterThan(0);
-    expect(computed - forOne).toBe(forOne);
   });
 });

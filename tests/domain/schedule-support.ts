@@ -22,14 +22,19 @@ export function upcoming(rule: SlotRule, after: string, count: number): string[]
   return upcomingSlots(rule, new Date(after), count).map(isoSeconds);
 }
 
-/** The slots in (after, until], as `2026-09-01T12:00:00Z`. */
-export function between(rule: SlotRule, after: string, until: string): string[] {
-  const slots: string[] = [];
-  for (const slot of slotsAfter(rule, new Date(after))) {
-    if (slot > new Date(until)) break;
-    slots.push(isoSeconds(slot));
+/** The slots in (after, until]. */
+export function slotsBetween(rule: SlotRule, after: Date, until: Date): Date[] {
+  const slots: Date[] = [];
+  for (const slot of slotsAfter(rule, after)) {
+    if (slot > until) break;
+    slots.push(slot);
   }
   return slots;
+}
+
+/** The same as `2026-09-01T12:00:00Z`. */
+export function between(rule: SlotRule, after: string, until: string): string[] {
+  return slotsBetween(rule, new Date(after), new Date(until)).map(isoSeconds);
 }
 
 export function isoSeconds(instant: Date): string {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { slotExecutionId } from '../../src/domain/slot-id.ts';
 import type { Loop } from '../../src/loop.ts';
 import { createPlanner } from '../../src/engine/planner.ts';
+import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
 import { inTransaction } from '../../src/store/sql.ts';
 import { CALLER, createJob, POLL_INTERVAL_MS, reference } from '../support/instance.ts';
 import { START, plus } from '../support/manual-clock.ts';
@@ -120,6 +121,7 @@ describe('many due jobs', () => {
       pool: scene.pool,
       clock: scene.clock,
       pollIntervalMs: POLL_INTERVAL_MS,
+      newId: newUuidV7,
       resumePaused: () => Promise.resolve(null),
       onPlanned: () => undefined,
       onError: () => undefined,
@@ -398,6 +400,18 @@ describe('a job whose slots come to an end', () => {
       'EXECUTION_PLANNED',
       'JOB_COMPLETED',
     ]);
+    const { rows } = await scene.pool.query(
+      'SELECT action, actor, before, after, request_id FROM job_audit_log WHERE job_id = $1 ORDER BY at',
+      [job.id],
+    );
+    expect(rows.at(-1)).toEqual({
+      action: 'UPDATED',
+      actor: 'scheduler',
+      before: { status: 'ACTIVE' },
+      after: { status: 'COMPLETED' },
+      request_id: null,
+    });
+    expect(rows).toHaveLength(2);
   });
 
   it('has its slot at endAt and none behind it', async () => {

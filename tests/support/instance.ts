@@ -199,6 +199,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
     pool,
     clock,
     pollIntervalMs: POLL_INTERVAL_MS,
+    newId: newUuidV7,
     resumePaused: () => resumeEndedPauses(commandDeps),
     ...(options.monotonicMs && { monotonicMs: options.monotonicMs }),
     onPlanned: tellAlso('executions', 'events'),
