@@ -117,11 +117,7 @@ async function cancelReplaced(
 }
 
 /** Jobs whose last slot is planned are complete: a change of theirs that nobody asked for. */
-function completionsOf(
-  plans: readonly JobPlan[],
-  now: Date,
-  newId: (now: Date) => string,
-): NewAuditEntry[] {
+function completionsOf(plans: readonly JobPlan[], now: Date, newId: (now: Date) => string): NewAuditEntry[] {
   return plans
     .filter(({ move }) => move.status === 'COMPLETED')
     .map(({ move }) => ({

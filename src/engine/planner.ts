@@ -90,7 +90,9 @@ export function createPlanner(options: PlannerOptions): Loop {
     now: Date,
     onTaken: (jobIds: string[]) => void = () => undefined,
   ): Promise<PlannedBatch> {
-    const batch = await inTransaction(pool, (tx) => planBatch(tx, range, now, { monotonicMs, newId, onTaken }));
+    const batch = await inTransaction(pool, (tx) =>
+      planBatch(tx, range, now, { monotonicMs, newId, onTaken }),
+    );
     if (batch.executions > 0) onPlanned(batch);
     return batch;
   }
