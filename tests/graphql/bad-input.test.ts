@@ -207,7 +207,7 @@ describe('previewSchedule', () => {
     ],
   ])('refuses (%s), naming argument and limit', async (args, message) => {
     const { errors } = await api.execute(`{ previewSchedule(${args}) { runs } }`);
-    const argument = /^[a-z]+/.exec(errors[0]?.message ?? '')?.[0];
+    const argument = /^[a-zA-Z]+/.exec(errors[0]?.message ?? '')?.[0];
     expect(errors).toMatchObject([{ extensions: { code: 'BAD_USER_INPUT', argument } }]);
     expect(errors[0]?.message).toMatch(message);
   });
