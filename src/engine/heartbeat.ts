@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { ENDED_KEPT_HOURS, SILENT_INTERVALS } from '../domain/instance.ts';
 import type { DatabaseClock } from '../store/database-clock.ts';
 import { createLogger } from '../logging/logger.ts';
 import {
@@ -33,9 +34,7 @@ export interface Heartbeat extends Loop {
   leave: () => Promise<void>;
 }
 
-/** Silent for this many intervals: dead. Two beats may get lost without anybody being buried. */
-export const SILENT_INTERVALS = 3;
-const FORGET_AFTER_MS = 24 * 3_600_000;
+const FORGET_AFTER_MS = ENDED_KEPT_HOURS * 3_600_000;
 
 export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
   const { pool, clock, instance, intervalMs, runningExecutions, onError } = options;

@@ -1,17 +1,20 @@
 import { readFile } from 'node:fs/promises';
 import {
   getNamedType,
+  type GraphQLInputField,
   type GraphQLNamedType,
   isEnumType,
   isInputObjectType,
   isInterfaceType,
   isIntrospectionType,
+  isNonNullType,
   isObjectType,
   isSpecifiedScalarType,
   lexicographicSortSchema,
   printSchema,
 } from 'graphql';
 import { describe, expect, it } from 'vitest';
+import { CLEARABLE_FIELDS, type JobDefinition } from '../../src/domain/job-definition.ts';
 import { schema } from '../../src/graphql/schema.ts';
 
 type Described = { name: string; description?: string | null | undefined };
@@ -31,6 +34,14 @@ function describedElements(): [string, string][] {
         ];
       }),
     ]);
+}
+
+/** Fields of a change that are none of the job. */
+const ABOUT_THE_CHANGE: ReadonlySet<string> = new Set(['id', 'expectedVersion']);
+
+function inputFields(name: string): GraphQLInputField[] {
+  const type = schema.getType(name);
+  return isInputObjectType(type) ? Object.values(type.getFields()) : [];
 }
 
 function membersOf(type: GraphQLNamedType): readonly Field[] {
@@ -65,6 +76,24 @@ describe('the schema', () => {
       ([, description]) => description.match(/\b[A-Z]\w*Error\b/g) ?? [],
     );
     expect(named.filter((name) => !isObjectType(schema.getType(name)))).toEqual([]);
+  });
+
+  it('says of every field of a new job what it is where it is left out', () => {
+    const silent = inputFields('CreateJobInput')
+      .filter(({ type }) => !isNonNullType(type))
+      .filter(({ description }) => !/\bDefault \S/.test(description ?? ''));
+    expect(silent.map(({ name }) => name)).toEqual([]);
+  });
+
+  it('says of every field of a change what null does, and nothing of defaults, which it has not', () => {
+    const fields = inputFields('UpdateJobInput').filter(({ name }) => !ABOUT_THE_CHANGE.has(name));
+    const saying = (text: RegExp) =>
+      fields.filter(({ description }) => text.test(description ?? '')).map(({ name }) => name);
+    expect(saying(/default/i)).toEqual([]);
+    const mayBeNull = (name: string) => CLEARABLE_FIELDS.has(name as keyof JobDefinition);
+    const names = fields.map(({ name }) => name);
+    expect(saying(/ Null: [^.]+\.$/)).toEqual(names.filter(mayBeNull));
+    expect(saying(/ Null is refused\.$/)).toEqual(names.filter((name) => !mayBeNull(name)));
   });
 
   it('gives every payload its errors, never null', () => {

@@ -11,7 +11,10 @@ const AuditLogWhere = builder.inputType('AuditLogWhere', {
     jobId: t.idList({
       description: `What was done to any of these jobs, ${WHERE_LIMITS.list} at most; an id of something else matches nothing.`,
     }),
-    action: t.field({ type: [AuditAction], description: 'Any of these was done.' }),
+    action: t.field({
+      type: [AuditAction],
+      description: `What was done is any of these, ${WHERE_LIMITS.list} at most.`,
+    }),
     actor: t.field({ type: StringFilter, description: 'Who did it.' }),
     at: t.field({ type: DateTimeFilter, description: 'When it was done.' }),
   }),
@@ -21,7 +24,8 @@ builder.queryFields((t) => ({
   auditLog: t.connection(
     {
       type: AuditLogEntry,
-      description: 'What was done and by whom, newest first; kept for as long as the operator has set.',
+      description:
+        'What was done and by whom, newest first. An entry is kept for AUDIT_RETENTION_DAYS, also where its job is deleted.',
       args: { where: t.arg({ type: AuditLogWhere, description: 'Only these.' }) },
       resolve: (_root, args, context, info) =>
         auditPage(auditEntriesMatching(args.where), args, context, info),

@@ -13,7 +13,10 @@ export const DeadLetterWhere = builder.inputType('DeadLetterWhere', {
     jobId: t.idList({
       description: `Its job is any of these, ${WHERE_LIMITS.list} at most; an id of something else matches nothing.`,
     }),
-    failureReason: t.field({ type: [FailureReason], description: 'It failed for any of these reasons.' }),
+    failureReason: t.field({
+      type: [FailureReason],
+      description: `Why it failed is any of these, ${WHERE_LIMITS.list} at most.`,
+    }),
     failedAt: t.field({ type: DateTimeFilter, description: 'When it failed for good.' }),
     tags: t.field({ type: TagFilter, description: 'Its job’s tags, as they are now.' }),
     open: t.boolean({

@@ -9,5 +9,3 @@ export const VERSION_CONFLICT = 'VersionConflictError where it is not at `expect
 export const JOB_COMPLETED = 'ConflictError where it is COMPLETED';
 export const ALERT_NOT_FOUND = 'NotFoundError where there is no such alert, or its job was deleted';
 export const EXECUTION_NOT_FOUND = 'NotFoundError where there is no such execution, or it is no longer kept';
-/** Of a filter that is no part of a payload's errors. */
-export const WHERE_TOO_LARGE = 'A `where` beyond its limits is BAD_USER_INPUT.';

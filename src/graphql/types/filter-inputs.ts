@@ -43,13 +43,14 @@ export const TagFilter = builder.inputType('TagFilter', {
 });
 
 const LISTED = `any of these, ${WHERE_LIMITS.list} at most`;
+const SIZE = `At most ${WHERE_LIMITS.depth} levels, ${WHERE_LIMITS.size} conditions and ${WHERE_LIMITS.lists} values in all its lists together.`;
 const AND = 'All of these hold.';
 const OR = 'At least one of these holds; an empty list never does.';
 const NOT = 'This does not hold. A condition on a field that is null does not hold.';
 
 const JobWhereRef = builder.inputRef<WhereInput>('JobWhere');
 export const JobWhere = JobWhereRef.implement({
-  description: `Selects jobs; all fields given must hold. Deleted jobs are left out of lists unless a condition on \`status\` is among them. For a feed it is asked of the job as it was at each event. At most ${WHERE_LIMITS.depth} levels and ${WHERE_LIMITS.size} conditions.`,
+  description: `Selects jobs; all fields given must hold. Deleted jobs are left out of lists unless a condition on \`status\` is among them. For a feed it is asked of the job as it was at each event. ${SIZE}`,
   fields: (t) => ({
     AND: t.field({ type: [JobWhereRef], description: AND }),
     OR: t.field({ type: [JobWhereRef], description: OR }),
@@ -57,7 +58,7 @@ export const JobWhere = JobWhereRef.implement({
     id: t.idList({ description: `Its id is ${LISTED}; an id of something else matches nothing.` }),
     key: t.field({ type: StringFilter, description: 'Its key.' }),
     name: t.field({ type: StringFilter, description: 'Its name.' }),
-    status: t.field({ type: [JobStatus], description: 'Its status is any of these.' }),
+    status: t.field({ type: [JobStatus], description: `Its status is ${LISTED}.` }),
     api: t.field({ type: StringFilter, description: 'The URL that it calls.' }),
     tags: t.field({ type: TagFilter, description: 'Its tags.' }),
     nextRunAt: t.field({ type: DateTimeFilter, description: 'When it runs next.' }),
@@ -67,16 +68,16 @@ export const JobWhere = JobWhereRef.implement({
 
 const ExecutionWhereRef = builder.inputRef<WhereInput>('ExecutionWhere');
 export const ExecutionWhere = ExecutionWhereRef.implement({
-  description: `Selects executions; all fields given must hold. For a feed it is asked of the execution as it was at each event. At most ${WHERE_LIMITS.depth} levels and ${WHERE_LIMITS.size} conditions.`,
+  description: `Selects executions; all fields given must hold. For a feed it is asked of the execution as it was at each event. ${SIZE}`,
   fields: (t) => ({
     AND: t.field({ type: [ExecutionWhereRef], description: AND }),
     OR: t.field({ type: [ExecutionWhereRef], description: OR }),
     NOT: t.field({ type: ExecutionWhereRef, description: NOT }),
     id: t.idList({ description: `Its id is ${LISTED}; an id of something else matches nothing.` }),
     jobId: t.idList({ description: `Its job is ${LISTED}; an id of something else matches nothing.` }),
-    status: t.field({ type: [ExecutionStatus], description: 'Its status is any of these.' }),
-    trigger: t.field({ type: [ExecutionTrigger], description: 'It came about in any of these ways.' }),
-    failureReason: t.field({ type: [FailureReason], description: 'It failed for any of these reasons.' }),
+    status: t.field({ type: [ExecutionStatus], description: `Its status is ${LISTED}.` }),
+    trigger: t.field({ type: [ExecutionTrigger], description: `How it came about is ${LISTED}.` }),
+    failureReason: t.field({ type: [FailureReason], description: `Why it failed is ${LISTED}.` }),
     tags: t.field({
       type: TagFilter,
       description: 'Its job’s tags: as they are now in a list, as they were at each event in a feed.',

@@ -7,12 +7,12 @@ import { builder } from '../builder.ts';
 import type { GraphqlContext } from '../context.ts';
 import { jobSelection } from '../filters/job-where.ts';
 import { BulkPayload, bulkPayloadOf } from './bulk-payload.ts';
-import { WHERE_TOO_LARGE } from './error-texts.ts';
 import { JobWhere } from './filter-inputs.ts';
 
 const INPUT = 'Which ones.';
 const CHUNKS = `In transactions of ${BULK_CHUNK} jobs, each job with its audit entry and event: a call that breaks off is repeated to go on with the rest.`;
-const ERRORS = `ValidationError where \`limit\` is not what it may be, or \`reason\` or \`until\` is given. ${WHERE_TOO_LARGE}`;
+const ERRORS =
+  'ValidationError where `where` or `limit` is not what it may be, or `reason` or `until` is given.';
 
 const BulkJobsInput = builder.inputType('BulkJobsInput', {
   description: 'Which jobs to change.',
@@ -40,7 +40,7 @@ const BulkJobsInput = builder.inputType('BulkJobsInput', {
 builder.mutationFields((t) => ({
   pauseJobs: t.field({
     type: BulkPayload,
-    description: `Pauses those of the selected jobs that are ACTIVE. ${CHUNKS} ValidationError where \`limit\`, \`reason\` or \`until\` is not what it may be. ${WHERE_TOO_LARGE}`,
+    description: `Pauses those of the selected jobs that are ACTIVE. ${CHUNKS} ValidationError where \`where\`, \`limit\`, \`reason\` or \`until\` is not what it may be.`,
     args: { input: t.arg({ type: BulkJobsInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, context) =>
       bulkPayloadOf(

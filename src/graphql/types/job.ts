@@ -247,7 +247,7 @@ export const Job = builder.prismaNode('Job', {
       {
         type: AuditLogEntry,
         description:
-          'What was done to it and by whom, newest first; kept for as long as the operator has set.',
+          'What was done to it and by whom, newest first. An entry is kept for AUDIT_RETENTION_DAYS.',
         resolve: ({ id }, args, context, info) => auditPageOfJob(id, args, context, info),
       },
       AuditLogConnection,

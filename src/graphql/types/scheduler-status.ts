@@ -1,8 +1,7 @@
 import type { SchedulerInstance as InstanceRow } from '../../generated/prisma/client.ts';
+import { ENDED_KEPT_HOURS, SILENT_INTERVALS } from '../../domain/instance.ts';
 import { builder } from '../builder.ts';
 
-/** Beats that an instance may miss before it is taken for dead. */
-const BEATS_TO_DEATH = 3;
 /** Rows of instances that ended are deleted after a while; this many are beyond any real cluster. */
 const MAX_INSTANCES = 1_000;
 
@@ -23,7 +22,7 @@ const SchedulerInstance = builder.objectRef<InstanceRow & { alive: boolean }>('S
       description: 'When it last said that it lives.',
     }),
     alive: t.exposeBoolean('alive', {
-      description: `Whether it has neither stopped nor been silent for ${BEATS_TO_DEATH} heartbeat intervals.`,
+      description: `Whether it has neither stopped nor been silent for ${SILENT_INTERVALS} heartbeat intervals.`,
     }),
     runningExecutions: t.exposeInt('runningExecutions', {
       description: 'Calls that it had in flight at its last heartbeat.',
@@ -37,7 +36,7 @@ const SchedulerStatus = builder.objectRef<StatusShape>('SchedulerStatus').implem
   fields: (t) => ({
     instances: t.expose('instances', {
       type: [SchedulerInstance],
-      description: 'Newest first; ended ones are kept for a while.',
+      description: `Newest first, ${MAX_INSTANCES} at most; one that has stopped, or has fallen silent, is shown for ${ENDED_KEPT_HOURS} hours after.`,
     }),
     nextRunAt: t.expose('nextRunAt', {
       type: 'DateTime',
@@ -60,7 +59,7 @@ builder.queryField('schedulerStatus', (t) =>
     description: 'The schedulers that share this database, and what is due.',
     resolve: async (_root, _args, { prisma, clock, heartbeatIntervalMs }) => {
       const now = clock.now();
-      const silentSince = new Date(now.getTime() - BEATS_TO_DEATH * heartbeatIntervalMs);
+      const silentSince = new Date(now.getTime() - SILENT_INTERVALS * heartbeatIntervalMs);
       const [instances, next, dueJobs] = await Promise.all([
         prisma.schedulerInstance.findMany({ orderBy: { startedAt: 'desc' }, take: MAX_INSTANCES }),
         // One step in an index, which an aggregate of Prisma is not.
