@@ -100,4 +100,19 @@ describe('a filter', () => {
       },
     ]);
   });
+
+  it('that lists more values than a statement takes parameters is refused, wherever they stand', async () => {
+    const thousand = Array.from({ length: 1_000 }, () => 'x');
+    for (const list of [{ id: thousand }, { key: { in: thousand } }]) {
+      const { errors } = await api.execute(
+        'query ($where: JobWhere) { jobs(where: $where) { totalCount } }',
+        {
+          where: { OR: Array.from({ length: 66 }, () => list) },
+        },
+      );
+      expect(errors).toMatchObject([
+        { message: 'where: lists more than 10000 values.', extensions: { code: 'BAD_USER_INPUT' } },
+      ]);
+    }
+  });
 });

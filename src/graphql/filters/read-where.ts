@@ -98,13 +98,23 @@ function conditionOf<Field extends string>(where: WhereInput, specs: FieldSpecs<
         count(found.length - 1);
         parts.push(...found);
       }
-      if (Array.isArray(value)) listed += value.length;
+      // What NOT holds was counted when it was read.
+      if (name !== 'NOT') listed += listedIn(value);
       if (listed > WHERE_LIMITS.lists)
         throw new WhereProblem([], `Lists more than ${WHERE_LIMITS.lists} values.`);
     }
     return parts.length === 1 && parts[0] ? parts[0] : { kind: 'all', of: parts };
   };
   return read(where, 1);
+}
+
+/** How many values are listed, in a list itself or in those of a filter's operators. */
+function listedIn(value: unknown): number {
+  if (Array.isArray(value)) return value.length;
+  return Object.values(value as WhereInput).reduce<number>(
+    (count, list) => count + (Array.isArray(list) ? list.length : 0),
+    0,
+  );
 }
 
 function readField<Field extends string>(
