@@ -1,8 +1,8 @@
 import { getOperationAST, GraphQLError } from 'graphql';
 import type { DocumentNode, ExecutionArgs, GraphQLSchema } from 'graphql';
-import { makeServer } from 'graphql-ws';
+import { CloseCode, makeServer, MessageType } from 'graphql-ws';
 import { isAsyncIterable } from 'graphql-yoga';
-import type { ExecutionResult, OperationResult, Server, SubscribePayload } from 'graphql-ws';
+import type { ExecutionResult, OperationResult, Server, SubscribePayload, WebSocket } from 'graphql-ws';
 import type { Delivery } from './delivery.ts';
 import type { ErrorMask } from './error-mask.ts';
 import { formatError, formatResult } from './format-result.ts';
@@ -12,6 +12,7 @@ import type { PersistedOperations } from './persisted-operations.ts';
 import type { RequestFacts } from './request-facts.ts';
 import type { Told } from './shared-results.ts';
 import { framesOf } from './websocket-frames.ts';
+import { closeReason, readMessage } from './websocket-messages.ts';
 
 /** What belongs to one websocket. */
 export interface SocketFacts {
@@ -44,19 +45,25 @@ type OperationArgs = ExecutionArgs & {
   sendTold: (told: readonly Told[]) => Promise<void>;
 };
 
+/** {@link SocketFacts}, and the operations that are malformed, with what is wrong; each until it is answered. */
+type Extra = SocketFacts & { mistakes: Map<string, GraphQLError> };
+
 /**
- * The protocol graphql-transport-ws over Yoga's pipeline. An operation that cannot be parsed, validated or started
- * gets an `error` message of its own. Left to itself, graphql-ws closes the socket for a syntax error and for anything
- * thrown on the way (4500, with the error's text as the reason), and the client loses its other subscriptions.
+ * The protocol graphql-transport-ws over Yoga's pipeline. An operation that is malformed or cannot be parsed, validated or
+ * started gets an `error` message of its own. Left to itself, graphql-ws closes the socket for what is malformed (4400), for a
+ * syntax error and for anything thrown on the way (4500, with the error's text as the reason), and the client loses its other
+ * subscriptions.
  */
 export function createOperationServer({
   endpoint,
   maskError,
   persistedOperations,
 }: OperationServerOptions): Server<SocketFacts> {
-  return makeServer<Record<string, unknown> | undefined, SocketFacts>({
+  const server = makeServer<Record<string, unknown> | undefined, Extra>({
     connectionInitWaitTimeout: CONNECTION_INIT_TIMEOUT_MS,
     onSubscribe: async ({ subscriptions, extra }, id, payload) => {
+      const mistake = takeMistake(extra, id);
+      if (mistake) return [mistake];
       if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET) return [tooManyOperations()];
       try {
         const query = persistedOperations.queryOf(payload) ?? '';
@@ -70,6 +77,52 @@ export function createOperationServer({
     onNext: (_context, _id, _payload, _args, result) => (result.errors ? formatResult(result) : undefined),
     onError: (_context, _id, _payload, errors) => errors.map((error) => formatError(maskError(error))),
   });
+  return {
+    opened(socket, facts) {
+      const mistakes: Extra['mistakes'] = new Map();
+      return server.opened(reading(socket, mistakes), { ...facts, mistakes });
+    },
+  };
+}
+
+/**
+ * The socket as graphql-ws is to see it. In place of a malformed operation it gets an empty one of the same id, and so still
+ * sees to the rest: whether the client may subscribe yet, and whether the id is free.
+ */
+function reading(socket: WebSocket, mistakes: Extra['mistakes']): WebSocket {
+  const close = (code?: number, reason = '') => socket.close(code, closeReason(reason));
+  return {
+    ...socket,
+    close,
+    onMessage(handle) {
+      socket.onMessage(async (text) => {
+        const message = readMessage(text);
+        switch (message.kind) {
+          case 'refused':
+            await close(CloseCode.BadRequest, message.reason);
+            return;
+          case 'malformedOperation': {
+            const { id, mistake } = message;
+            mistakes.set(id, malformed(mistake));
+            await handle(JSON.stringify({ id, type: MessageType.Subscribe, payload: { query: '' } }));
+            return;
+          }
+          case 'message':
+            await handle(text);
+        }
+      });
+    },
+  };
+}
+
+function takeMistake({ mistakes }: Extra, id: string): GraphQLError | undefined {
+  const mistake = mistakes.get(id);
+  mistakes.delete(id);
+  return mistake;
+}
+
+function malformed(mistake: string): GraphQLError {
+  return new GraphQLError(mistake, { extensions: { code: 'BAD_REQUEST' } });
 }
 
 /** What {@link operationOf} finds again: graphql-ws hands `execute` the same object that `onSubscribe` returned. */

@@ -1,0 +1,78 @@
+import { MessageType } from 'graphql-ws';
+import { parseJson } from './json-body.ts';
+
+/**
+ * What a client's message is: one of the protocol's; a `subscribe` message whose payload is malformed, which is the
+ * mistake of one operation; or none of the protocol's, on which the socket is closed.
+ */
+export type ReadMessage =
+  | { kind: 'message' }
+  | { kind: 'malformedOperation'; id: string; mistake: string }
+  | { kind: 'refused'; reason: string };
+
+const MESSAGE: ReadMessage = { kind: 'message' };
+
+/** Reads a message as far as it takes to tell whose mistake it is; what the query holds is looked at later. */
+export function readMessage(text: string): ReadMessage {
+  const message = parseJson(text);
+  if (!isObject(message)) return refused('The message is not a JSON object.');
+  const { type, id, payload } = message;
+  switch (type) {
+    case MessageType.Subscribe: {
+      if (!isId(id)) return refused('A subscribe message needs an id, a string that is not empty.');
+      const mistake = mistakeIn(payload);
+      return mistake === null ? MESSAGE : { kind: 'malformedOperation', id, mistake };
+    }
+    case MessageType.Complete:
+      return isId(id) ? MESSAGE : refused('A complete message needs an id, a string that is not empty.');
+    case MessageType.ConnectionInit:
+    case MessageType.Ping:
+    case MessageType.Pong:
+      return isObjectOrAbsent(payload) ? MESSAGE : refused(`The payload of a ${type} message is no object.`);
+    default:
+      return refused('The message has no type that a client may send.');
+  }
+}
+
+function mistakeIn(payload: unknown): string | null {
+  if (!isObject(payload)) return 'The payload of a subscribe message must be an object.';
+  const { query, variables, operationName, extensions } = payload;
+  if (typeof query !== 'string') return 'The query of a subscribe message must be a string.';
+  if (!isObjectOrAbsent(variables)) return 'The variables of a subscribe message must be an object.';
+  if (!isAbsent(operationName) && typeof operationName !== 'string')
+    return 'The operationName of a subscribe message must be a string.';
+  if (!isObjectOrAbsent(extensions)) return 'The extensions of a subscribe message must be an object.';
+  return null;
+}
+
+function refused(reason: string): ReadMessage {
+  return { kind: 'refused', reason };
+}
+
+function isId(id: unknown): id is string {
+  return typeof id === 'string' && id !== '';
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isAbsent(value: unknown): boolean {
+  return value === undefined || value === null;
+}
+
+function isObjectOrAbsent(value: unknown): boolean {
+  return isAbsent(value) || isObject(value);
+}
+
+/** The bytes that RFC 6455 has for the reason of a close. */
+const MAX_REASON_BYTES = 123;
+
+/** A reason as long as it may be: some repeat what the client sent, and ws throws for a longer one. */
+export function closeReason(reason: string): string {
+  const bytes = Buffer.from(reason);
+  if (bytes.length <= MAX_REASON_BYTES) return reason;
+  const room = MAX_REASON_BYTES - Buffer.byteLength('…');
+  // As a stream, so that a character that is cut in two is left out.
+  return `${new TextDecoder().decode(bytes.subarray(0, room), { stream: true })}…`;
+}
