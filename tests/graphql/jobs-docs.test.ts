@@ -3,11 +3,16 @@ import { Kind, parse, print } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BULK_CHUNK, BULK_LIMITS } from '../../src/commands/job-chunks.ts';
 import { UPSERT_LIMITS } from '../../src/commands/upsert-errors.ts';
+import { MAX_BLOCKED } from '../../src/domain/concurrency.ts';
+import { DEFAULT_RETRY_POLICY, RETRY_LIMITS } from '../../src/domain/retry.ts';
+import { MAX_STATUS_PATTERNS } from '../../src/domain/status-pattern.ts';
 import { TAG_LIMITS } from '../../src/domain/tag.ts';
 import { WHERE_LIMITS } from '../../src/graphql/filters/read-where.ts';
 import { type ApiHarness, createApiHarness } from './api-harness.ts';
 
 const page = await readFile(new URL('../../docs/jobs.md', import.meta.url), 'utf8');
+/** Without the padding that the formatter adds. */
+const text = page.replaceAll(/\s+/g, ' ');
 const operations = [...page.matchAll(/```graphql\n([\s\S]*?)```/g)].map(([, source]) => source ?? '');
 
 let api: ApiHarness;
@@ -51,6 +56,23 @@ describe('docs/jobs.md', () => {
     });
   });
 
+  it('names the defaults and limits of a retry policy as they are', () => {
+    const { maxRetries, delayMs, jitter } = RETRY_LIMITS;
+    const range = ({ min, max }: { min: number; max: number }) =>
+      `${min.toLocaleString('en')} to ${max.toLocaleString('en')}`;
+    const { retryOn, ...policy } = DEFAULT_RETRY_POLICY;
+    const rows = [
+      `| \`maxRetries\` | ${policy.maxRetries} | ${range(maxRetries)} |`,
+      `| \`backoffStrategy\` | \`${policy.backoffStrategy}\` |`,
+      `| \`initialDelayMs\` | ${policy.initialDelayMs.toLocaleString('en')} | ${range(delayMs)} |`,
+      `| \`maxDelayMs\` | ${policy.maxDelayMs.toLocaleString('en')} | ${range(delayMs)} |`,
+      `| \`jitter\` | ${policy.jitter} | ${range(jitter)} |`,
+      `| \`retryOn\` | ${retryOn.map((status) => `\`${status}\``).join(' ')} | ${MAX_STATUS_PATTERNS} of`,
+      `| \`respectRetryAfter\` | ${policy.respectRetryAfter} |`,
+    ];
+    for (const row of rows) expect(text).toContain(row);
+  });
+
   it('names the limits as they are', () => {
     const limits = [
       `up to ${UPSERT_LIMITS.jobs.toLocaleString('en')} jobs in one call`,
@@ -58,8 +80,8 @@ describe('docs/jobs.md', () => {
       `as deep as ${WHERE_LIMITS.depth} levels`,
       `(${BULK_LIMITS.defaultLimit.toLocaleString('en')} where none is given, ${BULK_LIMITS.limit.max.toLocaleString('en')} at most)`,
       `transactions of ${BULK_CHUNK} jobs`,
+      `While ${MAX_BLOCKED.toLocaleString('en')} executions of a job wait as BLOCKED`,
     ];
-    const text = page.replaceAll(/\s+/g, ' ');
     for (const limit of limits) expect(text).toContain(limit);
   });
 });
