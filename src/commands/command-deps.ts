@@ -31,7 +31,8 @@ export type TargetCheck = { ok: true } | { ok: false; address: string };
 /** On whose behalf a command runs; it goes into the audit log. */
 export interface Caller {
   actor: string;
-  requestId: string;
+  /** Null for what the scheduler does by itself. */
+  requestId: string | null;
   /** Network address; null where the call did not come over the network. */
   address: string | null;
 }

@@ -1,6 +1,7 @@
 import type { PoolClient } from 'pg';
 import { nextRunAfter } from '../domain/job-slots.ts';
 import { createLogger } from '../logging/logger.ts';
+import { SCHEDULER_ACTOR } from '../store/audit-log.ts';
 import { lockJobIfFree, type StoredJob, updateJob } from '../store/jobs.ts';
 import { findEndedPauses, nextPauseEndAt } from '../store/pauses.ts';
 import { inTransaction } from '../store/sql.ts';
@@ -10,8 +11,7 @@ import { resumeLocked } from './resume-job.ts';
 
 const logger = createLogger('Planner');
 
-/** How the audit log names what the scheduler does by itself. */
-const SCHEDULER: Caller = { actor: 'scheduler', requestId: 'pausedUntil', address: null };
+const SCHEDULER: Caller = { actor: SCHEDULER_ACTOR, requestId: null, address: null };
 const BATCH = 100;
 
 /**

@@ -228,6 +228,9 @@ describe('a job that is not active', () => {
       'JOB_RESUMED',
       'EXECUTION_PLANNED',
     ]);
+    const told = `job_audit_log WHERE job_id = $1 AND action = 'RESUMED' AND actor = 'scheduler'
+      AND request_id IS NULL AND address IS NULL`;
+    expect(await count(scene.pool, told, [job.id])).toBe(1);
   });
 
   it('stays paused, with its pause open-ended, when its schedule cannot be read; other jobs go on', async () => {
@@ -243,7 +246,8 @@ describe('a job that is not active', () => {
     await instance.planner.runOnce();
     expect(await executionsOf(scene.pool, sound.id)).toHaveLength(1);
     expect(await readRow(scene.pool, 'jobs', broken)).toMatchObject({ status: 'PAUSED', paused_until: null });
-    const told = `job_audit_log WHERE job_id = $1 AND actor = 'scheduler' AND after = '{"pausedUntil": null}'`;
+    const told = `job_audit_log WHERE job_id = $1 AND actor = 'scheduler' AND request_id IS NULL AND address IS NULL
+      AND after = '{"pausedUntil": null}'`;
     expect(await count(scene.pool, told, [broken])).toBe(1);
   });
 
