@@ -54,13 +54,24 @@ export async function inChunks<T>(
   return { matchedCount, results };
 }
 
-/** One audit entry per job of a chunk, with the dead letters that were worked on. */
-export function auditPerJob(
+/** A dead letter that was worked on. */
+interface AuditedLetter {
+  id: string;
+  jobId: string;
+}
+
+/**
+ * One audit entry per job of a chunk, with the dead letters that were worked on.
+ *
+ * @param more what else the entry is to tell, of the dead letters of its job in their order
+ */
+export function auditPerJob<T extends AuditedLetter>(
   deps: CommandDeps,
   by: Caller,
   action: NewAuditEntry['action'],
-  letters: readonly { id: string; jobId: string }[],
+  letters: readonly T[],
   now: Date,
+  more: (ofJob: readonly T[]) => Record<string, unknown> = () => ({}),
 ): NewAuditEntry[] {
   return [...groupBy(letters, ({ jobId }) => jobId)].map(([jobId, ofJob]) => ({
     id: deps.newId(now),
@@ -69,7 +80,11 @@ export function auditPerJob(
     actor: by.actor,
     jobId,
     before: null,
-    after: { count: ofJob.length, deadLetterIds: ofJob.map(({ id }) => encodePublicId('DeadLetter', id)) },
+    after: {
+      count: ofJob.length,
+      deadLetterIds: ofJob.map(({ id }) => encodePublicId('DeadLetter', id)),
+      ...more(ofJob),
+    },
     requestId: by.requestId,
     address: by.address,
   }));

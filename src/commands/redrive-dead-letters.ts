@@ -1,4 +1,5 @@
 import type { PoolClient } from 'pg';
+import { encodePublicId } from '../domain/public-id.ts';
 import { insertAuditEntries } from '../store/audit-log.ts';
 import { type FoundDeadLetter, lockOpenDeadLetters } from '../store/dead-letters.ts';
 import { appendEvents } from '../store/event-log.ts';
@@ -46,7 +47,13 @@ async function redriveChunk(
   const now = deps.clock.now();
   const redrives = letters.map(({ id, jobId }) => ({ id: deps.newId(now), jobId, redriveOfId: id }));
   const events = await insertRedrives(tx, liveJobs, redrives, now);
-  await insertAuditEntries(tx, auditPerJob(deps, by, 'REDRIVEN', letters, now));
+  const pairs = redrives.map(({ id, jobId, redriveOfId }) => ({ id: redriveOfId, jobId, executionId: id }));
+  await insertAuditEntries(
+    tx,
+    auditPerJob(deps, by, 'REDRIVEN', pairs, now, (ofJob) => ({
+      executionIds: ofJob.map(({ executionId }) => encodePublicId('Execution', executionId)),
+    })),
+  );
   await appendEvents(tx, events);
   return redrives.map(({ id }) => id);
 }

@@ -63,7 +63,13 @@ export async function runByHand(
   return { executionIds: newRuns.map(({ id }) => id), isReplacing };
 }
 
-function auditEntryOf(deps: CommandDeps, by: Caller, { job, id }: NewRun, now: Date): NewAuditEntry {
+/** Says that the body was replaced, and not by what: it may be large, or hold secrets; the execution has it. */
+function auditEntryOf(
+  deps: CommandDeps,
+  by: Caller,
+  { job, id, body, idempotencyKey = null }: NewRun,
+  now: Date,
+): NewAuditEntry {
   return {
     id: deps.newId(now),
     at: now,
@@ -71,7 +77,11 @@ function auditEntryOf(deps: CommandDeps, by: Caller, { job, id }: NewRun, now: D
     actor: by.actor,
     jobId: job.id,
     before: null,
-    after: { executionId: encodePublicId('Execution', id) },
+    after: {
+      executionId: encodePublicId('Execution', id),
+      ...(body !== undefined && { bodyReplaced: true }),
+      ...(idempotencyKey !== null && { idempotencyKey }),
+    },
     requestId: by.requestId,
     address: by.address,
   };

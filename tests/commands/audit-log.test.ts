@@ -112,10 +112,11 @@ const AUDITED: Record<Exclude<keyof Commands, 'testJobAlert'>, Audited> = {
     after: { status: 'DELETED', deletedAt: START },
   },
   triggerJob: {
-    run: ({ jobId }) => commands.triggerJob(CALLER, { id: jobRef(jobId) }),
+    run: ({ jobId }) =>
+      commands.triggerJob(CALLER, { id: jobRef(jobId), body: { pin: SECRET }, idempotencyKey: 'order-7' }),
     action: 'TRIGGERED',
     before: null,
-    after: { executionId: anyId('exec') },
+    after: { executionId: anyId('exec'), bodyReplaced: true, idempotencyKey: 'order-7' },
   },
   upsertJob: {
     run: async ({ jobId }) => {
@@ -246,7 +247,7 @@ const AUDITED: Record<Exclude<keyof Commands, 'testJobAlert'>, Audited> = {
     },
     action: 'REDRIVEN',
     before: null,
-    after: { count: 1, deadLetterIds: [anyId('dead')] },
+    after: { count: 1, deadLetterIds: [anyId('dead')], executionIds: [anyId('exec')] },
   },
   discardDeadLetters: {
     run: async ({ jobId }) => {

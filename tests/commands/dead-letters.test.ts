@@ -257,14 +257,34 @@ describe('redriving dead letters', () => {
     expect(made).toHaveLength(1_000);
     expect(await count(scene.pool, 'failed_jobs_dlq WHERE redriven_at IS NULL')).toBe(102);
     const { rows } = await scene.pool.query<Row>(
-      `SELECT job_id, after->'count' AS count, jsonb_array_length(after->'deadLetterIds') AS ids
+      `SELECT job_id, after->'count' AS count, jsonb_array_length(after->'deadLetterIds') AS ids,
+         jsonb_array_length(after->'executionIds') AS execution_ids
        FROM job_audit_log ORDER BY after->'count', job_id`,
     );
     expect(rows).toEqual([
-      { job_id: few, count: 2, ids: 2 },
-      { job_id: many, count: 498, ids: 498 },
-      { job_id: many, count: 500, ids: 500 },
+      { job_id: few, count: 2, ids: 2, execution_ids: 2 },
+      { job_id: many, count: 498, ids: 498, execution_ids: 498 },
+      { job_id: many, count: 500, ids: 500, execution_ids: 500 },
     ]);
+  });
+
+  it('is audited with each dead letter beside the execution that it became', async () => {
+    const jobs = [await insertJob(scene.pool), await insertJob(scene.pool)];
+    const letters = [await failures(jobs[0] ?? '', 3), await failures(jobs[1] ?? '', 2)];
+    await redriven(scene.instance(), { ids: letters.flat().map(deadId) });
+    const { rows } = await scene.pool.query<{ job_id: string; after: Record<string, string[]> }>(
+      `SELECT job_id, after FROM job_audit_log WHERE action = 'REDRIVEN'`,
+    );
+    const pairs = await scene.pool.query<{ of: string; id: string }>(
+      'SELECT redrive_of_id AS of, id FROM job_executions WHERE redrive_of_id IS NOT NULL',
+    );
+    const becameOf = new Map(pairs.rows.map(({ of, id }) => [deadId(of), encodePublicId('Execution', id)]));
+    expect(rows.map(({ job_id }) => job_id).toSorted()).toEqual(jobs.toSorted());
+    for (const { job_id, after } of rows) {
+      const ofJob = letters[jobs.indexOf(job_id)] ?? [];
+      expect(after['deadLetterIds']?.toSorted()).toEqual(ofJob.map(deadId).toSorted());
+      expect(after['executionIds']).toEqual(after['deadLetterIds']?.map((id) => becameOf.get(id)));
+    }
   });
 
   it.each([

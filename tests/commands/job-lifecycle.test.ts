@@ -220,6 +220,20 @@ describe('triggerJob', () => {
     });
   });
 
+  it.each([
+    ['keeps the job’s body', {}, {}],
+    ['replaces it', { body: { a: 1 } }, { bodyReplaced: true }],
+    ['sends none', { body: null }, { bodyReplaced: true }],
+    ['has a key', { idempotencyKey: 'order-7' }, { idempotencyKey: 'order-7' }],
+  ])('is audited with its execution and no body where it %s', async (_what, input, told) => {
+    const { id } = await existing({ body: { b: 2 } });
+    const { executionId } = valueOf(await triggerJob(harness.deps, CALLER, { id, ...input }));
+    expect((await harness.auditEntries()).at(-1)?.after).toEqual({
+      executionId: encodePublicId('Execution', executionId),
+      ...told,
+    });
+  });
+
   it('answers a repeated idempotency key with the first execution', async () => {
     const { id } = await existing();
     const first = valueOf(await triggerJob(harness.deps, CALLER, { id, idempotencyKey: 'once' }));

@@ -8,10 +8,19 @@ export const AuditAction = builder.enumType('AuditAction', {
     PAUSED: { description: 'The job was paused, or its pause changed.' },
     RESUMED: { description: 'The job was resumed: by somebody, or because its `pausedUntil` had come.' },
     DELETED: { description: 'The job was deleted.' },
-    TRIGGERED: { description: 'The job was run by hand.' },
+    TRIGGERED: {
+      description:
+        'The job was run by hand. `after` has the id of the execution, `bodyReplaced: true` where the run has a body of its own, and the `idempotencyKey` where there is one.',
+    },
     CANCELLED: { description: 'The cancellation of an execution was asked for.' },
-    REDRIVEN: { description: 'Executions were run again.' },
-    DISCARDED: { description: 'Dead letters were given up.' },
+    REDRIVEN: {
+      description:
+        'Executions were run again. `after` has the id of the new one; or, where dead letters were redriven, up to 500 of a job in one entry: their number, their ids, and in the same order the ids of the new executions.',
+    },
+    DISCARDED: {
+      description:
+        'Dead letters were given up: `after` has their number and ids, up to 500 of a job in one entry.',
+    },
     TAGGED: { description: 'The job got tags.' },
     UNTAGGED: { description: 'The job lost tags.' },
     DEPENDENCY_ADDED: { description: 'The job began to wait for another.' },
@@ -55,7 +64,8 @@ export const AuditLogEntry = builder.prismaNode('AuditLogEntry', {
     }),
     requestId: t.exposeString('requestId', {
       nullable: true,
-      description: 'The request by which it was done: its `X-Request-Id`, under which the log has it.',
+      description:
+        'The request by which it was done: its `X-Request-Id`, under which the log has it; null for what the scheduler does by itself.',
     }),
     address: t.exposeString('address', {
       nullable: true,
