@@ -78,6 +78,7 @@ describe('docs/jobs.md', () => {
       `up to ${UPSERT_LIMITS.jobs.toLocaleString('en')} jobs in one call`,
       `1 to ${TAG_LIMITS.name.max} characters. A job may have ${TAG_LIMITS.perJob}.`,
       `as deep as ${WHERE_LIMITS.depth} levels`,
+      `${WHERE_LIMITS.size} conditions and ${WHERE_LIMITS.lists.toLocaleString('en')} values in all its lists together, a list ${WHERE_LIMITS.list.toLocaleString('en')} values, a text ${WHERE_LIMITS.text.toLocaleString('en')} characters`,
       `(${BULK_LIMITS.defaultLimit.toLocaleString('en')} where none is given, ${BULK_LIMITS.limit.max.toLocaleString('en')} at most)`,
       `transactions of ${BULK_CHUNK} jobs`,
       `While ${MAX_BLOCKED.toLocaleString('en')} executions of a job wait as BLOCKED`,
