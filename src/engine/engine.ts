@@ -59,6 +59,9 @@ const GIVE_BACK_MS = 3_000;
 /** Outcomes that come faster than this are recorded together: each statement costs the database a flush to disk. */
 const GATHER_MS = 50;
 
+/** Time to plan a few thousand jobs that are due in one same second. */
+const PLAN_AHEAD_MS = 500;
+
 /** Makes the loops of one instance and ties them together. */
 export function createEngine(options: EngineOptions): Engine {
   const { pool, clock, wakeUps, instance, leaseMs, pollIntervalMs, shutdownGraceMs } = options;
@@ -99,6 +102,7 @@ export function createEngine(options: EngineOptions): Engine {
   });
   const planner = createPlanner({
     ...options,
+    aheadMs: PLAN_AHEAD_MS,
     onPlanned: ({ isAnythingBlocked, isReplacing }) => {
       if (isAnythingBlocked) unblocker.wake();
       wakeUps.wake('executions', 'events', ...toStop(isReplacing));
