@@ -13,6 +13,7 @@ import * as limits from './limits.ts';
 import { listen } from './listen.ts';
 import type { Listening } from './listen.ts';
 import { createOriginPolicy } from './origins.ts';
+import { isWebsocketUpgrade, serveWithoutUpgrade } from './other-upgrades.ts';
 import { createPersistedOperations, type PersistedOperations } from './persisted-operations.ts';
 import { createRequestHandler } from './request-handler.ts';
 import type { ServerLog } from './server-log.ts';
@@ -93,7 +94,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const close = createCloser(http, stopTimeoutMs);
   const isStopping = () => stopping !== undefined;
 
-  http.on('upgrade', websockets.upgrade);
+  http.on('upgrade', (request, socket, head) => {
+    if (isWebsocketUpgrade(request)) websockets.upgrade(request, socket, head);
+    else serveWithoutUpgrade(http, request, socket, head);
+  });
   http.on(
     'request',
     createRequestHandler({
