@@ -18,6 +18,13 @@ export function checkJsonValue(value: unknown, maxBytes: number): string | null 
   return bytes > maxBytes ? `Has ${bytes} bytes as JSON; allowed are ${maxBytes}.` : null;
 }
 
+/** Whether a value has more levels of objects and lists than this. Looks no further, so that it cannot run out of stack. */
+export function nestsDeeperThan(levels: number, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (levels === 0) return true;
+  return Object.values(value).some((item) => nestsDeeperThan(levels - 1, item));
+}
+
 function findProblem(value: unknown, levelsLeft: number): string | null {
   if (typeof value === 'string') return isStorable(value) ? null : UNSTORABLE;
   if (typeof value === 'number') return Number.isFinite(value) ? null : 'Holds a number that is not finite.';

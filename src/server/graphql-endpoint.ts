@@ -2,6 +2,7 @@ import type { DocumentNode, GraphQLSchema } from 'graphql';
 import { createYoga } from 'graphql-yoga';
 import type { Plugin, YogaServerInstance } from 'graphql-yoga';
 import { shapeAnswers } from './answer-shape.ts';
+import { refuseConditionalSubscriptions } from './conditional-subscriptions.ts';
 import { createDocumentCache } from './document-cache.ts';
 import type { ErrorMask } from './error-mask.ts';
 import { GRAPHQL_PATH, MAX_CACHED_QUERY_CHARACTERS } from './limits.ts';
@@ -52,6 +53,7 @@ export function createGraphqlEndpoint({
       readParamsFromContext,
       executePersisted(persistedOperations),
       parseLimited,
+      refuseConditionalSubscriptions,
       noteValidation(quick),
       subscribeBy(createSubscribe(createSharedResults(maskError))),
       shapeAnswers,

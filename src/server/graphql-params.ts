@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { GraphQLParams } from 'graphql-yoga';
+import { nestsDeeperThan } from '../domain/json-value.ts';
 import { parseJson, readJsonBody } from './json-body.ts';
+import { MAX_NESTING } from './limits.ts';
 import type { RequestRefusal } from './respond.ts';
 
 export type ParamsOrRefusal = { params: GraphQLParams } | { refusal: RequestRefusal };
@@ -10,8 +12,14 @@ export type ParamsOrRefusal = { params: GraphQLParams } | { refusal: RequestRefu
  * to Yoga to check; this is about getting them out, without repeating a parser's complaint, which quotes the body.
  */
 export async function readParams(request: IncomingMessage, url: URL): Promise<ParamsOrRefusal> {
-  return request.method === 'POST' ? await readPost(request) : readGet(url.searchParams);
+  const read = request.method === 'POST' ? await readPost(request) : readGet(url.searchParams);
+  if ('params' in read && nestsDeeperThan(MAX_NESTING, read.params.variables))
+    return badRequest(VARIABLES_TOO_DEEP);
+  return read;
 }
+
+/** For every transport. */
+export const VARIABLES_TOO_DEEP = `The variables nest deeper than ${MAX_NESTING} levels.`;
 
 async function readPost(request: IncomingMessage): Promise<ParamsOrRefusal> {
   const body = await readJsonBody(request);

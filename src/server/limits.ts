@@ -31,6 +31,12 @@ export const MAX_QUERY_TOKENS = 5_000;
 export const MAX_QUERY_DEPTH = 15;
 
 /**
+ * Levels of brackets in a document and of objects and lists in variables, whatever they are about. Parsing, checking and
+ * executing recurse by them, and a stack that ends is a fault of ours. Must leave room for the JSON of a body, 64 levels.
+ */
+export const MAX_NESTING = 200;
+
+/**
  * Most fields of an operation after its fragments are written out: fragments that spread one another grow
  * exponentially out of a short document.
  */

@@ -1,6 +1,7 @@
-import { GraphQLError, Kind, parse } from 'graphql';
-import type { DocumentNode, FragmentDefinitionNode, ParseOptions, SelectionSetNode, Source } from 'graphql';
+import { GraphQLError, Kind, Lexer, parse, Source, TokenKind } from 'graphql';
+import type { DocumentNode, FragmentDefinitionNode, ParseOptions, SelectionSetNode } from 'graphql';
 import {
+  MAX_NESTING,
   MAX_QUERY_ALIASES,
   MAX_QUERY_CHARACTERS,
   MAX_QUERY_DEPTH,
@@ -26,11 +27,33 @@ const EMPTY: Size = { depth: 0, fields: 0, aliases: 0 };
 export function parseWithinLimits(source: string | Source, options?: ParseOptions): DocumentNode {
   const text = typeof source === 'string' ? source : source.body;
   if (text.length > MAX_QUERY_CHARACTERS) throw limitExceeded(`${MAX_QUERY_CHARACTERS} characters`);
+  if (nestsTooDeeply(text)) throw limitExceeded(`${MAX_NESTING} levels of brackets`);
   const document = parseCounting(source, options);
   for (const definition of document.definitions) {
     if (definition.kind === Kind.OPERATION_DEFINITION) checkSize(measure(definition.selectionSet, document));
   }
   return document;
+}
+
+const OPENING: ReadonlySet<TokenKind> = new Set([TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L]);
+const CLOSING: ReadonlySet<TokenKind> = new Set([TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R]);
+
+/** Reads tokens up to where the parser would stop. What is no token it leaves to the parser to tell of. */
+function nestsTooDeeply(text: string): boolean {
+  const lexer = new Lexer(new Source(text));
+  let levels = 0;
+  try {
+    for (let tokens = 0; tokens <= MAX_QUERY_TOKENS; tokens += 1) {
+      const { kind } = lexer.advance();
+      if (kind === TokenKind.EOF) return false;
+      if (OPENING.has(kind)) levels += 1;
+      if (CLOSING.has(kind)) levels -= 1;
+      if (levels > MAX_NESTING) return true;
+    }
+  } catch {
+    return false;
+  }
+  return false;
 }
 
 function parseCounting(source: string | Source, options?: ParseOptions): DocumentNode {

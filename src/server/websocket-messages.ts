@@ -1,5 +1,8 @@
 import { MessageType } from 'graphql-ws';
+import { nestsDeeperThan } from '../domain/json-value.ts';
+import { VARIABLES_TOO_DEEP } from './graphql-params.ts';
 import { parseJson } from './json-body.ts';
+import { MAX_NESTING } from './limits.ts';
 
 /**
  * What a client's message is: one of the protocol's; a `subscribe` message whose payload is malformed, which is the
@@ -39,6 +42,7 @@ function mistakeIn(payload: unknown): string | null {
   const { query, variables, operationName, extensions } = payload;
   if (typeof query !== 'string') return 'The query of a subscribe message must be a string.';
   if (!isObjectOrAbsent(variables)) return 'The variables of a subscribe message must be an object.';
+  if (nestsDeeperThan(MAX_NESTING, variables)) return VARIABLES_TOO_DEEP;
   if (!isAbsent(operationName) && typeof operationName !== 'string')
     return 'The operationName of a subscribe message must be a string.';
   if (!isObjectOrAbsent(extensions)) return 'The extensions of a subscribe message must be an object.';

@@ -213,6 +213,14 @@ describe('Errors', () => {
     ['{ hello', {}, 'GRAPHQL_PARSE_FAILED'],
     ['{ nothing }', {}, 'GRAPHQL_VALIDATION_FAILED'],
     ['{ even(value: 3) }', {}, 'GRAPHQL_VALIDATION_FAILED'],
+    ['subscription { tick @skip(if: true) }', {}, 'GRAPHQL_VALIDATION_FAILED'],
+    ['subscription ($v: Boolean!) { tick @include(if: $v) }', { v: true }, 'GRAPHQL_VALIDATION_FAILED'],
+    ['subscription { ... @skip(if: true) { tick } }', {}, 'GRAPHQL_VALIDATION_FAILED'],
+    [
+      'subscription { ...A } fragment A on Subscription { ... { tick @skip(if: true) } }',
+      {},
+      'GRAPHQL_VALIDATION_FAILED',
+    ],
     ['query ($v: Even!) { even(value: $v) }', { v: 3 }, 'BAD_USER_INPUT'],
     ['query ($v: Even!) { even(value: $v) }', {}, 'BAD_USER_INPUT'],
     ['query A { hello } query B { hello }', {}, 'OPERATION_RESOLUTION_FAILURE'],
@@ -263,6 +271,10 @@ describe('Query limits', () => {
     ['fields', `{ ${'hello '.repeat(2001)} }`],
     ['tokens', `{ hello } ${'query A { hello } '.repeat(1100)}`],
     ['characters', `{ hello } # ${'x'.repeat(64_000)}`],
+    ['levels of fields', '{ node '.repeat(2_400)],
+    ['levels of lists', `{ even(value: ${'['.repeat(4_900)}`],
+    ['levels of objects', `{ even(value: ${'{ a: '.repeat(1_600)}1${'}'.repeat(1_600)}) }`],
+    ['levels of fragments', `{ ${'... { '.repeat(201)}hello${' }'.repeat(201)} }`],
     [
       'fields hidden in fragments',
       `{ node { ...F0 } } ${Array.from({ length: 12 }, (_, i) => `fragment F${i} on Node { ${i < 11 ? `...F${i + 1} ...F${i + 1}` : 'name'} }`).join(' ')}`,
@@ -272,6 +284,42 @@ describe('Query limits', () => {
     const { body } = await post(url, query);
     expect(body.errors).toMatchObject([{ extensions: { code: 'QUERY_LIMIT_EXCEEDED' } }]);
     expect(body.data).toBeUndefined();
+  });
+
+  it('count no brackets in texts and comments', async () => {
+    const { url } = await startTestServer();
+    const brackets = '{['.repeat(300);
+    const { body } = await post(url, `# ${brackets}\nquery ($v: String = "${brackets}") { hello(v: $v) }`);
+    expect(body.errors?.[0]?.message).toContain('Unknown argument "v"');
+  });
+
+  it('accepts variables of 200 levels and refuses those of 201', async () => {
+    const { url, log } = await startTestServer();
+    // With the object of all variables around it.
+    const nesting = (levels: number) => `{"v":${'['.repeat(levels - 1)}${']'.repeat(levels - 1)}}`;
+    const byPost = (variables: string) =>
+      send(url, {
+        method: 'POST',
+        headers: JSON_TYPE,
+        body: `{"query":"{ hello }","variables":${variables}}`,
+      });
+    expect(await (await byPost(nesting(200))).json()).toEqual({ data: { hello: 'world' } });
+    const search = new URLSearchParams({ query: '{ hello }', variables: nesting(201) });
+    for (const refused of [
+      await byPost(nesting(201)),
+      await byPost(nesting(100_000)),
+      await fetch(`${url}/graphql?${search.toString()}`),
+    ]) {
+      expect([refused.status, await refused.json()]).toEqual([
+        400,
+        {
+          errors: [
+            { message: 'The variables nest deeper than 200 levels.', extensions: { code: 'BAD_REQUEST' } },
+          ],
+        },
+      ]);
+    }
+    expect(log.filter(({ level }) => level === 'error')).toEqual([]);
   });
 
   it('leaves fragments that spread themselves to validation', async () => {

@@ -104,6 +104,8 @@ describe('GraphQL over a websocket', () => {
   it.each([
     ['a syntax error', 'subscription { tick', {}, 'GRAPHQL_PARSE_FAILED'],
     ['a validation error', 'subscription { tock }', {}, 'GRAPHQL_VALIDATION_FAILED'],
+    ['no field at all', 'subscription { tick @skip(if: true) }', {}, 'GRAPHQL_VALIDATION_FAILED'],
+    ['levels without end', `{ ${'... { '.repeat(1_000)}`, {}, 'QUERY_LIMIT_EXCEEDED'],
     ['a query beyond the limits', `{ ${'hello '.repeat(3000)} }`, {}, 'QUERY_LIMIT_EXCEEDED'],
     ['an unclear operation', 'query A { hello } query B { hello }', {}, 'OPERATION_RESOLUTION_FAILURE'],
   ])(
@@ -141,6 +143,11 @@ describe('GraphQL over a websocket', () => {
     ['with null for a query', { query: null }, 'query'],
     ['with a list of variables', { query: '{ hello }', variables: [1] }, 'variables'],
     ['with a text for variables', { query: '{ hello }', variables: '{}' }, 'variables'],
+    [
+      'with variables without end',
+      { query: '{ hello }', variables: JSON.parse(`{"v":${'['.repeat(300)}${']'.repeat(300)}}`) as unknown },
+      'variables',
+    ],
     ['with a number for an operation name', { query: '{ hello }', operationName: 7 }, 'operationName'],
     ['with a text for extensions', { query: '{ hello }', extensions: 'none' }, 'extensions'],
   ])('answers a subscribe message %s alone, and the others go on', async (_what, payload, named) => {
