@@ -3,9 +3,9 @@ import type { PoolClient } from 'pg';
 import type { AlertDefinition } from '../domain/alert.ts';
 import { maskAlertTarget } from '../domain/alert-target.ts';
 import { encodePublicId } from '../domain/public-id.ts';
+import type { NewAuditEntry } from '../store/audit-log.ts';
+import { recordChanges } from '../store/recording.ts';
 import type { StoredAlert } from '../store/alerts.ts';
-import { insertAuditEntry } from '../store/audit-log.ts';
-import { appendEvents } from '../store/event-log.ts';
 import { type StoredJob, updateJob } from '../store/jobs.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { jobEvent } from './job-record.ts';
@@ -47,7 +47,7 @@ export async function recordAlertChange(
   const changed: StoredJob = { ...job, version: job.version + 1, updatedAt: now };
   await updateJob(tx, changed);
   const fields = before && after ? changedAlertFields(before, after) : FIELDS;
-  await insertAuditEntry(tx, {
+  const entry: NewAuditEntry = {
     id: deps.newId(now),
     at: now,
     action,
@@ -57,8 +57,8 @@ export async function recordAlertChange(
     after: after && pick(after, fields),
     requestId: by.requestId,
     address: by.address,
-  });
-  await appendEvents(tx, [jobEvent('JOB_UPDATED', changed, now, job)]);
+  };
+  await recordChanges(tx, { audit: [entry], events: [jobEvent('JOB_UPDATED', changed, now, job)] });
 }
 
 function pick(alert: StoredAlert, fields: readonly (keyof AlertDefinition)[]): Record<string, unknown> {

@@ -2,14 +2,14 @@ import type { PoolClient } from 'pg';
 import type { RunEnd } from '../domain/dependency.ts';
 import { isFinished } from '../domain/execution.ts';
 import { decodePublicId, encodePublicId } from '../domain/public-id.ts';
-import { insertAuditEntry } from '../store/audit-log.ts';
 import {
   type CancellableExecution,
   cancelWaiting,
   lockCancellable,
   requestCancellationOf,
 } from '../store/cancelling.ts';
-import { appendEvents } from '../store/event-log.ts';
+import { insertAuditEntries, type NewAuditEntry } from '../store/audit-log.ts';
+import { recordChanges } from '../store/recording.ts';
 import { appendLogLines } from '../store/execution-log-lines.ts';
 import { lockJoinsBehind, type LockedJoin, recordEnds } from '../store/joins.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
@@ -68,7 +68,7 @@ async function cancelRunning(
   if (execution.isCancelRequested) return;
   const now = deps.clock.now();
   await requestCancellationOf(tx, execution.id, { now, reason });
-  await audit(tx, deps, by, execution, reason, now);
+  await insertAuditEntries(tx, [auditEntryOf(deps, by, execution, reason, now)]);
 }
 
 /** What was attempted before counts as a run that ended, for those that wait for one; what never started does not. */
@@ -91,21 +91,22 @@ async function cancelNow(
   const cancelled = await cancelWaiting(tx, id, { now, reason, message });
   const ends: RunEnd[] = wasStarted ? [{ executionId: id, jobId, status: 'CANCELLED', at: now }] : [];
   const setOff = await recordEnds(tx, joins, ends, deps.newId);
-  await audit(tx, deps, by, execution, reason, now);
   await appendLogLines(tx, [{ executionId: id, at: now, level: 'WARN', message }]);
-  await appendEvents(tx, [cancelled, ...setOff.events]);
+  await recordChanges(tx, {
+    audit: [auditEntryOf(deps, by, execution, reason, now)],
+    events: [cancelled, ...setOff.events],
+  });
 }
 
-async function audit(
-  tx: PoolClient,
+function auditEntryOf(
   deps: CommandDeps,
   by: Caller,
   { id, jobId, status }: CancellableExecution,
   reason: string | null,
   now: Date,
-): Promise<void> {
+): NewAuditEntry {
   const executionId = encodePublicId('Execution', id);
-  await insertAuditEntry(tx, {
+  return {
     id: deps.newId(now),
     at: now,
     action: 'CANCELLED',
@@ -115,5 +116,5 @@ async function audit(
     after: { executionId, reason },
     requestId: by.requestId,
     address: by.address,
-  });
+  };
 }

@@ -1,9 +1,14 @@
 import type { PoolClient } from 'pg';
-import { inTransaction } from '../store/sql.ts';
+import type { WakeUp } from '../events/wakeups.ts';
+import { inTransaction, type Queryable } from '../store/sql.ts';
 import type { CommandDeps } from './command-deps.ts';
 
 /** serialization_failure and deadlock_detected: the transaction did nothing wrong and may simply be run again. */
 const RETRYABLE_CODES: ReadonlySet<unknown> = new Set(['40001', '40P01']);
+
+/** Whom a result concerns: where a command does not say, all who wait for work. */
+type WakesOf<T> = (result: T) => readonly WakeUp[];
+const wakeAll = (): readonly WakeUp[] => ['jobs', 'executions', 'events'];
 
 /**
  * Runs a command's one transaction and, once it is committed, wakes whoever waits for work. A transaction that
@@ -12,12 +17,26 @@ const RETRYABLE_CODES: ReadonlySet<unknown> = new Set(['40001', '40P01']);
 export async function commandTransaction<T>(
   deps: CommandDeps,
   work: (tx: PoolClient) => Promise<T>,
+  wakesOf: WakesOf<T> = wakeAll,
 ): Promise<T> {
-  const result = await inTransaction(deps.pool, work).catch((error: unknown) => {
+  return repeatOnce(deps, () => inTransaction(deps.pool, work), wakesOf);
+}
+
+/** The same for a command that makes one statement, or none: it is a transaction by itself. */
+export async function commandStatement<T>(
+  deps: CommandDeps,
+  work: (db: Queryable) => Promise<T>,
+  wakesOf: WakesOf<T> = wakeAll,
+): Promise<T> {
+  return repeatOnce(deps, () => work(deps.pool), wakesOf);
+}
+
+async function repeatOnce<T>(deps: CommandDeps, run: () => Promise<T>, wakesOf: WakesOf<T>): Promise<T> {
+  const result = await run().catch((error: unknown) => {
     if (!isRetryable(error)) throw error;
-    return inTransaction(deps.pool, work);
+    return run();
   });
-  deps.wake('jobs', 'executions', 'events');
+  deps.wake(...wakesOf(result));
   return result;
 }
 

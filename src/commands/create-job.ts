@@ -1,13 +1,17 @@
+import type { PoolClient } from 'pg';
 import type { JobDefinition, JobInput } from '../domain/job-definition.ts';
 import { draftNewJob } from '../domain/job-input.ts';
+import { insertRecordedJob } from '../store/recording.ts';
+import type { WakeUp } from '../events/wakeups.ts';
 import { replaceJobTags } from '../store/job-tags.ts';
-import { insertJob, isKeyTaken, type StoredJob } from '../store/jobs.ts';
+import { insertJobs, isKeyTaken, type StoredJob } from '../store/jobs.ts';
+import type { Queryable } from '../store/sql.ts';
 import { holdTagNames } from '../store/tags.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith, keyTaken } from './command-result.ts';
-import { commandTransaction } from './command-transaction.ts';
+import { commandStatement, commandTransaction } from './command-transaction.ts';
 import { checkDefinition, statusIssue } from './job-checks.ts';
-import { recordJobChange } from './job-record.ts';
+import { changeRecordOf, type JobRecord, recordJobChange } from './job-record.ts';
 import { newJob } from './new-job.ts';
 
 /** A new job. What is absent or null takes its default; `status` may be ACTIVE (the default) or PAUSED. */
@@ -25,28 +29,56 @@ export async function createJob(
 ): Promise<CommandResult<StoredJob>> {
   const checked = checkNewJob(deps, input, status ?? 'ACTIVE');
   if (!checked.ok) return checked;
+  const definition = checked.value;
+  const isTagged = definition.tags.length > 0;
+  const isPaused = status === 'PAUSED';
   try {
-    return await commandTransaction<CommandResult<StoredJob>>(deps, async (tx) => {
-      if (checked.value.tags.length > 0) await holdTagNames(tx);
-      const now = deps.clock.now();
-      const made = newJob(deps, by, checked.value, status === 'PAUSED', now);
-      if (!made.ok) return made;
-      const job = made.value;
-      await insertJob(tx, job);
-      if (job.tags.length > 0) await replaceJobTags(tx, [job], now, deps.newId);
-      await recordJobChange(tx, deps, by, {
-        action: 'CREATED',
-        before: null,
-        after: job,
-        now,
-        kinds: ['JOB_CREATED'],
-      });
-      return { ok: true, value: job };
-    });
+    return isTagged
+      ? await commandTransaction(deps, (tx) => createTagged(tx, deps, by, definition, isPaused), wakesOf)
+      : await commandStatement(deps, (db) => createUntagged(db, deps, by, definition, isPaused), wakesOf);
   } catch (error) {
     if (isKeyTaken(error)) return failWith(keyTaken());
     throw error;
   }
+}
+
+async function createTagged(
+  tx: PoolClient,
+  deps: CommandDeps,
+  by: Caller,
+  definition: JobDefinition,
+  isPaused: boolean,
+): Promise<CommandResult<StoredJob>> {
+  await holdTagNames(tx);
+  const now = deps.clock.now();
+  const made = newJob(deps, by, definition, isPaused, now);
+  if (!made.ok) return made;
+  await insertJobs(tx, [made.value]);
+  await replaceJobTags(tx, [made.value], now, deps.newId);
+  await recordJobChange(tx, deps, by, creationOf(made.value));
+  return made;
+}
+
+/** By one statement: no other table has to have the job before it is told of. */
+async function createUntagged(
+  db: Queryable,
+  deps: CommandDeps,
+  by: Caller,
+  definition: JobDefinition,
+  isPaused: boolean,
+): Promise<CommandResult<StoredJob>> {
+  const made = newJob(deps, by, definition, isPaused, deps.clock.now());
+  if (made.ok) await insertRecordedJob(db, made.value, changeRecordOf(deps, by, [creationOf(made.value)]));
+  return made;
+}
+
+function creationOf(job: StoredJob): JobRecord {
+  return { action: 'CREATED', before: null, after: job, now: job.createdAt, kinds: ['JOB_CREATED'] };
+}
+
+/** A new job has nothing to be claimed yet. */
+function wakesOf(result: CommandResult<StoredJob>): WakeUp[] {
+  return result.ok ? ['jobs', 'events'] : [];
 }
 
 /** Checks the definition of a job that is to be new. */

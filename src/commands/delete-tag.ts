@@ -1,7 +1,6 @@
 import type { PoolClient } from 'pg';
 import { decodePublicId } from '../domain/public-id.ts';
-import { insertAuditEntries } from '../store/audit-log.ts';
-import { appendEvents } from '../store/event-log.ts';
+import { recordChanges } from '../store/recording.ts';
 import { replaceJobTags } from '../store/job-tags.ts';
 import { lockJobs, type StoredJob, updateJobs } from '../store/jobs.ts';
 import { deleteTag as removeTag, findTag, jobsWithTag, lockTagNames, type StoredTag } from '../store/tags.ts';
@@ -59,11 +58,13 @@ async function takeOff(tx: PoolClient, deps: CommandDeps, by: Caller, tag: Store
   const last: TagRecord[] =
     found.length < DELETE_TAG_CHUNK ? [{ action: 'TAG_DELETED', before: tag, after: null, now }] : [];
   if (last.length > 0) await removeTag(tx, tag.id);
-  await insertAuditEntries(tx, [
-    ...changes.map((change) => auditEntryOf(deps, by, change)),
-    ...last.map((record) => tagAuditEntryOf(deps, by, record)),
-  ]);
-  await appendEvents(tx, [...changes.flatMap(eventsOf), ...last.flatMap(tagEventsOf)]);
+  await recordChanges(tx, {
+    audit: [
+      ...changes.map((change) => auditEntryOf(deps, by, change)),
+      ...last.map((record) => tagAuditEntryOf(deps, by, record)),
+    ],
+    events: [...changes.flatMap(eventsOf), ...last.flatMap(tagEventsOf)],
+  });
   return found.length;
 }
 

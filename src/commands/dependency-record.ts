@@ -1,8 +1,8 @@
 import type { PoolClient } from 'pg';
 import { decodePublicId, encodePublicId } from '../domain/public-id.ts';
-import { insertAuditEntry } from '../store/audit-log.ts';
+import type { NewAuditEntry } from '../store/audit-log.ts';
+import { recordChanges } from '../store/recording.ts';
 import type { Dependency } from '../store/dependencies.ts';
-import { appendEvents } from '../store/event-log.ts';
 import { lockJob, type StoredJob, updateJob } from '../store/jobs.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, namedIn } from './command-result.ts';
@@ -54,7 +54,7 @@ export async function recordDependencyChange(
     dependsOnId: encodePublicId('Job', dependency.dependsOnId),
     condition: dependency.condition,
   };
-  await insertAuditEntry(tx, {
+  const entry: NewAuditEntry = {
     id: deps.newId(now),
     at: now,
     action,
@@ -64,7 +64,7 @@ export async function recordDependencyChange(
     after: action === 'DEPENDENCY_ADDED' ? facts : null,
     requestId: by.requestId,
     address: by.address,
-  });
-  await appendEvents(tx, [jobEvent('JOB_UPDATED', after, now, job)]);
+  };
+  await recordChanges(tx, { audit: [entry], events: [jobEvent('JOB_UPDATED', after, now, job)] });
   return after;
 }

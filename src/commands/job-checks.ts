@@ -4,7 +4,7 @@ import type { Draft } from '../domain/job-input.ts';
 import { checkJobDefinition } from '../domain/job-validation.ts';
 import { decodePublicId } from '../domain/public-id.ts';
 import { checkTargetUrl } from '../domain/target-url.ts';
-import { lockJob, type StoredJob } from '../store/jobs.ts';
+import { lockJob, lockUntaggedJob, type StoredJob, type UntaggedJob } from '../store/jobs.ts';
 import type { CommandDeps } from './command-deps.ts';
 import {
   type CommandError,
@@ -55,12 +55,24 @@ export interface JobReference {
 }
 
 /** Locks the job that a command is about; a deleted one is as good as none. */
-export async function lockLiveJob(
+export function lockLiveJob(tx: PoolClient, reference: JobReference): Promise<CommandResult<StoredJob>> {
+  return lockLive(reference, (uuid) => lockJob(tx, uuid));
+}
+
+/** The same for a command that does not ask for the job's tags. */
+export function lockLiveUntaggedJob(
   tx: PoolClient,
+  reference: JobReference,
+): Promise<CommandResult<UntaggedJob>> {
+  return lockLive(reference, (uuid) => lockUntaggedJob(tx, uuid));
+}
+
+async function lockLive<Job extends UntaggedJob>(
   { id, expectedVersion }: JobReference,
-): Promise<CommandResult<StoredJob>> {
+  lock: (uuid: string) => Promise<Job | null>,
+): Promise<CommandResult<Job>> {
   const uuid = decodePublicId('Job', id);
-  const job = uuid === null ? null : await lockJob(tx, uuid);
+  const job = uuid === null ? null : await lock(uuid);
   if (job === null || job.status === 'DELETED') return failWith(jobNotFound(id));
   if (typeof expectedVersion === 'number' && expectedVersion !== job.version) {
     return failWith(versionConflict(expectedVersion, job.version));

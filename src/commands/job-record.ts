@@ -2,9 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { PoolClient } from 'pg';
 import { maskHeaders, maskUrl } from '../domain/secrets.ts';
 import type { NewAuditEntry } from '../store/audit-log.ts';
-import { insertAuditEntries } from '../store/audit-log.ts';
 import type { NewEvent } from '../store/event-log.ts';
-import { appendEvents } from '../store/event-log.ts';
+import { recordChanges, type ChangeRecord } from '../store/recording.ts';
 import type { StoredJob } from '../store/jobs.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 
@@ -42,7 +41,7 @@ export async function recordJobChange(
 }
 
 /**
- * The same for changes of many jobs: two statements, whatever their number.
+ * The same for changes of many jobs: one statement, whatever their number.
  *
  * @param events what happened to executions on the way, beside what the records tell of themselves
  */
@@ -53,11 +52,16 @@ export async function recordJobChanges(
   records: readonly JobRecord[],
   events: readonly NewEvent[] = [],
 ): Promise<void> {
-  await insertAuditEntries(
-    tx,
-    records.map((record) => auditEntryOf(deps, by, record)),
-  );
-  await appendEvents(tx, [...events, ...records.flatMap(eventsOf)]);
+  const { audit, events: ofRecords } = changeRecordOf(deps, by, records);
+  await recordChanges(tx, { audit, events: [...events, ...ofRecords] });
+}
+
+/** What is told of changes of jobs. */
+export function changeRecordOf(deps: CommandDeps, by: Caller, records: readonly JobRecord[]): ChangeRecord {
+  return {
+    audit: records.map((record) => auditEntryOf(deps, by, record)),
+    events: records.flatMap(eventsOf),
+  };
 }
 
 /** What happened to executions on the way, then the change itself. */

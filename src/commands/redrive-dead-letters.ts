@@ -1,8 +1,7 @@
 import type { PoolClient } from 'pg';
 import { encodePublicId } from '../domain/public-id.ts';
-import { insertAuditEntries } from '../store/audit-log.ts';
+import { recordChanges } from '../store/recording.ts';
 import { type FoundDeadLetter, lockOpenDeadLetters } from '../store/dead-letters.ts';
-import { appendEvents } from '../store/event-log.ts';
 import { insertRedrives, lockLiveJobs } from '../store/redriving.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import type { CommandResult } from './command-result.ts';
@@ -48,12 +47,9 @@ async function redriveChunk(
   const redrives = letters.map(({ id, jobId }) => ({ id: deps.newId(now), jobId, redriveOfId: id }));
   const events = await insertRedrives(tx, liveJobs, redrives, now);
   const pairs = redrives.map(({ id, jobId, redriveOfId }) => ({ id: redriveOfId, jobId, executionId: id }));
-  await insertAuditEntries(
-    tx,
-    auditPerJob(deps, by, 'REDRIVEN', pairs, now, (ofJob) => ({
-      executionIds: ofJob.map(({ executionId }) => encodePublicId('Execution', executionId)),
-    })),
-  );
-  await appendEvents(tx, events);
+  const audit = auditPerJob(deps, by, 'REDRIVEN', pairs, now, (ofJob) => ({
+    executionIds: ofJob.map(({ executionId }) => encodePublicId('Execution', executionId)),
+  }));
+  await recordChanges(tx, { audit, events });
   return redrives.map(({ id }) => id);
 }

@@ -1,8 +1,8 @@
 import { isFinished } from '../domain/execution.ts';
 import { decodePublicId, encodePublicId } from '../domain/public-id.ts';
-import { insertAuditEntry } from '../store/audit-log.ts';
+import type { NewAuditEntry } from '../store/audit-log.ts';
+import { recordChanges } from '../store/recording.ts';
 import { type DeadLetterState, lockDeadLetter } from '../store/dead-letters.ts';
-import { appendEvents } from '../store/event-log.ts';
 import { jobOfExecution } from '../store/job-of-execution.ts';
 import { holdExecution, insertRedrives, lockLiveJobs } from '../store/redriving.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
@@ -46,7 +46,7 @@ export async function retryExecution(
     const now = deps.clock.now();
     const executionId = deps.newId(now);
     const events = await insertRedrives(tx, liveJobs, [{ id: executionId, jobId, redriveOfId: uuid }], now);
-    await insertAuditEntry(tx, {
+    const entry: NewAuditEntry = {
       id: deps.newId(now),
       at: now,
       action: 'REDRIVEN',
@@ -56,8 +56,8 @@ export async function retryExecution(
       after: { executionId: encodePublicId('Execution', executionId) },
       requestId: by.requestId,
       address: by.address,
-    });
-    await appendEvents(tx, events);
+    };
+    await recordChanges(tx, { audit: [entry], events });
     return { ok: true, value: { executionId } };
   });
 }

@@ -1,15 +1,16 @@
 import type { PoolClient } from 'pg';
 import { encodePublicId } from '../domain/public-id.ts';
+import type { NewAuditEntry } from '../store/audit-log.ts';
+import type { NewEvent } from '../store/event-log.ts';
+import { insertRecordedExecutions } from '../store/recording.ts';
+import type { WakeUp } from '../events/wakeups.ts';
 import { type Admitted, admitExecutions } from '../store/admission.ts';
-import { insertAuditEntries, type NewAuditEntry } from '../store/audit-log.ts';
-import { appendEvents, type NewEvent } from '../store/event-log.ts';
-import type { StoredJob } from '../store/jobs.ts';
-import { insertManualExecutions } from '../store/manual-executions.ts';
+import type { UntaggedJob } from '../store/jobs.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 
 /** A job that somebody runs now. */
 export interface RunByHand {
-  job: StoredJob;
+  job: UntaggedJob;
   /** Replaces the job's body; null sends none; undefined keeps the job's. */
   body?: unknown;
   idempotencyKey?: string | null;
@@ -21,8 +22,7 @@ type NewRun = RunByHand & Admitted & { id: string };
  * Runs jobs that the transaction holds locked, beside their schedules and beside what else runs of them, as their
  * concurrency policies allow. The transaction's last writes.
  *
- * @returns ids (UUIDs) of the executions, in the order of the runs; and whether calls under way were asked to stop for
- *   them, so that lease keepers are to be woken after the commit
+ * @returns ids (UUIDs) of the executions, in the order of the runs; and who is to be woken after the commit
  */
 export async function runByHand(
   tx: PoolClient,
@@ -30,7 +30,7 @@ export async function runByHand(
   by: Caller,
   runs: readonly RunByHand[],
   now: Date,
-): Promise<{ executionIds: string[]; isReplacing: boolean }> {
+): Promise<{ executionIds: string[]; wakes: WakeUp[] }> {
   const { admitted, events, isReplacing } = await admitExecutions(
     tx,
     runs.map(({ job }) => job),
@@ -41,7 +41,7 @@ export async function runByHand(
     if (!entry) throw new Error('A run was not answered for');
     return { ...run, ...entry, id: deps.newId(now) };
   });
-  await insertManualExecutions(
+  await insertRecordedExecutions(
     tx,
     newRuns.map(({ job, id, status, errorMessage, body, idempotencyKey = null }) => ({
       id,
@@ -54,13 +54,22 @@ export async function runByHand(
       bodyOverride: body,
       idempotencyKey,
     })),
+    {
+      audit: newRuns.map((run) => auditEntryOf(deps, by, run, now)),
+      events: [...events, ...newRuns.map((run) => eventOf(run, now))],
+    },
   );
-  await insertAuditEntries(
-    tx,
-    newRuns.map((run) => auditEntryOf(deps, by, run, now)),
-  );
-  await appendEvents(tx, [...events, ...newRuns.map((run) => eventOf(run, now))]);
-  return { executionIds: newRuns.map(({ id }) => id), isReplacing };
+  return { executionIds: newRuns.map(({ id }) => id), wakes: wakesOf(newRuns, isReplacing) };
+}
+
+/** Whoever unblocks what is blocked may not know yet that anything is; calls that are to stop are aborted at once. */
+function wakesOf(runs: readonly NewRun[], isReplacing: boolean): WakeUp[] {
+  return [
+    'executions',
+    'events',
+    ...(runs.some(({ status }) => status === 'BLOCKED') ? (['jobs'] as const) : []),
+    ...(isReplacing ? (['cancellations'] as const) : []),
+  ];
 }
 
 /** Says that the body was replaced, and not by what: it may be large, or hold secrets; the execution has it. */

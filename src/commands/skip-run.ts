@@ -2,8 +2,9 @@ import type { PoolClient } from 'pg';
 import { placeAmongSlots, type SlotPlace } from '../domain/job-slots.ts';
 import { encodePublicId } from '../domain/public-id.ts';
 import { slotExecutionId } from '../domain/slot-id.ts';
-import { insertAuditEntry } from '../store/audit-log.ts';
-import { appendEvents, type NewEvent } from '../store/event-log.ts';
+import type { NewAuditEntry } from '../store/audit-log.ts';
+import type { NewEvent } from '../store/event-log.ts';
+import { recordChanges } from '../store/recording.ts';
 import { type StoredJob, updateJob as writeJob } from '../store/jobs.ts';
 import { executionOfSlot, insertLeftOutSlot } from '../store/left-out-slots.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
@@ -103,7 +104,7 @@ async function leaveOut(
     message: reason === null || reason === '' ? 'Left out on request.' : `Left out on request: ${reason}`,
   });
   const moved = await moveOn(tx, job, now);
-  await insertAuditEntry(tx, {
+  const entry: NewAuditEntry = {
     id: deps.newId(now),
     at: now,
     action: 'UPDATED',
@@ -113,8 +114,8 @@ async function leaveOut(
     after: { skippedRunAt: scheduledAt, executionId: encodePublicId('Execution', id), reason },
     requestId: by.requestId,
     address: by.address,
-  });
-  await appendEvents(tx, [skipped, ...moved]);
+  };
+  await recordChanges(tx, { audit: [entry], events: [skipped, ...moved] });
   return id;
 }
 

@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { PoolClient } from 'pg';
 import { encodePublicId } from '../domain/public-id.ts';
 import type { NewAuditEntry } from '../store/audit-log.ts';
-import { insertAuditEntry } from '../store/audit-log.ts';
-import { appendEvents, type NewEvent } from '../store/event-log.ts';
+import type { NewEvent } from '../store/event-log.ts';
+import { recordChanges } from '../store/recording.ts';
 import type { StoredTag } from '../store/tags.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 
@@ -25,8 +25,7 @@ export async function recordTagChange(
   by: Caller,
   record: TagRecord,
 ): Promise<void> {
-  await insertAuditEntry(tx, tagAuditEntryOf(deps, by, record));
-  await appendEvents(tx, tagEventsOf(record));
+  await recordChanges(tx, { audit: [tagAuditEntryOf(deps, by, record)], events: tagEventsOf(record) });
 }
 
 /** The audit entry of a change of a tag. */

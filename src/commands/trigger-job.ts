@@ -1,13 +1,15 @@
+import type { PoolClient } from 'pg';
 import type { FieldIssue } from '../domain/job-definition.ts';
 import { JOB_LIMITS } from '../domain/job-limits.ts';
 import { checkJsonValue } from '../domain/json-value.ts';
 import { checkTemplates } from '../domain/template-check.ts';
 import { checkText } from '../domain/text.ts';
+import type { WakeUp } from '../events/wakeups.ts';
 import { findByIdempotencyKey } from '../store/manual-executions.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith, validationError } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';
-import { type JobReference, lockLiveJob } from './job-checks.ts';
+import { type JobReference, lockLiveUntaggedJob } from './job-checks.ts';
 import { runByHand } from './run-by-hand.ts';
 
 export type TriggerJobInput = JobReference & {
@@ -19,8 +21,7 @@ export type TriggerJobInput = JobReference & {
 
 interface Triggered {
   result: CommandResult<{ executionId: string; created: boolean }>;
-  /** Calls under way were asked to stop for the new one. */
-  isReplacing: boolean;
+  wakes: readonly WakeUp[];
 }
 
 /**
@@ -36,22 +37,21 @@ export async function triggerJob(
   const issues = triggerIssues(body, idempotencyKey);
   if (issues.length > 0) return failWith(validationError(issues));
 
-  const { result, isReplacing } = await commandTransaction(deps, async (tx): Promise<Triggered> => {
-    const found = await lockLiveJob(tx, reference);
-    if (!found.ok) return { result: found, isReplacing: false };
+  const work = async (tx: PoolClient): Promise<Triggered> => {
+    const found = await lockLiveUntaggedJob(tx, reference);
+    if (!found.ok) return { result: found, wakes: [] };
     const job = found.value;
     // A repeated key answers with what it made before; only a new execution cancels others to take their place.
     const known = idempotencyKey === null ? null : await findByIdempotencyKey(tx, job.id, idempotencyKey);
-    if (known !== null) return triggered(known, false);
+    if (known !== null) return triggered(known, false, []);
     const run = await runByHand(tx, deps, by, [{ job, body, idempotencyKey }], deps.clock.now());
-    return triggered(run.executionIds[0] ?? '', true, run.isReplacing);
-  });
-  if (isReplacing) deps.wake('cancellations');
-  return result;
+    return triggered(run.executionIds[0] ?? '', true, run.wakes);
+  };
+  return (await commandTransaction(deps, work, ({ wakes }) => wakes)).result;
 }
 
-function triggered(executionId: string, created: boolean, isReplacing = false): Triggered {
-  return { result: { ok: true, value: { executionId, created } }, isReplacing };
+function triggered(executionId: string, created: boolean, wakes: readonly WakeUp[]): Triggered {
+  return { result: { ok: true, value: { executionId, created } }, wakes };
 }
 
 function triggerIssues(body: unknown, idempotencyKey: string | null): FieldIssue[] {

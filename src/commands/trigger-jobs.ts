@@ -1,3 +1,4 @@
+import type { WakeUp } from '../events/wakeups.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import type { CommandResult } from './command-result.ts';
 import { type BulkJobsInput, type BulkOutcome, changeJobs } from './job-chunks.ts';
@@ -9,13 +10,13 @@ export async function triggerJobs(
   by: Caller,
   input: BulkJobsInput,
 ): Promise<CommandResult<BulkOutcome>> {
-  const replacing: boolean[] = [];
+  const woken = new Set<WakeUp>();
   const result = await changeJobs(deps, input, async (tx, matched, now) => {
     const live = matched.filter(({ status }) => status !== 'DELETED');
     const runs = live.map((job) => ({ job }));
-    replacing.push((await runByHand(tx, deps, by, runs, now)).isReplacing);
+    for (const kind of (await runByHand(tx, deps, by, runs, now)).wakes) woken.add(kind);
     return live.length;
   });
-  if (replacing.includes(true)) deps.wake('cancellations');
+  if (woken.has('cancellations')) deps.wake('cancellations');
   return result;
 }

@@ -144,6 +144,7 @@ export function createWakeUps(options: WakeUpOptions): WakeUps {
       listeners.set(kind, [...(listeners.get(kind) ?? []), listener]);
     },
     wake(...kinds) {
+      if (kinds.length === 0) return;
       for (const kind of kinds) {
         unsent.add(kind);
         ring(kind);

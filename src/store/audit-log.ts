@@ -20,35 +20,16 @@ export interface NewAuditEntry {
   address: string | null;
 }
 
+/** The statement that writes the entries that a parameter holds. */
+export function insertAuditSql(parameter: string): string {
+  return `INSERT INTO job_audit_log (id, at, action, actor, job_id, before, after, request_id, address)
+SELECT id, at, action, actor, "jobId", nullif(before, 'null'::jsonb), nullif(after, 'null'::jsonb), "requestId", address
+FROM jsonb_to_recordset(${parameter}::jsonb) AS e(id uuid, at timestamptz, action audit_action, actor text, "jobId" uuid,
+  before jsonb, after jsonb, "requestId" text, address text)`;
+}
+
 /** Writes entries by one statement, in the transaction of the changes that they tell of. */
 export async function insertAuditEntries(tx: Queryable, entries: readonly NewAuditEntry[]): Promise<void> {
   if (entries.length === 0) return;
-  await tx.query({
-    name: 'insert-audit-entries',
-    text: `INSERT INTO job_audit_log (id, at, action, actor, job_id, before, after, request_id, address)
-SELECT id, at, action, actor, "jobId", nullif(before, 'null'::jsonb), nullif(after, 'null'::jsonb), "requestId", address
-FROM jsonb_to_recordset($1::jsonb) AS e(id uuid, at timestamptz, action audit_action, actor text, "jobId" uuid,
-  before jsonb, after jsonb, "requestId" text, address text)`,
-    values: [toJsonb(entries)],
-  });
-}
-
-/** Writes one entry, in the transaction of the change that it tells of. */
-export async function insertAuditEntry(tx: Queryable, entry: NewAuditEntry): Promise<void> {
-  await tx.query({
-    name: 'insert-audit-entry',
-    text: `INSERT INTO job_audit_log (id, at, action, actor, job_id, before, after, request_id, address)
-VALUES ($1, $2, $3::audit_action, $4, $5, $6::jsonb, $7::jsonb, $8, $9)`,
-    values: [
-      entry.id,
-      entry.at,
-      entry.action,
-      entry.actor,
-      entry.jobId,
-      entry.before && toJsonb(entry.before),
-      entry.after && toJsonb(entry.after),
-      entry.requestId,
-      entry.address,
-    ],
-  });
+  await tx.query({ name: 'insert-audit-entries', text: insertAuditSql('$1'), values: [toJsonb(entries)] });
 }

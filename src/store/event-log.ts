@@ -47,12 +47,22 @@ export interface EventRow {
 /** What a command appends; the position is given by the log. */
 export type NewEvent = Pick<EventRow, 'at' | 'kind'> & Partial<Omit<EventRow, 'position' | 'at' | 'kind'>>;
 
-const APPEND_EVENTS = `
+/**
+ * The text of a statement that makes other writes, takes the log's lock when they are done, and appends the events $1 in
+ * the order given, counting the ends among them.
+ *
+ * @param writes inserts, by names of their own, without RETURNING
+ */
+export function appendBehind(writes: Readonly<Record<string, string>>): string {
+  const names = Object.keys(writes);
+  const isDone = ['0', ...names.map((name) => `(SELECT count(*) FROM ${name})`)].join(' + ');
+  return `
 -- append events in the order given, as the last statement of a transaction, and count the ends among them.
 -- The lock stands in a materialized CTE that the insert joins: nextval is computed above the join, so no position
--- is drawn before the lock is held.
-WITH log_lock AS MATERIALIZED (SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK})),
-event AS (
+-- is drawn before the lock is held. It counts what else is written, lest that wait for a row with the lock held.
+WITH ${names.map((name) => `${name} AS (\n  ${writes[name]}\n  RETURNING 1\n), `).join('')}log_lock AS MATERIALIZED (
+  SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK}) WHERE ${isDone} >= 0
+), event AS (
   SELECT e.* FROM ROWS FROM (jsonb_to_recordset($1::jsonb) AS (
     at timestamptz, kind event_kind, "jobId" uuid, "executionId" uuid, status execution_status,
     "previousStatus" execution_status, attempt int, trigger execution_trigger, "createdAt" timestamptz,
@@ -71,6 +81,9 @@ SELECT nextval('event_log_position_seq'), at, kind, "jobId", "executionId", stat
   "createdAt", "scheduledAt", "startedAt", "finishedAt", "durationMs", "latenessMs", "failureReason", "responseStatus",
   "errorMessage", "instanceId", data
 FROM log_lock, event`;
+}
+
+const APPEND_EVENTS = appendBehind({});
 
 /**
  * Appends events inside the caller's transaction, and counts the executions that they say have ended. Must be its last

@@ -82,8 +82,9 @@ export const JOB_SQL = {
   assignments: FIELDS.filter(({ field }) => field !== 'id')
     .map(({ field, column }) => `${column} = j."${field}"`)
     .join(', '),
-  /** The rows of $1. */
-  given: `jsonb_to_recordset($1::jsonb) AS j(${FIELDS.map(({ field, type }) => `"${field}" ${type}`).join(', ')})`,
+  /** The rows that a parameter holds. */
+  given: (parameter: string) =>
+    `jsonb_to_recordset(${parameter}::jsonb) AS j(${FIELDS.map(({ field, type }) => `"${field}" ${type}`).join(', ')})`,
 } as const;
 
 /** What is written of a job into its row; {@link JOB_SQL.given} takes no notice of what has no column. */

@@ -6,19 +6,18 @@ import { toJsonb } from './sql.ts';
 
 export type { StoredJob } from './job-row.ts';
 
+/** A job of which it is not known what tags it has. */
+export type UntaggedJob = Omit<StoredJob, 'tags'>;
+
+/** The statement that inserts the jobs that a parameter holds, without their tags. */
+export function insertJobsSql(parameter: string): string {
+  return `INSERT INTO jobs (${JOB_SQL.columns}) SELECT ${JOB_SQL.values} FROM ${JOB_SQL.given(parameter)}`;
+}
+
 /** Inserts jobs without their tags, in the order given. A taken key throws; see {@link isKeyTaken}. */
 export async function insertJobs(tx: Queryable, jobs: readonly StoredJob[]): Promise<void> {
   if (jobs.length === 0) return;
-  await tx.query({
-    name: 'insert-jobs',
-    text: `INSERT INTO jobs (${JOB_SQL.columns}) SELECT ${JOB_SQL.values} FROM ${JOB_SQL.given}`,
-    values: [toJsonb(jobs.map(rowOf))],
-  });
-}
-
-/** Inserts a job without its tags. A taken key throws; see {@link isKeyTaken}. */
-export async function insertJob(tx: Queryable, job: StoredJob): Promise<void> {
-  await insertJobs(tx, [job]);
+  await tx.query({ name: 'insert-jobs', text: insertJobsSql('$1'), values: [toJsonb(jobs.map(rowOf))] });
 }
 
 /**
@@ -29,7 +28,7 @@ export async function updateJobs(tx: Queryable, jobs: readonly StoredJob[]): Pro
   if (jobs.length === 0) return;
   await tx.query({
     name: 'update-jobs',
-    text: `UPDATE jobs SET ${JOB_SQL.assignments} FROM ${JOB_SQL.given} WHERE jobs.id = j.id`,
+    text: `UPDATE jobs SET ${JOB_SQL.assignments} FROM ${JOB_SQL.given('$1')} WHERE jobs.id = j.id`,
     values: [toJsonb(jobs.map(rowOf))],
   });
 }
@@ -48,12 +47,22 @@ const LOCKED = 'ORDER BY id FOR NO KEY UPDATE';
 
 /** The jobs, in the order of their ids, locked against changes by others until the transaction ends. */
 export async function lockJobs(tx: Queryable, ids: readonly string[]): Promise<StoredJob[]> {
+  return withTags(tx, await lockRows(tx, ids));
+}
+
+/** The job, locked in the same way, for whoever does not ask for its tags; null where there is none. */
+export async function lockUntaggedJob(tx: Queryable, id: string): Promise<UntaggedJob | null> {
+  const [row] = await lockRows(tx, [id]);
+  return row ? jobOf(row, []) : null;
+}
+
+async function lockRows(tx: Queryable, ids: readonly string[]): Promise<JobRow[]> {
   const { rows } = await tx.query<JobRow>({
     name: 'lock-jobs',
     text: `SELECT ${JOB_SQL.selection} FROM jobs WHERE id = ANY($1) ${LOCKED}`,
     values: [ids],
   });
-  return withTags(tx, rows);
+  return rows;
 }
 
 /** The same for those jobs that bear the keys and are not deleted. What cannot be a key is one that none bears. */

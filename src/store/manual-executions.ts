@@ -16,28 +16,25 @@ export interface NewManualExecution {
   errorMessage: string | null;
 }
 
-const INSERT = `
--- insert manual executions. The transaction holds the jobs' rows, so a key cannot be taken meanwhile.
--- The body comes as text: JSON's null, which sends no body, would become SQL's, which leaves the job's.
-INSERT INTO job_executions (id, job_id, status, trigger, created_at, available_at, finished_at, max_attempts, priority, host,
-  body_override, idempotency_key, skip_reason, error_message)
+/**
+ * The statement that inserts the executions that a parameter holds. The transaction must hold their jobs' rows, so that a
+ * key cannot be taken meanwhile.
+ *
+ * The body comes as text: JSON's null, which sends no body, would become SQL's, which leaves the job's.
+ */
+export function insertManualExecutionsSql(parameter: string): string {
+  return `INSERT INTO job_executions (id, job_id, status, trigger, created_at, available_at, finished_at, max_attempts,
+  priority, host, body_override, idempotency_key, skip_reason, error_message)
 SELECT e.id, e."jobId", e.status, 'MANUAL', e.now, e.now, CASE WHEN e.status = 'SKIPPED' THEN e.now END, e."maxAttempts",
   e.priority, (SELECT host_of(api) FROM jobs WHERE id = e."jobId"), e.body::jsonb, e."idempotencyKey",
   CASE WHEN e.status = 'SKIPPED' THEN 'OVERLAP'::skip_reason END, e."errorMessage"
-FROM jsonb_to_recordset($1::jsonb) AS e(id uuid, "jobId" uuid, status execution_status, now timestamptz, "maxAttempts" int,
-  priority int, body text, "idempotencyKey" text, "errorMessage" text)`;
+FROM jsonb_to_recordset(${parameter}::jsonb) AS e(id uuid, "jobId" uuid, status execution_status, now timestamptz,
+  "maxAttempts" int, priority int, body text, "idempotencyKey" text, "errorMessage" text)`;
+}
 
-/** Inserts executions; their jobs' rows must be locked by the transaction. */
-export async function insertManualExecutions(
-  tx: Queryable,
-  executions: readonly NewManualExecution[],
-): Promise<void> {
-  if (executions.length === 0) return;
-  const rows = executions.map(({ bodyOverride, ...execution }) => ({
-    ...execution,
-    body: bodyOverride === undefined ? null : toJsonb(bodyOverride),
-  }));
-  await tx.query({ name: 'insert-manual-executions', text: INSERT, values: [toJsonb(rows)] });
+/** What {@link insertManualExecutionsSql} reads of an execution. */
+export function manualExecutionRow({ bodyOverride, ...execution }: NewManualExecution): object {
+  return { ...execution, body: bodyOverride === undefined ? null : toJsonb(bodyOverride) };
 }
 
 /** The execution of the job that an idempotency key made; null where there is none. */

@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createJob, type CreateJobInput } from '../../src/commands/create-job.ts';
+import type { WakeUp } from '../../src/events/wakeups.ts';
 import { decodePublicId, encodePublicId } from '../../src/domain/public-id.ts';
 import { deleteJob } from '../../src/commands/delete-job.ts';
 import { BLOCKED_ADDRESS, CALLER, useCommandHarness, START, valueOf } from './harness.ts';
@@ -177,10 +178,27 @@ describe('createJob', () => {
     expect([await countJobs(), await harness.events(), await harness.auditEntries()]).toEqual([0, [], []]);
   });
 
-  it('wakes the process after the commit', async () => {
-    const before = harness.wakes();
+  it('wakes after the commit whoever plans, and whoever follows the log', async () => {
+    const woken: WakeUp[] = [];
+    const deps = { ...harness.deps, wake: (...kinds: WakeUp[]) => woken.push(...kinds) };
+    await createJob(deps, CALLER, MINUTELY);
+    expect(woken).toEqual(['jobs', 'events']);
+  });
+
+  it('writes a job without tags, its audit entry and its event in one statement', async () => {
+    const statements = vi.spyOn(harness.pool, 'query');
+    const connections = vi.spyOn(harness.pool, 'connect');
+    onTestFinished(() => {
+      vi.restoreAllMocks();
+    });
     await create(MINUTELY);
-    expect(harness.wakes()).toBe(before + 1);
+    expect([statements.mock.calls.length, connections.mock.calls.length]).toEqual([1, 1]);
+    vi.restoreAllMocks();
+    expect([
+      await countJobs(),
+      (await harness.auditEntries()).length,
+      (await harness.events()).length,
+    ]).toEqual([1, 1, 1]);
   });
 
   it('gives ids that are public ids of jobs', async () => {

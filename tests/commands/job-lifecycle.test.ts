@@ -4,6 +4,7 @@ import { deleteJob } from '../../src/commands/delete-job.ts';
 import { pauseJob } from '../../src/commands/pause-job.ts';
 import { resumeJob } from '../../src/commands/resume-job.ts';
 import { triggerJob } from '../../src/commands/trigger-job.ts';
+import type { WakeUp } from '../../src/events/wakeups.ts';
 import { encodePublicId } from '../../src/domain/public-id.ts';
 import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
 import { endCountsOf, NO_ENDS } from '../support/rows.ts';
@@ -218,6 +219,18 @@ describe('triggerJob', () => {
       action: 'TRIGGERED',
       after: { executionId: encodePublicId('Execution', executionId) },
     });
+  });
+
+  it('wakes those who claim, and where the run has to wait for another, those who let it go', async () => {
+    const { id } = await existing({ concurrencyPolicy: 'QUEUE' });
+    const woken: WakeUp[][] = [];
+    const deps = { ...harness.deps, wake: (...kinds: WakeUp[]) => woken.push(kinds) };
+    await triggerJob(deps, CALLER, { id });
+    await triggerJob(deps, CALLER, { id });
+    expect(woken).toEqual([
+      ['executions', 'events'],
+      ['executions', 'events', 'jobs'],
+    ]);
   });
 
   it.each([

@@ -52,6 +52,14 @@ describe('a wake-up', () => {
     expect(one.rung).toHaveLength(3_000);
   });
 
+  it('of nothing keeps none after it from going out', async () => {
+    const [one, other] = [partsOf('one'), partsOf('other')];
+    await listening(one, other);
+    one.wakeUps.wake();
+    one.wakeUps.wake('jobs');
+    await until(() => other.rung.includes('jobs'));
+  });
+
   it('that cannot be sent is reported and forgotten; the next one goes out', async () => {
     const [one, other] = [partsOf('one'), partsOf('other')];
     await listening(one, other);
