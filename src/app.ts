@@ -30,6 +30,8 @@ import { createHealthCheck } from './health-check.ts';
 import { createSender } from './http/send-attempt.ts';
 import { sendFilled } from './http/send-filled.ts';
 import { createTargetGuard } from './http/target-guard.ts';
+import { watchLoops } from './loop-watch.ts';
+import { createPulse } from './pulse.ts';
 import { createLogger } from './logging/logger.ts';
 import { readPersistedOperations } from './read-persisted-operations.ts';
 import { createHttpServer } from './server/server.ts';
@@ -100,6 +102,12 @@ export function createApp(config: Config): App {
       onError: onError('event hub'),
     });
     wakeUps.on('events', hub.wake);
+    const pulse = createPulse({
+      db: pool,
+      clock,
+      intervalMs: config.pollIntervalMs,
+      onError: onError('pulse'),
+    });
 
     const guard = createTargetGuard({ blockedRanges: config.blockedTargets });
     const sender = createSender({ version, guard });
@@ -109,6 +117,7 @@ export function createApp(config: Config): App {
       clock,
       sender,
       wakeUps,
+      pulse,
       newId: newUuidV7,
       random: Math.random,
     });
@@ -141,6 +150,7 @@ export function createApp(config: Config): App {
       clock,
       sender,
       wakeUps,
+      pulse,
       resumePaused: () => resumeEndedPauses(deps),
       newId: newUuidV7,
       random: Math.random,
@@ -154,7 +164,11 @@ export function createApp(config: Config): App {
     const health = createHealthCheck({
       pool,
       version,
-      stalledLoops: () => [...engine.stalledLoops(), ...alerts.stalledLoops()],
+      stalledLoops: () => [
+        ...engine.stalledLoops(),
+        ...alerts.stalledLoops(),
+        ...watchLoops([pulse]).stalled(),
+      ],
       isStopping: () => stopping !== undefined,
     });
     const metrics = createMetricsReader(pool, clock);
@@ -215,6 +229,8 @@ export function createApp(config: Config): App {
     running.push({ name: 'server', stop: server.stop }, { name: 'alerts', stop: alerts.stop });
     alerts.start();
     await startEngine(engine);
+    running.push({ name: 'pulse', stop: pulse.stop });
+    pulse.start();
     logger.info('Ready', { url: listening.url, instanceId, version });
     return listening;
   }

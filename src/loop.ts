@@ -4,8 +4,11 @@
  */
 export interface Loop {
   readonly name: string;
-  /** When a step last ended without an error, in milliseconds of the monotonic clock; null before the first. */
-  readonly lastSuccessMs: number | null;
+  /**
+   * When the step that comes next, or is under way, was or will be due, in milliseconds of the monotonic clock; a step that
+   * fails stays due. Null while the loop is not started.
+   */
+  readonly dueAtMs: number | null;
   start: () => void;
   /** No step begins after this; resolves when the one under way has ended. */
   stop: () => Promise<void>;
@@ -17,7 +20,7 @@ export interface Loop {
 
 export interface LoopOptions {
   name: string;
-  /** Does the work; answers in how many milliseconds there is more, unless woken before. */
+  /** Does the work; answers in how many milliseconds there is more, unless woken before; Infinity: only when woken. */
   step: () => Promise<number>;
   /** A step that threw is tried again after this long. */
   retryMs?: number;
@@ -40,17 +43,12 @@ export function createLoop({
   let soon: NodeJS.Immediate | undefined;
   let started = false;
   let wokenDuringStep = false;
-  let lastSuccessMs: number | null = null;
+  let dueAtMs: number | null = null;
 
   function run(): Promise<number> {
-    running ??= step()
-      .then((delayMs) => {
-        lastSuccessMs = monotonicMs();
-        return delayMs;
-      })
-      .finally(() => {
-        running = null;
-      });
+    running ??= step().finally(() => {
+      running = null;
+    });
     return running;
   }
 
@@ -69,27 +67,31 @@ export function createLoop({
     if (!started) return;
     const waitMs =
       wokenDuringStep && !afterError ? 0 : Math.min(Math.max(Math.ceil(delayMs), 0), MAX_TIMER_MS);
+    if (!afterError) dueAtMs = monotonicMs() + waitMs;
     clearTimeout(timer);
     timer = setTimeout(tick, waitMs);
   }
 
   return {
     name,
-    get lastSuccessMs() {
-      return lastSuccessMs;
+    get dueAtMs() {
+      return dueAtMs;
     },
     start() {
       if (started) return;
       started = true;
+      dueAtMs = monotonicMs();
       tick();
     },
     async stop() {
       started = false;
+      dueAtMs = null;
       clearTimeout(timer);
       await running?.catch(() => undefined);
     },
     wake() {
       if (!started) return;
+      dueAtMs = Math.min(dueAtMs ?? Infinity, monotonicMs());
       if (running) wokenDuringStep = true;
       // Not at once: whoever else has something to say in this turn of the event loop is served by the same step.
       else soon ??= setImmediate(tick);

@@ -83,11 +83,9 @@ describe('a loop', () => {
     await passMs(RETRY_MS - 1);
     expect(steps()).toBe(1);
     expect(errors).toMatchObject([{ message: 'The database is away.' }]);
-    expect(loop.lastSuccessMs).toBeNull();
     await passMs(1);
     expect(steps()).toBe(2);
     expect(errors).toHaveLength(1);
-    expect(loop.lastSuccessMs).not.toBeNull();
   });
 
   it('waits after a failure also where it was woken during the step', async () => {
@@ -119,18 +117,34 @@ describe('a loop', () => {
     expect(steps()).toBe(1);
   });
 
-  it('says by its own clock when a step last succeeded', async () => {
+  it('says by its own clock since when a step has been due, or when one will be', async () => {
     let nowMs = 100;
+    let step = () => Promise.resolve(REST_MS);
     const loop = createLoop({
       name: 'test',
-      step: () => Promise.resolve(REST_MS),
+      step: () => step(),
+      retryMs: RETRY_MS,
       onError: () => undefined,
       monotonicMs: () => nowMs,
     });
-    expect(loop.lastSuccessMs).toBeNull();
-    nowMs = 107;
-    await loop.runOnce();
-    expect(loop.lastSuccessMs).toBe(107);
+    expect(loop.dueAtMs).toBeNull();
+    loop.start();
+    expect(loop.dueAtMs).toBe(100);
+    await passMs(0);
+    expect(loop.dueAtMs).toBe(100 + REST_MS);
+
+    nowMs = 200;
+    step = () => Promise.reject(new Error('The database is away.'));
+    loop.wake();
+    nowMs = 300;
+    await passMs(RETRY_MS);
+    expect(loop.dueAtMs).toBe(200);
+
+    step = () => Promise.resolve(Infinity);
+    await passMs(RETRY_MS);
+    expect(loop.dueAtMs).toBeGreaterThan(1e9);
+    await loop.stop();
+    expect(loop.dueAtMs).toBeNull();
   });
 });
 

@@ -122,8 +122,8 @@ export function createAlertReader(options: AlertReaderOptions): AlertReader {
   const loop = createLoop({ name: 'alert reader', step, onError });
   return {
     ...loop,
-    get lastSuccessMs() {
-      return loop.lastSuccessMs;
+    get dueAtMs() {
+      return loop.dueAtMs;
     },
     noteEvents() {
       if (!isWatching) return;

@@ -4,6 +4,7 @@ import type { WakeUps } from '../events/wakeups.ts';
 import type { Sender } from '../http/send-attempt.ts';
 import { createLogger } from '../logging/logger.ts';
 import { watchLoops } from '../loop-watch.ts';
+import type { Pulse } from '../pulse.ts';
 import type { ClaimedDelivery } from '../store/alert-deliveries.ts';
 import { createAlertReader } from './alert-reader.ts';
 import { createDeliverer } from './deliverer.ts';
@@ -16,10 +17,11 @@ export interface AlertsOptions {
   clock: Clock;
   sender: Sender;
   wakeUps: WakeUps;
+  /** Looks at polling pace, for both loops together, for what nobody has told them of. */
+  pulse: Pulse;
   newId: (now: Date) => string;
   /** A number in [0, 1). */
   random: () => number;
-  pollIntervalMs: number;
   /** How long what is being sent may take to end after a stop; a few seconds at most are used. */
   shutdownGraceMs: number;
   smtpUrl: string | undefined;
@@ -44,9 +46,12 @@ export interface Alerts {
 /** A stop does not wait for a receiver that hangs: another instance, or the next start, sends the delivery again. */
 const MAX_STOP_GRACE_MS = 3_000;
 
+/** Each loop looks by itself, should neither a wake-up nor the pulse have told it of something. */
+const LONGEST_REST_MS = 600_000;
+
 /** Makes the two loops and ties them together. */
 export function createAlerts(options: AlertsOptions): Alerts {
-  const { pool, clock, wakeUps, smtpUrl, pollIntervalMs } = options;
+  const { pool, clock, wakeUps, pulse, smtpUrl } = options;
   const onError = (part: string) => (error: unknown) => {
     logger.warn('A step failed and is tried again', { part, error });
   };
@@ -59,14 +64,14 @@ export function createAlerts(options: AlertsOptions): Alerts {
     timeoutMs: options.alertTimeoutMs,
     maxAttempts: options.alertMaxAttempts,
     random: options.random,
-    pollIntervalMs,
+    pollIntervalMs: LONGEST_REST_MS,
     onError: onError('deliverer'),
   });
   const reader = createAlertReader({
     pool,
     clock,
     newId: options.newId,
-    pollIntervalMs,
+    pollIntervalMs: LONGEST_REST_MS,
     maxPerMinute: options.alertMaxPerMinute,
     onDeliveries: deliverer.wake,
     onError: onError('alert reader'),
@@ -74,11 +79,13 @@ export function createAlerts(options: AlertsOptions): Alerts {
   wakeUps.on('alerts', reader.wake);
   wakeUps.on('events', reader.noteEvents);
 
-  const watch = watchLoops([reader, deliverer].map((loop) => ({ loop, longestRestMs: pollIntervalMs })));
+  pulse.serve(reader, ({ isAnyAlertEnabled }) => isAnyAlertEnabled);
+  pulse.serve(deliverer, ({ deliveryAt }) => deliveryAt);
+
+  const watch = watchLoops([reader, deliverer]);
 
   return {
     start() {
-      watch.noteStart();
       reader.start();
       deliverer.start();
     },

@@ -82,8 +82,8 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
   const loop = createLoop({ name: 'deliverer', step, onError });
   return {
     ...loop,
-    get lastSuccessMs() {
-      return loop.lastSuccessMs;
+    get dueAtMs() {
+      return loop.dueAtMs;
     },
     sending: () => sends.size,
     abort() {

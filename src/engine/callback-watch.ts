@@ -20,6 +20,8 @@ export interface CallbackWatchOptions {
   newId: (now: Date) => string;
   /** A number in [0, 1) for the jitter of retries. */
   random: () => number;
+  /** The longest sleep while nothing is awaited. */
+  pollIntervalMs: number;
   /** Called after waits were ended: executions may be claimed or admitted, the log has grown. */
   onEnded: (setOff: { isReplacing: boolean }) => void;
   onError: (error: unknown) => void;
@@ -27,7 +29,7 @@ export interface CallbackWatchOptions {
 }
 
 const BATCH = 500;
-/** A cancellation asked for on another instance, or a wait begun there, is seen within this. */
+/** While anything is awaited: a cancellation asked for on another instance is seen within this. */
 const MAX_INTERVAL_MS = 1_000;
 const MIN_INTERVAL_MS = 20;
 
@@ -36,19 +38,23 @@ const MIN_INTERVAL_MS = 20;
  * at once where the execution is to be cancelled. Waits belong to no instance, so any one ends them.
  */
 export function createCallbackWatch(options: CallbackWatchOptions): Loop {
-  const { pool, clock, newId, random, onEnded, onError } = options;
+  const { pool, clock, newId, random, pollIntervalMs, onEnded, onError } = options;
   const setAside = createSetAside(options.monotonicMs ?? (() => performance.now()));
 
   async function step(): Promise<number> {
+    const earliest = await nextWaitEndAt(pool);
+    if (earliest === null) return pollIntervalMs;
     const now = clock.now();
+    if (earliest > now) return restUntil(earliest, now);
     const silent = await findSilent(pool, now, { limit: BATCH, except: setAside.ids() });
     await togetherOrOneByOne(silent, (some) => endWaits(some, now), leaveAlone);
     if (silent.length === BATCH) return 0;
-    const endsAt = await nextWaitEndAt(pool);
-    const untilEndMs = endsAt === null ? MAX_INTERVAL_MS : endsAt.getTime() - clock.now().getTime();
     // One that is over and was not found is held by somebody, or set aside.
-    if (untilEndMs < 0 && silent.length === 0) return MAX_INTERVAL_MS;
-    return Math.min(Math.max(untilEndMs, MIN_INTERVAL_MS), MAX_INTERVAL_MS);
+    return silent.length === 0 ? MAX_INTERVAL_MS : MIN_INTERVAL_MS;
+  }
+
+  function restUntil(endsAt: Date, now: Date): number {
+    return Math.min(Math.max(endsAt.getTime() - now.getTime(), MIN_INTERVAL_MS), MAX_INTERVAL_MS);
   }
 
   function leaveAlone({ id, jobId }: SilentExecution, error: unknown): void {

@@ -10,6 +10,7 @@ import { createCallbackWatch } from './callback-watch.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import { createLeaseKeeper } from './lease-keeper.ts';
 import { watchLoops } from '../loop-watch.ts';
+import type { Pulse } from '../pulse.ts';
 import { createPlanner } from './planner.ts';
 import { createPruner } from './pruner.ts';
 import { createRescuer } from './rescuer.ts';
@@ -26,6 +27,8 @@ export interface EngineOptions {
   clock: DatabaseClock;
   sender: Sender;
   wakeUps: WakeUps;
+  /** Looks at polling pace, for all loops together, for what nobody has told them of. */
+  pulse: Pulse;
   resumePaused: () => Promise<Date | null>;
   /** Draws the id of an execution that no slot names. */
   newId: (now: Date) => string;
@@ -37,7 +40,6 @@ export interface EngineOptions {
   maxConcurrency: number;
   maxConcurrencyPerHost: number;
   leaseMs: number;
-  pollIntervalMs: number;
   heartbeatIntervalMs: number;
   shutdownGraceMs: number;
   executionRetentionMs: number;
@@ -59,12 +61,15 @@ const GIVE_BACK_MS = 3_000;
 /** Outcomes that come faster than this are recorded together: each statement costs the database a flush to disk. */
 const GATHER_MS = 50;
 
+/** Each loop looks by itself, should neither a wake-up nor the pulse have told it of something. */
+const LONGEST_REST_MS = 600_000;
+
 /** Time to plan a few thousand jobs that are due in one same second. */
 const PLAN_AHEAD_MS = 500;
 
 /** Makes the loops of one instance and ties them together. */
 export function createEngine(options: EngineOptions): Engine {
-  const { pool, clock, wakeUps, instance, leaseMs, pollIntervalMs, shutdownGraceMs } = options;
+  const { pool, clock, wakeUps, pulse, instance, leaseMs, shutdownGraceMs } = options;
   const onError = (part: string) => (error: unknown) => {
     logger.warn('A step failed and is tried again', { part, error });
   };
@@ -85,6 +90,7 @@ export function createEngine(options: EngineOptions): Engine {
       else wakeUps.wake('events');
     },
     onAwaiting: () => {
+      callbackWatch.wake();
       wakeUps.wake('events');
     },
     onPlanned: ({ isReplacing }) => {
@@ -93,6 +99,7 @@ export function createEngine(options: EngineOptions): Engine {
   });
   const worker = createWorker({
     ...options,
+    pollIntervalMs: LONGEST_REST_MS,
     settler,
     instanceId: instance.instanceId,
     onClaimed: () => {
@@ -102,6 +109,7 @@ export function createEngine(options: EngineOptions): Engine {
   });
   const planner = createPlanner({
     ...options,
+    pollIntervalMs: LONGEST_REST_MS,
     aheadMs: PLAN_AHEAD_MS,
     onPlanned: ({ isAnythingBlocked, isReplacing }) => {
       if (isAnythingBlocked) unblocker.wake();
@@ -129,6 +137,7 @@ export function createEngine(options: EngineOptions): Engine {
   });
   const callbackWatch = createCallbackWatch({
     ...options,
+    pollIntervalMs: LONGEST_REST_MS,
     onEnded: ({ isReplacing }) => {
       unblocker.noteEnd();
       wakeUps.wake('executions', 'events', ...toStop(isReplacing));
@@ -144,6 +153,7 @@ export function createEngine(options: EngineOptions): Engine {
   });
   const unblocker = createUnblocker({
     ...options,
+    pollIntervalMs: LONGEST_REST_MS,
     onUnblocked: () => {
       wakeUps.wake('executions', 'events');
     },
@@ -155,11 +165,12 @@ export function createEngine(options: EngineOptions): Engine {
   wakeUps.on('cancellations', leaseKeeper.wake);
   wakeUps.on('cancellations', callbackWatch.wake);
 
-  const watch = watchLoops([
-    { loop: planner, longestRestMs: pollIntervalMs },
-    { loop: worker, longestRestMs: pollIntervalMs },
-    { loop: leaseKeeper, longestRestMs: 1_000 },
-  ]);
+  pulse.serve(planner, ({ runAt, pauseEndsAt }) => earliest(runAt, pauseEndsAt));
+  pulse.serve(worker, ({ availableAt }) => availableAt);
+  pulse.serve(unblocker, ({ isAnythingBlocked }) => isAnythingBlocked);
+  pulse.serve(callbackWatch, ({ waitEndsAt }) => waitEndsAt);
+
+  const watch = watchLoops([planner, worker, leaseKeeper]);
   let entering: Promise<void> | undefined;
   let stopping: Promise<void> | undefined;
 
@@ -171,7 +182,6 @@ export function createEngine(options: EngineOptions): Engine {
     await entering;
     // Asked again: a stop that came meanwhile has found no loop to stop.
     if (isStopping()) return;
-    watch.noteStart();
     const loops = [heartbeat, leaseKeeper, rescuer, callbackWatch, planner, unblocker, worker, pruner];
     for (const loop of loops) loop.start();
     logger.info('Scheduler started', { instanceId: instance.instanceId });
@@ -211,6 +221,11 @@ export function createEngine(options: EngineOptions): Engine {
 /** What a new execution that takes the place of running ones wakes: calls are aborted at once, not when next looked at. */
 function toStop(isReplacing: boolean): readonly WakeUp[] {
   return isReplacing ? ['cancellations'] : [];
+}
+
+function earliest(one: Date | null, other: Date | null): Date | null {
+  if (one === null || other === null) return one ?? other;
+  return one < other ? one : other;
 }
 
 function pause(ms: number): Promise<void> {

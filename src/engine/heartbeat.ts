@@ -44,16 +44,17 @@ export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
 
   async function step(): Promise<number> {
     await clock.refresh();
-    await beat(pool, entry());
-    const now = clock.now();
+    const nowMs = clock.now().getTime();
+    const silentSince = new Date(nowMs - SILENT_INTERVALS * intervalMs);
+    const endedBefore = new Date(nowMs - FORGET_AFTER_MS);
+    const others = await beat(pool, entry(), { silentSince, endedBefore });
     // After an absence of the database all are silent: those who live beat before our next one.
-    if (contact.noteAnswer() >= intervalMs) await markLost(now);
-    await forgetInstances(pool, new Date(now.getTime() - FORGET_AFTER_MS));
+    if (contact.noteAnswer() >= intervalMs && others.isAnySilent) await markLost(clock.now(), silentSince);
+    if (others.isAnyForgettable) await forgetInstances(pool, endedBefore);
     return intervalMs;
   }
 
-  async function markLost(now: Date): Promise<void> {
-    const silentSince = new Date(now.getTime() - SILENT_INTERVALS * intervalMs);
+  async function markLost(now: Date, silentSince: Date): Promise<void> {
     const lost = await inTransaction(pool, (tx) => markLostInstances(tx, now, silentSince));
     if (lost.length > 0) logger.warn('Instances have fallen silent', { instanceIds: lost });
   }
@@ -61,8 +62,8 @@ export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
   const loop = createLoop({ name: 'heartbeat', step, onError });
   return {
     ...loop,
-    get lastSuccessMs() {
-      return loop.lastSuccessMs;
+    get dueAtMs() {
+      return loop.dueAtMs;
     },
     enter: () => inTransaction(pool, (tx) => enterInstance(tx, entry())),
     leave: () => inTransaction(pool, (tx) => leaveInstance(tx, instance.instanceId, clock.now())),

@@ -3,7 +3,7 @@ import type { Clock } from '../domain/clock.ts';
 import { encodePublicId } from '../domain/public-id.ts';
 import { createLogger } from '../logging/logger.ts';
 import { isAway } from '../store/failures.ts';
-import { nextDueAt, type DueRange } from '../store/planning.ts';
+import { nextPlanning, type DueRange, type NextPlanning } from '../store/planning.ts';
 import { inTransaction } from '../store/sql.ts';
 import { createLoop, type Loop } from '../loop.ts';
 import { NOTHING, planBatch, type PlannedBatch } from './plan-batch.ts';
@@ -20,7 +20,7 @@ export interface PlannerOptions {
   aheadMs: number;
   /** Draws the ids of entries of the audit log. */
   newId: (now: Date) => string;
-  /** Takes up the jobs whose pause has ended; answers when the next pause ends. */
+  /** Takes up the jobs whose pause has ended; answers when the next pause ends: past where a job is held by somebody. */
   resumePaused: () => Promise<Date | null>;
   /** Called after each batch that planned something. */
   onPlanned: (planned: Pick<PlannedBatch, 'isAnythingBlocked' | 'isReplacing'>) => void;
@@ -47,17 +47,23 @@ export function createPlanner(options: PlannerOptions): Loop {
   const { pool, clock, pollIntervalMs, aheadMs, newId, resumePaused, onPlanned, onError } = options;
   const { monotonicMs = () => performance.now() } = options;
   const setAside = createSetAside(monotonicMs);
+  /** As it was when last looked at: what has come about since only adds to it. */
+  let next: NextPlanning = { runAt: null, pauseEndsAt: null };
 
   async function step(): Promise<number> {
-    const pauseEndsAt = await resumePaused();
     const now = clock.now();
     const backlogUntil = new Date(now.getTime() - BACKLOG_AFTER_MS);
     const except = setAside.ids();
     const horizon = new Date(now.getTime() + aheadMs);
     const all = { except, only: null, aheadFrom: now };
-    const fresh = await plan({ ...all, after: backlogUntil, until: horizon }, now);
-    if (fresh.isMoreDue) return 0;
-    const dueAt = await nextDueAt(pool, except);
+    if (!isPast(next.runAt, horizon)) next = await nextPlanning(pool, except);
+    if (isPast(next.runAt, horizon)) {
+      const fresh = await plan({ ...all, after: backlogUntil, until: horizon }, now);
+      if (fresh.isMoreDue) return 0;
+      next = await nextPlanning(pool, except);
+    }
+    const pauseEndsAt = isPast(next.pauseEndsAt, now) ? await resumePaused() : next.pauseEndsAt;
+    const dueAt = next.runAt;
     if (dueAt === null || dueAt > now) return untilEarliest(dueAt, pauseEndsAt);
     if (dueAt > backlogUntil) return LOCKED_RETRY_MS;
     const backlog = await plan({ ...all, after: EVER, until: backlogUntil }, now);
@@ -112,4 +118,8 @@ export function createPlanner(options: PlannerOptions): Loop {
   }
 
   return createLoop({ name: 'planner', step, onError });
+}
+
+function isPast(at: Date | null, moment: Date): boolean {
+  return at !== null && at <= moment;
 }

@@ -4,9 +4,10 @@ import { FOLDS } from '../domain/metrics-window.ts';
 import { createLogger } from '../logging/logger.ts';
 import { pruneDeliveries } from '../store/alert-deliveries.ts';
 import { pruneEvents } from '../store/event-log.ts';
-import { foldRollups } from '../store/folding.ts';
+import { foldRollups, foldsBefore } from '../store/folding.ts';
 import { sumUpJobCounts } from '../store/job-counts.ts';
 import { pruneAuditLog, pruneExecutions } from '../store/pruning.ts';
+import { readOldestKept } from '../store/upkeep.ts';
 import { inPatientTransaction, type Queryable } from '../store/sql.ts';
 import { createLoop, type Loop } from '../loop.ts';
 
@@ -43,31 +44,41 @@ export function createPruner({
   async function step(): Promise<number> {
     const now = clock.now();
     const nowMs = now.getTime();
+    const oldest = await readOldestKept(
+      pool,
+      FOLDS.map(({ fromMinutes }) => fromMinutes),
+    );
     const counts = {
-      events: await prune(pruneEvents, nowMs - eventRetentionMs),
-      executions: await prune(pruneExecutions, nowMs - executionRetentionMs),
-      deliveries: await prune(pruneDeliveries, nowMs - executionRetentionMs),
-      auditEntries: await prune(pruneAuditLog, nowMs - auditRetentionMs),
+      events: await prune(pruneEvents, oldest.eventAt, nowMs - eventRetentionMs),
+      executions: await prune(pruneExecutions, oldest.finishedAt, nowMs - executionRetentionMs),
+      deliveries: await prune(pruneDeliveries, oldest.deliveryCreatedAt, nowMs - executionRetentionMs),
+      auditEntries: await prune(pruneAuditLog, oldest.auditEntryAt, nowMs - auditRetentionMs),
     };
     if (Object.values(counts).some((count) => count > 0)) logger.info('Pruned', counts);
-    const folded = await fold(now);
+    const folded = await fold(oldest.rollupAt, now);
     await sumUpJobCounts(pool);
     return [...Object.values(counts), ...folded].includes(BATCH) ? BETWEEN_BATCHES_MS : IDLE_MS;
   }
 
-  function prune(
+  async function prune(
     deleteBatch: (tx: Queryable, before: Date, limit: number) => Promise<number>,
+    oldestAt: Date | null,
     beforeMs: number,
   ): Promise<number> {
+    if (oldestAt === null || oldestAt.getTime() >= beforeMs) return 0;
     return inPatientTransaction(pool, TIMEOUT_MS, (tx) => deleteBatch(tx, new Date(beforeMs), BATCH));
   }
 
-  async function fold(now: Date): Promise<number[]> {
+  /** Each fold may make buckets for the next one, which finds them in a minute. */
+  async function fold(oldestAt: readonly (Date | null)[], now: Date): Promise<number[]> {
     const counts: number[] = [];
-    for (const step of FOLDS) {
-      counts.push(await inPatientTransaction(pool, TIMEOUT_MS, (tx) => foldRollups(tx, step, now, BATCH)));
+    for (const [index, step] of FOLDS.entries()) {
+      const before = foldsBefore(step, now);
+      const oldest = oldestAt[index] ?? null;
+      if (oldest === null || oldest >= before) continue;
+      counts.push(await inPatientTransaction(pool, TIMEOUT_MS, (tx) => foldRollups(tx, step, before, BATCH)));
     }
-    logger.debug('Folded', { rollups: counts });
+    if (counts.length > 0) logger.debug('Folded', { rollups: counts });
     return counts;
   }
 

@@ -29,8 +29,8 @@ export interface RescuerOptions {
 }
 
 const BATCH = 500;
-/** With lease + this, an execution of a dead instance is available again. */
-const MAX_INTERVAL_MS = 3_000;
+/** Of a lease, between two looks at most: so each lease is seen before it ends, and looked after when it does. */
+const LOOK_SHARE = 1 / 2;
 /** A lease that has ended though nothing is found: its row is locked, or its execution left out. */
 const OVERDUE_INTERVAL_MS = 1_000;
 const MIN_INTERVAL_MS = 100;
@@ -51,27 +51,28 @@ const MESSAGE = 'The instance that made this call was lost; whether the target s
 export function createRescuer(options: RescuerOptions): Loop {
   const { pool, clock, leaseMs, held, settleUpstream, onRescued, onError } = options;
   const { monotonicMs = () => performance.now() } = options;
-  const intervalMs = Math.min(leaseMs / 3, MAX_INTERVAL_MS);
+  const intervalMs = leaseMs * LOOK_SHARE;
   // Whoever could still extend leases a third of one ago has them all, so a shorter silence has ended none.
   const contact = createContact((leaseMs * 2) / 3, monotonicMs);
   const setAside = createSetAside(monotonicMs);
 
   async function step(): Promise<number> {
+    const endsAt = await nextLeaseEndAt(pool);
+    const unbrokenMs = contact.noteAnswer();
     const now = clock.now();
+    if (endsAt === null || endsAt >= now) return restUntil(endsAt, now);
     const except = [...held().map(({ executionId }) => executionId), ...setAside.ids()];
     const lost = await findLostExecutions(pool, now, { limit: BATCH, except });
-    const graceMs = Math.min(RETURN_GRACE_MS, leaseMs / 2) - contact.noteAnswer();
+    const graceMs = Math.min(RETURN_GRACE_MS, leaseMs / 2) - unbrokenMs;
     if (lost.length > 0 && graceMs > 0) return Math.min(graceMs, intervalMs);
     if (lost.length > 0) await togetherOrOneByOne(lost, (some) => rescueBatch(some, now), leaveAlone);
     if (lost.length === BATCH) return 0;
-    return untilNextEnd(await nextLeaseEndAt(pool));
+    return Math.min(lost.length === 0 ? OVERDUE_INTERVAL_MS : MIN_INTERVAL_MS, intervalMs);
   }
 
-  function untilNextEnd(endsAt: Date | null): number {
+  function restUntil(endsAt: Date | null, now: Date): number {
     if (endsAt === null) return intervalMs;
-    const untilEndMs = endsAt.getTime() - clock.now().getTime() + 1;
-    const soonestMs = untilEndMs < 0 ? OVERDUE_INTERVAL_MS : MIN_INTERVAL_MS;
-    return Math.min(Math.max(untilEndMs, soonestMs), intervalMs);
+    return Math.min(Math.max(endsAt.getTime() - now.getTime() + 1, MIN_INTERVAL_MS), intervalMs);
   }
 
   async function rescueBatch(some: readonly LostExecution[], now: Date): Promise<void> {

@@ -68,8 +68,8 @@ export function createUnblocker({
   const loop = createLoop({ name: 'unblocker', step, onError });
   return {
     ...loop,
-    get lastSuccessMs() {
-      return loop.lastSuccessMs;
+    get dueAtMs() {
+      return loop.dueAtMs;
     },
     noteEnd() {
       if (isAnythingBlocked) loop.wake();

@@ -139,8 +139,8 @@ export function createWorker(options: WorkerOptions): Worker {
   const loop = createLoop({ name: 'worker', step, onError });
   return {
     ...loop,
-    get lastSuccessMs() {
-      return loop.lastSuccessMs;
+    get dueAtMs() {
+      return loop.dueAtMs;
     },
     wake() {
       deepLook.nextMs = Math.min(deepLook.nextMs, deepLook.soonestMs);

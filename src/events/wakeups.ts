@@ -41,7 +41,7 @@ const ALL: readonly WakeUp[] = ['jobs', 'executions', 'events', 'cancellations',
  */
 export function createWakeUps(options: WakeUpOptions): WakeUps {
   const { db, instanceId, connectionString, onError } = options;
-  const { pingIntervalMs = 10_000, answerTimeoutMs = 10_000 } = options;
+  const { pingIntervalMs = 30_000, answerTimeoutMs = 10_000 } = options;
   const listeners = new Map<WakeUp, (() => void)[]>();
   const unsent = new Set<WakeUp>();
   let sending: Promise<void> | null = null;

@@ -178,7 +178,7 @@ export async function claimDue(db: Queryable, options: ClaimOptions): Promise<Cl
   return rows.map((row) => ({ ...row, retryPolicy: retryPolicyOf(row) }));
 }
 
-const NEXT_AVAILABLE = `
+export const NEXT_AVAILABLE = `
 -- next available: when the next execution of each kind may be claimed by anybody. One step in the claim's index for each
 -- priority that there is: an index by time alone would tempt the planner to have claims sort the backlog.
 WITH RECURSIVE level (is_backlog, priority) AS (

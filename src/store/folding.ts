@@ -48,14 +48,18 @@ WITH turn AS MATERIALIZED (
 )
 SELECT count(*)::int AS count FROM gone`;
 
+/** Short buckets from before this instant are to be folded. */
+export function foldsBefore({ intoMinutes, afterMs }: Fold, now: Date): Date {
+  return bucketStart(new Date(now.getTime() - afterMs), intoMinutes);
+}
+
 /** Folds a batch of short buckets whose time has come into longer ones; answers how many. */
 export async function foldRollups(
   db: Queryable,
-  { fromMinutes, intoMinutes, afterMs }: Fold,
-  now: Date,
+  { fromMinutes, intoMinutes }: Fold,
+  before: Date,
   limit: number,
 ): Promise<number> {
-  const before = bucketStart(new Date(now.getTime() - afterMs), intoMinutes);
   const { rows } = await db.query<{ count: number }>({
     text: FOLD,
     values: [fromMinutes, intoMinutes, before, limit],

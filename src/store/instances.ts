@@ -1,6 +1,12 @@
 import { appendEvents } from './event-log.ts';
 import type { Queryable } from './sql.ts';
 
+/** What a beat finds of others, as of their last beats. */
+export interface Others {
+  isAnySilent: boolean;
+  isAnyForgettable: boolean;
+}
+
 /** What an instance says of itself with each beat. */
 export interface Beat {
   instanceId: string;
@@ -13,26 +19,35 @@ export interface Beat {
 
 const BEAT = `
 -- beat: say that this instance lives. One that was taken for dead, because it was frozen or cut off, is alive again.
+-- It also looks whether others have been silent since $7, or ended before $8: most often there are none.
 INSERT INTO scheduler_metadata (instance_id, hostname, version, started_at, last_heartbeat_at, running_executions)
 VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (instance_id) DO UPDATE
-SET last_heartbeat_at = excluded.last_heartbeat_at, running_executions = excluded.running_executions, lost_at = NULL`;
+SET last_heartbeat_at = excluded.last_heartbeat_at, running_executions = excluded.running_executions, lost_at = NULL
+RETURNING
+  EXISTS (SELECT FROM scheduler_metadata WHERE stopped_at IS NULL AND lost_at IS NULL AND last_heartbeat_at < $7)
+    AS "isAnySilent",
+  EXISTS (SELECT FROM scheduler_metadata WHERE coalesce(stopped_at, lost_at) < $8) AS "isAnyForgettable"`;
 
 /** Writes this instance's heartbeat. */
 export async function beat(
   db: Queryable,
   { instanceId, hostname, version, startedAt, now, runningExecutions }: Beat,
-): Promise<void> {
-  await db.query({
+  { silentSince, endedBefore }: { silentSince: Date; endedBefore: Date },
+): Promise<Others> {
+  const { rows } = await db.query<Others & Record<string, unknown>>({
     name: 'beat',
     text: BEAT,
-    values: [instanceId, hostname, version, startedAt, now, runningExecutions],
+    values: [instanceId, hostname, version, startedAt, now, runningExecutions, silentSince, endedBefore],
   });
+  return rows[0] ?? { isAnySilent: false, isAnyForgettable: false };
 }
+
+const NEVER = new Date(0);
 
 /** Enters this instance, with its event. Inside a transaction. */
 export async function enterInstance(tx: Queryable, entry: Beat): Promise<void> {
-  await beat(tx, entry);
+  await beat(tx, entry, { silentSince: NEVER, endedBefore: NEVER });
   await appendEvents(tx, [{ at: entry.now, kind: 'INSTANCE_STARTED', instanceId: entry.instanceId }]);
 }
 

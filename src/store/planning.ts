@@ -56,14 +56,24 @@ export async function lockDueJobs(
   return rows;
 }
 
-/** When the earliest active job is due, but for those left out; null where none has a next run. */
-export async function nextDueAt(db: Queryable, except: readonly string[]): Promise<Date | null> {
-  const { rows } = await db.query<{ nextRunAt: Date | null }>({
-    name: 'next-due',
-    text: `SELECT min(next_run_at) AS "nextRunAt" FROM jobs WHERE next_run_at IS NOT NULL AND id <> ALL($1::uuid[])`,
+/** What the planner has to do next; null where there is nothing. */
+export interface NextPlanning {
+  /** The earliest next run of a job, but for those left out. */
+  runAt: Date | null;
+  /** The earliest end of a pause. */
+  pauseEndsAt: Date | null;
+}
+
+/** @param except jobs whose runs are left out */
+export async function nextPlanning(db: Queryable, except: readonly string[]): Promise<NextPlanning> {
+  const { rows } = await db.query<NextPlanning & Record<string, unknown>>({
+    name: 'next-planning',
+    text: `
+SELECT (SELECT min(next_run_at) FROM jobs WHERE next_run_at IS NOT NULL AND id <> ALL($1::uuid[])) AS "runAt",
+  (SELECT min(paused_until) FROM jobs WHERE paused_until IS NOT NULL) AS "pauseEndsAt"`,
     values: [except],
   });
-  return rows[0]?.nextRunAt ?? null;
+  return rows[0] ?? { runAt: null, pauseEndsAt: null };
 }
 
 const RECORD_PLAN = `

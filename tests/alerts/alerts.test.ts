@@ -1,9 +1,12 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createAlerts, type Alerts } from '../../src/alerts/alerts.ts';
 import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
+import { createPulse } from '../../src/pulse.ts';
 import { createAlert, deliverAll, deliveriesOf } from '../support/alerts.ts';
 import { createJob, POLL_INTERVAL_MS, type TestInstance, trigger } from '../support/instance.ts';
+import { watchTicks } from '../support/rests.ts';
 import { useScene } from '../support/scene.ts';
+import { until } from '../support/until.ts';
 
 const scene = useScene();
 
@@ -16,7 +19,12 @@ function alertsOf({ pool, sender, wakeUps }: TestInstance): Alerts {
     wakeUps,
     newId: newUuidV7,
     random: () => 0,
-    pollIntervalMs: POLL_INTERVAL_MS,
+    pulse: createPulse({
+      db: pool,
+      clock: scene.clock,
+      intervalMs: POLL_INTERVAL_MS,
+      onError: () => undefined,
+    }),
     shutdownGraceMs: 50,
     smtpUrl: undefined,
     alertEmailFrom: 'scheduler@test.example',
@@ -60,17 +68,19 @@ describe('the alerts of an instance', () => {
     expect(await deliveriesOf(scene.pool)).toHaveLength(1);
   });
 
-  it('are told apart from those that go on where a loop of theirs has not succeeded for too long', async () => {
+  it('are told apart from those that go on where a step of theirs has been due for too long', async () => {
     const alerts = alertsOf(scene.instance());
+    const { rests } = watchTicks();
     alerts.start();
+    await until(() => rests.length === 2);
     const startedMs = performance.now();
     const clock = vi.spyOn(performance, 'now');
     onTestFinished(() => {
       clock.mockRestore();
     });
-    clock.mockReturnValue(startedMs + POLL_INTERVAL_MS + 5_000);
+    clock.mockReturnValue(startedMs + 590_000);
     expect(alerts.stalledLoops()).toEqual([]);
-    clock.mockReturnValue(startedMs + POLL_INTERVAL_MS + 60_000);
+    clock.mockReturnValue(startedMs + 700_000);
     expect(alerts.stalledLoops()).toEqual(['alert reader', 'deliverer']);
     clock.mockRestore();
     await alerts.stop();

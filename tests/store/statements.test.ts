@@ -20,7 +20,9 @@ import { latestAuditEntryIds, latestDeliveryIds } from '../../src/store/latest-i
 import { pruneEvents, readLog } from '../../src/store/event-log.ts';
 import { extendLeases, findLostExecutions, nextLeaseEndAt } from '../../src/store/leases.ts';
 import { findEndedPauses, nextPauseEndAt } from '../../src/store/pauses.ts';
-import { lockDueJobs, nextDueAt } from '../../src/store/planning.ts';
+import { readOutlook } from '../../src/store/outlook.ts';
+import { readOldestKept } from '../../src/store/upkeep.ts';
+import { lockDueJobs, nextPlanning } from '../../src/store/planning.ts';
 import { pruneAuditLog, pruneExecutions } from '../../src/store/pruning.ts';
 import { settle } from '../../src/store/settling.ts';
 import type { Queryable, Statement } from '../../src/store/sql.ts';
@@ -76,7 +78,31 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
     );
     expect(used.indexes).toContain('jobs_due');
     expect(used.scanned).toEqual([]);
-    expect((await indexesOf(mode, (db) => nextDueAt(db, []))).indexes).toEqual(['jobs_due']);
+    expect((await indexesOf(mode, (db) => nextPlanning(db, []))).indexes).toEqual([
+      'jobs_due',
+      'jobs_paused_until',
+    ]);
+  });
+
+  it('what comes next is found for all parts without reading any table', async () => {
+    const used = await indexesOf(mode, readOutlook);
+    expect(new Set(used.indexes)).toEqual(
+      new Set([
+        'jobs_due',
+        'jobs_paused_until',
+        'job_executions_claim',
+        'job_executions_callback_wait',
+        'job_executions_blocked',
+        'job_alert_deliveries_pending',
+        'job_alerts_enabled',
+      ]),
+    );
+    expect(used.scanned).toEqual([]);
+  });
+
+  it('what is oldest is found without reading any table', async () => {
+    const used = await indexesOf(mode, (db) => readOldestKept(db, [5, 60]));
+    expect(used.scanned).toEqual([]);
   });
 
   it('pauses that end are found among those alone', async () => {

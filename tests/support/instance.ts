@@ -239,6 +239,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
     callbackWatch: createCallbackWatch({
       pool,
       clock,
+      pollIntervalMs: POLL_INTERVAL_MS,
       newId: newUuidV7,
       random,
       onEnded: tellAlso('executions', 'events'),

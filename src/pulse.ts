@@ -1,0 +1,46 @@
+import type { Clock } from './domain/clock.ts';
+import { createLoop, type Loop } from './loop.ts';
+import { readOutlook, type Outlook } from './store/outlook.ts';
+import type { Queryable } from './store/sql.ts';
+
+export interface PulseOptions {
+  db: Queryable;
+  clock: Clock;
+  /** Between two looks. */
+  intervalMs: number;
+  onError: (error: unknown) => void;
+}
+
+/**
+ * Looks for all loops together whether there is something to do that nobody has told them of: a wake-up may be lost, and
+ * what another instance knows dies with it. One statement, where each loop by itself would need several.
+ */
+export interface Pulse extends Loop {
+  /** Wakes `loop` with each look that finds its work due before the next look, or already past. */
+  serve: (loop: Pick<Loop, 'wake'>, dueAt: (outlook: Outlook) => Date | boolean | null) => void;
+}
+
+export function createPulse({ db, clock, intervalMs, onError }: PulseOptions): Pulse {
+  const served: { loop: Pick<Loop, 'wake'>; dueAt: (outlook: Outlook) => Date | boolean | null }[] = [];
+
+  async function step(): Promise<number> {
+    const outlook = await readOutlook(db);
+    const nextLookAt = clock.now().getTime() + intervalMs;
+    for (const { loop, dueAt } of served) {
+      const due = dueAt(outlook);
+      if (due instanceof Date ? due.getTime() < nextLookAt : due) loop.wake();
+    }
+    return intervalMs;
+  }
+
+  const loop = createLoop({ name: 'pulse', step, onError });
+  return {
+    ...loop,
+    get dueAtMs() {
+      return loop.dueAtMs;
+    },
+    serve(loop, dueAt) {
+      served.push({ loop, dueAt });
+    },
+  };
+}

@@ -1,0 +1,40 @@
+import { NEXT_AVAILABLE } from './claiming.ts';
+import type { Queryable } from './sql.ts';
+
+/** When there is next something to do, by what it is; null where nothing waits. Of each kind only the earliest. */
+export interface Outlook {
+  /** A job's next run. */
+  runAt: Date | null;
+  /** The end of a pause. */
+  pauseEndsAt: Date | null;
+  /** An execution that may be claimed. */
+  availableAt: Date | null;
+  /** The end of the wait for a callback. */
+  waitEndsAt: Date | null;
+  isAnythingBlocked: boolean;
+  /** A delivery of an alert. */
+  deliveryAt: Date | null;
+  isAnyAlertEnabled: boolean;
+}
+
+const OUTLOOK = `
+-- outlook: one step in an index for each thing that may be next.
+WITH next AS (${NEXT_AVAILABLE})
+SELECT
+  (SELECT min(next_run_at) FROM jobs WHERE next_run_at IS NOT NULL) AS "runAt",
+  (SELECT min(paused_until) FROM jobs WHERE paused_until IS NOT NULL) AS "pauseEndsAt",
+  (SELECT least(fresh, backlog) FROM next) AS "availableAt",
+  (SELECT min(lease_expires_at) FROM job_executions WHERE callback_deadline_at IS NOT NULL) AS "waitEndsAt",
+  EXISTS (SELECT FROM job_executions WHERE status = 'BLOCKED') AS "isAnythingBlocked",
+  (SELECT min(greatest(available_at, lease_expires_at)) FROM job_alert_deliveries WHERE status = 'PENDING')
+    AS "deliveryAt",
+  -- The least of an index of the enabled ones: it is read then, however many others there are.
+  (SELECT min(since_position) FROM job_alerts WHERE enabled) IS NOT NULL AS "isAnyAlertEnabled"`;
+
+/** Reads what comes next, for all parts of an instance together. */
+export async function readOutlook(db: Queryable): Promise<Outlook> {
+  const { rows } = await db.query<Outlook & Record<string, unknown>>({ name: 'outlook', text: OUTLOOK });
+  const [row] = rows;
+  if (!row) throw new Error('The database did not answer what comes next');
+  return row;
+}
