@@ -149,6 +149,7 @@ export function createEngine(options: EngineOptions): Engine {
     ...options,
     intervalMs: options.heartbeatIntervalMs,
     runningExecutions: () => worker.held().length,
+    onOthers: wakeUps.noteOthers,
     onError: onError('heartbeat'),
   });
   const unblocker = createUnblocker({
@@ -159,6 +160,7 @@ export function createEngine(options: EngineOptions): Engine {
     },
     onError: onError('unblocker'),
   });
+  wakeUps.on('instances', heartbeat.wake);
   wakeUps.on('jobs', unblocker.wake);
   wakeUps.on('jobs', planner.wake);
   wakeUps.on('executions', worker.wake);
@@ -180,6 +182,8 @@ export function createEngine(options: EngineOptions): Engine {
     if (isStopping()) return;
     entering ??= heartbeat.enter();
     await entering;
+    // Those who took themselves for alone are to tell us, too, from now on.
+    wakeUps.wake('instances');
     // Asked again: a stop that came meanwhile has found no loop to stop.
     if (isStopping()) return;
     const loops = [heartbeat, leaseKeeper, rescuer, callbackWatch, planner, unblocker, worker, pruner];
@@ -205,6 +209,8 @@ export function createEngine(options: EngineOptions): Engine {
     await leaseKeeper.stop();
     await heartbeat.stop();
     if (entering) await within(heartbeat.leave().catch(onError('heartbeat')), GIVE_BACK_MS);
+    // Who is alone from now on need tell nobody anything.
+    wakeUps.wake('instances');
     logger.info('Scheduler stopped');
   }
 

@@ -22,6 +22,8 @@ export interface HeartbeatOptions {
   instance: Pick<Beat, 'instanceId' | 'hostname' | 'version' | 'startedAt'>;
   intervalMs: number;
   runningExecutions: () => number;
+  /** Told with each beat whether any other instance is alive. */
+  onOthers: (isAnyAlive: boolean) => void;
   onError: (error: unknown) => void;
   monotonicMs?: () => number;
 }
@@ -37,7 +39,7 @@ export interface Heartbeat extends Loop {
 const FORGET_AFTER_MS = ENDED_KEPT_HOURS * 3_600_000;
 
 export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
-  const { pool, clock, instance, intervalMs, runningExecutions, onError } = options;
+  const { pool, clock, instance, intervalMs, runningExecutions, onOthers, onError } = options;
   const { monotonicMs = () => performance.now() } = options;
   const contact = createContact(2 * intervalMs, monotonicMs);
   const entry = (): Beat => ({ ...instance, now: clock.now(), runningExecutions: runningExecutions() });
@@ -50,6 +52,7 @@ export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
     const others = await beat(pool, entry(), { silentSince, endedBefore });
     // After an absence of the database all are silent: those who live beat before our next one.
     if (contact.noteAnswer() >= intervalMs && others.isAnySilent) await markLost(clock.now(), silentSince);
+    onOthers(others.isAnyAlive);
     if (others.isAnyForgettable) await forgetInstances(pool, endedBefore);
     return intervalMs;
   }

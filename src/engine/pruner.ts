@@ -56,7 +56,7 @@ export function createPruner({
     };
     if (Object.values(counts).some((count) => count > 0)) logger.info('Pruned', counts);
     const folded = await fold(oldest.rollupAt, now);
-    await sumUpJobCounts(pool);
+    if (oldest.areJobCountsLoose) await sumUpJobCounts(pool);
     return [...Object.values(counts), ...folded].includes(BATCH) ? BETWEEN_BATCHES_MS : IDLE_MS;
   }
 

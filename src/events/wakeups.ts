@@ -3,15 +3,17 @@ import type { Queryable } from '../store/sql.ts';
 
 /**
  * What may have changed: jobs (the planner looks), executions to claim (the worker), the event log (the hub), calls
- * under way that are to be aborted (the lease keeper), alerts (their reader).
+ * under way that are to be aborted (the lease keeper), alerts (their reader), which instances there are (the heartbeat).
  */
-export type WakeUp = 'jobs' | 'executions' | 'events' | 'cancellations' | 'alerts';
+export type WakeUp = 'jobs' | 'executions' | 'events' | 'cancellations' | 'alerts' | 'instances';
 
 export interface WakeUps {
   /** Calls `listener` for each wake-up of its kind, of this instance or another. */
   on: (kind: WakeUp, listener: () => void) => void;
   /** After a commit: wakes this instance at once and the others within a few milliseconds. */
   wake: (...kinds: WakeUp[]) => void;
+  /** While no other instance is alive, nothing is sent. Until this is told, there may be others. */
+  noteOthers: (isAnyAlive: boolean) => void;
   start: () => void;
   stop: () => Promise<void>;
 }
@@ -32,7 +34,7 @@ const CHANNEL = 'job_scheduler_wake_up';
 const RECONNECT_MS = 2_000;
 const GOODBYE_MS = 1_000;
 const COALESCE_MS = 20;
-const ALL: readonly WakeUp[] = ['jobs', 'executions', 'events', 'cancellations', 'alerts'];
+const ALL: readonly WakeUp[] = ['jobs', 'executions', 'events', 'cancellations', 'alerts', 'instances'];
 
 /**
  * Wake-ups between instances over LISTEN and NOTIFY: a hint and never data, sent in a statement of its own after the
@@ -49,6 +51,7 @@ export function createWakeUps(options: WakeUpOptions): WakeUps {
   let reconnect: NodeJS.Timeout | undefined;
   let ping: NodeJS.Timeout | undefined;
   let stopped = false;
+  let isAnyoneListening = true;
 
   function ring(kind: WakeUp): void {
     for (const listener of listeners.get(kind) ?? []) listener();
@@ -146,10 +149,13 @@ export function createWakeUps(options: WakeUpOptions): WakeUps {
     wake(...kinds) {
       if (kinds.length === 0) return;
       for (const kind of kinds) {
-        unsent.add(kind);
+        if (isAnyoneListening) unsent.add(kind);
         ring(kind);
       }
-      sending ??= send();
+      if (unsent.size > 0) sending ??= send();
+    },
+    noteOthers(isAnyAlive) {
+      isAnyoneListening = isAnyAlive;
     },
     start: tryToListen,
     async stop() {

@@ -3,6 +3,7 @@ import type { Queryable } from './sql.ts';
 
 /** What a beat finds of others, as of their last beats. */
 export interface Others {
+  isAnyAlive: boolean;
   isAnySilent: boolean;
   isAnyForgettable: boolean;
 }
@@ -25,6 +26,8 @@ VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (instance_id) DO UPDATE
 SET last_heartbeat_at = excluded.last_heartbeat_at, running_executions = excluded.running_executions, lost_at = NULL
 RETURNING
+  EXISTS (SELECT FROM scheduler_metadata WHERE instance_id <> $1 AND stopped_at IS NULL AND lost_at IS NULL)
+    AS "isAnyAlive",
   EXISTS (SELECT FROM scheduler_metadata WHERE stopped_at IS NULL AND lost_at IS NULL AND last_heartbeat_at < $7)
     AS "isAnySilent",
   EXISTS (SELECT FROM scheduler_metadata WHERE coalesce(stopped_at, lost_at) < $8) AS "isAnyForgettable"`;
@@ -40,7 +43,7 @@ export async function beat(
     text: BEAT,
     values: [instanceId, hostname, version, startedAt, now, runningExecutions, silentSince, endedBefore],
   });
-  return rows[0] ?? { isAnySilent: false, isAnyForgettable: false };
+  return rows[0] ?? { isAnyAlive: true, isAnySilent: false, isAnyForgettable: false };
 }
 
 const NEVER = new Date(0);

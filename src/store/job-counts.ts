@@ -1,7 +1,7 @@
 import type { Queryable } from './sql.ts';
 
 /** Rows that the counts of jobs may have before they are summed up. */
-const LOOSE_COUNTS = 100;
+export const LOOSE_COUNTS = 100;
 
 const SUM_UP = `
 -- sum up the counts of jobs, where they have become many: one row for each status again.

@@ -1,11 +1,14 @@
+import { LOOSE_COUNTS } from './job-counts.ts';
 import type { Queryable } from './sql.ts';
 
-/** The oldest of what is kept for a while only, by what it is; null where there is none. */
+/** Whatever may be past its time: the oldest of what is kept for a while only, by what it is; null where there is none. */
 export interface OldestKept {
   eventAt: Date | null;
   finishedAt: Date | null;
   deliveryCreatedAt: Date | null;
   auditEntryAt: Date | null;
+  /** Job counts that are to be summed up. */
+  areJobCountsLoose: boolean;
   /** Of each length of buckets that was asked for. */
   rollupAt: (Date | null)[];
 }
@@ -16,6 +19,7 @@ SELECT (SELECT at FROM event_log ORDER BY position LIMIT 1) AS "eventAt",
   (SELECT min(finished_at) FROM job_executions WHERE finished_at IS NOT NULL) AS "finishedAt",
   (SELECT min(created_at) FROM job_alert_deliveries WHERE status <> 'PENDING') AS "deliveryCreatedAt",
   (SELECT min(at) FROM job_audit_log) AS "auditEntryAt",
+  (SELECT count(*) FROM job_status_counts) > ${LOOSE_COUNTS} AS "areJobCountsLoose",
   ARRAY(SELECT (SELECT min(bucket_at) FROM job_execution_rollups WHERE bucket_minutes = asked.minutes)
     FROM unnest($1::int[]) WITH ORDINALITY AS asked(minutes, n) ORDER BY n) AS "rollupAt"`;
 

@@ -46,6 +46,19 @@ describe('an instance', () => {
     expect(scene.clock.refreshes).toBe(1);
   });
 
+  it('hears with each beat whether it is alone', async () => {
+    const [one, other] = [scene.instance(), scene.instance()];
+    const heard: boolean[] = [];
+    one.wakeUps.noteOthers = (isAnyAlive) => heard.push(isAnyAlive);
+    await one.heartbeat.enter();
+    await one.heartbeat.runOnce();
+    await other.heartbeat.enter();
+    await one.heartbeat.runOnce();
+    await other.heartbeat.leave();
+    await one.heartbeat.runOnce();
+    expect(heard).toEqual([false, true, false]);
+  });
+
   it('is marked as lost after three silent intervals, once, with its event', async () => {
     const [one, silent, other] = [scene.instance(), scene.instance(), scene.instance()];
     for (const { heartbeat } of [one, silent, other]) await heartbeat.enter();

@@ -71,6 +71,18 @@ describe('a wake-up', () => {
     expect(other.rung).toEqual(['events']);
   });
 
+  it('is not sent while no other instance is alive', async () => {
+    const [one, other] = [partsOf('one'), partsOf('other')];
+    await listening(one, other);
+    one.wakeUps.noteOthers(false);
+    one.wakeUps.wake('jobs');
+    one.wakeUps.noteOthers(true);
+    one.wakeUps.wake('events');
+    await until(() => other.rung.length > 0);
+    expect(other.rung).toEqual(['events']);
+    expect(one.rung).toEqual(['jobs', 'events']);
+  });
+
   it('that means nothing to this version is ignored', async () => {
     const one = partsOf('one');
     await listening(one);

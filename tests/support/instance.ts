@@ -107,6 +107,7 @@ export function recordWakeUps(): RecordedWakeUps {
       woken.push(...kinds);
       for (const { kind, listener } of listeners) if (kinds.includes(kind)) listener();
     },
+    noteOthers: () => undefined,
     start: () => undefined,
     stop: () => Promise.resolve(),
   };
@@ -222,6 +223,9 @@ export function createInstance(options: InstanceOptions): TestInstance {
     intervalMs: HEARTBEAT_INTERVAL_MS,
     ...(options.monotonicMs && { monotonicMs: options.monotonicMs }),
     runningExecutions: () => worker.held().length,
+    onOthers: (isAnyAlive) => {
+      wakeUps.noteOthers(isAnyAlive);
+    },
     onError,
   });
   const loops = {
