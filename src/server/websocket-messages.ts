@@ -31,7 +31,11 @@ export function readMessage(text: string): ReadMessage {
     case MessageType.ConnectionInit:
     case MessageType.Ping:
     case MessageType.Pong:
-      return isObjectOrAbsent(payload) ? MESSAGE : refused(`The payload of a ${type} message is no object.`);
+      if (!isObjectOrAbsent(payload)) return refused(`The payload of a ${type} message is no object.`);
+      // That of a ping is sent back, and whoever writes it recurses.
+      if (nestsDeeperThan(MAX_NESTING, payload))
+        return refused(`The payload of a ${type} message nests deeper than ${MAX_NESTING} levels.`);
+      return MESSAGE;
     default:
       return refused('The message has no type that a client may send.');
   }

@@ -190,6 +190,11 @@ describe('GraphQL over a websocket', () => {
     ],
     ['that completes without an id', '{"type":"complete"}', 'needs an id'],
     ['that pings with a number', '{"type":"ping","payload":1}', 'payload'],
+    [
+      'that pings with levels without end',
+      `{"type":"ping","payload":{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}}`,
+      'payload',
+    ],
   ])('closes a socket on a message %s with 4400, and says why', async (_what, text, why) => {
     const { url, log } = await startTestServer();
     const { socket } = await rawSocket(url);
