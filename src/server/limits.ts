@@ -45,6 +45,12 @@ export const MAX_QUERY_FIELDS = 2_000;
 /** Most aliases of an operation, counted as fields are: the same expensive field can be asked for under many names. */
 export const MAX_QUERY_ALIASES = 250;
 
+/**
+ * Most `__schema` and `__type` of an operation, counted as fields are. Each may tell of the whole schema, in some 100 KB that
+ * are written while everybody else waits.
+ */
+export const MAX_QUERY_INTROSPECTIONS = 20;
+
 /** Characters of documents whose parsed form is kept for the next request; the parsed form is some 50 times larger. */
 export const MAX_CACHED_QUERY_CHARACTERS = 500_000;
 

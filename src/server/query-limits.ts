@@ -6,6 +6,7 @@ import {
   MAX_QUERY_CHARACTERS,
   MAX_QUERY_DEPTH,
   MAX_QUERY_FIELDS,
+  MAX_QUERY_INTROSPECTIONS,
   MAX_QUERY_TOKENS,
 } from './limits.ts';
 
@@ -14,9 +15,12 @@ interface Size {
   depth: number;
   fields: number;
   aliases: number;
+  introspections: number;
 }
 
-const EMPTY: Size = { depth: 0, fields: 0, aliases: 0 };
+const INTROSPECTIONS = new Set(['__schema', '__type']);
+
+const EMPTY: Size = { depth: 0, fields: 0, aliases: 0, introspections: 0 };
 
 /**
  * Parses a document and refuses one that is too large. Refusing before validation matters: validation compares fields
@@ -70,10 +74,12 @@ function parseCounting(source: string | Source, options?: ParseOptions): Documen
   }
 }
 
-function checkSize({ depth, fields, aliases }: Size): void {
+function checkSize({ depth, fields, aliases, introspections }: Size): void {
   if (depth > MAX_QUERY_DEPTH) throw limitExceeded(`a depth of ${MAX_QUERY_DEPTH}`);
   if (fields > MAX_QUERY_FIELDS) throw limitExceeded(`${MAX_QUERY_FIELDS} fields`);
   if (aliases > MAX_QUERY_ALIASES) throw limitExceeded(`${MAX_QUERY_ALIASES} aliases`);
+  if (introspections > MAX_QUERY_INTROSPECTIONS)
+    throw limitExceeded(`${MAX_QUERY_INTROSPECTIONS} introspections`);
 }
 
 /** Measures each fragment once, so the effort is linear in the document however often fragments are spread. */
@@ -101,8 +107,13 @@ function measure(operation: SelectionSetNode, document: DocumentNode): Size {
       if (selection.kind === Kind.FIELD) {
         const inner = selection.selectionSet ? measureSelections(selection.selectionSet) : EMPTY;
         // Introspection nests deeper than any data, and graphql-js bounds it by a rule of its own.
-        const depth = selection.name.value.startsWith('__') ? 0 : inner.depth + 1;
-        add(total, { depth, fields: inner.fields + 1, aliases: inner.aliases + (selection.alias ? 1 : 0) });
+        const { value: name } = selection.name;
+        add(total, {
+          depth: name.startsWith('__') ? 0 : inner.depth + 1,
+          fields: inner.fields + 1,
+          aliases: inner.aliases + (selection.alias ? 1 : 0),
+          introspections: inner.introspections + (INTROSPECTIONS.has(name) ? 1 : 0),
+        });
       } else if (selection.kind === Kind.FRAGMENT_SPREAD) {
         add(total, measureFragment(selection.name.value));
       } else {
@@ -119,6 +130,7 @@ function add(total: Size, part: Size): void {
   total.depth = Math.max(total.depth, part.depth);
   total.fields += part.fields;
   total.aliases += part.aliases;
+  total.introspections += part.introspections;
 }
 
 function limitExceeded(limit: string): GraphQLError {

@@ -271,6 +271,10 @@ describe('Query limits', () => {
     ['fields', `{ ${'hello '.repeat(2001)} }`],
     ['tokens', `{ hello } ${'query A { hello } '.repeat(1100)}`],
     ['characters', `{ hello } # ${'x'.repeat(64_000)}`],
+    [
+      'introspections',
+      `{ ${Array.from({ length: 21 }, (_, i) => `a${i}: __schema { __typename }`).join(' ')} }`,
+    ],
     ['levels of fields', '{ node '.repeat(2_400)],
     ['levels of lists', `{ even(value: ${'['.repeat(4_900)}`],
     ['levels of objects', `{ even(value: ${'{ a: '.repeat(1_600)}1${'}'.repeat(1_600)}) }`],
