@@ -35,17 +35,15 @@ export function createTurns(most: number, hasRoom: (underWay: number) => boolean
   }
 
   return {
-    take(work) {
+    async take(work) {
       // With nobody before it there is nothing to wait for, and it costs nothing.
-      if (waiting.length === 0 && underWay < most && hasRoom(underWay)) {
-        underWay += 1;
-        return work().finally(leave);
+      if (waiting.length === 0 && underWay < most && hasRoom(underWay)) underWay += 1;
+      else await new Promise<void>((resolve) => waiting.push(resolve));
+      try {
+        return await work();
+      } finally {
+        leave();
       }
-      return new Promise<void>((resolve) => {
-        waiting.push(resolve);
-      })
-        .then(work)
-        .finally(leave);
     },
     goOn,
   };

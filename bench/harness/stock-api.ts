@@ -4,7 +4,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import { createYoga } from 'graphql-yoga';
 import { createPool } from '../../src/database/pool.ts';
 import { PrismaClient } from '../../src/generated/prisma/client.ts';
-import { createGraphqlBase, createRequestContext, type GraphqlParts } from '../../src/graphql/context.ts';
+import { createGraphqlBase, type GraphqlParts } from '../../src/graphql/context.ts';
 import { schema } from '../../src/graphql/schema.ts';
 import { createMetricsReader } from '../../src/store/metrics-reader.ts';
 import { answer } from './answer.ts';
@@ -21,7 +21,11 @@ answer(async ({ connectionString }: StockApiRequest) => {
   } as GraphqlParts;
   const base = createGraphqlBase(parts);
   const caller = { actor: 'anonymous', requestId: 'bench', address: null };
-  const yoga = createYoga({ schema, logging: false, context: () => createRequestContext(base, caller) });
+  const yoga = createYoga({
+    schema,
+    logging: false,
+    context: () => ({ ...base, caller, lastEventId: null }),
+  });
   // Yoga answers when it likes, and the server does not wait for it.
   const server = createServer((request, response) => void yoga(request, response));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

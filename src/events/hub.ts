@@ -180,12 +180,12 @@ function walkLog(walk: Walk): StepSource<FeedItem> {
     (generation !== view.generation || (position < view.window.tip && !(usesTags && view.tags === null)));
 
   /** Looks at the log anew: while we waited for our turn we may have been closed, or the log become another one. */
-  async function stepNow(): Promise<readonly FeedItem[]> {
+  function stepNow(): readonly FeedItem[] | Promise<readonly FeedItem[]> {
     const { view } = tail;
     return view === null || waiter.closed ? [] : step(view);
   }
 
-  async function step(view: TailView): Promise<readonly FeedItem[]> {
+  function step(view: TailView): readonly FeedItem[] | Promise<readonly FeedItem[]> {
     if (generation !== view.generation) return [skipTo(view, 'CURSOR_INVALID')];
     const { window } = view;
     return position >= window.floor ? take(view, window.after(position, STEP_LIMIT)) : stepBehindWindow(view);
@@ -237,7 +237,8 @@ function walkLog(walk: Walk): StepSource<FeedItem> {
         continue;
       }
       await spareTime.turn();
-      const items = await stepNow().catch(waitForRecovery);
+      const step = stepNow();
+      const items = step instanceof Promise ? await step.catch(waitForRecovery) : step;
       if (items.length > 0) return items;
     }
     return null;

@@ -30,21 +30,23 @@ export function iterate<T>(source: StepSource<T>): FeedIterator<T> {
   let done = false;
 
   async function next(): Promise<IteratorResult<T>> {
-    while (!done && taken >= ready.length) {
-      const step = await source.next().catch(endWith);
-      if (step === null) end();
-      else [ready, taken] = [step, 0];
+    try {
+      while (!done && taken >= ready.length) {
+        const step = await source.next();
+        if (step === null) end();
+        else [ready, taken] = [step, 0];
+      }
+      if (done) return { done: true, value: undefined };
+      const value = ready[taken] as T;
+      taken += 1;
+      return { done: false, value };
+    } catch (error) {
+      // Nobody calls `return` on an iterator that threw.
+      end();
+      throw error;
+    } finally {
+      unanswered -= 1;
     }
-    if (done) return { done: true, value: undefined };
-    const value = ready[taken] as T;
-    taken += 1;
-    return { done: false, value };
-  }
-
-  /** Nobody calls `return` on an iterator that threw. */
-  function endWith(error: unknown): never {
-    end();
-    throw error;
   }
 
   function end(): void {
@@ -55,9 +57,11 @@ export function iterate<T>(source: StepSource<T>): FeedIterator<T> {
 
   /** `next` calls that overlap are answered in order. */
   let last: Promise<unknown> = Promise.resolve();
+  let unanswered = 0;
   return {
     next() {
-      const result = last.then(next, next);
+      unanswered += 1;
+      const result = unanswered === 1 ? next() : last.then(next, next);
       last = result;
       return result;
     },

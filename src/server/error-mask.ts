@@ -1,4 +1,10 @@
-import { GraphQLError, type GraphQLErrorOptions, type GraphQLSchema, Kind } from 'graphql';
+import {
+  type ExecutionResult,
+  GraphQLError,
+  type GraphQLErrorOptions,
+  type GraphQLSchema,
+  Kind,
+} from 'graphql';
 import type { ServerLog } from './server-log.ts';
 import { explainValueError } from './value-errors.ts';
 
@@ -38,6 +44,11 @@ export function createErrorMask({ log, newId, isUnavailable, schema }: ErrorMask
     log.error('Unexpected error while answering a request', facts);
     return hidden(error, { code: 'INTERNAL_ERROR', message: 'Internal error', errorId });
   };
+}
+
+/** A result as its client may read it. */
+export function maskResult(result: ExecutionResult, maskError: ErrorMask): ExecutionResult {
+  return result.errors ? { ...result, errors: result.errors.map((error) => maskError(error)) } : result;
 }
 
 const UNAVAILABLE = 'The scheduler cannot reach its database at the moment; try again.';

@@ -1,3 +1,4 @@
+import { execute } from 'graphql';
 import type { DocumentNode, GraphQLSchema } from 'graphql';
 import { createYoga } from 'graphql-yoga';
 import type { Plugin, YogaServerInstance } from 'graphql-yoga';
@@ -17,7 +18,16 @@ import { createSubscribe, type Subscribe } from './subscribe.ts';
 /** Makes the GraphQL context of one operation. What it throws is masked and answers that operation. */
 export type CreateContext = (facts: RequestFacts) => object | Promise<object>;
 
-export type GraphqlEndpoint = YogaServerInstance<OperationContext, object> & { quick: QuickAnswers };
+export type GraphqlEndpoint = YogaServerInstance<OperationContext, ForResolvers> & {
+  quick: QuickAnswers;
+  createContext: CreateContext;
+  subscribe: Subscribe;
+};
+
+/** What was made for the resolvers, in Yoga's own context, which it would otherwise be copied into. */
+interface ForResolvers {
+  forResolvers: object;
+}
 
 export interface GraphqlEndpointOptions {
   schema: GraphQLSchema;
@@ -27,8 +37,8 @@ export interface GraphqlEndpointOptions {
 }
 
 /**
- * One pipeline for all transports: HTTP asks it for responses, websockets for its parse, validate and execute, so that
- * limits, masking and context are the same whichever way an operation comes in.
+ * One pipeline for all transports: HTTP asks it for responses, websockets for its parse, validate, context and subscribe, so
+ * that limits, masking and context are the same whichever way an operation comes in.
  */
 export function createGraphqlEndpoint({
   schema,
@@ -44,10 +54,11 @@ export function createGraphqlEndpoint({
     persistedOperations,
     documents: documentCache,
   });
-  const yoga = createYoga<OperationContext, object>({
+  const subscribe = createSubscribe(createSharedResults(maskError));
+  const yoga = createYoga<OperationContext, ForResolvers>({
     schema,
     graphqlEndpoint: GRAPHQL_PATH,
-    context: ({ facts }) => createContext(facts),
+    context: async ({ facts }) => ({ forResolvers: await createContext(facts) }),
     maskedErrors: { maskError },
     plugins: [
       readParamsFromContext,
@@ -55,7 +66,7 @@ export function createGraphqlEndpoint({
       parseLimited,
       refuseConditionalSubscriptions,
       noteValidation(quick),
-      subscribeBy(createSubscribe(createSharedResults(maskError))),
+      runForResolvers(subscribe),
       shapeAnswers,
     ],
     parserAndValidationCache: {
@@ -74,7 +85,7 @@ export function createGraphqlEndpoint({
     // Yoga's own stream class buffers 16 KB whatever the reader does, and goes on pinging after an error.
     fetchAPI: { Request, Response, ReadableStream, Headers },
   });
-  return Object.assign(yoga, { quick });
+  return Object.assign(yoga, { quick, createContext, subscribe });
 }
 
 /** The HTTP transport has read the parameters before Yoga sees the request. */
@@ -117,10 +128,15 @@ const parseLimited: Plugin = {
   },
 };
 
-function subscribeBy(subscribe: Subscribe): Plugin {
+function runForResolvers(subscribe: Subscribe): Plugin<OperationContext & ForResolvers, OperationContext> {
   return {
-    onSubscribe({ setSubscribeFn }) {
-      setSubscribeFn(subscribe);
+    onExecute({ args, setExecuteFn }) {
+      const contextValue = args.contextValue.forResolvers;
+      setExecuteFn((given) => execute({ ...given, contextValue }));
+    },
+    onSubscribe({ args, setSubscribeFn }) {
+      const { forResolvers: contextValue, facts, delivery } = args.contextValue;
+      setSubscribeFn((given) => subscribe({ ...given, contextValue }, delivery, facts.actor));
     },
   };
 }

@@ -2,7 +2,7 @@ import { execute, getOperationAST, OperationTypeNode } from 'graphql';
 import type { DocumentNode, ExecutionResult, GraphQLSchema } from 'graphql';
 import type { GraphQLParams } from 'graphql-yoga';
 import type { DocumentCache } from './document-cache.ts';
-import type { ErrorMask } from './error-mask.ts';
+import { type ErrorMask, maskResult } from './error-mask.ts';
 import type { PersistedOperations } from './persisted-operations.ts';
 import type { RequestFacts } from './request-facts.ts';
 
@@ -76,7 +76,7 @@ export function createQuickAnswers({
       operationName: operationName ?? null,
     });
     if (result.data === undefined) return null;
-    return result.errors ? { ...result, errors: result.errors.map((error) => maskError(error)) } : result;
+    return maskResult(result, maskError);
   }
 
   return {

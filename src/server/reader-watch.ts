@@ -98,14 +98,13 @@ export function watchReader(
     if (bufferedAmount > MAX_BUFFERED_BYTES) socket.pause();
   }
 
-  async function sendBy(start: (written: (error?: Error | null) => void) => void): Promise<void> {
+  function sendBy(start: (written: (error?: Error | null) => void) => void): Promise<void> {
     if (socket.readyState !== socket.OPEN) return gone;
-    const failed = await new Promise<boolean>((resolve) => {
+    return new Promise((resolve) => {
       write(start, (error) => {
-        resolve(error !== undefined && error !== null);
+        resolve(error ? gone : undefined);
       });
     });
-    if (failed) await gone;
   }
 
   return {

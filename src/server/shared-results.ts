@@ -1,9 +1,8 @@
 import { execute } from 'graphql';
 import type { DocumentNode, ExecutionArgs, ExecutionResult } from 'graphql';
-import type { ErrorMask } from './error-mask.ts';
+import { type ErrorMask, maskResult } from './error-mask.ts';
 import { formatResult } from './format-result.ts';
 import { MAX_SHARED_RESULT_BYTES, SHARED_RESULT_MS } from './limits.ts';
-import type { RequestFacts } from './request-facts.ts';
 import { variablesOfResult } from './result-variables.ts';
 
 /** What one event of a subscription is told as, ready to be sent. */
@@ -32,7 +31,8 @@ export interface ResultMaker {
 
 /** Makes the results of subscriptions, and makes those only once that several subscribers get. */
 export interface SharedResults {
-  join: (args: ExecutionArgs) => ResultMaker;
+  /** @param viewer who reads them */
+  join: (args: ExecutionArgs, viewer: string) => ResultMaker;
 }
 
 /** Subscriptions that tell the same of each event. */
@@ -66,10 +66,10 @@ export function createSharedResults(
   const kept = new Set<Kept>();
   let keptBytes = 0;
 
-  function circleOf(args: ExecutionArgs): { circle: Circle; leave: () => void } {
+  function circleOf(args: ExecutionArgs, viewer: string): { circle: Circle; leave: () => void } {
     const ofDocument = circles.get(args.document) ?? new Map<string, Circle>();
     circles.set(args.document, ofDocument);
-    const key = keyOf(args);
+    const key = keyOf(args, viewer);
     const circle = ofDocument.get(key) ?? { members: 0, told: new Map<object, Kept>() };
     ofDocument.set(key, circle);
     circle.members += 1;
@@ -124,15 +124,15 @@ export function createSharedResults(
   }
 
   function serialised(raw: ExecutionResult): Told {
-    const result = raw.errors ? { ...raw, errors: raw.errors.map((error) => maskError(error)) } : raw;
+    const result = maskResult(raw, maskError);
     const json = jsonOf(result);
     jsonOfResults.set(result, json);
     return { result, json };
   }
 
   return {
-    join(args) {
-      const { circle, leave } = circleOf(args);
+    join(args, viewer) {
+      const { circle, leave } = circleOf(args, viewer);
       return {
         make(event) {
           // Who is alone shares with nobody, and a plain value does not say which event it is.
@@ -150,10 +150,9 @@ export function createSharedResults(
   };
 }
 
-function keyOf({ document, operationName, variableValues, contextValue }: ExecutionArgs): string {
-  const { facts } = (contextValue ?? {}) as { facts?: RequestFacts };
+function keyOf({ document, operationName, variableValues }: ExecutionArgs, viewer: string): string {
   const variables = variablesOfResult(document, operationName ?? null)
     .filter((name) => variableValues?.[name] !== undefined)
     .map((name) => [name, variableValues?.[name]]);
-  return JSON.stringify([operationName ?? null, facts?.actor ?? null, variables]);
+  return JSON.stringify([operationName ?? null, viewer, variables]);
 }

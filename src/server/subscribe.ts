@@ -10,8 +10,11 @@ interface Source extends AsyncIterator<unknown, unknown> {
   more?: (limit: number) => readonly unknown[];
 }
 
+/** @param viewer who reads the results */
 export type Subscribe = (
   args: ExecutionArgs,
+  delivery: Delivery,
+  viewer: string,
 ) => Promise<AsyncIterableIterator<ExecutionResult> | ExecutionResult>;
 
 /**
@@ -21,11 +24,10 @@ export type Subscribe = (
  * several.
  */
 export function createSubscribe(results: SharedResults): Subscribe {
-  return async (args) => {
+  return async (args, delivery, viewer) => {
     const stream = await createSourceEventStream(args);
     if (!(Symbol.asyncIterator in stream)) return stream;
-    const { delivery = {} } = args.contextValue as { delivery?: Delivery };
-    return deliver(stream[Symbol.asyncIterator](), delivery, results.join(args));
+    return deliver(stream[Symbol.asyncIterator](), delivery, results.join(args, viewer));
   };
 }
 
@@ -45,13 +47,17 @@ function deliver(
 
   /** @param most results; one at least, and further ones only where their events are at hand */
   async function take(most: number): Promise<readonly Told[] | null> {
-    const { done, value: event } = isOver ? OVER : await source.next().catch(fail);
-    if (done === true) end();
+    let next: IteratorResult<unknown> = OVER;
+    try {
+      if (!isOver) next = await source.next();
+    } catch (error) {
+      fail(error);
+    }
+    if (next.done === true) end();
     if (isOver) return null;
-    const events = [event, ...(most > 1 ? (source.more?.(most - 1) ?? []) : [])];
+    const events = [next.value, ...(most > 1 ? (source.more?.(most - 1) ?? []) : [])];
     // Whoever waits for its turn may be gone when it comes.
-    const make = async () =>
-      isOver ? null : Promise.all(events.map((each) => Promise.resolve(results.make(each))));
+    const make = async () => (isOver ? null : tellOf(events));
     isUnderWay = true;
     try {
       const told = await (delivery.inTurn?.(make) ?? make());
@@ -62,6 +68,11 @@ function deliver(
     } finally {
       isUnderWay = false;
     }
+  }
+
+  function tellOf(events: readonly unknown[]): readonly Told[] | Promise<readonly Told[]> {
+    const told = events.map((event) => results.make(event));
+    return areReady(told) ? told : Promise.all(told.map((each) => Promise.resolve(each)));
   }
 
   function end(): void {
@@ -97,4 +108,8 @@ function cursorOf(event: unknown): string | null {
   const { cursor, toCursor } = (event ?? {}) as { cursor?: unknown; toCursor?: unknown };
   if (typeof cursor === 'string') return cursor;
   return typeof toCursor === 'string' ? toCursor : null;
+}
+
+function areReady(told: readonly (Told | Promise<Told>)[]): told is readonly Told[] {
+  return !told.some((each) => each instanceof Promise);
 }

@@ -7,7 +7,7 @@ import type { WebSocket } from 'ws';
 import { GRAPHQL_PATH, MAX_BODY_BYTES, MAX_WEBSOCKETS } from './limits.ts';
 import type { OriginPolicy } from './origins.ts';
 import { watchReader } from './reader-watch.ts';
-import { factsOf, requestIdOf } from './request-facts.ts';
+import { factsOf, requestIdOf, type RequestFacts } from './request-facts.ts';
 import type { ServerLog } from './server-log.ts';
 import type { SocketFacts } from './websocket-operations.ts';
 
@@ -28,7 +28,7 @@ export interface WebsocketEndpoint {
   upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   /** Tells every client that the server goes away; they close by themselves. Upgrades are refused from now on. */
   close: () => void;
-  /** Resolves when the subscriptions of all sockets that have closed are ended. */
+  /** Resolves when all sockets are closed and their subscriptions ended. */
   ended: () => Promise<void>;
   /** Cuts the connections that are still open. */
   terminate: () => void;
@@ -43,7 +43,9 @@ export function createWebsocketEndpoint(options: WebsocketEndpointOptions): Webs
     maxPayload: MAX_BODY_BYTES,
     handleProtocols: (protocols) => handleProtocols(protocols),
   });
-  const endings = new Set<Promise<void>>();
+  /** Sockets that are open, or whose subscriptions are not all ended. */
+  let unfinished = 0;
+  let tellEnded: (() => void)[] = [];
   let closing = false;
 
   function refusalOf(request: IncomingMessage): string | null {
@@ -52,6 +54,13 @@ export function createWebsocketEndpoint(options: WebsocketEndpointOptions): Webs
     if (!origins.mayUpgrade(request)) return '403 Forbidden';
     if (closing || server.clients.size >= MAX_WEBSOCKETS) return '503 Service Unavailable';
     return null;
+  }
+
+  function onEnded(): void {
+    unfinished -= 1;
+    if (unfinished > 0) return;
+    for (const tell of tellEnded) tell();
+    tellEnded = [];
   }
 
   return {
@@ -67,33 +76,33 @@ export function createWebsocketEndpoint(options: WebsocketEndpointOptions): Webs
       }
       server.handleUpgrade(request, socket, head, (websocket) => {
         socket.off('error', ignore);
-        const ending = serveSocket(
-          websocket,
-          { request, connection: socket, requestId: requestIdOf(request, newId) },
-          options,
-        ).finally(() => endings.delete(ending));
-        endings.add(ending);
+        unfinished += 1;
+        const facts = factsOf(request, requestIdOf(request, newId));
+        serveSocket(websocket, { connection: socket, facts, onEnded }, options);
       });
     },
     close() {
       closing = true;
       for (const socket of server.clients) socket.close(GOING_AWAY_CODE, 'Server is stopping');
     },
-    ended: async () => {
-      await Promise.all(endings);
-    },
+    ended: () =>
+      new Promise((resolve) => {
+        if (unfinished === 0) resolve();
+        else tellEnded.push(resolve);
+      }),
     terminate() {
       for (const socket of server.clients) socket.terminate();
     },
   };
 }
 
-/** Serves one socket; resolves when it is closed and its subscriptions are ended. Never rejects. */
-async function serveSocket(
+/** Serves one socket; calls back when it is closed and its subscriptions are ended. */
+function serveSocket(
   socket: WebSocket,
-  { request, connection, requestId }: { request: IncomingMessage; connection: Duplex; requestId: string },
+  { connection, facts, onEnded }: { connection: Duplex; facts: RequestFacts; onEnded: () => void },
   { operations, log, keepAliveMs, slowReaderTimeoutMs }: WebsocketEndpointOptions,
-): Promise<void> {
+): void {
+  const { requestId } = facts;
   const reader = watchReader(socket, connection, {
     slowReaderTimeoutMs,
     onStuck: () => {
@@ -101,7 +110,6 @@ async function serveSocket(
     },
   });
   const stopPinging = keepAlive(socket, reader.ping, reader.isBehind, keepAliveMs);
-  const facts = factsOf(request, requestId);
   let operationCount = 0;
 
   const closed = operations.opened(
@@ -135,24 +143,17 @@ async function serveSocket(
   socket.on('error', (error) => {
     log.debug('Websocket failed', { requestId, error });
   });
-  const [code, reason] = await closeOf(socket);
-  stopPinging();
-  // First the operations: one that waits for its turn must find that it is over when the turn comes.
-  const ended = closed(code, reason);
-  reader.dispose();
-  log.debug('Websocket closed', { requestId, code, operations: operationCount });
-  try {
-    await ended;
-  } catch (error) {
-    log.error('Subscriptions of a closed websocket could not be ended', { requestId, error });
-  }
-}
-
-function closeOf(socket: WebSocket): Promise<[code: number, reason: string]> {
-  return new Promise((resolve) => {
-    socket.once('close', (code, reason) => {
-      resolve([code, reason.toString()]);
-    });
+  socket.once('close', (code, reason) => {
+    stopPinging();
+    // First the operations: one that waits for its turn must find that it is over when the turn comes.
+    const ended = closed(code, reason.toString());
+    reader.dispose();
+    log.debug('Websocket closed', { requestId, code, operations: operationCount });
+    ended
+      .catch((error: unknown) => {
+        log.error('Subscriptions of a closed websocket could not be ended', { requestId, error });
+      })
+      .finally(onEnded);
   });
 }
 

@@ -1,10 +1,9 @@
-import { getOperationAST, GraphQLError } from 'graphql';
+import { execute, getOperationAST, GraphQLError } from 'graphql';
 import type { DocumentNode, ExecutionArgs, GraphQLSchema } from 'graphql';
 import { CloseCode, makeServer, MessageType } from 'graphql-ws';
-import { isAsyncIterable } from 'graphql-yoga';
 import type { ExecutionResult, OperationResult, Server, SubscribePayload, WebSocket } from 'graphql-ws';
 import type { Delivery } from './delivery.ts';
-import type { ErrorMask } from './error-mask.ts';
+import { type ErrorMask, maskResult } from './error-mask.ts';
 import { formatError, formatResult } from './format-result.ts';
 import type { GraphqlEndpoint } from './graphql-endpoint.ts';
 import { CONNECTION_INIT_TIMEOUT_MS, MAX_OPERATIONS_PER_SOCKET } from './limits.ts';
@@ -35,12 +34,11 @@ interface Pipeline {
   schema: GraphQLSchema;
   parse: (query: string) => DocumentNode;
   validate: (schema: GraphQLSchema, document: DocumentNode) => readonly GraphQLError[];
-  contextFactory: () => Promise<object>;
-  execute: (args: ExecutionArgs) => OperationResult;
-  subscribe: (args: ExecutionArgs) => OperationResult;
 }
+
+/** What a subscription lives with: graphql-ws keeps it to its end, so it holds nothing that only its start needs. */
 type OperationArgs = ExecutionArgs & {
-  pipeline: Pipeline;
+  actor: string;
   delivery: Delivery;
   sendTold: (told: readonly Told[]) => Promise<void>;
 };
@@ -72,8 +70,8 @@ export function createOperationServer({
         return [maskError(error)];
       }
     },
-    execute: (args) => guarded(maskError, () => operationOf(args).pipeline.execute(args)),
-    subscribe: (args) => guarded(maskError, () => subscribe(operationOf(args))),
+    execute: (args) => guarded(maskError, async () => maskResult(await execute(args), maskError)),
+    subscribe: (args) => guarded(maskError, () => subscribe(endpoint, operationOf(args), maskError)),
     onNext: (_context, _id, _payload, _args, result) => (result.errors ? formatResult(result) : undefined),
     onError: (_context, _id, _payload, errors) => errors.map((error) => formatError(maskError(error))),
   });
@@ -90,25 +88,26 @@ export function createOperationServer({
  * sees to the rest: whether the client may subscribe yet, and whether the id is free.
  */
 function reading(socket: WebSocket, mistakes: Extra['mistakes']): WebSocket {
-  const close = (code?: number, reason = '') => socket.close(code, closeReason(reason));
+  const close = async (code?: number, reason = '') => {
+    await socket.close(code, closeReason(reason));
+  };
   return {
     ...socket,
     close,
     onMessage(handle) {
-      socket.onMessage(async (text) => {
+      // The answer of `handle` lasts as long as its subscription: to wait for it here would hold twice as much.
+      socket.onMessage((text) => {
         const message = readMessage(text);
         switch (message.kind) {
           case 'refused':
-            await close(CloseCode.BadRequest, message.reason);
-            return;
+            return close(CloseCode.BadRequest, message.reason);
           case 'malformedOperation': {
             const { id, mistake } = message;
             mistakes.set(id, malformed(mistake));
-            await handle(JSON.stringify({ id, type: MessageType.Subscribe, payload: { query: '' } }));
-            return;
+            return handle(JSON.stringify({ id, type: MessageType.Subscribe, payload: { query: '' } }));
           }
           case 'message':
-            await handle(text);
+            return handle(text);
         }
       });
     },
@@ -132,20 +131,21 @@ async function prepare(
   id: string,
   { query, variables, operationName }: SubscribePayload,
 ): Promise<OperationArgs | readonly GraphQLError[]> {
+  const facts = nextOperation();
   const delivery: Delivery = { inTurn };
-  const pipeline = endpoint.getEnveloped({ facts: nextOperation(), delivery }) as Pipeline;
-  const document = pipeline.parse(query);
-  const errors = pipeline.validate(pipeline.schema, document);
+  const { schema, parse, validate } = endpoint.getEnveloped({ facts, delivery }) as Pipeline;
+  const document = parse(query);
+  const errors = validate(schema, document);
   if (errors.length > 0) return errors;
   if (!getOperationAST(document, operationName)) return [unknownOperation()];
   const idAsJson = Buffer.from(JSON.stringify(id));
   return {
-    schema: pipeline.schema,
+    schema,
     document,
     variableValues: variables ?? null,
     operationName: operationName ?? null,
-    contextValue: await pipeline.contextFactory(),
-    pipeline,
+    contextValue: await endpoint.createContext(facts),
+    actor: facts.actor,
     delivery,
     sendTold: (told) => sendFrames(framesOf(idAsJson, told)),
   };
@@ -159,11 +159,14 @@ function operationOf(args: ExecutionArgs): OperationArgs {
  * Starts a subscription whose results go to the socket past graphql-ws, which would serialise each for each subscriber. All
  * else of the protocol is left to it, so it is given an iterator that has no results and ends when the subscription does.
  */
-async function subscribe(args: OperationArgs): Promise<AsyncIterableIterator<never> | ExecutionResult> {
-  const { pipeline, delivery, sendTold } = args;
-  const started: unknown = await pipeline.subscribe(args);
-  if (!isAsyncIterable<ExecutionResult>(started)) return started as ExecutionResult;
-  const results = started[Symbol.asyncIterator]();
+async function subscribe(
+  endpoint: GraphqlEndpoint,
+  args: OperationArgs,
+  maskError: ErrorMask,
+): Promise<AsyncIterableIterator<never> | ExecutionResult> {
+  const { actor, delivery, sendTold } = args;
+  const results = await endpoint.subscribe(args, delivery, actor);
+  if (!(Symbol.asyncIterator in results)) return maskResult(results, maskError);
   const ending: AsyncIterableIterator<never> = {
     async next() {
       for (;;) {

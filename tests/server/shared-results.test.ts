@@ -51,7 +51,7 @@ function scene() {
       const document = documents.get(query) ?? parse(query);
       documents.set(query, document);
       const args = { schema, document, variableValues: variables, contextValue: { facts: { actor } } };
-      return shared.join(args as ExecutionArgs);
+      return shared.join(args as ExecutionArgs, actor);
     },
   };
 }
@@ -192,7 +192,7 @@ describe('results of subscriptions', () => {
     });
     const schema = buildSchema('type Query { a: Int } type Subscription { events: Int! }');
     const document = parse('subscription { events }');
-    const makers = [1, 2].map(() => failing.join({ schema, document }));
+    const makers = [1, 2].map(() => failing.join({ schema, document }, 'ada'));
     for (const maker of makers) expect(() => maker.make({})).toThrow('broken');
   });
 });

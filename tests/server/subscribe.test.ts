@@ -11,11 +11,7 @@ const subscribe = createSubscribe(createSharedResults((error) => error as GraphQ
 
 async function follow(query: string, delivery: Delivery = {}) {
   const small = smallSchema();
-  const results = await subscribe({
-    schema: small.schema,
-    document: parse(query),
-    contextValue: { delivery },
-  });
+  const results = await subscribe({ schema: small.schema, document: parse(query) }, delivery, 'ada');
   if (!(Symbol.asyncIterator in results)) throw new Error(JSON.stringify(results));
   return { ...small, results, delivery };
 }
@@ -73,7 +69,7 @@ describe('a subscription', () => {
   it('that cannot begin is a result with errors', async () => {
     const { schema } = smallSchema();
     const document = parse('subscription { faultAtStart }');
-    const result = await subscribe({ schema, document, contextValue: {} });
+    const result = await subscribe({ schema, document }, {}, 'ada');
     expect(result).toMatchObject({ errors: [{ path: ['faultAtStart'] }] });
   });
 });
