@@ -148,6 +148,24 @@ describe('a job', () => {
     });
   });
 
+  it('is not read again for a writer who asks for its id alone, nor is its execution', async () => {
+    const create = `mutation ($input: CreateJobInput!) { createJob(input: $input) { job { __typename id } } }`;
+    const input = { name: 'Report', api: 'https://example.test/' };
+    api.takeStatements();
+    const created = await api.query<{ createJob: { job: { id: string } } }>(create, { input });
+    const { id } = created.createJob.job;
+    const written = api.takeStatements();
+    const trigger = `mutation ($id: ID!) { triggerJob(input: { id: $id }) { execution { id } } }`;
+    const triggered = await api.query<{ triggerJob: { execution: { id: string } } }>(trigger, { id });
+    // A job is one statement; its run is one beside the one that locks the job, between BEGIN and COMMIT.
+    expect([written.length, api.takeStatements().length]).toEqual([1, 4]);
+    expect(
+      await api.query('query ($ids: [ID!]!) { nodes(ids: $ids) { __typename } }', {
+        ids: [id, triggered.triggerJob.execution.id],
+      }),
+    ).toEqual({ nodes: [{ __typename: 'Job' }, { __typename: 'Execution' }] });
+  });
+
   it('is changed, paused, resumed, triggered and deleted', async () => {
     const id = await createdJob();
     const mutate = (
