@@ -1,3 +1,4 @@
+import { groupBy } from '../domain/group-by.ts';
 import type { AskedMetrics, JobPercentiles, LastEnds } from '../domain/metrics.ts';
 import type { EndCounts, MetricsBucket } from '../domain/metrics-series.ts';
 import { seriesOf } from '../domain/metrics-series.ts';
@@ -57,7 +58,7 @@ export async function readJobSeries(
     text: SERIES,
     values: valuesOf(asked, spans),
   });
-  const counted = groupByPlace(rows);
+  const counted = groupBy(rows, ({ place }) => place);
   return spans.map((span, index) => seriesOf(span, now, counted.get(index + 1) ?? []));
 }
 
@@ -123,16 +124,4 @@ function valuesOf(asked: readonly AskedMetrics[], spans: readonly Buckets[]): un
     spans.map(({ from }) => from),
     spans.map(({ minutes }) => minutes),
   ];
-}
-
-function groupByPlace<Row extends { place: number }>(
-  rows: readonly Row[],
-): Map<number, Omit<Row, 'place'>[]> {
-  const groups = new Map<number, Omit<Row, 'place'>[]>();
-  for (const { place, ...row } of rows) {
-    const group = groups.get(place);
-    if (group) group.push(row);
-    else groups.set(place, [row]);
-  }
-  return groups;
 }
