@@ -8,7 +8,7 @@ const RETRYABLE_CODES: ReadonlySet<unknown> = new Set(['40001', '40P01']);
 
 /** Whom a result concerns: where a command does not say, all who wait for work. */
 type WakesOf<T> = (result: T) => readonly WakeUp[];
-const wakeAll = (): readonly WakeUp[] => ['jobs', 'executions', 'events'];
+const wakeAll = (): readonly WakeUp[] => ['jobs', 'executions', 'blocked', 'events'];
 
 /**
  * Runs a command's one transaction and, once it is committed, wakes whoever waits for work. A transaction that

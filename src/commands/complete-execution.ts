@@ -55,7 +55,7 @@ async function complete(
   // Somebody was quicker: the same callback sent twice, or whoever ends what waits too long.
   if (!written.has(execution.id)) return refusalOf(await findCalledBack(pool, claim), claim);
   // Jobs too: executions of this one, or of those that depend on it, may have waited for the end.
-  deps.wake('jobs', 'executions', 'events');
+  deps.wake('jobs', 'executions', 'blocked', 'events');
   if (isReplacing) deps.wake('cancellations');
   return 'completed';
 }

@@ -76,7 +76,7 @@ function creationOf(job: StoredJob): JobRecord {
   return { action: 'CREATED', before: null, after: job, now: job.createdAt, kinds: ['JOB_CREATED'] };
 }
 
-/** A new job has nothing to be claimed yet. */
+/** A new job has nothing yet that could be claimed, or wait. */
 function wakesOf(result: CommandResult<StoredJob>): WakeUp[] {
   return result.ok ? ['jobs', 'events'] : [];
 }

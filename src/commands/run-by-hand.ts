@@ -67,7 +67,7 @@ function wakesOf(runs: readonly NewRun[], isReplacing: boolean): WakeUp[] {
   return [
     'executions',
     'events',
-    ...(runs.some(({ status }) => status === 'BLOCKED') ? (['jobs'] as const) : []),
+    ...(runs.some(({ status }) => status === 'BLOCKED') ? (['blocked'] as const) : []),
     ...(isReplacing ? (['cancellations'] as const) : []),
   ];
 }

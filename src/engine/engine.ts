@@ -161,7 +161,7 @@ export function createEngine(options: EngineOptions): Engine {
     onError: onError('unblocker'),
   });
   wakeUps.on('instances', heartbeat.wake);
-  wakeUps.on('jobs', unblocker.wake);
+  wakeUps.on('blocked', unblocker.wake);
   wakeUps.on('jobs', planner.wake);
   wakeUps.on('executions', worker.wake);
   wakeUps.on('cancellations', leaseKeeper.wake);

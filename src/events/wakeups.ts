@@ -2,10 +2,11 @@ import pg from 'pg';
 import type { Queryable } from '../store/sql.ts';
 
 /**
- * What may have changed: jobs (the planner looks), executions to claim (the worker), the event log (the hub), calls
- * under way that are to be aborted (the lease keeper), alerts (their reader), which instances there are (the heartbeat).
+ * What may have changed: jobs (the planner looks), executions to claim (the worker), those that wait for others of their
+ * job, or what they wait for (the unblocker), the event log (the hub), calls under way that are to be aborted (the lease
+ * keeper), alerts (their reader), which instances there are (the heartbeat).
  */
-export type WakeUp = 'jobs' | 'executions' | 'events' | 'cancellations' | 'alerts' | 'instances';
+export type WakeUp = 'jobs' | 'executions' | 'blocked' | 'events' | 'cancellations' | 'alerts' | 'instances';
 
 export interface WakeUps {
   /** Calls `listener` for each wake-up of its kind, of this instance or another. */
@@ -34,7 +35,15 @@ const CHANNEL = 'job_scheduler_wake_up';
 const RECONNECT_MS = 2_000;
 const GOODBYE_MS = 1_000;
 const COALESCE_MS = 20;
-const ALL: readonly WakeUp[] = ['jobs', 'executions', 'events', 'cancellations', 'alerts', 'instances'];
+const ALL: readonly WakeUp[] = [
+  'jobs',
+  'executions',
+  'blocked',
+  'events',
+  'cancellations',
+  'alerts',
+  'instances',
+];
 
 /**
  * Wake-ups between instances over LISTEN and NOTIFY: a hint and never data, sent in a statement of its own after the

@@ -229,7 +229,7 @@ describe('triggerJob', () => {
     await triggerJob(deps, CALLER, { id });
     expect(woken).toEqual([
       ['executions', 'events'],
-      ['executions', 'events', 'jobs'],
+      ['executions', 'events', 'blocked'],
     ]);
   });
 

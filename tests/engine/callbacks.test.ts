@@ -200,7 +200,7 @@ describe('a callback', () => {
       { kind: 'EXECUTION_CALLBACK_AWAITED', previous_status: 'RUNNING', status: 'RUNNING', attempt: 1 },
       { kind: 'EXECUTION_SUCCEEDED', previous_status: 'RUNNING', attempt: 1, response_status: 202 },
     ]);
-    expect(instance.wakeUps.woken).toEqual(['jobs', 'executions', 'events']);
+    expect(instance.wakeUps.woken).toEqual(['jobs', 'executions', 'blocked', 'events']);
   });
 
   it('without output leaves the answer to the call', async () => {
