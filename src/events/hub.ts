@@ -110,7 +110,7 @@ export function createEventHub({
     const waiter = addWaiter();
     // Of a thousand subscribers whose reads fail together, one tells.
     if (!tail.failing) tail.reportFailure(error);
-    while (tail.failing && !waiter.closed) await waiter.wait();
+    while (tail.failing && !waiter.isClosed()) await waiter.wait();
     waiter.close();
     return !stopped;
   }
@@ -182,7 +182,7 @@ function walkLog(walk: Walk): StepSource<FeedItem> {
   /** Looks at the log anew: while we waited for our turn we may have been closed, or the log become another one. */
   function stepNow(): readonly FeedItem[] | Promise<readonly FeedItem[]> {
     const { view } = tail;
-    return view === null || waiter.closed ? [] : step(view);
+    return view === null || waiter.isClosed() ? [] : step(view);
   }
 
   function step(view: TailView): readonly FeedItem[] | Promise<readonly FeedItem[]> {
@@ -231,7 +231,7 @@ function walkLog(walk: Walk): StepSource<FeedItem> {
       gap = null;
       return [first];
     }
-    while (!waiter.closed) {
+    while (!waiter.isClosed()) {
       if (!hasMore(tail.view)) {
         await waiter.wait();
         continue;

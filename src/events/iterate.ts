@@ -1,3 +1,5 @@
+import { itself } from '../itself.ts';
+
 /** Something that gives items in steps until it is closed. */
 export interface StepSource<T> {
   /** The next items; null at the end. */
@@ -79,8 +81,6 @@ export function iterate<T>(source: StepSource<T>): FeedIterator<T> {
       end();
       return Promise.reject(error instanceof Error ? error : new Error(String(error)));
     },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
+    [Symbol.asyncIterator]: itself,
   };
 }

@@ -79,9 +79,9 @@ export function createTicker<T>(options: TickerOptions<T>): Ticker<T> {
           seen = pulse.tick;
           if (first) return [first.value];
         }
-        while (!waiter.closed && pulse.tick === seen) await waiter.wait();
+        while (!waiter.isClosed() && pulse.tick === seen) await waiter.wait();
         seen = pulse.tick;
-        return waiter.closed || seen === null ? null : [seen.value];
+        return waiter.isClosed() || seen === null ? null : [seen.value];
       }
 
       return iterate({ next, close: waiter.close });

@@ -1,5 +1,6 @@
 import { createSourceEventStream } from 'graphql';
 import type { ExecutionArgs, ExecutionResult } from 'graphql';
+import { itself } from '../itself.ts';
 import type { Delivery } from './delivery.ts';
 import { BATCH_BYTES, MAX_BATCH_RESULTS } from './limits.ts';
 import type { ResultMaker, SharedResults, Told } from './shared-results.ts';
@@ -97,9 +98,7 @@ function deliver(
     },
     return: () => leave().then(() => OVER),
     throw: (error: unknown) => leave().then(() => fail(error)),
-    [Symbol.asyncIterator]() {
-      return this;
-    },
+    [Symbol.asyncIterator]: itself,
   };
 }
 

@@ -77,7 +77,7 @@ export function createWebsocketEndpoint(options: WebsocketEndpointOptions): Webs
       server.handleUpgrade(request, socket, head, (websocket) => {
         socket.off('error', ignore);
         unfinished += 1;
-        const facts = factsOf(request, requestIdOf(request, newId));
+        const facts = factsOf(request, inOnePiece(requestIdOf(request, newId)));
         serveSocket(websocket, { connection: socket, facts, onEnded }, options);
       });
     },
@@ -155,6 +155,11 @@ function serveSocket(
       })
       .finally(onEnded);
   });
+}
+
+/** A drawn id is a rope of twenty pieces, 700 bytes, which a socket would keep for as long as it is open. */
+function inOnePiece(text: string): string {
+  return Buffer.from(text).toString();
 }
 
 /**

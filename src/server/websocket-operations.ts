@@ -2,6 +2,7 @@ import { execute, getOperationAST, GraphQLError } from 'graphql';
 import type { DocumentNode, ExecutionArgs, GraphQLSchema } from 'graphql';
 import { CloseCode, makeServer, MessageType } from 'graphql-ws';
 import type { ExecutionResult, OperationResult, Server, SubscribePayload, WebSocket } from 'graphql-ws';
+import { itself } from '../itself.ts';
 import type { Delivery } from './delivery.ts';
 import { type ErrorMask, maskResult } from './error-mask.ts';
 import { formatError, formatResult } from './format-result.ts';
@@ -44,7 +45,7 @@ type OperationArgs = ExecutionArgs & {
 };
 
 /** {@link SocketFacts}, and the operations that are malformed, with what is wrong; each until it is answered. */
-type Extra = SocketFacts & { mistakes: Map<string, GraphQLError> };
+type Extra = SocketFacts & { mistakes?: Map<string, GraphQLError> };
 
 /**
  * The protocol graphql-transport-ws over Yoga's pipeline. An operation that is malformed or cannot be parsed, validated or
@@ -77,8 +78,8 @@ export function createOperationServer({
   });
   return {
     opened(socket, facts) {
-      const mistakes: Extra['mistakes'] = new Map();
-      return server.opened(reading(socket, mistakes), { ...facts, mistakes });
+      const extra: Extra = { ...facts };
+      return server.opened(reading(socket, extra), extra);
     },
   };
 }
@@ -87,7 +88,7 @@ export function createOperationServer({
  * The socket as graphql-ws is to see it. In place of a malformed operation it gets an empty one of the same id, and so still
  * sees to the rest: whether the client may subscribe yet, and whether the id is free.
  */
-function reading(socket: WebSocket, mistakes: Extra['mistakes']): WebSocket {
+function reading(socket: WebSocket, extra: Extra): WebSocket {
   const close = async (code?: number, reason = '') => {
     await socket.close(code, closeReason(reason));
   };
@@ -103,7 +104,8 @@ function reading(socket: WebSocket, mistakes: Extra['mistakes']): WebSocket {
             return close(CloseCode.BadRequest, message.reason);
           case 'malformedOperation': {
             const { id, mistake } = message;
-            mistakes.set(id, malformed(mistake));
+            extra.mistakes ??= new Map();
+            extra.mistakes.set(id, malformed(mistake));
             return handle(JSON.stringify({ id, type: MessageType.Subscribe, payload: { query: '' } }));
           }
           case 'message':
@@ -115,8 +117,8 @@ function reading(socket: WebSocket, mistakes: Extra['mistakes']): WebSocket {
 }
 
 function takeMistake({ mistakes }: Extra, id: string): GraphQLError | undefined {
-  const mistake = mistakes.get(id);
-  mistakes.delete(id);
+  const mistake = mistakes?.get(id);
+  mistakes?.delete(id);
   return mistake;
 }
 
@@ -167,7 +169,7 @@ async function subscribe(
   const { actor, delivery, sendTold } = args;
   const results = await endpoint.subscribe(args, delivery, actor);
   if (!(Symbol.asyncIterator in results)) return maskResult(results, maskError);
-  const ending: AsyncIterableIterator<never> = {
+  return {
     async next() {
       for (;;) {
         const told = await delivery.take?.();
@@ -179,9 +181,8 @@ async function subscribe(
       await results.return?.();
       return OVER;
     },
-    [Symbol.asyncIterator]: () => ending,
+    [Symbol.asyncIterator]: itself,
   };
-  return ending;
 }
 
 const OVER = { done: true, value: undefined } as const;
