@@ -76,11 +76,16 @@ function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
 }
 
+/** As JSON spells NUL and halves of surrogate pairs; or a text that only looks like it. */
+const REFUSED_ESCAPES = /\\u(?:0000|d[89a-f])/;
+
 /**
  * A value as JSON text that jsonb accepts: a target may answer with NUL characters or half of a surrogate pair,
  * which PostgreSQL refuses in text; each becomes U+FFFD instead of failing the statement of a whole batch.
  */
 export function toJsonb(value: unknown): string {
+  const text = JSON.stringify(value);
+  if (!REFUSED_ESCAPES.test(text)) return text;
   return JSON.stringify(value, (_key, item: unknown) =>
     typeof item === 'string' ? item.replaceAll('\0', '\uFFFD').toWellFormed() : item,
   );
