@@ -81,6 +81,7 @@ export function createEngine(options: EngineOptions): Engine {
     settleUpstream: recordUpstream,
     pause,
     gatherMs: GATHER_MS,
+    isPressed: () => worker.isAnyWaiting(),
     onRecorded: (settlements) => {
       unblocker.noteEnd();
       // It is available sooner, perhaps, than whatever the worker waits for.

@@ -36,6 +36,8 @@ export interface SettlerOptions {
   pause: (ms: number) => Promise<void>;
   /** Milliseconds between the beginnings of two batches; what comes meanwhile is in the second. 0 where left out. */
   gatherMs?: number;
+  /** Whether calls wait for a place: then batches gather for {@link PRESSED_GATHERS} times as long. */
+  isPressed?: () => boolean;
 }
 
 interface Entry {
@@ -46,6 +48,8 @@ interface Entry {
 
 /** One statement's worth: beyond this the JSON of a batch outweighs the round trips it saves. */
 const MAX_BATCH = 500;
+/** While calls wait, what is recorded takes the time of those to come, on either side of the database's socket. */
+const PRESSED_GATHERS = 5;
 const RETRY_MS = 500;
 /** Of what fails though the database is there: the pauses between them double, and come to a quarter of a minute. */
 const MAX_TRIES = 6;
@@ -57,19 +61,19 @@ const NONE: ReadonlySet<string> = new Set();
 
 /**
  * Records outcomes in micro-batches: at once when idle, and while one batch is being written the next one gathers, for
- * `gatherMs` at least. So a lone outcome waits for nobody and a flood of them costs a statement per few hundred. Only
+ * `gatherMs` at least, and longer while calls wait for a place. So a lone outcome waits for nobody and a flood of them costs a statement per few hundred. Only
  * ends that other jobs wait for cost a transaction, one per batch.
  *
  * While the database is away it keeps trying: the outcomes are known, and forgetting them would repeat the calls. A batch
  * that fails though the database is there is written apart, one by one, while those behind it go on.
  */
 export function createSettler(options: SettlerOptions): Settler {
-  const { db, onRecorded, onPlanned, pause, gatherMs = 0 } = options;
+  const { db, onRecorded, onPlanned, pause, gatherMs = 0, isPressed = () => false } = options;
   let queue: Entry[] = [];
   let flushing: Promise<void> | null = null;
   const apart = new Set<Promise<void>>();
   let isGivenUp = false;
-  let nextBatchMs = 0;
+  let lastBatchMs = -Infinity;
 
   const write: Write = (settlements) => settle(db, settlements);
   const writeUpstream: Write = async (settlements) => {
@@ -80,14 +84,26 @@ export function createSettler(options: SettlerOptions): Settler {
 
   async function flush(): Promise<void> {
     while (queue.length > 0) {
-      const waitMs = nextBatchMs - performance.now();
-      if (waitMs > 0 && queue.length < MAX_BATCH) await pause(waitMs);
-      nextBatchMs = performance.now() + gatherMs;
+      if (performance.now() < gathersUntilMs()) await gather();
+      lastBatchMs = performance.now();
       const batch = queue.slice(0, MAX_BATCH);
       queue = queue.slice(MAX_BATCH);
       await record(batch, write);
     }
     flushing = null;
+  }
+
+  function gathersUntilMs(): number {
+    return lastBatchMs + gatherMs * (isPressed() ? PRESSED_GATHERS : 1);
+  }
+
+  /** In several pauses: the pressure may end, or the batch be full. */
+  async function gather(): Promise<void> {
+    for (let periods = 1; periods <= PRESSED_GATHERS && queue.length < MAX_BATCH; periods += 1) {
+      const waitMs = lastBatchMs + periods * gatherMs - performance.now();
+      if (waitMs > 0) await pause(waitMs);
+      if (!isPressed()) return;
+    }
   }
 
   async function record(batch: Entry[], how: Write): Promise<void> {

@@ -14,7 +14,8 @@ export interface WorkerOptions extends Omit<CallsOptions, 'onRoom' | 'onBacklogR
 }
 
 /** Claims due executions as capacity allows, and runs them: what makes up for missed slots only where all else is. */
-export interface Worker extends Loop, Pick<Calls, 'held' | 'isCalling' | 'end' | 'drained'> {}
+export interface Worker
+  extends Loop, Pick<Calls, 'held' | 'isCalling' | 'isAnyWaiting' | 'end' | 'drained'> {}
 
 /** What is due and could not be claimed is locked by somebody: most often another instance that is claiming it. */
 const LOCKED_RETRY_MS = 20;
@@ -148,6 +149,7 @@ export function createWorker(options: WorkerOptions): Worker {
     },
     held: calls.held,
     isCalling: calls.isCalling,
+    isAnyWaiting: calls.isAnyWaiting,
     end: calls.end,
     drained: calls.drained,
   };

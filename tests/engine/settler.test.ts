@@ -39,6 +39,30 @@ describe('outcomes', () => {
     expect(await endCountsOf(scene.pool)).toEqual({ ...NO_ENDS, success: 200, durationSumMs: 20_000 });
   });
 
+  it('gather for five times as long while calls wait for a place', async () => {
+    const pauses: number[] = [];
+    let isPressed = true;
+    const settler = createSettler({
+      ...NOBODY_WAITS,
+      db: scene.pool,
+      onRecorded: () => undefined,
+      gatherMs: 60_000,
+      isPressed: () => isPressed,
+      pause: (ms) => {
+        pauses.push(Math.round(ms / 60_000));
+        return Promise.resolve();
+      },
+    });
+    const [first = '', second = '', third = ''] = await insertRunning(3);
+    await settler.settle(succeeded(first));
+    expect(pauses).toEqual([]);
+    await settler.settle(succeeded(second));
+    expect(pauses).toEqual([1, 2, 3, 4, 5]);
+    isPressed = false;
+    await settler.settle(succeeded(third));
+    expect(pauses).toEqual([1, 2, 3, 4, 5, 1]);
+  });
+
   it('never fill more than 500 to a statement', async () => {
     const { settler, statements } = await settlerOf(scene.pool);
     const ids = await insertRunning(1_002);
