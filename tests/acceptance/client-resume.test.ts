@@ -184,8 +184,9 @@ it('gives urql and Apollo Client every event once, in order, while their connect
     // Planned, started, to be retried, started, succeeded.
     expect(feed.items).toHaveLength(6 * 6 * 5);
   }
-  // What had arrived before a cut is told without it, so not every item counted leads to one.
-  for (const { proxy } of remotes) expect(proxy.opened).toBeGreaterThan(cuts.length / 2);
+  // What had arrived before a cut is told without it, so not every item counted leads to one: how many do depends on how
+  // many outcomes are recorded together.
+  for (const { proxy } of remotes) expect(proxy.opened).toBeGreaterThan(cuts.length / 4);
 });
 
 it('gives them every change of a job once', async () => {
