@@ -89,8 +89,13 @@ it('holds back the slots of a job until what it waits for has succeeded', async 
   target.script('/load', [500, 200]);
   const api = apiClient(await world.startServer());
   const load = await api.createJob({ api: `${target.url}/load` });
-  const report = await api.createJob({ api: `${target.url}/report`, schedule: '* * * * * *' });
+  // Paused until it waits: a slot may be planned half a second before it comes.
+  const everySecond = { schedule: '* * * * * *', status: 'PAUSED' };
+  const report = await api.createJob({ api: `${target.url}/report`, ...everySecond });
   await waitFor(api, report, load);
+  await api.query('mutation ($id: ID!) { resumeJob(input: { id: $id }) { errors { message } } }', {
+    id: report.id,
+  });
   const skipped = `SELECT FROM job_executions WHERE skip_reason = 'DEPENDENCY_NOT_MET'`;
   await api.trigger(load);
   await until(async () => (await pool.query(skipped)).rowCount === 2, { timeoutMs: 30_000 });
