@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createCommands, type Commands } from '../../src/commands/commands.ts';
+import type { ExecutionStatus } from '../../src/domain/execution.ts';
 import { encodePublicId } from '../../src/domain/public-id.ts';
-import { insertExecution, insertJob, insertRow } from '../support/rows.ts';
+import type { EventKind } from '../../src/generated/prisma/enums.ts';
+import { insertExecution, insertJob, insertRow, type Row } from '../support/rows.ts';
 import { insertJobTags } from '../support/tags.ts';
 import { CALLER, useCommandHarness, START } from './harness.ts';
 
@@ -16,6 +18,8 @@ beforeAll(() => {
 /** What stands before each command: a job with secrets and a tag, one that it does not wait for, and one that it does. */
 interface Setting {
   jobId: string;
+  /** Of the execution that the command asked for, as the API spells it. */
+  executionId: string;
   /** Of a tag that no job has, as the API spells it. */
   tagId: string;
   otherId: string;
@@ -24,10 +28,16 @@ interface Setting {
   alertId: string;
 }
 
-/** A command that changes something, and the audit entry that must tell of it; `before` and `after` are all of it. */
+/**
+ * A command that changes something, the audit entry that must tell of it, and the events that must: none where
+ * docs/decisions/0006 says so. `before` and `after` are all of the entry.
+ */
 interface Audited {
+  /** What the setting has besides. */
+  given?: { job?: Row; execution?: ExecutionStatus };
   /** Answers the command's result. */
   run: (setting: Setting) => Promise<{ ok: boolean }>;
+  events: EventKind[];
   action: string;
   before: Record<string, unknown> | null;
   /** Ids that only the command knows are given as `anyId`. */
@@ -39,20 +49,12 @@ const anyId = (prefix: string): unknown => expect.stringMatching(new RegExp(`^${
 const jobRef = (id: string) => encodePublicId('Job', id);
 const slot = new Date('2025-03-01T12:03:00.000Z');
 
-async function execution(jobId: string, status: Parameters<typeof insertExecution>[2]): Promise<string> {
-  return encodePublicId('Execution', await insertExecution(harness.pool, jobId, status));
-}
-
 /** A selection of one job. */
 const only = (jobId: string) => ({
   find: (behind: string | null) => Promise.resolve(behind === null ? [jobId] : []),
   selects: () => true,
 });
-const pause = (jobId: string) =>
-  harness.pool.query(`UPDATE jobs SET status = 'PAUSED', paused_at = $2, next_run_at = NULL WHERE id = $1`, [
-    jobId,
-    START,
-  ]);
+const PAUSED: Row = { status: 'PAUSED', paused_at: START, next_run_at: null };
 
 /** Complete by its type: a new command says here how it is audited. A test of an alert changes nothing. */
 const AUDITED: Record<Exclude<keyof Commands, 'testJobAlert'>, Audited> = {
@@ -64,6 +66,7 @@ const AUDITED: Record<Exclude<keyof Commands, 'testJobAlert'>, Audited> = {
         headers: { Authorization: SECRET },
         status: 'PAUSED',
       }),
+    events: ['JOB_CREATED'],
     action: 'CREATED',
     before: null,
     after: expect.objectContaining({
@@ -82,6 +85,7 @@ const AUDITED: Record<Exclude<keyof Commands, 'testJobAlert'>, Audited> = {
         headers: { 'X-Api-Key': `${SECRET}2` },
         description: null,
       }),
+    events: ['JOB_UPDATED'],
     action: 'UPDATED',
     before: {
       api: 'https://a.test/?token=***&v=1',
@@ -92,21 +96,22 @@ const AUDITED: Record<Exclude<keyof Commands, 'testJobAlert'>, Audited> = {
   },
   pauseJob: {
     run: ({ jobId }) => commands.pauseJob(CALLER, { id: jobRef(jobId), reason: 'Maintenance' }),
+    events: ['JOB_PAUSED'],
     action: 'PAUSED',
     before: { status: 'ACTIVE', pausedAt: null, pausedBy: null, pauseReason: null },
     after: { status: 'PAUSED', pausedAt: START, pausedBy: 'ada', pauseReason: 'Maintenance' },
   },
   resumeJob: {
-    run: async ({ jobId }) => {
-      await pause(jobId);
-      return commands.resumeJob(CALLER, { id: jobRef(jobId) });
-    },
+    given: { job: PAUSED },
+    run: ({ jobId }) => commands.resumeJob(CALLER, { id: jobRef(jobId) }),
+    events: ['JOB_RESUMED'],
     action: 'RESUMED',
     before: { status: 'PAUSED', pausedAt: START },
     after: { status: 'ACTIVE', pausedAt: null },
   },
   deleteJob: {
     run: ({ jobId }) => commands.deleteJob(CALLER, { id: jobRef(jobId) }),
+    events: ['JOB_DELETED'],
     action: 'DELETED',
     before: { status: 'ACTIVE', deletedAt: null },
     after: { status: 'DELETED', deletedAt: START },
@@ -114,33 +119,34 @@ const AUDITED: Record<Exclude<keyof Commands, 'testJobAlert'>, Audited> = {
   triggerJob: {
     run: ({ jobId }) =>
       commands.triggerJob(CALLER, { id: jobRef(jobId), body: { pin: SECRET }, idempotencyKey: 'order-7' }),
+    events: ['EXECUTION_PLANNED'],
     action: 'TRIGGERED',
     before: null,
     after: { executionId: anyId('exec'), bodyReplaced: true, idempotencyKey: 'order-7' },
   },
   upsertJob: {
-    run: async ({ jobId }) => {
-      await harness.pool.query(`UPDATE jobs SET key = 'k', name = 'Old' WHERE id = $1`, [jobId]);
-      return commands.upsertJob(CALLER, {
+    given: { job: { key: 'k', name: 'Old' } },
+    run: () =>
+      commands.upsertJob(CALLER, {
         key: 'k',
         name: 'New',
         api: 'https://a.test/?token=***&v=1',
         headers: { 'X-Api-Key': `${SECRET}2` },
         description: 'Of a test',
         schedule: '0 * * * * *',
-      });
-    },
+      }),
+    events: ['JOB_UPDATED'],
     action: 'UPDATED',
     before: { name: 'Old', headers: { 'X-Api-Key': '***' } },
     after: { name: 'New', headers: { 'X-Api-Key': '***' } },
   },
   upsertJobs: {
-    run: async ({ jobId }) => {
-      await harness.pool.query(`UPDATE jobs SET key = 'k' WHERE id = $1`, [jobId]);
-      return commands.upsertJobs(CALLER, {
+    given: { job: { key: 'k' } },
+    run: () =>
+      commands.upsertJobs(CALLER, {
         jobs: [{ key: 'k', name: 'Job of a test', api: 'https://a.test/', description: 'Of a test' }],
-      });
-    },
+      }),
+    events: ['JOB_UPDATED'],
     action: 'UPDATED',
     before: {
       api: 'https://a.test/?token=***&v=1',
@@ -151,57 +157,64 @@ const AUDITED: Record<Exclude<keyof Commands, 'testJobAlert'>, Audited> = {
   },
   pauseJobs: {
     run: ({ jobId }) => commands.pauseJobs(CALLER, { jobs: only(jobId) }),
+    events: ['JOB_PAUSED'],
     action: 'PAUSED',
     before: { status: 'ACTIVE', pausedAt: null, pausedBy: null },
     after: { status: 'PAUSED', pausedAt: START, pausedBy: 'ada' },
   },
   resumeJobs: {
-    run: async ({ jobId }) => {
-      await pause(jobId);
-      return commands.resumeJobs(CALLER, { jobs: only(jobId) });
-    },
+    given: { job: PAUSED },
+    run: ({ jobId }) => commands.resumeJobs(CALLER, { jobs: only(jobId) }),
+    events: ['JOB_RESUMED'],
     action: 'RESUMED',
     before: { status: 'PAUSED', pausedAt: START },
     after: { status: 'ACTIVE', pausedAt: null },
   },
   triggerJobs: {
     run: ({ jobId }) => commands.triggerJobs(CALLER, { jobs: only(jobId) }),
+    events: ['EXECUTION_PLANNED'],
     action: 'TRIGGERED',
     before: null,
     after: { executionId: anyId('exec') },
   },
   deleteJobs: {
     run: ({ jobId }) => commands.deleteJobs(CALLER, { jobs: only(jobId) }),
+    events: ['JOB_DELETED'],
     action: 'DELETED',
     before: { status: 'ACTIVE', deletedAt: null },
     after: { status: 'DELETED', deletedAt: START },
   },
   createTag: {
     run: () => commands.createTag(CALLER, { name: 'New', color: '#000000' }),
+    events: [],
     action: 'TAG_CREATED',
     before: null,
     after: { tagId: anyId('tag'), name: 'new', color: '#000000' },
   },
   updateTag: {
     run: ({ tagId }) => commands.updateTag(CALLER, { id: tagId, name: 'renamed' }),
+    events: ['TAG_RENAMED'],
     action: 'TAG_UPDATED',
     before: { tagId: anyId('tag'), name: 'unused' },
     after: { tagId: anyId('tag'), name: 'renamed' },
   },
   deleteTag: {
     run: ({ tagId }) => commands.deleteTag(CALLER, { id: tagId }),
+    events: ['TAG_DELETED'],
     action: 'TAG_DELETED',
     before: { tagId: anyId('tag'), name: 'unused', color: null },
     after: null,
   },
   addJobTags: {
     run: ({ jobId }) => commands.addJobTags(CALLER, { jobId: jobRef(jobId), tags: ['b'] }),
+    events: ['JOB_UPDATED'],
     action: 'TAGGED',
     before: { tags: ['a'] },
     after: { tags: ['a', 'b'] },
   },
   removeJobTags: {
     run: ({ jobId }) => commands.removeJobTags(CALLER, { jobId: jobRef(jobId), tags: ['a'] }),
+    events: ['JOB_UPDATED'],
     action: 'UNTAGGED',
     before: { tags: ['a'] },
     after: { tags: [] },
@@ -209,6 +222,7 @@ const AUDITED: Record<Exclude<keyof Commands, 'testJobAlert'>, Audited> = {
   addJobDependency: {
     run: ({ jobId, otherId }) =>
       commands.addJobDependency(CALLER, { jobId: jobRef(jobId), dependsOnId: jobRef(otherId) }),
+    events: ['JOB_UPDATED'],
     action: 'DEPENDENCY_ADDED',
     before: null,
     after: { dependsOnId: anyId('job'), condition: 'ON_SUCCESS' },
@@ -216,6 +230,7 @@ const AUDITED: Record<Exclude<keyof Commands, 'testJobAlert'>, Audited> = {
   removeJobDependency: {
     run: ({ jobId, upstreamId }) =>
       commands.removeJobDependency(CALLER, { jobId: jobRef(jobId), dependsOnId: jobRef(upstreamId) }),
+    events: ['JOB_UPDATED'],
     action: 'DEPENDENCY_REMOVED',
     before: { dependsOnId: anyId('job'), condition: 'ON_FAILURE' },
     after: null,
@@ -223,37 +238,39 @@ const AUDITED: Record<Exclude<keyof Commands, 'testJobAlert'>, Audited> = {
   skipRun: {
     run: ({ jobId }) =>
       commands.skipRun(CALLER, { jobId: jobRef(jobId), scheduledAt: slot, reason: 'Holiday' }),
+    events: ['EXECUTION_SKIPPED'],
     action: 'UPDATED',
     before: null,
     after: { skippedRunAt: slot.toISOString(), executionId: anyId('exec'), reason: 'Holiday' },
   },
   cancelExecution: {
-    run: async ({ jobId }) =>
-      commands.cancelExecution(CALLER, { id: await execution(jobId, 'PENDING'), reason: 'Too late' }),
+    given: { execution: 'PENDING' },
+    run: ({ executionId }) => commands.cancelExecution(CALLER, { id: executionId, reason: 'Too late' }),
+    events: ['EXECUTION_CANCELLED'],
     action: 'CANCELLED',
     before: { executionId: anyId('exec'), status: 'PENDING' },
     after: { executionId: anyId('exec'), reason: 'Too late' },
   },
   retryExecution: {
-    run: async ({ jobId }) => commands.retryExecution(CALLER, { id: await execution(jobId, 'FAILED') }),
+    given: { execution: 'FAILED' },
+    run: ({ executionId }) => commands.retryExecution(CALLER, { id: executionId }),
+    events: ['EXECUTION_PLANNED'],
     action: 'REDRIVEN',
     before: { executionId: anyId('exec'), status: 'FAILED' },
     after: { executionId: anyId('exec') },
   },
   redriveDeadLetters: {
-    run: async ({ jobId }) => {
-      await execution(jobId, 'FAILED');
-      return commands.redriveDeadLetters(CALLER, { where: {} });
-    },
+    given: { execution: 'FAILED' },
+    run: () => commands.redriveDeadLetters(CALLER, { where: {} }),
+    events: ['EXECUTION_PLANNED'],
     action: 'REDRIVEN',
     before: null,
     after: { count: 1, deadLetterIds: [anyId('dead')], executionIds: [anyId('exec')] },
   },
   discardDeadLetters: {
-    run: async ({ jobId }) => {
-      await execution(jobId, 'FAILED');
-      return commands.discardDeadLetters(CALLER, { where: {} });
-    },
+    given: { execution: 'FAILED' },
+    run: () => commands.discardDeadLetters(CALLER, { where: {} }),
+    events: [],
     action: 'DISCARDED',
     before: null,
     after: { count: 1, deadLetterIds: [anyId('dead')] },
@@ -266,6 +283,7 @@ const AUDITED: Record<Exclude<keyof Commands, 'testJobAlert'>, Audited> = {
         target: `https://hooks.slack.test/services/${SECRET}`,
         events: ['RECOVERED', 'FAILED'],
       }),
+    events: ['JOB_UPDATED'],
     action: 'ALERT_CREATED',
     before: null,
     after: {
@@ -285,12 +303,14 @@ const AUDITED: Record<Exclude<keyof Commands, 'testJobAlert'>, Audited> = {
         target: `https://a.test/?token=${SECRET}2`,
         failureThreshold: 3,
       }),
+    events: ['JOB_UPDATED'],
     action: 'ALERT_UPDATED',
     before: { alertId: anyId('alert'), target: 'https://b.test/?token=***', failureThreshold: 1 },
     after: { alertId: anyId('alert'), target: 'https://a.test/?token=***', failureThreshold: 3 },
   },
   deleteJobAlert: {
     run: ({ alertId }) => commands.deleteJobAlert(CALLER, { id: alertId }),
+    events: ['JOB_UPDATED'],
     action: 'ALERT_DELETED',
     before: {
       alertId: anyId('alert'),
@@ -305,14 +325,46 @@ const AUDITED: Record<Exclude<keyof Commands, 'testJobAlert'>, Audited> = {
   },
 };
 
-async function set(): Promise<Setting> {
+/** Where a command is told of otherwise than above, by what it finds or is asked. */
+const OTHERWISE: Record<string, Audited> = {
+  'upsertJob of a new key': {
+    run: () => commands.upsertJob(CALLER, { key: 'k', name: 'New', api: 'https://a.test/' }),
+    events: ['JOB_CREATED'],
+    action: 'CREATED',
+    before: null,
+    after: expect.objectContaining({ key: 'k', name: 'New' }) as Record<string, unknown>,
+  },
+  'updateTag of a color': {
+    run: ({ tagId }) => commands.updateTag(CALLER, { id: tagId, color: '#000000' }),
+    events: [],
+    action: 'TAG_UPDATED',
+    before: { tagId: anyId('tag'), color: null },
+    after: { tagId: anyId('tag'), color: '#000000' },
+  },
+  'cancelExecution of one that is RUNNING': {
+    given: { execution: 'RUNNING' },
+    run: ({ executionId }) => commands.cancelExecution(CALLER, { id: executionId }),
+    events: [],
+    action: 'CANCELLED',
+    before: { executionId: anyId('exec'), status: 'RUNNING' },
+    after: { executionId: anyId('exec'), reason: null },
+  },
+};
+
+const ALL = [...Object.entries(AUDITED), ...Object.entries(OTHERWISE)];
+
+async function set({ job, execution }: NonNullable<Audited['given']> = {}): Promise<Setting> {
   const jobId = await insertJob(harness.pool, {
     api: `https://a.test/?token=${SECRET}&v=1`,
     headers: { 'X-Api-Key': SECRET },
     description: 'Of a test',
     schedule: '0 * * * * *',
     next_run_at: '2025-03-01T12:01:00.000Z',
+    ...job,
   });
+  const executionId = execution
+    ? encodePublicId('Execution', await insertExecution(harness.pool, jobId, execution))
+    : '';
   const [otherId, upstreamId] = [await insertJob(harness.pool), await insertJob(harness.pool)];
   await harness.pool.query(
     `INSERT INTO job_dependencies (id, job_id, depends_on_id, condition, created_at)
@@ -336,14 +388,14 @@ async function set(): Promise<Setting> {
     updated_at: START,
   });
   const alertId = encodePublicId('JobAlert', alert['id'] as string);
-  return { jobId, tagId, otherId, upstreamId, alertId };
+  return { jobId, executionId, tagId, otherId, upstreamId, alertId };
 }
 
 describe('the audit log', () => {
-  it.each(Object.entries(AUDITED))(
+  it.each(ALL)(
     'tells of %s once: by whom, from where, and what changed, without secrets',
-    async (_command, { run, action, before, after }) => {
-      const setting = await set();
+    async (_command, { given, run, action, before, after }) => {
+      const setting = await set(given);
       expect(await run(setting)).toMatchObject({ ok: true });
       const entries = await harness.auditEntries();
       expect(entries).toMatchObject([
@@ -356,4 +408,11 @@ describe('the audit log', () => {
       expect(JSON.stringify(entries)).not.toContain(SECRET);
     },
   );
+});
+
+describe('the event log', () => {
+  it.each(ALL)('tells of %s by the events that it is to have', async (_command, { given, run, events }) => {
+    await run(await set(given));
+    expect((await harness.events()).map(({ kind }) => kind)).toEqual(events);
+  });
 });

@@ -17,11 +17,12 @@ export interface Scene {
 export interface Digest {
   /** Of every table but the logs. */
   state: string;
-  /** Of the audit log and of the event log. */
-  told: string;
+  audit: string;
+  events: string;
 }
 
-const LOGS = ['job_audit_log', 'event_log', 'event_log_state'];
+const AUDIT = ['job_audit_log'];
+const EVENTS = ['event_log', 'event_log_state'];
 
 export async function setScene(pool: Pool): Promise<Scene> {
   const ids = await fill(pool);
@@ -59,9 +60,16 @@ async function digestOf(pool: Pool, tables: readonly string[]): Promise<Digest> 
   const { rows } = await pool.query<{ name: string; digest: string }>(
     `${digests.join(' UNION ALL ')} ORDER BY name`,
   );
-  const lines = (isTold: boolean) =>
-    rows.filter(({ name }) => LOGS.includes(name) === isTold).map(({ name, digest }) => `${name} ${digest}`);
-  return { state: lines(false).join('\n'), told: lines(true).join('\n') };
+  const digestOfThose = (belongs: (table: string) => boolean) =>
+    rows
+      .filter(({ name }) => belongs(name))
+      .map(({ name, digest }) => `${name} ${digest}`)
+      .join('\n');
+  return {
+    state: digestOfThose((table) => ![...AUDIT, ...EVENTS].includes(table)),
+    audit: digestOfThose((table) => AUDIT.includes(table)),
+    events: digestOfThose((table) => EVENTS.includes(table)),
+  };
 }
 
 async function fill(pool: Pool): Promise<KnownIds> {
