@@ -64,9 +64,6 @@ const GATHER_MS = 50;
 /** Each loop looks by itself, should neither a wake-up nor the pulse have told it of something. */
 const LONGEST_REST_MS = 600_000;
 
-/** Time to plan a few thousand jobs that are due in one same second. */
-const PLAN_AHEAD_MS = 500;
-
 /** Makes the loops of one instance and ties them together. */
 export function createEngine(options: EngineOptions): Engine {
   const { pool, clock, wakeUps, pulse, instance, leaseMs, shutdownGraceMs } = options;
@@ -111,7 +108,6 @@ export function createEngine(options: EngineOptions): Engine {
   const planner = createPlanner({
     ...options,
     pollIntervalMs: LONGEST_REST_MS,
-    aheadMs: PLAN_AHEAD_MS,
     onPlanned: ({ isAnythingBlocked, isReplacing }) => {
       if (isAnythingBlocked) unblocker.wake();
       wakeUps.wake('executions', 'events', ...toStop(isReplacing));

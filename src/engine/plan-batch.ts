@@ -151,8 +151,7 @@ function planSome(jobs: readonly DueJob[], facts: Facts, now: Date, isTimeUp: ()
 /** One job that cannot be planned, say because its row was edited by hand, must not stop all others for ever. */
 function planOrSetAside(job: DueJob, { loads, unmet }: Facts, now: Date): JobPlan {
   try {
-    const decidedAt = job.nextRunAt > now ? job.nextRunAt : now;
-    return planJob(job, loads.get(job.id) ?? NO_LOAD, unmet.get(job.id) ?? null, decidedAt);
+    return planJob(job, loads.get(job.id) ?? NO_LOAD, unmet.get(job.id) ?? null, now);
   } catch (error) {
     logger.error('A job cannot be planned and has no next run now; change its schedule', {
       jobId: encodePublicId('Job', job.id),

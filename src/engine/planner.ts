@@ -16,8 +16,6 @@ export interface PlannerOptions {
   clock: Clock;
   /** The longest sleep: what another instance changed is seen by then even when its wake-up was lost. */
   pollIntervalMs: number;
-  /** How long before its instant a run may be planned, so that at the instant only the claim and the call are left. */
-  aheadMs: number;
   /** Draws the ids of entries of the audit log. */
   newId: (now: Date) => string;
   /** Takes up the jobs whose pause has ended; answers when the next pause ends: past where a job is held by somebody. */
@@ -36,15 +34,13 @@ const LOCKED_RETRY_MS = 50;
 
 /**
  * Turns due slots into executions. Sleeps until the earliest job is due, not from poll to poll; takes batches that no
- * other instance has locked; decides in domain/; writes each batch in one transaction. A slot whose run depends on no
- * other execution is planned shortly before its instant: until then it waits as one does that waits out its jitter, and
- * is taken back where its job is paused, deleted, or has the slot no longer.
+ * other instance has locked; decides in domain/; writes each batch in one transaction.
  *
  * What an outage has left behind is planned batch by batch, and before each of them what has become due since: the
  * earliest first would have every slot wait until the whole backlog is planned.
  */
 export function createPlanner(options: PlannerOptions): Loop {
-  const { pool, clock, pollIntervalMs, aheadMs, newId, resumePaused, onPlanned, onError } = options;
+  const { pool, clock, pollIntervalMs, newId, resumePaused, onPlanned, onError } = options;
   const { monotonicMs = () => performance.now() } = options;
   const setAside = createSetAside(monotonicMs);
   /** As it was when last looked at: what has come about since only adds to it. */
@@ -54,11 +50,10 @@ export function createPlanner(options: PlannerOptions): Loop {
     const now = clock.now();
     const backlogUntil = new Date(now.getTime() - BACKLOG_AFTER_MS);
     const except = setAside.ids();
-    const horizon = new Date(now.getTime() + aheadMs);
-    const all = { except, only: null, aheadFrom: now };
-    if (!isPast(next.runAt, horizon)) next = await nextPlanning(pool, except);
-    if (isPast(next.runAt, horizon)) {
-      const fresh = await plan({ ...all, after: backlogUntil, until: horizon }, now);
+    const all = { except, only: null };
+    if (!isPast(next.runAt, now)) next = await nextPlanning(pool, except);
+    if (isPast(next.runAt, now)) {
+      const fresh = await plan({ ...all, after: backlogUntil, until: now }, now);
       if (fresh.isMoreDue) return 0;
       next = await nextPlanning(pool, except);
     }
@@ -110,9 +105,7 @@ export function createPlanner(options: PlannerOptions): Loop {
 
   function untilEarliest(dueAt: Date | null, pauseEndsAt: Date | null): number {
     const nowMs = clock.now().getTime();
-    const untilSlotMs = dueAt === null ? Infinity : dueAt.getTime() - nowMs;
-    // What could be planned ahead and was not has to wait for its instant.
-    const untilDueMs = untilSlotMs > aheadMs ? untilSlotMs - aheadMs : untilSlotMs;
+    const untilDueMs = dueAt === null ? Infinity : dueAt.getTime() - nowMs;
     const untilPauseEndMs = pauseEndsAt === null ? Infinity : pauseEndsAt.getTime() - nowMs;
     return Math.min(pollIntervalMs, untilDueMs, untilPauseEndMs > 0 ? untilPauseEndMs : LOCKED_RETRY_MS);
   }

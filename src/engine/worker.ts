@@ -43,8 +43,6 @@ export function createWorker(options: WorkerOptions): Worker {
   const deepLook = { nextMs: 0, soonestMs: 0, intervalMs: MIN_DEEP_LOOK_MS };
   /** Whether the last claims have left anything behind for want of a place. */
   const isMoreDue: Record<ClaimKind, boolean> = { fresh: false, backlog: false };
-  /** When there was something to claim, when last looked at: what has come about since only adds to it. */
-  let next: Record<ClaimKind, Date | null> = { fresh: null, backlog: null };
   const calls = createCalls({
     ...options,
     onRoom() {
@@ -60,28 +58,18 @@ export function createWorker(options: WorkerOptions): Worker {
     // Whatever ends first wakes the loop.
     if (calls.room().executions <= 0) return pollIntervalMs;
     const now = clock.now();
-    // A wake-up may tell of what is planned ahead, or was claimed by others: to look costs less than a claim in vain.
-    if (!isDue('fresh', now)) next = await nextAvailableAt(pool);
-    let claimed = 0;
-    if (isDue('fresh', now)) {
-      const fresh = await claim('fresh', now);
-      if (fresh.claimed === fresh.limit) return calls.room().executions > 0 ? 0 : pollIntervalMs;
-      if (hostsWithoutPlace().length > 0) return lookPastFullHosts(now);
-      claimed = fresh.claimed;
-      next = await nextAvailableAt(pool);
-    }
+    const { claimed, limit } = await claim('fresh', now);
+    if (claimed === limit) return calls.room().executions > 0 ? 0 : pollIntervalMs;
+    if (hostsWithoutPlace().length > 0) return lookPastFullHosts(now);
+    const next = await nextAvailableAt(pool);
     isMoreDue.fresh = false;
-    isMoreDue.backlog = isDue('backlog', now);
+    isMoreDue.backlog = next.backlog !== null && next.backlog <= now;
     const backlog = isMoreDue.backlog ? await claim('backlog', now) : NOTHING;
     const isBacklogLeft = isMoreDue.backlog && backlog.claimed === backlog.limit;
     return Math.min(
       restUntil(next.fresh, now, claimed),
       isBacklogLeft ? pollIntervalMs : restUntil(next.backlog, now, backlog.claimed),
     );
-  }
-
-  function isDue(kind: ClaimKind, now: Date): boolean {
-    return next[kind] !== null && next[kind] <= now;
   }
 
   /** How long to wait for the next execution of a kind of which there was room for more than could be claimed. */

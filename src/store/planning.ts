@@ -5,8 +5,8 @@ import type { Queryable } from './sql.ts';
 import { toJsonb } from './sql.ts';
 
 const LOCK_DUE_JOBS = `
--- lock up to $3 jobs that became due after $1 and up to $2, earliest first, but for $4; of those due later than $6 only
--- what depends on no other execution. SKIP LOCKED: another instance's batch is its own.
+-- lock up to $3 jobs that became due after $1 and up to $2, earliest first, but for $4. SKIP LOCKED: another instance's
+-- batch is its own.
 -- NO KEY UPDATE, not UPDATE: settling inserts rows that refer to these jobs and checks them while it holds the
 -- event log's lock, which we will want; a full lock here would close that circle.
 -- Left-out slots that are due already stand in for themselves; asked for here, they also take no part in what is
@@ -21,8 +21,6 @@ SELECT id, schedule, timezone, run_at AS "runAt", start_at AS "startAt", end_at 
   EXISTS (SELECT FROM job_dependencies WHERE job_id = jobs.id) AS "hasDependencies"
 FROM jobs
 WHERE next_run_at > $1 AND next_run_at <= $2 AND id <> ALL($4::uuid[]) AND ($5::uuid IS NULL OR id = $5)
-  AND (next_run_at <= $6 OR (concurrency_policy = 'ALLOW' AND max_concurrency IS NULL
-    AND NOT EXISTS (SELECT FROM job_dependencies WHERE job_id = jobs.id)))
 ORDER BY next_run_at
 LIMIT $3
 FOR NO KEY UPDATE SKIP LOCKED`;
@@ -31,11 +29,6 @@ FOR NO KEY UPDATE SKIP LOCKED`;
 export interface DueRange {
   after: Date;
   until: Date;
-  /**
-   * Behind this instant only jobs are asked for whose runs may be planned ahead: none of them depends on how others
-   * stand when its time comes.
-   */
-  aheadFrom: Date;
   /** Jobs that are left out. */
   except: readonly string[];
   /** The only one that is asked for; all where null. */
@@ -45,13 +38,13 @@ export interface DueRange {
 /** Locks a batch of due jobs until the end of the transaction. */
 export async function lockDueJobs(
   tx: Queryable,
-  { after, until, aheadFrom, except, only }: DueRange,
+  { after, until, except, only }: DueRange,
   limit: number,
 ): Promise<DueJob[]> {
   const { rows } = await tx.query<DueJob & Record<string, unknown>>({
     name: 'lock-due-jobs',
     text: LOCK_DUE_JOBS,
-    values: [after, until, limit, except, only, aheadFrom],
+    values: [after, until, limit, except, only],
   });
   return rows;
 }

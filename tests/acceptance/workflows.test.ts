@@ -89,7 +89,7 @@ it('holds back the slots of a job until what it waits for has succeeded', async 
   target.script('/load', [500, 200]);
   const api = apiClient(await world.startServer());
   const load = await api.createJob({ api: `${target.url}/load` });
-  // Paused until it waits: a slot may be planned half a second before it comes.
+  // Paused until it waits: no slot is to come between.
   const everySecond = { schedule: '* * * * * *', status: 'PAUSED' };
   const report = await api.createJob({ api: `${target.url}/report`, ...everySecond });
   await waitFor(api, report, load);

@@ -121,7 +121,6 @@ describe('many due jobs', () => {
       pool: scene.pool,
       clock: scene.clock,
       pollIntervalMs: POLL_INTERVAL_MS,
-      aheadMs: 0,
       newId: newUuidV7,
       resumePaused: () => Promise.resolve(null),
       onPlanned: () => undefined,

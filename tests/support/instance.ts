@@ -50,8 +50,6 @@ export type InstanceOptions = {
   monotonicMs?: () => number;
   /** How long to wait for the database's answer to a statement. */
   answerTimeoutMs?: number;
-  /** 0 where left out: what is planned has come. */
-  planAheadMs?: number;
   /** In [0, 1); 0 where left out. */
   random?: () => number;
   /** Where alerts by EMAIL go; there is no mail where left out. */
@@ -202,7 +200,6 @@ export function createInstance(options: InstanceOptions): TestInstance {
     pool,
     clock,
     pollIntervalMs: POLL_INTERVAL_MS,
-    aheadMs: options.planAheadMs ?? 0,
     newId: newUuidV7,
     resumePaused: () => resumeEndedPauses(commandDeps),
     ...(options.monotonicMs && { monotonicMs: options.monotonicMs }),
