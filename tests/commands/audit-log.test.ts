@@ -1,10 +1,15 @@
 import { randomUUID } from 'node:crypto';
+import { type GraphQLFormattedError, locatedError } from 'graphql';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createCommands, type Commands } from '../../src/commands/commands.ts';
 import type { ExecutionStatus } from '../../src/domain/execution.ts';
 import { encodePublicId } from '../../src/domain/public-id.ts';
 import type { EventKind } from '../../src/generated/prisma/enums.ts';
+import { schema } from '../../src/graphql/schema.ts';
+import { createErrorMask } from '../../src/server/error-mask.ts';
+import { refuseRowsOf } from '../support/refused-rows.ts';
 import { insertExecution, insertJob, insertRow, type Row } from '../support/rows.ts';
+import { digestsOf, tablesOf } from '../support/table-digests.ts';
 import { insertJobTags } from '../support/tags.ts';
 import { CALLER, useCommandHarness, START } from './harness.ts';
 
@@ -415,4 +420,35 @@ describe('the event log', () => {
     await run(await set(given));
     expect((await harness.events()).map(({ kind }) => kind)).toEqual(events);
   });
+});
+
+/** What a client would be told of an error in a resolver. */
+function told(error: unknown): GraphQLFormattedError {
+  const log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+  const mask = createErrorMask({ log, newId: () => 'error-id', isUnavailable: () => false, schema });
+  return mask(locatedError(error, undefined, ['it'])).toJSON();
+}
+const ignore = (): void => undefined;
+
+describe.each([
+  { table: 'job_audit_log', writers: ALL },
+  { table: 'event_log', writers: ALL.filter(([, { events }]) => events.length > 0) },
+] as const)('a change that cannot be written into $table', ({ table, writers }) => {
+  it.each(writers)(
+    'is not made by %s, and says no more than that it failed',
+    async (_command, { given, run }) => {
+      const setting = await set(given);
+      const tables = await tablesOf(harness.pool);
+      const before = await digestsOf(harness.pool, tables);
+      await refuseRowsOf(harness.pool, table);
+      const error: unknown = await run(setting).catch((reason: unknown) => reason);
+      expect(error).toMatchObject({ message: 'Refused by a test.' });
+      expect(told(error)).toEqual({
+        message: 'Internal error',
+        path: ['it'],
+        extensions: { code: 'INTERNAL_ERROR', errorId: 'error-id' },
+      });
+      expect(await digestsOf(harness.pool, tables)).toEqual(before);
+    },
+  );
 });

@@ -3,6 +3,7 @@ import type { Pool } from 'pg';
 import { encodePublicId, type PublicIdKind } from '../../src/domain/public-id.ts';
 import { insertDependency } from '../support/dependencies.ts';
 import { insertExecution, insertJob, insertRow } from '../support/rows.ts';
+import { digestsOf, tablesOf } from '../support/table-digests.ts';
 import { insertJobTags } from '../support/tags.ts';
 import type { KnownIds } from './random-input.ts';
 
@@ -26,10 +27,7 @@ const EVENTS = ['event_log', 'event_log_state'];
 
 export async function setScene(pool: Pool): Promise<Scene> {
   const ids = await fill(pool);
-  const { rows } = await pool.query<{ name: string }>(
-    `SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1`,
-  );
-  const tables = rows.map(({ name }) => name);
+  const tables = await tablesOf(pool);
   await pool.query(
     `CREATE SCHEMA scene; ${tables.map((table) => `CREATE TABLE scene.${table} AS TABLE ${table}`).join('; ')}`,
   );
@@ -53,22 +51,16 @@ function kindNamedBy(mutation: string): PublicIdKind {
 }
 
 async function digestOf(pool: Pool, tables: readonly string[]): Promise<Digest> {
-  const digests = tables.map(
-    (table) =>
-      `SELECT '${table}' AS name, md5(coalesce(string_agg(t::text, ' ' ORDER BY t::text), '')) AS digest FROM ${table} AS t`,
-  );
-  const { rows } = await pool.query<{ name: string; digest: string }>(
-    `${digests.join(' UNION ALL ')} ORDER BY name`,
-  );
-  const digestOfThose = (belongs: (table: string) => boolean) =>
-    rows
-      .filter(({ name }) => belongs(name))
-      .map(({ name, digest }) => `${name} ${digest}`)
+  const digests = Object.entries(await digestsOf(pool, tables));
+  const ofThose = (belongs: (table: string) => boolean) =>
+    digests
+      .filter(([table]) => belongs(table))
+      .map((entry) => entry.join(' '))
       .join('\n');
   return {
-    state: digestOfThose((table) => ![...AUDIT, ...EVENTS].includes(table)),
-    audit: digestOfThose((table) => AUDIT.includes(table)),
-    events: digestOfThose((table) => EVENTS.includes(table)),
+    state: ofThose((table) => ![...AUDIT, ...EVENTS].includes(table)),
+    audit: ofThose((table) => AUDIT.includes(table)),
+    events: ofThose((table) => EVENTS.includes(table)),
   };
 }
 

@@ -19,16 +19,26 @@ export async function refuseExecutionsOf(pool: Pool, jobIds: readonly string[]):
   await refuse(pool, { on: 'INSERT', column: 'NEW.job_id', values: jobIds });
 }
 
+/** Has the database refuse every new row of a table until the test ends. */
+export async function refuseRowsOf(pool: Pool, table: 'job_audit_log' | 'event_log'): Promise<void> {
+  await createTrigger(pool, `BEFORE INSERT ON ${table} FOR EACH ROW`, '23514');
+}
+
 async function refuse(
   pool: Pool,
   { on, column, values }: { on: 'UPDATE' | 'INSERT'; column: string; values: readonly string[] },
   sqlstate = '23514',
 ): Promise<void> {
+  const refused = values.map((value) => `'${value}'`).join(', ');
+  const when = `BEFORE ${on} ON job_executions FOR EACH ROW WHEN (${column} IN (${refused}))`;
+  await createTrigger(pool, when, sqlstate);
+}
+
+async function createTrigger(pool: Pool, when: string, sqlstate: string): Promise<void> {
   await pool.query(`
     CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
       $$BEGIN RAISE EXCEPTION 'Refused by a test.' USING ERRCODE = '${sqlstate}'; END$$;
-    CREATE TRIGGER refuse BEFORE ${on} ON job_executions FOR EACH ROW
-      WHEN (${column} IN (${values.map((value) => `'${value}'`).join(', ')})) EXECUTE FUNCTION refuse()`);
+    CREATE TRIGGER refuse ${when} EXECUTE FUNCTION refuse()`);
   onTestFinished(() => acceptAll(pool));
 }
 
