@@ -45,14 +45,18 @@ export function watchReader(
   let cutTimer: NodeJS.Timeout | undefined;
   let tellGone = (): void => undefined;
   let isGone = false;
-  let largestBytes = BATCH_BYTES;
+  let largestBytes: number | null = null;
   const turns = createTurns(MAX_BATCHES_AT_ONCE, hasRoom);
   const gone = new Promise<void>((resolve) => (tellGone = resolve));
 
-  /** Room by the largest that was sent so far: how large results will be is known only when they are there. */
+  /**
+   * Room by the largest that was sent so far: how large results will be is known only when they are there. Until the first
+   * one is, each is made alone.
+   */
   function hasRoom(underWay: number): boolean {
     const { bufferedAmount } = socket;
     if (isGone || bufferedAmount + underWay === 0) return true;
+    if (largestBytes === null) return false;
     return (
       bufferedAmount <= MAX_BUFFERED_BYTES && bufferedAmount + (underWay + 1) * largestBytes <= MAX_HELD_BYTES
     );
@@ -113,7 +117,7 @@ export function watchReader(
         socket.send(data, written);
       }),
     sendFrames: (frames) => {
-      largestBytes = Math.max(largestBytes, frames.length);
+      largestBytes = Math.max(largestBytes ?? BATCH_BYTES, frames.length);
       return sendBy((written) => {
         connection.write(frames, written);
       });
