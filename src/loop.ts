@@ -54,6 +54,7 @@ export function createLoop({
 
   function tick(): void {
     clearTimeout(timer);
+    clearImmediate(soon);
     soon = undefined;
     if (!started) return;
     wokenDuringStep = false;

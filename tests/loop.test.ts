@@ -117,6 +117,31 @@ describe('a loop', () => {
     expect(steps()).toBe(1);
   });
 
+  it('keeps a wake-up during a step that a timer began before an earlier wake-up could', async () => {
+    const gate = createGate();
+    let steps = 0;
+    const loop = createLoop({
+      name: 'test',
+      onError: () => undefined,
+      step: async () => {
+        steps += 1;
+        if (steps === 2) await gate.opened;
+        return steps === 1 ? 10 : REST_MS;
+      },
+    });
+    // All at the same moment, in this order: a wake-up, the end of the loop's rest, another wake-up.
+    setTimeout(loop.wake, 10);
+    loop.start();
+    await passMs(0);
+    setTimeout(loop.wake, 10);
+    await passMs(20);
+    expect(steps).toBe(2);
+    gate.open();
+    await passMs(1);
+    expect(steps).toBe(3);
+    await loop.stop();
+  });
+
   it('says by its own clock since when a step has been due, or when one will be', async () => {
     let nowMs = 100;
     let step = () => Promise.resolve(REST_MS);

@@ -30,8 +30,8 @@ export interface Calls {
   isCalling: (claim: HeldClaim) => boolean;
   /** Ends a call from our side, or the wait for it; the reason decides what becomes of the execution. */
   end: (executionId: string, reason: EndReason) => void;
-  /** Whether any call waits for a place. */
-  isAnyWaiting: () => boolean;
+  /** Whether any call waits for a place at a host that answers: it has one soon, unless something takes its time. */
+  isPressed: () => boolean;
   /** Resolves when nothing is held any more. */
   drained: () => Promise<void>;
   room: () => Room;
@@ -233,7 +233,8 @@ export function createCalls(options: CallsOptions): Calls {
       return entry?.execution.claimSeq === claimSeq && !entry.isCallOver;
     },
     end,
-    isAnyWaiting: () => waiting > 0,
+    isPressed: () =>
+      waiting > 0 && [...lines].some(([host, line]) => line.waiting.length > 0 && ahead(host) > 0),
     async drained() {
       // Who still waits for a place has one as soon as a call has ended.
       while (held.size > 0) await Promise.all([...held.values()].flatMap(({ done }) => done ?? []));

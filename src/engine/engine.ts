@@ -78,7 +78,7 @@ export function createEngine(options: EngineOptions): Engine {
     settleUpstream: recordUpstream,
     pause,
     gatherMs: GATHER_MS,
-    isPressed: () => worker.isAnyWaiting(),
+    isPressed: () => worker.isPressed(),
     onRecorded: (settlements) => {
       unblocker.noteEnd();
       // It is available sooner, perhaps, than whatever the worker waits for.
@@ -92,7 +92,7 @@ export function createEngine(options: EngineOptions): Engine {
       wakeUps.wake('events');
     },
     onPlanned: ({ isReplacing }) => {
-      wakeUps.wake('executions', ...toStop(isReplacing));
+      wakeUps.wake('executions', 'blocked', ...toStop(isReplacing));
     },
   });
   const worker = createWorker({
@@ -128,7 +128,7 @@ export function createEngine(options: EngineOptions): Engine {
     held: worker.held,
     settleUpstream: recordUpstream,
     onRescued: ({ isReplacing }) => {
-      wakeUps.wake('executions', 'events', ...toStop(isReplacing));
+      wakeUps.wake('executions', 'blocked', 'events', ...toStop(isReplacing));
     },
     onError: onError('rescuer'),
   });
@@ -136,8 +136,7 @@ export function createEngine(options: EngineOptions): Engine {
     ...options,
     pollIntervalMs: LONGEST_REST_MS,
     onEnded: ({ isReplacing }) => {
-      unblocker.noteEnd();
-      wakeUps.wake('executions', 'events', ...toStop(isReplacing));
+      wakeUps.wake('executions', 'blocked', 'events', ...toStop(isReplacing));
     },
     onError: onError('callback watch'),
   });

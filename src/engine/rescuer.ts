@@ -64,7 +64,8 @@ export function createRescuer(options: RescuerOptions): Loop {
     const except = [...held().map(({ executionId }) => executionId), ...setAside.ids()];
     const lost = await findLostExecutions(pool, now, { limit: BATCH, except });
     const graceMs = Math.min(RETURN_GRACE_MS, leaseMs / 2) - unbrokenMs;
-    if (lost.length > 0 && graceMs > 0) return Math.min(graceMs, intervalMs);
+    // Well within what would be taken for another break, and begin the grace anew.
+    if (lost.length > 0 && graceMs > 0) return Math.min(graceMs, leaseMs / 4);
     if (lost.length > 0) await togetherOrOneByOne(lost, (some) => rescueBatch(some, now), leaveAlone);
     if (lost.length === BATCH) return 0;
     return Math.min(lost.length === 0 ? OVERDUE_INTERVAL_MS : MIN_INTERVAL_MS, intervalMs);

@@ -36,7 +36,7 @@ export interface SettlerOptions {
   pause: (ms: number) => Promise<void>;
   /** Milliseconds between the beginnings of two batches; what comes meanwhile is in the second. 0 where left out. */
   gatherMs?: number;
-  /** Whether calls wait for a place: then batches gather for {@link PRESSED_GATHERS} times as long. */
+  /** Whether calls wait for a place that they have soon: then batches gather for {@link PRESSED_GATHERS} times as long. */
   isPressed?: () => boolean;
 }
 

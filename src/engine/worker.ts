@@ -14,8 +14,7 @@ export interface WorkerOptions extends Omit<CallsOptions, 'onRoom' | 'onBacklogR
 }
 
 /** Claims due executions as capacity allows, and runs them: what makes up for missed slots only where all else is. */
-export interface Worker
-  extends Loop, Pick<Calls, 'held' | 'isCalling' | 'isAnyWaiting' | 'end' | 'drained'> {}
+export interface Worker extends Loop, Pick<Calls, 'held' | 'isCalling' | 'isPressed' | 'end' | 'drained'> {}
 
 /** What is due and could not be claimed is locked by somebody: most often another instance that is claiming it. */
 const LOCKED_RETRY_MS = 20;
@@ -137,7 +136,7 @@ export function createWorker(options: WorkerOptions): Worker {
     },
     held: calls.held,
     isCalling: calls.isCalling,
-    isAnyWaiting: calls.isAnyWaiting,
+    isPressed: calls.isPressed,
     end: calls.end,
     drained: calls.drained,
   };

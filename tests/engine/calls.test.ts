@@ -13,10 +13,10 @@ const HELD = 40;
 
 /**
  * An instance to which a host has answered some calls, after which the host keeps it waiting. The window in which those
- * answers count does not end.
+ * answers count does not end, unless its clock is moved.
  */
-async function keptWaiting(): Promise<{ instance: TestInstance; gate: Gate }> {
-  const instance = scene.instance({ maxConcurrencyPerHost: HOST_LIMIT, monotonicMs: () => 0 });
+async function keptWaiting(clock = { ms: 0 }): Promise<{ instance: TestInstance; gate: Gate }> {
+  const instance = scene.instance({ maxConcurrencyPerHost: HOST_LIMIT, monotonicMs: () => clock.ms });
   const gate = scene.target.gate('/held');
   const { host } = new URL(scene.target.url);
   const quick = await insertJob(scene.pool, { api: `${scene.target.url}/quick` });
@@ -50,6 +50,16 @@ describe('a host that answers', () => {
 });
 
 describe('an execution that was claimed ahead', () => {
+  it('lets outcomes gather for it only while its host answers', async () => {
+    const clock = { ms: 0 };
+    const { instance, gate } = await keptWaiting(clock);
+    expect(instance.worker.isPressed()).toBe(true);
+    clock.ms = 1_000;
+    expect(instance.worker.isPressed()).toBe(false);
+    gate.open();
+    await instance.worker.drained();
+  });
+
   it('is called by nobody once its cancellation was asked for', async () => {
     const { instance, gate } = await keptWaiting();
     const called = scene.target.callsTo('/held').map(({ headers }) => headers['x-execution-id']);

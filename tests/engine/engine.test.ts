@@ -13,7 +13,16 @@ import {
   trigger,
   type TestInstance,
 } from '../support/instance.ts';
-import { count, eventKindsOf, insertExecution, insertJob, readExecution, type Row } from '../support/rows.ts';
+import { insertDependency } from '../support/dependencies.ts';
+import {
+  count,
+  eventKindsOf,
+  executionsOf,
+  insertExecution,
+  insertJob,
+  readExecution,
+  type Row,
+} from '../support/rows.ts';
 import { watchTicks } from '../support/rests.ts';
 import { useScene } from '../support/scene.ts';
 import { until } from '../support/until.ts';
@@ -30,6 +39,31 @@ describe('a running engine', () => {
     wakeUps.wake('executions');
     await until(async () => (await readExecution(scene.pool, id))['status'] === 'SUCCESS');
     expect(engine.stalledLoops()).toEqual([]);
+    await engine.stop();
+  });
+});
+
+describe('a run that other jobs’ ends set off', () => {
+  it('runs as soon as the one before it has ended, where it has to wait for that', async () => {
+    const { engine, instance, wakeUps } = await engineOf();
+    scene.clock.set(new Date(Date.now() - 60_000));
+    const upstream = await createJob(instance, { api: `${scene.target.url}/up` });
+    const queue = { api: `${scene.target.url}/down`, concurrencyPolicy: 'QUEUE' as const };
+    const downstream = await createJob(instance, queue);
+    await insertDependency(scene.pool, downstream.id, upstream.id);
+    const gate = scene.target.gate('/down');
+    await engine.start();
+    const statuses = async () =>
+      (await executionsOf(scene.pool, downstream.id)).map(({ status }) => status as string).sort();
+
+    for (const expected of [['RUNNING'], ['BLOCKED', 'RUNNING']]) {
+      await trigger(instance, upstream);
+      wakeUps.wake('executions');
+      await until(async () => (await statuses()).join() === expected.join());
+    }
+    gate.open();
+    // Long before anybody polls.
+    await until(async () => (await statuses()).join() === 'SUCCESS,SUCCESS', { timeoutMs: 5_000 });
     await engine.stop();
   });
 });
