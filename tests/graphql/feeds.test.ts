@@ -215,6 +215,19 @@ describe('executionEvents', () => {
     await feed.return(undefined);
   });
 
+  it('asks the filter before the database: what nobody selects is not read', async () => {
+    const [jobId, otherJobId] = [await insertJob(api.pool), await insertJob(api.pool)];
+    const where = { jobId: [encodePublicId('Job', jobId)], status: ['PENDING'] };
+    const feed = await api.subscribe<EventItem>(EVENTS, { where });
+    api.takeStatements();
+    for (let n = 0; n < 10; n += 1) await trigger(otherJobId);
+    const id = await trigger(jobId);
+    expect((await next(feed)).executionEvents.execution.id).toBe(id);
+    const reads = api.takeStatements().filter((text) => text.includes('FROM "public"."job_executions"'));
+    expect(reads).toHaveLength(1);
+    await feed.return(undefined);
+  });
+
   it('reads executions once for all subscribers that ask the same', async () => {
     const jobId = await insertJob(api.pool);
     const feeds = await Promise.all(Array.from({ length: 5 }, () => api.subscribe<EventItem>(EVENTS)));
