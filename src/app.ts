@@ -36,6 +36,7 @@ import { createLogger } from './logging/logger.ts';
 import { readPersistedOperations } from './read-persisted-operations.ts';
 import { createHttpServer } from './server/server.ts';
 import { createDatabaseClock } from './store/database-clock.ts';
+import { executionIdsOfJobs } from './store/executions-of-jobs.ts';
 import {
   latestAuditEntryIds,
   latestDeliveryIds,
@@ -189,6 +190,7 @@ export function createApp(config: Config): App {
       health,
       heartbeatIntervalMs: config.heartbeatIntervalMs,
       latestExecutionIds: (...asked) => latestExecutionIds(pool, ...asked),
+      executionIdsOfJobs: (...asked) => executionIdsOfJobs(pool, ...asked),
       latestAuditEntryIds: (jobIds, limit) => latestAuditEntryIds(pool, jobIds, limit),
       latestTagJobIds: (tagIds, limit) => latestTagJobIds(pool, tagIds, limit),
       tagBearers: (names, limit) => readTagBearers(pool, names, limit),

@@ -1,6 +1,7 @@
 import type { Caller } from '../commands/command-deps.ts';
 import type { Commands } from '../commands/commands.ts';
 import type { TestRequest } from '../commands/test-request.ts';
+import type { AskedExecutions } from '../domain/asked-executions.ts';
 import type { Clock } from '../domain/clock.ts';
 import type { KeptCounts } from '../domain/kept-counts.ts';
 import type { MetricsReader, SystemMetrics } from '../domain/metrics.ts';
@@ -60,7 +61,9 @@ export interface GraphqlParts {
     limit: number,
     slotsUntil?: Date,
   ) => Promise<Map<string, string[]>>;
-  /** The same of their audit entries. */
+  /** Those of each job that a condition selects, from either end of its history, in the same way. */
+  executionIdsOfJobs: (jobIds: readonly string[], asked: AskedExecutions) => Promise<Map<string, string[]>>;
+  /** The newest audit entries of each job, in the same way. */
   latestAuditEntryIds: (jobIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;
   /** The newest jobs that have each tag, in the same way. */
   latestTagJobIds: (tagIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;

@@ -1,8 +1,20 @@
 import type { Condition, Test } from '../domain/condition.ts';
 
+/** How another column, by which an index goes, tells the same. */
+export interface Telling {
+  sql: string;
+  /** Whether it tells all of it: the column itself need not be asked. */
+  isAll: boolean;
+}
+
 /** Where a field of a condition stands in a statement. */
 export type SqlColumn =
-  | { sql: string; type: string }
+  | {
+      sql: string;
+      type: string;
+      /** What the column tells by being one of these; null where no other column tells it as well. */
+      toldBy?: (values: readonly (string | number)[]) => Telling | null;
+    }
   /** The tags of a job, given by its id. */
   | { tagsOfJob: string };
 
@@ -42,7 +54,7 @@ function testSql(test: Test, column: SqlColumn, parameter: (value: unknown) => s
   const { sql, type } = column;
   switch (test.op) {
     case 'in':
-      return `${sql} = ANY(${parameter(test.values)}::${type}[])`;
+      return isOneOf(column, test.values, parameter);
     case 'contains':
       return `strpos(${sql}, ${parameter(test.text)}) > 0`;
     case 'startsWith':
@@ -58,4 +70,16 @@ function testSql(test: Test, column: SqlColumn, parameter: (value: unknown) => s
     case 'hasAny':
       throw new Error('A column that is no list was asked for what it has');
   }
+}
+
+/** The same told twice would be to the planner as if hardly any row had both. */
+function isOneOf(
+  { sql, type, toldBy }: Extract<SqlColumn, { sql: string }>,
+  values: readonly (string | number)[],
+  parameter: (value: unknown) => string,
+): string {
+  const telling = toldBy?.(values) ?? null;
+  if (telling?.isAll) return telling.sql;
+  const test = `${sql} = ANY(${parameter(values)}::${type}[])`;
+  return telling === null ? test : `(${telling.sql} AND ${test})`;
 }

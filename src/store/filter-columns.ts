@@ -1,11 +1,12 @@
+import { type ExecutionStatus, isFinished } from '../domain/execution.ts';
 import type { ExecutionField, JobField } from '../domain/filter-fields.ts';
-import type { SqlColumn } from './condition-sql.ts';
+import type { SqlColumn, Telling } from './condition-sql.ts';
 
 /** Where the fields of a condition on executions stand, in statements that call the table `e`. */
 export const EXECUTION_COLUMNS: Readonly<Record<ExecutionField, SqlColumn>> = {
   id: { sql: 'e.id', type: 'uuid' },
   jobId: { sql: 'e.job_id', type: 'uuid' },
-  status: { sql: 'e.status', type: 'execution_status' },
+  status: { sql: 'e.status', type: 'execution_status', toldBy: toldOfStatus },
   trigger: { sql: 'e.trigger', type: 'execution_trigger' },
   failureReason: { sql: 'e.failure_reason', type: 'failure_reason' },
   tags: { tagsOfJob: 'e.job_id' },
@@ -31,3 +32,15 @@ export const JOB_COLUMNS: Readonly<Record<JobField, SqlColumn>> = {
   nextRunAt: { sql: 'j.next_run_at', type: 'timestamptz' },
   createdAt: { sql: 'j.created_at', type: 'timestamptz' },
 };
+
+/** Partial indexes of executions go by these columns; CHECK constraints make them tell what the status does. */
+function toldOfStatus(statuses: readonly (string | number)[]): Telling | null {
+  if (statuses.length === 0) return null;
+  if (statuses.every((status) => status === 'FAILED'))
+    return { sql: 'e.failure_reason IS NOT NULL', isAll: true };
+  if (statuses.every((status) => status === 'SKIPPED'))
+    return { sql: 'e.skip_reason IS NOT NULL', isAll: true };
+  return statuses.some((status) => isFinished(status as ExecutionStatus))
+    ? null
+    : { sql: 'e.finished_at IS NULL', isAll: false };
+}

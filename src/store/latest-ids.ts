@@ -58,7 +58,7 @@ FROM tag, LATERAL (
 ORDER BY job.created_at DESC, job.id DESC`;
 
 /** Per owner the ids of its newest rows, newest first; an owner without any is missing. */
-type IdsByOwner = Promise<Map<string, string[]>>;
+export type IdsByOwner = Promise<Map<string, string[]>>;
 
 /**
  * Per job its newest executions, at most `limit` of each.
@@ -71,26 +71,42 @@ export function latestExecutionIds(
   limit: number,
   slotsUntil: Date | null = null,
 ): IdsByOwner {
-  return read(db, 'latest-executions', LATEST_EXECUTIONS, [jobIds, limit, slotsUntil]);
+  return readIdsByOwner(db, {
+    name: 'latest-executions',
+    text: LATEST_EXECUTIONS,
+    values: [jobIds, limit, slotsUntil],
+  });
 }
 
 /** Per job its newest audit entries, at most `limit` of each. */
 export function latestAuditEntryIds(db: Queryable, jobIds: readonly string[], limit: number): IdsByOwner {
-  return read(db, 'latest-audit-entries', LATEST_AUDIT_ENTRIES, [jobIds, limit]);
+  return readIdsByOwner(db, {
+    name: 'latest-audit-entries',
+    text: LATEST_AUDIT_ENTRIES,
+    values: [jobIds, limit],
+  });
 }
 
 /** Per alert its newest deliveries, at most `limit` of each. */
 export function latestDeliveryIds(db: Queryable, alertIds: readonly string[], limit: number): IdsByOwner {
-  return read(db, 'latest-deliveries', LATEST_DELIVERIES, [alertIds, limit]);
+  return readIdsByOwner(db, {
+    name: 'latest-deliveries',
+    text: LATEST_DELIVERIES,
+    values: [alertIds, limit],
+  });
 }
 
 /** Per tag its newest jobs, at most `limit` of each. */
 export function latestTagJobIds(db: Queryable, tagIds: readonly string[], limit: number): IdsByOwner {
-  return read(db, 'latest-tag-jobs', LATEST_TAG_JOBS, [tagIds, limit]);
+  return readIdsByOwner(db, { name: 'latest-tag-jobs', text: LATEST_TAG_JOBS, values: [tagIds, limit] });
 }
 
-async function read(db: Queryable, name: string, text: string, values: unknown[]): IdsByOwner {
-  const { rows } = await db.query<{ owner: string; id: string }>({ name, text, values });
+/** Reads pairs of an owner and an id, in the order in which each owner is to have its ids. */
+export async function readIdsByOwner(
+  db: Queryable,
+  statement: { name?: string; text: string; values: unknown[] },
+): IdsByOwner {
+  const { rows } = await db.query<{ owner: string; id: string }>(statement);
   const groups = groupBy(rows, ({ owner }) => owner);
   return new Map([...groups].map(([owner, pairs]) => [owner, pairs.map(({ id }) => id)]));
 }

@@ -18,6 +18,7 @@ import { createSender } from '../../src/http/send-attempt.ts';
 import { sendFilled } from '../../src/http/send-filled.ts';
 import { createTargetGuard } from '../../src/http/target-guard.ts';
 import { readLogEnds } from '../../src/store/execution-logs.ts';
+import { executionIdsOfJobs } from '../../src/store/executions-of-jobs.ts';
 import {
   latestAuditEntryIds,
   latestDeliveryIds,
@@ -86,6 +87,7 @@ export async function createApiHarness({ windowCapacity = 8_192 } = {}): Promise
       }),
     heartbeatIntervalMs: 30_000,
     latestExecutionIds: (...asked) => latestExecutionIds(pool, ...asked),
+    executionIdsOfJobs: (...asked) => executionIdsOfJobs(pool, ...asked),
     latestAuditEntryIds: (jobIds, limit) => latestAuditEntryIds(pool, jobIds, limit),
     keptCounts: createKeptCounts(pool),
     latestTagJobIds: (tagIds, limit) => latestTagJobIds(pool, tagIds, limit),

@@ -313,6 +313,46 @@ describe('pages of executions', () => {
     );
   });
 
+  it('of many jobs in one answer are, of each, what a plain filter and a plain sort give', async () => {
+    const orders = fc.oneof(
+      fc.constant(undefined),
+      fc
+        .constantFrom('ASC' as const, 'DESC' as const)
+        .map((direction) => [{ field: 'CREATED_AT', direction }]),
+      orderings(EXECUTION_ORDER),
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        executionWheres(),
+        orders,
+        fc.integer({ min: 0, max: 17 }),
+        fc.constantFrom('first', 'last'),
+        async (where, orderBy, size, end) => {
+          const data = await api.query<{ jobs: { nodes: { id: string; page: Page }[] } }>(
+            `query ($size: Int, $where: ExecutionWhere, $orderBy: [ExecutionOrder!]) { jobs { nodes { id
+              page: executions(${end}: $size, where: $where, orderBy: $orderBy) {
+                nodes { id } totalCount pageInfo { hasNextPage hasPreviousPage }
+              } other: executions(first: 2, where: { status: [FAILED] }) { nodes { id } } } } }`,
+            { size, where, orderBy },
+          );
+          expect(data.jobs.nodes).toHaveLength(jobs.length);
+          for (const { id, page } of data.jobs.nodes) {
+            const own = selected(rows, where).filter(({ jobId }) => jobId === id);
+            const ids = idsOf(sorted(own, orderBy ?? [{ field: 'CREATED_AT', direction: 'DESC' }]));
+            const shown = end === 'first' ? ids.slice(0, size) : ids.slice(Math.max(ids.length - size, 0));
+            const isCut = ids.length > size;
+            expect(page).toEqual({
+              nodes: shown.map((each) => ({ id: each })),
+              totalCount: ids.length,
+              pageInfo: { hasNextPage: end === 'first' && isCut, hasPreviousPage: end === 'last' && isCut },
+            });
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
   it('of one job are those of all jobs that are its', async () => {
     const [job, , other] = jobs;
     const own = rows.filter(({ jobId }) => jobId === job?.id);

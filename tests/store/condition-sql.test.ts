@@ -46,7 +46,7 @@ function conditions(ids: string[]): fc.Arbitrary<Condition<ExecutionField>> {
   const tests = fc.oneof(
     of('id', among(...ids)),
     of('jobId', among(...ids)),
-    of('status', among('SUCCESS', 'FAILED', 'PENDING')),
+    of('status', among('SUCCESS', 'FAILED', 'SKIPPED', 'PENDING', 'RUNNING')),
     of('failureReason', among('HTTP_STATUS', 'TIMEOUT')),
     of(
       'tags',

@@ -29,6 +29,17 @@ export const DASHBOARD_QUERIES: readonly [what: string, atMost: number, query: s
     3,
     '{ jobs(first: 50) { nodes { id executions(first: 5) { nodes { id status } } } } }',
   ],
+  [
+    'jobs with their last failures',
+    3,
+    '{ jobs(first: 100) { nodes { id executions(first: 3, where: { status: [FAILED] }) { nodes { id errorMessage } } } } }',
+  ],
+  [
+    'jobs with their oldest and newest executions in words of their own',
+    5,
+    `{ jobs(first: 100) { nodes { id oldest: executions(last: 3) { nodes { id } }
+       newest: executions(first: 3, orderBy: [{ field: CREATED_AT, direction: DESC }]) { nodes { id } } } } }`,
+  ],
   ['jobs with their alerts', 2, '{ jobs(first: 100) { nodes { id alerts { id channel target events } } } }'],
   [
     'jobs with their history',

@@ -56,12 +56,16 @@ export function requestPage(ordering: Ordering, args: PageArgs): PageRequest {
   };
 }
 
-/** Makes the page of the rows that its query gave, in the query's order. */
+/**
+ * Makes the page of the rows that its query gave, in the query's order.
+ *
+ * @param hasMore whether there are rows behind those, where the query did not just ask for one more
+ */
 export function pageOf<Row extends object>(
   { ordering, pageSize, args }: PageRequest,
   rows: readonly Row[],
+  hasMore = rows.length > pageSize.size,
 ): Page<Row> {
-  const hasMore = rows.length > pageSize.size;
   const shown = rows.slice(0, pageSize.size);
   if (pageSize.from === 'end') shown.reverse();
   const edges = shown.map((node) => ({ cursor: encodePlace(ordering, placeOf(ordering, node)), node }));

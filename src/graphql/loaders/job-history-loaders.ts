@@ -1,14 +1,31 @@
 import type DataLoader from 'dataloader';
+import type { AskedExecutions } from '../../domain/asked-executions.ts';
 import type { Prisma, PrismaClient } from '../../generated/prisma/client.ts';
 import { groupedLoader } from './grouped-loader.ts';
 
+/** An execution with what was selected of it. */
+export type LoadedExecution = { id: string } & Record<string, unknown>;
 /** An entry of the audit log with what was selected of it. */
 export type LoadedAuditEntry = { id: string } & Record<string, unknown>;
 
-/** What is asked of the history of many jobs at once; one statement or two per distinct `limit`, `where` or `select`. */
+/** The rows of a page, and whether there are more than were asked for. */
+export interface FoundExecutions {
+  rows: LoadedExecution[];
+  hasMore: boolean;
+}
+
+/** Which executions of a job a page wants, and what of them. */
+interface ExecutionsKey extends AskedExecutions {
+  jobId: string;
+  /** The same condition for Prisma. */
+  where: Prisma.JobExecutionWhereInput;
+  select: Prisma.JobExecutionSelect;
+}
+
+/** What is asked of the history of many jobs at once; one statement or two for each distinct question. */
 export interface JobHistoryLoaders {
-  /** Ids of a job's newest executions, newest first. */
-  latestIds: DataLoader<{ jobId: string; limit: number }, string[]>;
+  /** A job's executions from one end of its history, as many as a condition selects. */
+  executions: DataLoader<ExecutionsKey, FoundExecutions>;
   /** How many of a job's executions a filter selects. */
   counts: DataLoader<{ jobId: string; where: Prisma.JobExecutionWhereInput }, number>;
   /** A job's newest audit entries, newest first. */
@@ -20,23 +37,23 @@ export interface JobHistoryLoaders {
   auditCounts: DataLoader<{ jobId: string }, number>;
 }
 
-type LatestIds = (jobIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;
+type Ids = Promise<Map<string, string[]>>;
 
 interface HistoryParts {
   prisma: PrismaClient;
-  latestExecutionIds: LatestIds;
-  latestAuditEntryIds: LatestIds;
+  executionIdsOfJobs: (jobIds: readonly string[], asked: AskedExecutions) => Ids;
+  latestAuditEntryIds: (jobIds: readonly string[], limit: number) => Ids;
 }
 
 /** Makes the loaders. They remember nothing: they outlive requests, and histories grow. */
 export function createJobHistoryLoaders(parts: HistoryParts): JobHistoryLoaders {
   const jobOf = ({ jobId }: { jobId: string }) => jobId;
   return {
-    latestIds: groupedLoader(
+    executions: groupedLoader<ExecutionsKey, FoundExecutions>(
       jobOf,
-      ({ limit }) => String(limit),
-      (jobIds, { limit }) => parts.latestExecutionIds(jobIds, limit),
-      [],
+      ({ condition, from, limit, select }) => JSON.stringify([condition, from, limit, select]),
+      (jobIds, asked) => readExecutions(parts, jobIds, asked),
+      { rows: [], hasMore: false },
     ),
     counts: groupedLoader(
       jobOf,
@@ -57,6 +74,31 @@ export function createJobHistoryLoaders(parts: HistoryParts): JobHistoryLoaders 
       0,
     ),
   };
+}
+
+/**
+ * Finds executions, then reads them. One that was pruned between the two, or that the condition no longer selects, is left
+ * out: no row contradicts the filter that it is shown for.
+ */
+async function readExecutions(
+  { prisma, executionIdsOfJobs }: HistoryParts,
+  jobIds: readonly string[],
+  { condition, from, limit, where, select }: ExecutionsKey,
+): Promise<Map<string, FoundExecutions>> {
+  // One more says whether there are more.
+  const found = await executionIdsOfJobs(jobIds, { condition, from, limit: limit + 1 });
+  const shown = new Map([...found].map(([jobId, ids]) => [jobId, ids.slice(0, limit)]));
+  const rows = (await prisma.jobExecution.findMany({
+    where: { AND: [{ id: { in: [...shown.values()].flat() } }, where] },
+    select: { ...select, id: true },
+  })) as unknown as LoadedExecution[];
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return new Map(
+    [...found].map(([jobId, ids]) => [
+      jobId,
+      { rows: ids.flatMap((id) => byId.get(id) ?? []), hasMore: ids.length > limit },
+    ]),
+  );
 }
 
 async function countExecutions(

@@ -43,8 +43,9 @@ export async function executionPage(
 }
 
 /**
- * A page of one job's executions, which may be one of many jobs in the same answer. The newest ones, unfiltered, are
- * read for all jobs at once; any other page costs a statement per job, which no SQL can put into one.
+ * A page of one job's executions, which may be one of many jobs in the same answer. What stands at either end of the
+ * history is read for all jobs at once. A cursor is a place in one job's history, and no index has a job's executions in
+ * another order than that of their creation: such a page is a statement of its own.
  */
 export async function executionPageOfJob(
   jobId: string,
@@ -54,12 +55,14 @@ export async function executionPageOfJob(
 ): Promise<CountedPage<JobExecution>> {
   const request = requestExecutions(args);
   const select = selectionOfRows(context, info, request.ordering);
-  const where = await executionsMatching(readExecutionWhere(args.where), context);
+  const condition = readExecutionWhere(args.where);
+  const where = await executionsMatching(condition, context);
   const totalCount = () => context.jobHistory.counts.load({ jobId, where });
-  if (isNewestPage(args)) {
-    const ids = await context.jobHistory.latestIds.load({ jobId, limit: request.query.take });
-    const rows = await Promise.all(ids.map((id) => context.executionLoader.load({ id, select })));
-    return { ...newestPage(request, rows), totalCount };
+  const from = endOfHistory(request);
+  if (from !== null) {
+    const asked = { condition, from, limit: request.pageSize.size };
+    const { rows, hasMore } = await context.jobHistory.executions.load({ jobId, ...asked, where, select });
+    return { ...pageOf(request, rows as unknown as JobExecution[], hasMore), totalCount };
   }
   const { jobExecution } = context.prisma;
   const page = await readPage(
@@ -78,15 +81,10 @@ function requestExecutions(args: ExecutionListArgs): PageRequest {
   return requestPage(readOrdering(args.orderBy, EXECUTION_SORT_COLUMNS, NEWEST_FIRST, ID_COLUMN), args);
 }
 
-function isNewestPage({ where, orderBy, after, before, last }: ExecutionListArgs): boolean {
-  const isDefault = (value: unknown) => value === null || value === undefined;
-  return [where, orderBy, after, before, last].every(isDefault);
-}
-
-/** An execution that was pruned between the two reads is left out. */
-function newestPage(
-  request: PageRequest,
-  rows: readonly (object | null)[],
-): ReturnType<typeof pageOf<JobExecution>> {
-  return pageOf(request, rows.filter((row) => row !== null) as JobExecution[]);
+/** From which end of a job's history a page is cut; null where it begins at a cursor, or is in another order. */
+function endOfHistory({ ordering, args, pageSize }: PageRequest): 'newest' | 'oldest' | null {
+  const [key, tieBreak, ...rest] = ordering;
+  if (key?.column !== 'createdAt' || tieBreak?.column !== 'id' || rest.length > 0) return null;
+  if (typeof args.after === 'string' || typeof args.before === 'string') return null;
+  return (key.direction === 'desc') === (pageSize.from === 'start') ? 'newest' : 'oldest';
 }

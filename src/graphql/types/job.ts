@@ -215,7 +215,8 @@ export const Job = builder.prismaNode('Job', {
     executions: t.connection(
       {
         type: Execution,
-        description: 'Its executions, newest first unless `orderBy` says otherwise.',
+        description:
+          'Its executions, newest first unless `orderBy` says otherwise. Those of all jobs of an answer are read together; with `after` or `before`, or in another order than by CREATED_AT alone, each job is read by itself.',
         args: {
           where: t.arg({ type: ExecutionWhere, description: 'Only these.' }),
           orderBy: t.arg({
