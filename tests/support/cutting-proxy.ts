@@ -7,6 +7,8 @@ export type CuttingProxy = {
   url: string;
   /** Connections that clients have opened so far. */
   readonly opened: number;
+  /** Connections that there are now. */
+  readonly open: number;
   /** Ends the connections there are, as a network does: both sides see a reset or an end, and no goodbye. */
   cut: () => void;
   /** From now on the connections there are carry nothing any more, and nobody is told. New ones work. */
@@ -56,6 +58,9 @@ export async function startCuttingProxy(serverUrl: () => string): Promise<Cuttin
     url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
     get opened() {
       return opened;
+    },
+    get open() {
+      return links.size;
     },
     cut,
     silence() {
