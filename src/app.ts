@@ -49,6 +49,7 @@ import { createMetricsReader } from './store/metrics-reader.ts';
 import { readPlannedSchedules } from './store/planned-schedules.ts';
 import { readTagBearers } from './store/tag-bearers.ts';
 import { readSecret } from './store/secrets.ts';
+import { isOverTime } from './slowness.ts';
 import { isUnavailable } from './unavailability.ts';
 
 const logger = createLogger('App');
@@ -197,6 +198,7 @@ export function createApp(config: Config): App {
       latestDeliveryIds: (alertIds, limit) => latestDeliveryIds(pool, alertIds, limit),
       keptCounts: createKeptCounts(pool),
       readLogEnds: (executionIds, limit, from) => readLogEnds(pool, executionIds, limit, from),
+      isOverTime,
     });
     const server = createHttpServer({
       ...config,

@@ -75,6 +75,8 @@ export interface GraphqlParts {
   /** The newest deliveries of each alert, in the same way. */
   latestDeliveryIds: (alertIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;
   readLogEnds: ReadLogEnds;
+  /** Whether a read failed because it took longer than a statement may. */
+  isOverTime: (error: unknown) => boolean;
   /** The counts of whole lists. */
   keptCounts: KeptCounts;
 }

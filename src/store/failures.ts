@@ -36,12 +36,23 @@ export function isRefused(error: unknown): boolean {
   return code !== null && REFUSED_STATES.test(code);
 }
 
+/** Whether a statement failed because it took longer than it may. */
+export function isTooSlow(error: unknown): boolean {
+  const code = codeOf(error);
+  return code !== null && isTooSlowCode(code);
+}
+
+/** Whether that is what a code of the database says. */
+export function isTooSlowCode(code: string): boolean {
+  return code === TOO_SLOW_STATE;
+}
+
 /** What a read answers; null where it took longer than a statement may, because it asks for too much. */
 export async function nullIfTooSlow<T>(read: Promise<T>): Promise<T | null> {
   try {
     return await read;
   } catch (error) {
-    if (codeOf(error) === TOO_SLOW_STATE) return null;
+    if (isTooSlow(error)) return null;
     throw error;
   }
 }

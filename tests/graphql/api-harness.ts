@@ -29,6 +29,7 @@ import { createKeptCounts } from '../../src/store/kept-counts.ts';
 import { createMetricsReader } from '../../src/store/metrics-reader.ts';
 import { readPlannedSchedules } from '../../src/store/planned-schedules.ts';
 import { readTagBearers } from '../../src/store/tag-bearers.ts';
+import { isOverTime } from '../../src/slowness.ts';
 import { BLOCKED_ADDRESS, CALLER, type CommandHarness, createCommandHarness } from '../commands/harness.ts';
 
 type Variables = Record<string, unknown>;
@@ -94,6 +95,7 @@ export async function createApiHarness({ windowCapacity = 8_192 } = {}): Promise
     tagBearers: (names, limit) => readTagBearers(pool, names, limit),
     latestDeliveryIds: (alertIds, limit) => latestDeliveryIds(pool, alertIds, limit),
     readLogEnds: (executionIds, limit, from) => readLogEnds(pool, executionIds, limit, from),
+    isOverTime,
   });
   const newContext = (): GraphqlContext => createRequestContext(base, CALLER);
 

@@ -1,4 +1,5 @@
 import { builder } from '../builder.ts';
+import { filteredPage, WHERE_MAY_BE_SLOW } from '../connection/filtered-page.ts';
 import { auditEntriesMatching } from '../filters/audit-log-where.ts';
 import { WHERE_LIMITS } from '../filters/read-where.ts';
 import { AuditLogConnection, auditPage } from './audit-log-connection.ts';
@@ -24,11 +25,10 @@ builder.queryFields((t) => ({
   auditLog: t.connection(
     {
       type: AuditLogEntry,
-      description:
-        'What was done and by whom, newest first. An entry is kept for AUDIT_RETENTION_DAYS, also where its job is deleted.',
+      description: `What was done and by whom, newest first. An entry is kept for AUDIT_RETENTION_DAYS, also where its job is deleted. ${WHERE_MAY_BE_SLOW}`,
       args: { where: t.arg({ type: AuditLogWhere, description: 'Only these.' }) },
       resolve: (_root, args, context, info) =>
-        auditPage(auditEntriesMatching(args.where), args, context, info),
+        filteredPage(args.where, context, auditPage(auditEntriesMatching(args.where), args, context, info)),
     },
     AuditLogConnection,
   ),

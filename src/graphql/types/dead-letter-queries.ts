@@ -1,5 +1,6 @@
 import type { Prisma } from '../../generated/prisma/client.ts';
 import { builder } from '../builder.ts';
+import { filteredPage, WHERE_MAY_BE_SLOW } from '../connection/filtered-page.ts';
 import { readOrdering, type SortColumn } from '../connection/ordering.ts';
 import { requestPage } from '../connection/page.ts';
 import { readPage, selectionOfRows } from '../connection/prisma-page.ts';
@@ -19,19 +20,20 @@ builder.queryFields((t) => ({
   deadLetters: t.connection(
     {
       type: DeadLetter,
-      description: 'Executions that failed for good, newest failure first.',
+      description: `Executions that failed for good, newest failure first. ${WHERE_MAY_BE_SLOW}`,
       args: { where: t.arg({ type: DeadLetterWhere, description: 'Only these.' }) },
       resolve: async (_root, args, context, info) => {
         const newestFirst = { field: 'FAILED_AT', direction: 'DESC' } as const;
         const ordering = readOrdering(null, { FAILED_AT }, newestFirst, ID_COLUMN);
         const { deadLetter } = context.prisma;
         const request = requestPage(ordering, args);
-        return readPage(request, await deadLettersMatching(args.where, context), {
+        const page = readPage(request, await deadLettersMatching(args.where, context), {
           select: selectionOfRows(context, info, ordering),
           find: (query) => deadLetter.findMany(query as Prisma.DeadLetterFindManyArgs),
           count: (where) =>
             isOpenOnly(args.where) ? context.keptCounts.openDeadLetters() : deadLetter.count({ where }),
         });
+        return filteredPage(args.where, context, page);
       },
     },
     DeadLetterConnection,

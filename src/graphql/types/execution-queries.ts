@@ -1,4 +1,5 @@
 import { decodePublicId } from '../../domain/public-id.ts';
+import { filteredPage, WHERE_MAY_BE_SLOW } from '../connection/filtered-page.ts';
 import { builder } from '../builder.ts';
 import { Execution } from './execution.ts';
 import { ExecutionConnection, executionPage } from './execution-connection.ts';
@@ -19,7 +20,7 @@ builder.queryFields((t) => ({
   executions: t.connection(
     {
       type: Execution,
-      description: 'Executions of all jobs, newest first unless `orderBy` says otherwise.',
+      description: `Executions of all jobs, newest first unless \`orderBy\` says otherwise. ${WHERE_MAY_BE_SLOW}`,
       args: {
         where: t.arg({ type: ExecutionWhere, description: 'Only these.' }),
         orderBy: t.arg({
@@ -27,7 +28,8 @@ builder.queryFields((t) => ({
           description: 'How to sort them, first key first; 4 keys at most.',
         }),
       },
-      resolve: (_root, args, context, info) => executionPage(args, context, info),
+      resolve: (_root, args, context, info) =>
+        filteredPage(args.where, context, executionPage(args, context, info)),
     },
     ExecutionConnection,
   ),

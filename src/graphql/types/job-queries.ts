@@ -1,6 +1,7 @@
 import type { Prisma } from '../../generated/prisma/client.ts';
 import { decodePublicId } from '../../domain/public-id.ts';
 import { builder } from '../builder.ts';
+import { filteredPage, WHERE_MAY_BE_SLOW } from '../connection/filtered-page.ts';
 import { readOrdering } from '../connection/ordering.ts';
 import { requestPage } from '../connection/page.ts';
 import { readPage, selectionOfRows } from '../connection/prisma-page.ts';
@@ -34,7 +35,7 @@ builder.queryFields((t) => ({
   jobs: t.connection(
     {
       type: Job,
-      description: 'Jobs, newest first unless `orderBy` says otherwise.',
+      description: `Jobs, newest first unless \`orderBy\` says otherwise. ${WHERE_MAY_BE_SLOW}`,
       args: {
         where: t.arg({ type: JobWhere, description: 'Only these.' }),
         orderBy: t.arg({
@@ -45,12 +46,13 @@ builder.queryFields((t) => ({
       resolve: async (_root, args, context, info) => {
         const ordering = readOrdering(args.orderBy, JOB_SORT_COLUMNS, NEWEST_FIRST, ID_COLUMN);
         const request = requestPage(ordering, args);
-        return readPage(request, await jobsMatching(args.where, context), {
+        const page = readPage(request, await jobsMatching(args.where, context), {
           select: selectionOfRows(context, info, ordering),
           find: (query) => context.prisma.job.findMany(query as Prisma.JobFindManyArgs),
           count: (where) =>
             isUnfiltered(args.where) ? context.keptCounts.jobs() : context.prisma.job.count({ where }),
         });
+        return filteredPage(args.where, context, page);
       },
     },
     JobConnection,

@@ -2,6 +2,7 @@ import { queryFromInfo } from '@pothos/plugin-prisma';
 import { type SlotFacts, slotRuleOf, upcomingRuns } from '../../domain/job-slots.ts';
 import { describeSchedule } from '../../domain/schedule-preview.ts';
 import { maskHeaders, maskUrl } from '../../domain/secrets.ts';
+import { filteredPage, WHERE_MAY_BE_SLOW } from '../connection/filtered-page.ts';
 import { builder } from '../builder.ts';
 import { wholeNumber } from '../whole-number.ts';
 import { AuditLogConnection, auditPageOfJob } from './audit-log-connection.ts';
@@ -215,8 +216,7 @@ export const Job = builder.prismaNode('Job', {
     executions: t.connection(
       {
         type: Execution,
-        description:
-          'Its executions, newest first unless `orderBy` says otherwise. Those of all jobs of an answer are read together; with `after` or `before`, or in another order than by CREATED_AT alone, each job is read by itself.',
+        description: `Its executions, newest first unless \`orderBy\` says otherwise. Those of all jobs of an answer are read together; with \`after\` or \`before\`, or in another order than by CREATED_AT alone, each job is read by itself. ${WHERE_MAY_BE_SLOW}`,
         args: {
           where: t.arg({ type: ExecutionWhere, description: 'Only these.' }),
           orderBy: t.arg({
@@ -224,7 +224,8 @@ export const Job = builder.prismaNode('Job', {
             description: 'How to sort them, first key first; 4 keys at most.',
           }),
         },
-        resolve: ({ id }, args, context, info) => executionPageOfJob(id, args, context, info),
+        resolve: ({ id }, args, context, info) =>
+          filteredPage(args.where, context, executionPageOfJob(id, args, context, info)),
       },
       ExecutionConnection,
     ),

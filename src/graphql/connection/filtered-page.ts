@@ -1,0 +1,36 @@
+import type { GraphqlContext } from '../context.ts';
+import { badArgument } from '../errors.ts';
+import { isUnfiltered, type WhereInput } from '../filters/read-where.ts';
+import type { CountedPage } from './prisma-page.ts';
+
+/** What the descriptions of lists with a `where` say of it. */
+export const WHERE_MAY_BE_SLOW =
+  'Where finding or counting what `where` selects takes longer than a statement may (DATABASE_QUERY_TIMEOUT_MS), the answer is BAD_USER_INPUT.';
+
+/**
+ * A page of what a `where` selects. Few filters have an index of their own: one that selects hardly anything of a long
+ * history may read all of it, and is then asked to select less instead of being told of a fault.
+ *
+ * @throws GraphQLError BAD_USER_INPUT where the database gave up; `totalCount` of the page as well
+ */
+export async function filteredPage<Row>(
+  where: WhereInput | null | undefined,
+  { isOverTime }: Pick<GraphqlContext, 'isOverTime'>,
+  page: Promise<CountedPage<Row>>,
+): Promise<CountedPage<Row>> {
+  if (isUnfiltered(where)) return page;
+  const inTime = async <T>(read: Promise<T>, problem: string): Promise<T> => {
+    try {
+      return await read;
+    } catch (error) {
+      throw isOverTime(error) ? badArgument('where', problem) : error;
+    }
+  };
+  const found = await inTime(page, FOUND_TOO_SLOWLY);
+  return { ...found, totalCount: () => inTime(found.totalCount(), COUNTED_TOO_SLOWLY) };
+}
+
+const FOUND_TOO_SLOWLY =
+  'finding what it selects takes longer than a statement may; narrow it, by a span of time for example.';
+const COUNTED_TOO_SLOWLY =
+  'counting what it selects takes longer than a statement may; narrow it, by a span of time for example, or leave out totalCount.';
