@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import {
   getNamedType,
   graphql,
+  type GraphQLArgument,
   type GraphQLField,
   type GraphQLObjectType,
   isAbstractType,
@@ -12,23 +13,48 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRequestContext } from '../../src/graphql/context.ts';
 import { schema } from '../../src/graphql/schema.ts';
 import { createErrorMask } from '../../src/server/error-mask.ts';
+import { MAX_BODY_BYTES } from '../../src/server/limits.ts';
+import { createHttpServer, type HttpServerOptions } from '../../src/server/server.ts';
 import { CALLER } from '../commands/harness.ts';
+import { smallSchema } from '../server/small-schema.ts';
+import { type LoggedLine, serverOptions } from '../server/test-server.ts';
+import { post } from '../support/graphql-clients.ts';
 import { type ApiHarness, createApiHarness } from './api-harness.ts';
+import { asLiterals, garbageOf } from './random-garbage.ts';
 import { inputOf } from './random-input.ts';
 import { type Scene, setScene } from './random-input-scene.ts';
 
 let api: ApiHarness;
 let scene: Scene;
+let server: { url: string; log: LoggedLine[]; stop: () => Promise<void> };
 /** What was masked, as the log would have it. */
 const faults: unknown[] = [];
 
 beforeAll(async () => {
   api = await createApiHarness();
   scene = await setScene(api.pool);
+  const log: LoggedLine[] = [];
+  const createContext: HttpServerOptions['createContext'] = (facts) => createRequestContext(api.base, facts);
+  const http = createHttpServer(serverOptions(smallSchema(), log, { schema, createContext }));
+  server = { ...(await http.start()), log, stop: http.stop };
 });
 afterAll(async () => {
+  await server.stop();
   await api.close();
 });
+
+/** With which codes garbage is refused: a document is refused as such, and instants in it as the values that they are. */
+const REFUSALS: Record<'variable' | 'literal', ReadonlySet<unknown>> = {
+  variable: new Set(['BAD_USER_INPUT']),
+  literal: new Set([
+    'BAD_USER_INPUT',
+    'GRAPHQL_VALIDATION_FAILED',
+    'GRAPHQL_PARSE_FAILED',
+    'QUERY_LIMIT_EXCEEDED',
+  ]),
+};
+/** Half of what a request may have. */
+const MAX_GARBAGE_CHARACTERS = MAX_BODY_BYTES / 2;
 
 const mask = createErrorMask({
   log: {
@@ -94,37 +120,75 @@ function eventsOf(mutation: string, isChanged: boolean): boolean[] {
   return AUDIT_ONLY[mutation] ?? [true];
 }
 
+function argumentOf(field: GraphQLField<unknown, unknown>): GraphQLArgument {
+  const [argument] = field.args;
+  if (!argument || field.args.length > 1) throw new Error('A mutation has one argument, its input');
+  return argument;
+}
+
+/** The same input is drawn each time, so that a change that breaks something is what a failing run has met. */
+const SEED = 20_250_301;
+const RUNS = 15;
+/** Rounds of so many runs at most, until an input was taken. */
+const MAX_ROUNDS = 20;
+const GARBAGE_RUNS = 3;
+
+const mutations = Object.entries(schema.getMutationType()?.getFields() ?? {});
+
 describe('whatever input is sent to', () => {
-  it.each(Object.entries(schema.getMutationType()?.getFields() ?? {}))(
-    '%s, it is done as a whole or refused with a typed error',
-    async (name, field) => {
-      const [argument] = field.args;
-      if (!argument || field.args.length > 1) throw new Error('A mutation has one argument, its input');
-      await fc.assert(
-        fc.asyncProperty(inputOf(argument.type, argument.name, scene.idsFor(name)), async (input) => {
-          const before = await scene.digest();
-          faults.length = 0;
-          const { refusals, errors } = await send(field, input);
-          expect(faults).toEqual([]);
-          // GraphQL itself refuses what is none of the type, before anything is resolved; all else is refused as data.
-          expect(errors.filter(({ code, path }) => code !== 'BAD_USER_INPUT' || path)).toEqual([]);
-          for (const { message, path } of refusals) {
-            expect(message.length).toBeLessThan(2_000);
-            expect(path === null || path.length > 0).toBe(true);
-          }
-          const after = await scene.digest();
-          if (refusals.length + errors.length > 0) expect(after).toEqual(before);
-          // What was changed is told of; what was not, is not. A delivery is itself what is told of a test.
-          else if (name !== 'testJobAlert') {
-            const isChanged = after.state !== before.state;
-            expect(after.audit !== before.audit).toBe(isChanged);
-            const hasEvent = after.events !== before.events;
-            expect(eventsOf(name, isChanged)).toContain(hasEvent);
-          }
-          if (after.state !== before.state) await scene.restore();
-        }),
-        { numRuns: 15 },
-      );
-    },
-  );
+  it.each(mutations)('%s, it is done as a whole or refused with a typed error', async (name, field) => {
+    const { type, name: argument } = argumentOf(field);
+    let taken = 0;
+    const property = fc.asyncProperty(inputOf(type, argument, scene.idsFor(name)), async (input) => {
+      const before = await scene.digest();
+      faults.length = 0;
+      const { refusals, errors } = await send(field, input);
+      expect(faults).toEqual([]);
+      // GraphQL itself refuses what is none of the type, before anything is resolved; all else is refused as data.
+      expect(errors.filter(({ code, path }) => code !== 'BAD_USER_INPUT' || path)).toEqual([]);
+      for (const { message, path } of refusals) {
+        expect(message.length).toBeLessThan(2_000);
+        expect(path === null || path.length > 0).toBe(true);
+      }
+      const after = await scene.digest();
+      const isChanged = after.state !== before.state;
+      if (refusals.length + errors.length > 0) expect(after).toEqual(before);
+      // What was changed is told of; what was not, is not. A delivery is itself what is told of a test.
+      else if (name !== 'testJobAlert') {
+        expect(after.audit !== before.audit).toBe(isChanged);
+        expect(eventsOf(name, isChanged)).toContain(after.events !== before.events);
+      }
+      if (isChanged || (name === 'testRequest' && refusals.length + errors.length === 0)) taken += 1;
+      if (isChanged) await scene.restore();
+    });
+    // A mutation that refused everything would pass all of the above.
+    for (let round = 0; round === 0 || (taken === 0 && round < MAX_ROUNDS); round += 1)
+      await fc.assert(property, { seed: SEED + round, numRuns: RUNS });
+    expect(taken).toBeGreaterThan(0);
+  });
+});
+
+describe('whatever is no input at all of', () => {
+  it.each(mutations)('%s is refused before anything is done, with a code', async (name, field) => {
+    const { type, name: argument } = argumentOf(field);
+    const selection = `{ it: ${field.name}(input: $input) { errors { code } } }`;
+    const garbage = garbageOf(type, argument, scene.idsFor(name), MAX_GARBAGE_CHARACTERS);
+    await fc.assert(
+      fc.asyncProperty(garbage, fc.boolean(), async (sent, isLiteral) => {
+        const before = await scene.digest();
+        const query = isLiteral
+          ? `mutation ${selection.replace('(input: $input)', () => asLiterals(sent))}`
+          : `mutation ($input: ${String(type)}) ${selection}`;
+        const { status, body } = await post(server.url, query, isLiteral ? {} : sent);
+        expect(status).toBeLessThan(500);
+        expect(body.data ?? null).toBeNull();
+        const codes = body.errors?.map(({ extensions }) => extensions?.['code']) ?? [];
+        expect(codes.length).toBeGreaterThan(0);
+        expect(codes.filter((code) => !REFUSALS[isLiteral ? 'literal' : 'variable'].has(code))).toEqual([]);
+        expect(server.log.filter(({ level }) => level === 'error')).toEqual([]);
+        expect(await scene.digest()).toEqual(before);
+      }),
+      { seed: SEED, numRuns: GARBAGE_RUNS },
+    );
+  });
 });
