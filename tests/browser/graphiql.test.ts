@@ -73,6 +73,15 @@ describe.skipIf(missing !== null)(
           '.graphiql-response',
           /"kind": "SUCCEEDED".*"name": "My first job".*"responseStatus": 200/,
         );
+        const cursors = new Set<string>();
+        await until(
+          async () => {
+            const [, cursor] = /"cursor": "([^"]+)"/.exec(await read('.graphiql-response')) ?? [];
+            if (cursor !== undefined) cursors.add(cursor);
+            return cursors.size > 1;
+          },
+          { timeoutMs: 30_000, what: 'one event is shown after another' },
+        );
         expect(browser.addresses).toContain(`${url.replace('http', 'ws')}/graphql`);
         await stopButton().click();
         await runButton().waitFor();
