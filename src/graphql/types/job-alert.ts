@@ -32,7 +32,11 @@ export const JobAlert = builder.prismaNode('JobAlert', {
       select: { channel: true, target: true },
       resolve: ({ channel, target }) => maskAlertTarget(channel, target),
     }),
-    events: t.expose('events', { type: [AlertEvent], description: 'What it tells of.' }),
+    events: t.expose('events', {
+      type: [AlertEvent],
+      description:
+        'What it tells of: each kind in at most `ALERT_MAX_PER_MINUTE` messages a minute, beyond which one more gathers the rest.',
+    }),
     failureThreshold: t.exposeInt('failureThreshold', {
       description: 'FAILED is told after this many failures in a row.',
     }),
