@@ -1,16 +1,94 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodePublicId } from '../../src/domain/public-id.ts';
+import { SKETCH_ENTRY_RADIX, sketchBucketOf } from '../../src/domain/sketch.ts';
 import { insertExecution, insertJob, insertRow } from '../support/rows.ts';
 import { DASHBOARD_QUERIES } from '../support/dashboard-queries.ts';
 import { createApiHarness, type ApiHarness } from './api-harness.ts';
 
 const FEW = 4;
-const MANY = 60;
+/** As many as a page holds at most. */
+const MANY = 100;
+
+/** Each job waits for the one before it; the few and those that came later are two chains. */
+const EDGES = MANY - 2;
+
+/** What each answer holds of those many rows. */
+const SHOWN: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  'a page of jobs': { 'jobs.nodes': 100 },
+  'the count of jobs beside a page of them': { 'jobs.nodes': 100 },
+  'jobs with their tags': { 'jobs.nodes': 100, 'jobs.nodes.tags': 100 },
+  'jobs with their last execution': { 'jobs.nodes': 100, 'jobs.nodes.lastExecution': 100 },
+  'jobs with their metrics': {
+    'jobs.nodes': 100,
+    'jobs.nodes.metrics': 100,
+    'jobs.nodes.metrics.executionTimeMs': 100,
+    'jobs.nodes.metrics.series': 2500,
+  },
+  'jobs with what they wait for and what waits for them': {
+    'jobs.nodes': 100,
+    'jobs.nodes.dependencies': EDGES,
+    'jobs.nodes.dependencies.dependsOn': EDGES,
+    'jobs.nodes.dependents': EDGES,
+    'jobs.nodes.dependents.job': EDGES,
+  },
+  'jobs with all of that': {
+    'jobs.nodes': 100,
+    'jobs.nodes.tags': 100,
+    'jobs.nodes.lastExecution': 100,
+    'jobs.nodes.metrics': 100,
+    'jobs.nodes.dependencies': EDGES,
+    'jobs.nodes.dependencies.dependsOn': EDGES,
+    'jobs.nodes.dependents': EDGES,
+    'jobs.nodes.alerts': 100,
+    'jobs.nodes.alerts.events': 100,
+    'jobs.nodes.upcomingRuns': 500,
+    'jobs.nodes.dependents.job': EDGES,
+  },
+  'jobs with their latest executions': { 'jobs.nodes': 50, 'jobs.nodes.executions.nodes': 100 },
+  'jobs with their last failures': { 'jobs.nodes': 100, 'jobs.nodes.executions.nodes': 100 },
+  'jobs with their oldest and newest executions in words of their own': {
+    'jobs.nodes': 100,
+    'jobs.nodes.oldest.nodes': 200,
+    'jobs.nodes.newest.nodes': 200,
+  },
+  'jobs with their alerts': { 'jobs.nodes': 100, 'jobs.nodes.alerts': 100, 'jobs.nodes.alerts.events': 100 },
+  'jobs with their history': { 'jobs.nodes': 50, 'jobs.nodes.auditLog.nodes': 50 },
+  'active jobs by name': { 'jobs.nodes': 100 },
+  'executions with their job': { 'executions.nodes': 100, 'executions.nodes.job': 100 },
+  'executions with their attempts': { 'executions.nodes': 100, 'executions.nodes.attempts': 100 },
+  'executions with job, attempts, cause and dead letter': {
+    'executions.nodes': 100,
+    'executions.nodes.job': 100,
+    'executions.nodes.job.tags': 100,
+    'executions.nodes.attempts': 100,
+    'executions.nodes.triggeredBy': 50,
+    'executions.nodes.triggered': 50,
+    'executions.nodes.deadLetter': 50,
+    'executions.nodes.deadLetter.redriveExecution': 50,
+    'executions.nodes.redriveOf': 50,
+  },
+  'executions with their log': { 'executions.nodes': 50, 'executions.nodes.logs.nodes': 50 },
+  'failed executions of the last day': { 'executions.nodes': 100 },
+  'dead letters with job and execution': {
+    'deadLetters.nodes': 100,
+    'deadLetters.nodes.job': 100,
+    'deadLetters.nodes.execution': 100,
+  },
+  'tags with their jobs': { 'tags.nodes': 100, 'tags.nodes.jobs.nodes': 100 },
+  'the audit log with its jobs': { 'auditLog.nodes': 100, 'auditLog.nodes.job': 100 },
+  'the figures of the whole system': {
+    systemMetrics: 1,
+    'systemMetrics.currentLoad': 1,
+    schedulerStatus: 1,
+    'schedulerStatus.instances': 0,
+  },
+};
 
 let api: ApiHarness;
 const few = new Map<string, number>();
 const many = new Map<string, number>();
+/** What each query has answered, with many rows. */
+const answers = new Map<string, unknown>();
 
 beforeAll(async () => {
   api = await createApiHarness();
@@ -27,6 +105,19 @@ describe('what a dashboard asks for', () => {
     expect(many.get(what)).toBe(few.get(what));
     expect(many.get(what)).toBeLessThanOrEqual(atMost);
   });
+
+  it.each(DASHBOARD_QUERIES)('is all there: %s', (what) => {
+    expect(shownIn(answers.get(what))).toEqual(SHOWN[what]);
+  });
+
+  it('holds figures of each job, read from what was counted', () => {
+    const { jobs } = answers.get('jobs with their metrics') as { jobs: { nodes: { metrics: object }[] } };
+    for (const { metrics } of jobs.nodes)
+      expect(metrics).toMatchObject({
+        successRate: 50,
+        executionTimeMs: { p95: expect.closeTo(5, 0) as number },
+      });
+  });
 });
 
 async function countInto(counts: Map<string, number>): Promise<void> {
@@ -34,8 +125,30 @@ async function countInto(counts: Map<string, number>): Promise<void> {
     api.takeStatements();
     const answer = await api.execute(query);
     expect(answer.errors, what).toEqual([]);
+    answers.set(what, answer.data);
     counts.set(what, api.takeStatements().filter(isWork).length);
   }
+}
+
+/** How much an answer holds at each place, all that stand at the same one together: entries of lists, and objects. */
+function shownIn(data: unknown): Record<string, number> {
+  const shown: Record<string, number> = {};
+  const count = (place: string, more: number) => (shown[place] = (shown[place] ?? 0) + more);
+  const visit = (value: unknown, place: string): void => {
+    if (Array.isArray(value)) {
+      count(place, value.length);
+      for (const each of value) visitFields(each, place);
+    } else if (typeof value === 'object' && value !== null) {
+      if (!('nodes' in value)) count(place, 1);
+      visitFields(value, place);
+    }
+  };
+  const visitFields = (value: unknown, place: string): void => {
+    if (typeof value !== 'object' || value === null) return;
+    for (const [name, part] of Object.entries(value)) visit(part, place === '' ? name : `${place}.${name}`);
+  };
+  visitFields(data, '');
+  return shown;
 }
 
 /** A transaction around reads is no work of its own. */
@@ -43,7 +156,7 @@ function isWork(statement: string): boolean {
   return !/^(BEGIN|COMMIT|SET)\b/.test(statement);
 }
 
-/** Jobs of which each has a tag, an alert, an edge, an entry in the audit log, and executions with all that hangs on them. */
+/** Jobs of which each has a tag, an alert, an edge, counts, an entry in the audit log, and executions with all that hangs on them. */
 async function seed(from: number, to: number): Promise<void> {
   const { pool } = api;
   let previous: string | null = null;
@@ -73,6 +186,16 @@ async function seed(from: number, to: number): Promise<void> {
       action: 'CREATED',
       actor: 'ada',
       job_id: job,
+    });
+    await insertRow(pool, 'job_execution_rollups', {
+      job_id: job,
+      bucket_minutes: 60,
+      bucket_at: new Date('2025-03-01T10:00:00.000Z'),
+      success_count: 1,
+      failed_count: 1,
+      duration_sum_ms: 10,
+      duration_max_ms: 5,
+      duration_sketch: [2 * SKETCH_ENTRY_RADIX + sketchBucketOf(5)],
     });
     if (previous !== null)
       await insertRow(pool, 'job_dependencies', {
@@ -107,5 +230,4 @@ async function seed(from: number, to: number): Promise<void> {
     }
     previous = job;
   }
-  expect(encodePublicId('Job', previous ?? '')).toMatch(/^job_/);
 }
