@@ -2,7 +2,11 @@ import { createHmac } from 'node:crypto';
 import { expect, it } from 'vitest';
 import type { AlertNotice } from '../../src/domain/alert-notice.ts';
 import { apiClient, type ApiClient } from '../support/api-client.ts';
+import { latenesses } from '../support/faults/figures.ts';
+import { createJobs } from '../support/faults/load.ts';
+import { startHosts } from '../support/faults/many-hosts.ts';
 import { startMailServer } from '../support/mail-server.ts';
+import { count } from '../support/rows.ts';
 import { SHORT_LEASE } from '../support/server-process.ts';
 import { until } from '../support/until.ts';
 import { useWorld } from '../support/world.ts';
@@ -164,4 +168,48 @@ it('A failure is told once though the server that was to tell it was killed, and
   });
   expect(new Set(calls.map(({ headers }) => headers['idempotency-key'])).size).toBe(1);
   expect(target.callsTo('/alerts')).toHaveLength(2);
+});
+
+/** As many as a job may have, and jobs enough for receivers to take every place that there is to send from. */
+const ALERTS_PER_JOB = 10;
+const JOBS = 5;
+const SENDS_AT_ONCE = 20;
+const SLOTS = 5;
+/** A tenth of the time for which a receiver may hang: a busy machine is no failure, waiting for alerts is. */
+const LATENESS_LIMIT_MS = 6_000;
+
+it('Jobs start on time and none of their runs is left out while all receivers of their alerts hang', async () => {
+  const { target, pool } = world;
+  const receivers = await startHosts(JOBS);
+  receivers.target.script('/alerts', 'hang');
+  const server = await world.startServer({ ALERT_TIMEOUT_MS: '60000', ALERT_MAX_PER_MINUTE: '1000' });
+  const api = apiClient(server);
+  const watched = await createJobs(api, JOBS, () => ({ api: `${target.url}/work`, schedule: '* * * * * *' }));
+  for (const [index, { id: jobId }] of watched.entries()) {
+    const alert = {
+      channel: 'WEBHOOK',
+      target: `${receivers.urls[index] ?? ''}/alerts`,
+      events: ['SUCCEEDED'],
+    };
+    await Promise.all(Array.from({ length: ALERTS_PER_JOB }, () => createAlert(api, { jobId, ...alert })));
+  }
+  await receivers.target.received('/alerts', SENDS_AT_ONCE);
+
+  const hangingSince = Math.ceil(Date.now() / 1_000);
+  const due = Array.from({ length: SLOTS }, (_, n) => new Date((hangingSince + n) * 1_000).toISOString());
+  const late = await until(
+    () => {
+      const calls = target
+        .callsTo('/work')
+        .filter(({ headers }) => due.includes(headers['x-scheduled-at'] ?? ''));
+      const isEach = new Set(calls.map(({ headers }) => headers['idempotency-key'])).size === JOBS * SLOTS;
+      return isEach ? latenesses(calls) : null;
+    },
+    { timeoutMs: 60_000, what: 'every job has been called for every second' },
+  );
+  expect(Math.max(...late)).toBeLessThan(LATENESS_LIMIT_MS);
+  // The alerts were there to be sent, and still are.
+  const waiting = await count(pool, `job_alert_deliveries WHERE status = 'PENDING'`);
+  expect(waiting).toBeGreaterThan(JOBS * ALERTS_PER_JOB);
+  expect(await count(pool, `job_alert_deliveries WHERE status <> 'PENDING'`)).toBe(0);
 });
