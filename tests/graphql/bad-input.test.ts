@@ -125,6 +125,18 @@ describe('an id', () => {
   );
 });
 
+describe('a job', () => {
+  it.each(['', '(id: null)', '(key: null)', '(id: null, key: null)', '(id: "job_", key: "report")'])(
+    'is asked for by id or by key, exactly one of them: job%s is refused',
+    async (args) => {
+      const { errors } = await api.execute(`{ job${args} { id } }`);
+      expect(errors).toMatchObject([
+        { message: expect.stringContaining('exactly one') as string, extensions: { code: 'BAD_USER_INPUT' } },
+      ]);
+    },
+  );
+});
+
 describe('a list', () => {
   async function refusal(
     args: string,

@@ -24,7 +24,8 @@ builder.queryFields((t) => ({
       key: t.arg.string({ description: 'The job’s key.' }),
     },
     resolve: (query, _root, { id, key }, { prisma }) => {
-      if (typeof id === typeof key) throw badArgument('id', 'exactly one of id and key is needed.');
+      if ((typeof id === 'string') === (typeof key === 'string'))
+        throw badArgument('id', 'exactly one of id and key is needed.');
       if (typeof key === 'string') {
         return isSearchable(key) ? prisma.job.findFirst({ ...query, where: { key, deletedAt: null } }) : null;
       }
