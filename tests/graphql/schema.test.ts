@@ -39,6 +39,9 @@ function describedElements(): [string, string][] {
 /** Fields of a change that are none of the job. */
 const ABOUT_THE_CHANGE: ReadonlySet<string> = new Set(['id', 'expectedVersion']);
 
+/** Fields that no argument of the right type makes fail: an id that names nothing is answered with null. */
+const TAKES_ANYTHING: ReadonlySet<string> = new Set(['Query.execution', 'Query.node', 'Job.metrics']);
+
 function inputFields(name: string): GraphQLInputField[] {
   const type = schema.getType(name);
   return isInputObjectType(type) ? Object.values(type.getFields()) : [];
@@ -68,6 +71,18 @@ describe('the schema', () => {
   it('says of every mutation by which errors it fails', () => {
     const fields = Object.values(schema.getMutationType()?.getFields() ?? {});
     const silent = fields.filter(({ description }) => !/\w+Error/.test(description ?? ''));
+    expect(silent.map(({ name }) => name)).toEqual([]);
+  });
+
+  it('says of every query, list and subscription by which code it fails on its arguments', () => {
+    const fields = Object.values(schema.getTypeMap())
+      .filter((type) => isObjectType(type) && type !== schema.getMutationType() && !isIntrospectionType(type))
+      .flatMap((type) => membersOf(type).map((field) => ({ ...field, name: `${type.name}.${field.name}` })))
+      .filter(({ name, args = [] }) => args.length > 0 && !TAKES_ANYTHING.has(name));
+    expect(fields.map(({ name }) => name)).toContain('Subscription.executionLogs');
+    const silent = fields.filter(
+      ({ description }) => !/\b(BAD_USER_INPUT|NOT_FOUND)\b/.test(description ?? ''),
+    );
     expect(silent.map(({ name }) => name)).toEqual([]);
   });
 

@@ -3,10 +3,6 @@ import { badArgument } from '../errors.ts';
 import { isUnfiltered, type WhereInput } from '../filters/read-where.ts';
 import type { CountedPage } from './prisma-page.ts';
 
-/** What the descriptions of lists with a `where` say of it. */
-export const WHERE_MAY_BE_SLOW =
-  'Where finding or counting what `where` selects takes longer than a statement may (DATABASE_QUERY_TIMEOUT_MS), the answer is BAD_USER_INPUT.';
-
 /**
  * A page of what a `where` selects. Few filters have an index of their own: one that selects hardly anything of a long
  * history may read all of it, and is then asked to select less instead of being told of a fault.

@@ -1,9 +1,10 @@
 import { builder } from '../builder.ts';
-import { filteredPage, WHERE_MAY_BE_SLOW } from '../connection/filtered-page.ts';
+import { filteredPage } from '../connection/filtered-page.ts';
 import { auditEntriesMatching } from '../filters/audit-log-where.ts';
 import { WHERE_LIMITS } from '../filters/read-where.ts';
 import { AuditLogConnection, auditPage } from './audit-log-connection.ts';
 import { AuditAction, AuditLogEntry } from './audit-log-entry.ts';
+import { BAD_FILTERED_LIST_ARGUMENT } from './error-texts.ts';
 import { DateTimeFilter, StringFilter } from './filter-inputs.ts';
 
 const AuditLogWhere = builder.inputType('AuditLogWhere', {
@@ -25,7 +26,7 @@ builder.queryFields((t) => ({
   auditLog: t.connection(
     {
       type: AuditLogEntry,
-      description: `What was done and by whom, newest first. An entry is kept for AUDIT_RETENTION_DAYS, also where its job is deleted. ${WHERE_MAY_BE_SLOW}`,
+      description: `What was done and by whom, newest first. An entry is kept for AUDIT_RETENTION_DAYS, also where its job is deleted. ${BAD_FILTERED_LIST_ARGUMENT}.`,
       args: { where: t.arg({ type: AuditLogWhere, description: 'Only these.' }) },
       resolve: (_root, args, context, info) =>
         filteredPage(args.where, context, auditPage(auditEntriesMatching(args.where), args, context, info)),

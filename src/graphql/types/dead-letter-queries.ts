@@ -1,12 +1,13 @@
 import type { Prisma } from '../../generated/prisma/client.ts';
 import { builder } from '../builder.ts';
-import { filteredPage, WHERE_MAY_BE_SLOW } from '../connection/filtered-page.ts';
+import { filteredPage } from '../connection/filtered-page.ts';
 import { readOrdering, type SortColumn } from '../connection/ordering.ts';
 import { requestPage } from '../connection/page.ts';
 import { readPage, selectionOfRows } from '../connection/prisma-page.ts';
 import { deadLettersMatching, isOpenOnly } from '../filters/dead-letter-where.ts';
 import { DeadLetter } from './dead-letter.ts';
 import { DeadLetterWhere } from './dead-letter-inputs.ts';
+import { BAD_FILTERED_LIST_ARGUMENT } from './error-texts.ts';
 
 const DeadLetterConnection = builder.connectionObject(
   { type: DeadLetter, name: 'DeadLetterConnection', description: 'A page of the dead letter queue.' },
@@ -20,7 +21,7 @@ builder.queryFields((t) => ({
   deadLetters: t.connection(
     {
       type: DeadLetter,
-      description: `Executions that failed for good, newest failure first. ${WHERE_MAY_BE_SLOW}`,
+      description: `Executions that failed for good, newest failure first. ${BAD_FILTERED_LIST_ARGUMENT}.`,
       args: { where: t.arg({ type: DeadLetterWhere, description: 'Only these.' }) },
       resolve: async (_root, args, context, info) => {
         const newestFirst = { field: 'FAILED_AT', direction: 'DESC' } as const;

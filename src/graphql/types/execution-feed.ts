@@ -5,6 +5,7 @@ import { builder } from '../builder.ts';
 import { clientError } from '../errors.ts';
 import { feedStart } from '../feed-start.ts';
 import { eventMatches, readExecutionWhere } from '../filters/execution-where.ts';
+import { BAD_FILTER, EXECUTION_NOT_KEPT } from './error-texts.ts';
 import { Execution } from './execution.ts';
 import { ExecutionEventKind, ExecutionStatus } from './execution-enums.ts';
 import { FeedGap } from './feed-gap.ts';
@@ -43,7 +44,7 @@ const ExecutionEvent = builder.objectRef<FeedEvent>('ExecutionEvent').implement(
     }),
     execution: t.field({
       type: Execution,
-      description: 'The execution as it is now, which may be further on than this event.',
+      description: `The execution as it is now, which may be further on than this event. ${EXECUTION_NOT_KEPT}.`,
       resolve: async ({ event }, _args, context, info) => {
         const { select } = queryFromInfo({ context, info, select: { id: true } });
         const key = { id: known(event.executionId), select };
@@ -64,13 +65,16 @@ const ExecutionFeedItem = builder.unionType('ExecutionFeedItem', {
 builder.subscriptionField('executionEvents', (t) =>
   t.field({
     type: ExecutionFeedItem,
-    description: 'Live status of executions. Without `after`, from now on.',
+    description: `Live status of executions. Without \`after\`, from now on. ${BAD_FILTER}.`,
     args: {
       where: t.arg({
         type: ExecutionWhere,
         description: 'Only events of executions that are so at that moment.',
       }),
-      after: t.arg.string({ description: 'Cursor of the last event seen: the feed goes on behind it.' }),
+      after: t.arg.string({
+        description:
+          'Cursor of the last event seen: the feed goes on behind it, or begins with a FeedGap where it cannot.',
+      }),
     },
     subscribe: (_root, { where, after }, context) => {
       const condition = readExecutionWhere(where);

@@ -3,6 +3,7 @@ import { checkSpan, MAX_BUCKETS } from '../../domain/time-buckets.ts';
 import { builder } from '../builder.ts';
 import { badArgument } from '../errors.ts';
 import { readExecutionWhere } from '../filters/execution-where.ts';
+import { BAD_ARGUMENT } from './error-texts.ts';
 import { ExecutionWhere } from './filter-inputs.ts';
 
 const ExecutionBucket = builder.objectRef<HistogramBucket>('ExecutionBucket').implement({
@@ -24,7 +25,7 @@ const ExecutionBucket = builder.objectRef<HistogramBucket>('ExecutionBucket').im
 builder.queryField('executionHistogram', (t) =>
   t.field({
     type: [ExecutionBucket],
-    description: `Executions counted in equal buckets by their \`createdAt\`, oldest first, empty ones included; ${MAX_BUCKETS} buckets at most. Only what is still kept counts: see EXECUTION_RETENTION_DAYS. Read from the executions themselves: where that takes too long, the answer is BAD_USER_INPUT.`,
+    description: `Executions counted in equal buckets by their \`createdAt\`, oldest first, empty ones included; ${MAX_BUCKETS} buckets at most. Only what is still kept counts: see EXECUTION_RETENTION_DAYS. ${BAD_ARGUMENT}, or where counting takes too long: it reads the executions themselves.`,
     args: {
       from: t.arg({ type: 'DateTime', required: true, description: 'Where the first bucket begins.' }),
       to: t.arg({

@@ -25,10 +25,14 @@ const ExecutionLogFeedItem = builder.unionType('ExecutionLogFeedItem', {
 builder.subscriptionField('executionLogs', (t) =>
   t.field({
     type: ExecutionLogFeedItem,
-    description: 'Log lines of one execution: those that exist, then live, until it finishes.',
+    description:
+      'Log lines of one execution: those that exist, then live, until it finishes. NOT_FOUND where there is no such execution, or it is no longer kept.',
     args: {
       executionId: t.arg.id({ required: true, description: 'The execution’s id.' }),
-      after: t.arg.string({ description: 'Cursor of the last line seen: the feed goes on behind it.' }),
+      after: t.arg.string({
+        description:
+          'Cursor of the last line seen: the feed goes on behind it, or begins with a FeedGap where it cannot.',
+      }),
     },
     subscribe: async (_root, { executionId, after }, context) => {
       const id = decodePublicId('Execution', executionId);

@@ -1,6 +1,7 @@
 import { decodePublicId } from '../../domain/public-id.ts';
-import { filteredPage, WHERE_MAY_BE_SLOW } from '../connection/filtered-page.ts';
+import { filteredPage } from '../connection/filtered-page.ts';
 import { builder } from '../builder.ts';
+import { BAD_FILTERED_LIST_ARGUMENT } from './error-texts.ts';
 import { Execution } from './execution.ts';
 import { ExecutionConnection, executionPage } from './execution-connection.ts';
 import { ExecutionWhere } from './filter-inputs.ts';
@@ -20,7 +21,7 @@ builder.queryFields((t) => ({
   executions: t.connection(
     {
       type: Execution,
-      description: `Executions of all jobs, newest first unless \`orderBy\` says otherwise. ${WHERE_MAY_BE_SLOW}`,
+      description: `Executions of all jobs, newest first unless \`orderBy\` says otherwise. ${BAD_FILTERED_LIST_ARGUMENT}.`,
       args: {
         where: t.arg({ type: ExecutionWhere, description: 'Only these.' }),
         orderBy: t.arg({

@@ -1,4 +1,5 @@
 import { builder } from '../builder.ts';
+import { BAD_LIST_ARGUMENT } from './error-texts.ts';
 import { ExecutionStatus, ExecutionTrigger, FailureReason, SkipReason } from './execution-enums.ts';
 import { ExecutionLogConnection, ExecutionLog } from './execution-log.ts';
 import { logPageOf } from './execution-log-page.ts';
@@ -98,7 +99,7 @@ export const Execution = builder.prismaNode('JobExecution', {
     logs: t.connection(
       {
         type: ExecutionLog,
-        description: 'Its log, oldest line first.',
+        description: `Its log, oldest line first. ${BAD_LIST_ARGUMENT}.`,
         select: { id: true },
         resolve: ({ id }, args, context) => logPageOf(id, args, context),
       },

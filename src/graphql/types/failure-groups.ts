@@ -4,6 +4,7 @@ import { builder } from '../builder.ts';
 import { badArgument, clientError } from '../errors.ts';
 import { readExecutionWhere } from '../filters/execution-where.ts';
 import { wholeNumber } from '../whole-number.ts';
+import { BAD_ARGUMENT, EXECUTION_NOT_KEPT, JOB_NOT_KEPT } from './error-texts.ts';
 import { FailureReason } from './execution-enums.ts';
 import { Execution } from './execution.ts';
 import { ExecutionWhere } from './filter-inputs.ts';
@@ -17,7 +18,7 @@ const FailureGroup = builder.objectRef<FailureGroupShape>('FailureGroup').implem
   fields: (t) => ({
     job: t.field({
       type: Job,
-      description: 'Whose executions they are.',
+      description: `Whose executions they are. ${JOB_NOT_KEPT}.`,
       resolve: async ({ jobId }, _args, context, info) => {
         const { select } = queryFromInfo({ context, info, select: { id: true } });
         const job = await context.jobLoader.load({ id: jobId, select });
@@ -35,7 +36,7 @@ const FailureGroup = builder.objectRef<FailureGroupShape>('FailureGroup').implem
     lastAt: t.expose('lastAt', { type: 'DateTime', description: 'When the last of them failed.' }),
     sample: t.field({
       type: Execution,
-      description: 'The last of them.',
+      description: `The last of them. ${EXECUTION_NOT_KEPT}.`,
       resolve: async ({ sampleId }, _args, context, info) => {
         const { select } = queryFromInfo({ context, info, select: { id: true } });
         const execution = await context.executionLoader.load({ id: sampleId, select });
@@ -49,8 +50,7 @@ const FailureGroup = builder.objectRef<FailureGroupShape>('FailureGroup').implem
 builder.queryField('failureGroups', (t) =>
   t.field({
     type: [FailureGroup],
-    description:
-      'Executions that failed for good since an instant, grouped by job, reason and status, the largest group first. Only what is still kept counts. Where reading takes too long, the answer is BAD_USER_INPUT.',
+    description: `Executions that failed for good since an instant, grouped by job, reason and status, the largest group first. Only what is still kept counts. ${BAD_ARGUMENT}, or where reading takes too long.`,
     args: {
       since: t.arg({ type: 'DateTime', required: true, description: 'Only what failed at or after it.' }),
       where: t.arg({ type: ExecutionWhere, description: 'Only these.' }),

@@ -10,6 +10,7 @@ import { type CountedPage, readPage, selectionOfRows } from '../connection/prism
 import type { GraphqlContext } from '../context.ts';
 import { AlertDelivery } from './alert-delivery.ts';
 import { AlertChannel, AlertEvent } from './alert-enums.ts';
+import { BAD_LIST_ARGUMENT } from './error-texts.ts';
 import { Job } from './job.ts';
 import { ID_COLUMN, NEWEST_FIRST } from './order-inputs.ts';
 
@@ -55,7 +56,7 @@ export const JobAlert = builder.prismaNode('JobAlert', {
     deliveries: t.connection(
       {
         type: AlertDelivery,
-        description: 'Its messages, newest first.',
+        description: `Its messages, newest first. ${BAD_LIST_ARGUMENT}.`,
         select: { id: true },
         resolve: ({ id }, args, context, info) => deliveryPageOf(id, args, context, info),
       },

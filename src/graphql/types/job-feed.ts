@@ -4,6 +4,7 @@ import { builder } from '../builder.ts';
 import { clientError } from '../errors.ts';
 import { feedStart } from '../feed-start.ts';
 import { jobEventMatches, readJobWhere } from '../filters/job-where.ts';
+import { BAD_FILTER, JOB_NOT_KEPT } from './error-texts.ts';
 import { FeedGap } from './feed-gap.ts';
 import { JobWhere } from './filter-inputs.ts';
 import { Job } from './job.ts';
@@ -26,7 +27,7 @@ const JobEvent = builder.objectRef<FeedEvent>('JobEvent').implement({
     at: t.field({ type: 'DateTime', description: 'When it was done.', resolve: ({ event }) => event.at }),
     job: t.field({
       type: Job,
-      description: 'The job as it is now, which may be further on than this event; a deleted one too.',
+      description: `The job as it is now, which may be further on than this event; a deleted one too. ${JOB_NOT_KEPT}.`,
       resolve: async ({ event }, _args, context, info) => {
         const { select } = queryFromInfo({ context, info, select: { id: true } });
         const key = { id: event.jobId ?? '', select };
@@ -47,11 +48,13 @@ const JobFeedItem = builder.unionType('JobFeedItem', {
 builder.subscriptionField('jobEvents', (t) =>
   t.field({
     type: JobFeedItem,
-    description:
-      'Live changes of jobs, deletions included; their runs change no job, see `executionEvents`. Without `after`, from now on.',
+    description: `Live changes of jobs, deletions included; their runs change no job, see \`executionEvents\`. Without \`after\`, from now on. ${BAD_FILTER}.`,
     args: {
       where: t.arg({ type: JobWhere, description: 'Only events of jobs that are so after the change.' }),
-      after: t.arg.string({ description: 'Cursor of the last event seen: the feed goes on behind it.' }),
+      after: t.arg.string({
+        description:
+          'Cursor of the last event seen: the feed goes on behind it, or begins with a FeedGap where it cannot.',
+      }),
     },
     subscribe: (_root, { where, after }, context) => {
       const condition = readJobWhere(where);

@@ -1,13 +1,14 @@
 import type { Prisma } from '../../generated/prisma/client.ts';
 import { decodePublicId } from '../../domain/public-id.ts';
 import { builder } from '../builder.ts';
-import { filteredPage, WHERE_MAY_BE_SLOW } from '../connection/filtered-page.ts';
+import { filteredPage } from '../connection/filtered-page.ts';
 import { readOrdering } from '../connection/ordering.ts';
 import { requestPage } from '../connection/page.ts';
 import { readPage, selectionOfRows } from '../connection/prisma-page.ts';
 import { badArgument } from '../errors.ts';
 import { jobsMatching } from '../filters/job-where.ts';
 import { isUnfiltered } from '../filters/read-where.ts';
+import { BAD_FILTERED_LIST_ARGUMENT } from './error-texts.ts';
 import { JobWhere } from './filter-inputs.ts';
 import { Job } from './job.ts';
 import { JobConnection } from './job-connection.ts';
@@ -18,7 +19,7 @@ builder.queryFields((t) => ({
     type: 'Job',
     nullable: true,
     description:
-      'By id or by key, exactly one of them; null where there is none. A deleted job is found by its id only.',
+      'By id or by key; null where there is none. A deleted job is found by its id only. BAD_USER_INPUT where both are given, or neither is.',
     args: {
       id: t.arg.id({ description: 'The job’s id.' }),
       key: t.arg.string({ description: 'The job’s key.' }),
@@ -36,7 +37,7 @@ builder.queryFields((t) => ({
   jobs: t.connection(
     {
       type: Job,
-      description: `Jobs, newest first unless \`orderBy\` says otherwise. ${WHERE_MAY_BE_SLOW}`,
+      description: `Jobs, newest first unless \`orderBy\` says otherwise. ${BAD_FILTERED_LIST_ARGUMENT}.`,
       args: {
         where: t.arg({ type: JobWhere, description: 'Only these.' }),
         orderBy: t.arg({

@@ -2,11 +2,12 @@ import { queryFromInfo } from '@pothos/plugin-prisma';
 import { type SlotFacts, slotRuleOf, upcomingRuns } from '../../domain/job-slots.ts';
 import { describeSchedule } from '../../domain/schedule-preview.ts';
 import { maskHeaders, maskUrl } from '../../domain/secrets.ts';
-import { filteredPage, WHERE_MAY_BE_SLOW } from '../connection/filtered-page.ts';
+import { filteredPage } from '../connection/filtered-page.ts';
 import { builder } from '../builder.ts';
 import { wholeNumber } from '../whole-number.ts';
 import { AuditLogConnection, auditPageOfJob } from './audit-log-connection.ts';
 import { AuditLogEntry } from './audit-log-entry.ts';
+import { BAD_ARGUMENT, BAD_FILTERED_LIST_ARGUMENT, BAD_LIST_ARGUMENT } from './error-texts.ts';
 import { Execution } from './execution.ts';
 import { ExecutionConnection, executionPageOfJob } from './execution-connection.ts';
 import { ExecutionWhere } from './filter-inputs.ts';
@@ -161,8 +162,7 @@ export const Job = builder.prismaNode('Job', {
     }),
     upcomingRuns: t.field({
       type: ['DateTime'],
-      description:
-        'Its next slots from now, those that were left out not among them; empty unless it is ACTIVE.',
+      description: `Its next slots from now, those that were left out not among them; empty unless it is ACTIVE. ${BAD_ARGUMENT}.`,
       args: {
         count: t.arg.int({
           defaultValue: 5,
@@ -216,7 +216,7 @@ export const Job = builder.prismaNode('Job', {
     executions: t.connection(
       {
         type: Execution,
-        description: `Its executions, newest first unless \`orderBy\` says otherwise. Those of all jobs of an answer are read together; with \`after\` or \`before\`, or in another order than by CREATED_AT alone, each job is read by itself. ${WHERE_MAY_BE_SLOW}`,
+        description: `Its executions, newest first unless \`orderBy\` says otherwise. Those of all jobs of an answer are read together; with \`after\` or \`before\`, or in another order than by CREATED_AT alone, each job is read by itself. ${BAD_FILTERED_LIST_ARGUMENT}.`,
         args: {
           where: t.arg({ type: ExecutionWhere, description: 'Only these.' }),
           orderBy: t.arg({
@@ -248,8 +248,7 @@ export const Job = builder.prismaNode('Job', {
     auditLog: t.connection(
       {
         type: AuditLogEntry,
-        description:
-          'What was done to it and by whom, newest first. An entry is kept for AUDIT_RETENTION_DAYS.',
+        description: `What was done to it and by whom, newest first. An entry is kept for AUDIT_RETENTION_DAYS. ${BAD_LIST_ARGUMENT}.`,
         resolve: ({ id }, args, context, info) => auditPageOfJob(id, args, context, info),
       },
       AuditLogConnection,

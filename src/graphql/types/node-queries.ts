@@ -47,7 +47,7 @@ builder.queryFields((t) => ({
   nodes: t.field({
     type: [builder.nodeInterfaceRef()],
     nullable: { list: false, items: true },
-    description: 'Anything by its id, in the order of the ids; null where there is none, or none any more.',
+    description: `Anything by its id, in the order of the ids; null where there is none, or none any more. BAD_USER_INPUT where more than ${MAX_IDS} are asked for.`,
     args: { ids: t.arg.idList({ required: true, description: `The ids, ${MAX_IDS} at most.` }) },
     resolve: (_root, { ids }, context, info) => {
       if (ids.length > MAX_IDS)

@@ -14,6 +14,7 @@ import { badArgument, clientError } from '../errors.ts';
 import { readJobWhere } from '../filters/job-where.ts';
 import { inSlices } from '../in-slices.ts';
 import { wholeNumber } from '../whole-number.ts';
+import { BAD_ARGUMENT, JOB_NOT_KEPT } from './error-texts.ts';
 import { countAsInt } from './metrics.ts';
 import { JobWhere } from './filter-inputs.ts';
 import { Job } from './job.ts';
@@ -25,7 +26,7 @@ const MAX_RUNS = 1_000;
 
 const WHAT_COUNTS =
   'Jobs that are ACTIVE count, and PAUSED ones from their `pausedUntil` on; slots that were left out do not. What depends on other jobs, runs by hand or catches up is not known ahead.';
-const LIMITS = `Selecting jobs of more than ${MAX_RULES.toLocaleString('en')} different schedules, or schedules that take too long to compute, is BAD_USER_INPUT.`;
+const LIMITS = `${BAD_ARGUMENT}, or where \`where\` selects jobs of more than ${MAX_RULES.toLocaleString('en')} different schedules, or schedules that take too long to compute.`;
 
 const PlannedBucket = builder.objectRef<BucketShape>('PlannedBucket').implement({
   description: 'What the schedules name within one bucket.',
@@ -52,7 +53,7 @@ const PlannedRun = builder.objectRef<RunShape>('PlannedRun').implement({
   fields: (t) => ({
     job: t.field({
       type: Job,
-      description: 'Whose run it is.',
+      description: `Whose run it is. ${JOB_NOT_KEPT}.`,
       resolve: async ({ jobId }, _args, context, info) => {
         const job = await loadJob(jobId, context, info);
         if (job === null) throw clientError('NOT_FOUND', 'The job is no longer kept.');

@@ -4,6 +4,7 @@ import { checkTimezone } from '../../domain/schedule-zone.ts';
 import { builder } from '../builder.ts';
 import { badArgument } from '../errors.ts';
 import { wholeNumber } from '../whole-number.ts';
+import { BAD_ARGUMENT } from './error-texts.ts';
 import { DstGapPolicy, DstOverlapPolicy } from './job-enums.ts';
 
 const MAX_RUNS = 100;
@@ -32,8 +33,7 @@ const SchedulePreview = builder
 builder.queryField('previewSchedule', (t) =>
   t.field({
     type: SchedulePreview,
-    description:
-      'What a schedule will do, from the code that fires it. BAD_USER_INPUT where the schedule or the zone cannot be read, or an argument is not what it may be.',
+    description: `What a schedule will do, from the code that fires it. ${BAD_ARGUMENT}, such as a schedule or zone that cannot be read.`,
     args: {
       schedule: t.arg.string({
         required: true,

@@ -2,6 +2,7 @@ import type { SystemMetrics as SystemMetricsShape } from '../../domain/metrics.t
 import { averageMs, endedCount, successRate } from '../../domain/metrics-series.ts';
 import { builder } from '../builder.ts';
 import { wholeNumber } from '../whole-number.ts';
+import { BAD_ARGUMENT } from './error-texts.ts';
 import { countAsInt, Percentiles } from './metrics.ts';
 
 const MIN_INTERVAL_MS = 250;
@@ -83,8 +84,7 @@ builder.queryField('systemMetrics', (t) =>
 builder.subscriptionField('systemMetrics', (t) =>
   t.field({
     type: SystemMetrics,
-    description:
-      'Figures of all jobs together, at once and then every `intervalMs`. Whoever reads slower than that gets the latest and misses those before it.',
+    description: `Figures of all jobs together, at once and then every \`intervalMs\`. Whoever reads slower than that gets the latest and misses those before it. ${BAD_ARGUMENT}.`,
     args: {
       intervalMs: t.arg.int({
         defaultValue: DEFAULT_INTERVAL_MS,

@@ -3,6 +3,7 @@ import { builder } from '../builder.ts';
 import { readOrdering, type SortColumn } from '../connection/ordering.ts';
 import { requestPage } from '../connection/page.ts';
 import { readPage, selectionOfRows } from '../connection/prisma-page.ts';
+import { BAD_LIST_ARGUMENT } from './error-texts.ts';
 import { ID_COLUMN } from './order-inputs.ts';
 import { Tag } from './tag.ts';
 
@@ -17,7 +18,7 @@ builder.queryFields((t) => ({
   tags: t.connection(
     {
       type: Tag,
-      description: 'All tags in the order of their names, also those that no job has.',
+      description: `All tags in the order of their names, also those that no job has. ${BAD_LIST_ARGUMENT}.`,
       resolve: (_root, args, context, info) => {
         const ordering = readOrdering(null, { NAME }, { field: 'NAME', direction: 'ASC' }, ID_COLUMN);
         const { tag } = context.prisma;

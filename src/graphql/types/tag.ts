@@ -6,6 +6,7 @@ import { pageOf, requestPage } from '../connection/page.ts';
 import type { PageArgs } from '../connection/page-args.ts';
 import { type CountedPage, readPage, selectionOfRows } from '../connection/prisma-page.ts';
 import type { GraphqlContext } from '../context.ts';
+import { BAD_LIST_ARGUMENT } from './error-texts.ts';
 import { Job } from './job.ts';
 import { JobConnection } from './job-connection.ts';
 import { ID_COLUMN, JOB_SORT_COLUMNS, NEWEST_FIRST } from './order-inputs.ts';
@@ -24,7 +25,7 @@ export const Tag = builder.prismaNode('Tag', {
     jobs: t.connection(
       {
         type: Job,
-        description: 'The jobs that have it, newest first; deleted ones are left out.',
+        description: `The jobs that have it, newest first; deleted ones are left out. ${BAD_LIST_ARGUMENT}.`,
         resolve: ({ id }, args, context, info) => jobPageOfTag(id, args, context, info),
       },
       JobConnection,
