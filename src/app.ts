@@ -38,11 +38,11 @@ import { createHttpServer } from './server/server.ts';
 import { createDatabaseClock } from './store/database-clock.ts';
 import { executionIdsOfJobs } from './store/executions-of-jobs.ts';
 import {
-  latestAuditEntryIds,
-  latestDeliveryIds,
+  auditEntryIdsOfJobs,
+  deliveryIdsOfAlerts,
   latestExecutionIds,
-  latestTagJobIds,
-} from './store/latest-ids.ts';
+  jobIdsOfTags,
+} from './store/ids-of-owners.ts';
 import { readLogEnds } from './store/execution-logs.ts';
 import { createKeptCounts } from './store/kept-counts.ts';
 import { createMetricsReader } from './store/metrics-reader.ts';
@@ -192,10 +192,10 @@ export function createApp(config: Config): App {
       heartbeatIntervalMs: config.heartbeatIntervalMs,
       latestExecutionIds: (...asked) => latestExecutionIds(pool, ...asked),
       executionIdsOfJobs: (...asked) => executionIdsOfJobs(pool, ...asked),
-      latestAuditEntryIds: (jobIds, limit) => latestAuditEntryIds(pool, jobIds, limit),
-      latestTagJobIds: (tagIds, limit) => latestTagJobIds(pool, tagIds, limit),
+      auditEntryIdsOfJobs: (...asked) => auditEntryIdsOfJobs(pool, ...asked),
+      jobIdsOfTags: (...asked) => jobIdsOfTags(pool, ...asked),
       tagBearers: (names, limit) => readTagBearers(pool, names, limit),
-      latestDeliveryIds: (alertIds, limit) => latestDeliveryIds(pool, alertIds, limit),
+      deliveryIdsOfAlerts: (...asked) => deliveryIdsOfAlerts(pool, ...asked),
       keptCounts: createKeptCounts(pool),
       readLogEnds: (executionIds, limit, from) => readLogEnds(pool, executionIds, limit, from),
       isOverTime,

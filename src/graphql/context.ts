@@ -1,7 +1,7 @@
 import type { Caller } from '../commands/command-deps.ts';
 import type { Commands } from '../commands/commands.ts';
 import type { TestRequest } from '../commands/test-request.ts';
-import type { AskedExecutions } from '../domain/asked-executions.ts';
+import type { AskedExecutions, AskedRows } from '../domain/asked-rows.ts';
 import type { Clock } from '../domain/clock.ts';
 import type { KeptCounts } from '../domain/kept-counts.ts';
 import type { MetricsReader, SystemMetrics } from '../domain/metrics.ts';
@@ -63,17 +63,17 @@ export interface GraphqlParts {
   ) => Promise<Map<string, string[]>>;
   /** Those of each job that a condition selects, from either end of its history, in the same way. */
   executionIdsOfJobs: (jobIds: readonly string[], asked: AskedExecutions) => Promise<Map<string, string[]>>;
-  /** The newest audit entries of each job, in the same way. */
-  latestAuditEntryIds: (jobIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;
-  /** The newest jobs that have each tag, in the same way. */
-  latestTagJobIds: (tagIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;
+  /** The audit entries of each job, from either end, in the same way. */
+  auditEntryIdsOfJobs: (jobIds: readonly string[], asked: AskedRows) => Promise<Map<string, string[]>>;
+  /** The jobs that have each tag, in the same way. */
+  jobIdsOfTags: (tagIds: readonly string[], asked: AskedRows) => Promise<Map<string, string[]>>;
   /** Tags by their names, each with the jobs that have it, where they are `limit` at most. */
   tagBearers: (
     names: readonly string[],
     limit: number,
   ) => Promise<Map<string, { tagId: string; jobIds: string[] | null }>>;
-  /** The newest deliveries of each alert, in the same way. */
-  latestDeliveryIds: (alertIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;
+  /** The deliveries of each alert, in the same way. */
+  deliveryIdsOfAlerts: (alertIds: readonly string[], asked: AskedRows) => Promise<Map<string, string[]>>;
   readLogEnds: ReadLogEnds;
   /** Whether a read failed because it took longer than a statement may. */
   isOverTime: (error: unknown) => boolean;

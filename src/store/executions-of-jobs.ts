@@ -1,7 +1,7 @@
-import type { AskedExecutions } from '../domain/asked-executions.ts';
+import type { AskedExecutions } from '../domain/asked-rows.ts';
 import { conditionSql } from './condition-sql.ts';
 import { EXECUTION_COLUMNS } from './filter-columns.ts';
-import { type IdsByOwner, readIdsByOwner } from './latest-ids.ts';
+import { directionFrom, type IdsByOwner, readIdsByOwner } from './ids-of-owners.ts';
 import type { Queryable } from './sql.ts';
 
 /** Per job the executions that are asked for, in the order of their creation from the end that is named. */
@@ -11,7 +11,7 @@ export function executionIdsOfJobs(
   { condition, from, limit }: AskedExecutions,
 ): IdsByOwner {
   const values: unknown[] = [jobIds, limit];
-  const direction = from === 'newest' ? 'DESC' : 'ASC';
+  const direction = directionFrom(from);
   return readIdsByOwner(db, {
     text: `
 -- the ids of $2 executions of each of many jobs, from one end of its history, in one statement: one walk along an index per

@@ -20,11 +20,11 @@ import { createTargetGuard } from '../../src/http/target-guard.ts';
 import { readLogEnds } from '../../src/store/execution-logs.ts';
 import { executionIdsOfJobs } from '../../src/store/executions-of-jobs.ts';
 import {
-  latestAuditEntryIds,
-  latestDeliveryIds,
+  auditEntryIdsOfJobs,
+  deliveryIdsOfAlerts,
   latestExecutionIds,
-  latestTagJobIds,
-} from '../../src/store/latest-ids.ts';
+  jobIdsOfTags,
+} from '../../src/store/ids-of-owners.ts';
 import { createKeptCounts } from '../../src/store/kept-counts.ts';
 import { createMetricsReader } from '../../src/store/metrics-reader.ts';
 import { readPlannedSchedules } from '../../src/store/planned-schedules.ts';
@@ -89,11 +89,11 @@ export async function createApiHarness({ windowCapacity = 8_192 } = {}): Promise
     heartbeatIntervalMs: 30_000,
     latestExecutionIds: (...asked) => latestExecutionIds(pool, ...asked),
     executionIdsOfJobs: (...asked) => executionIdsOfJobs(pool, ...asked),
-    latestAuditEntryIds: (jobIds, limit) => latestAuditEntryIds(pool, jobIds, limit),
+    auditEntryIdsOfJobs: (...asked) => auditEntryIdsOfJobs(pool, ...asked),
     keptCounts: createKeptCounts(pool),
-    latestTagJobIds: (tagIds, limit) => latestTagJobIds(pool, tagIds, limit),
+    jobIdsOfTags: (...asked) => jobIdsOfTags(pool, ...asked),
     tagBearers: (names, limit) => readTagBearers(pool, names, limit),
-    latestDeliveryIds: (alertIds, limit) => latestDeliveryIds(pool, alertIds, limit),
+    deliveryIdsOfAlerts: (...asked) => deliveryIdsOfAlerts(pool, ...asked),
     readLogEnds: (executionIds, limit, from) => readLogEnds(pool, executionIds, limit, from),
     isOverTime,
   });

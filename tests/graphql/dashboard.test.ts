@@ -52,6 +52,13 @@ const SHOWN: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     'jobs.nodes.newest.nodes': 200,
   },
   'jobs with their alerts': { 'jobs.nodes': 100, 'jobs.nodes.alerts': 100, 'jobs.nodes.alerts.events': 100 },
+  'jobs with where their history and their alerts begin': {
+    'jobs.nodes': 100,
+    'jobs.nodes.auditLog.nodes': 100,
+    'jobs.nodes.alerts': 100,
+    'jobs.nodes.alerts.deliveries.nodes': 100,
+  },
+  'tags with their oldest jobs': { 'tags.nodes': 100, 'tags.nodes.jobs.nodes': 100 },
   'jobs with their history': { 'jobs.nodes': 50, 'jobs.nodes.auditLog.nodes': 50 },
   'active jobs by name': { 'jobs.nodes': 100 },
   'executions with their job': { 'executions.nodes': 100, 'executions.nodes.job': 100 },
@@ -171,14 +178,23 @@ async function seed(from: number, to: number): Promise<void> {
     });
     const tag = await insertRow(pool, 'job_tags', { id: randomUUID(), name: `tag-${n}`, created_at: at });
     await insertRow(pool, 'job_tag_associations', { job_id: job, tag_id: tag['id'] });
+    const alert = randomUUID();
     await insertRow(pool, 'job_alerts', {
-      id: randomUUID(),
+      id: alert,
       job_id: job,
       channel: 'WEBHOOK',
       target: 'https://example.com/hook',
       events: ['FAILED'],
       created_at: at,
       updated_at: at,
+    });
+    await insertRow(pool, 'job_alert_deliveries', {
+      id: randomUUID(),
+      alert_id: alert,
+      event: 'FAILED',
+      created_at: at,
+      due_at: at,
+      available_at: at,
     });
     await insertRow(pool, 'job_audit_log', {
       id: randomUUID(),

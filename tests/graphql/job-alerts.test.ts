@@ -193,6 +193,12 @@ describe('deliveries', () => {
       pageInfo: { hasNextPage: true },
       totalCount: 3,
     });
+    const last = 'deliveries(last: 2) { nodes { id } pageInfo { hasPreviousPage } }';
+    expect(
+      await api.query(`query ($id: ID!) { node(id: $id) { ... on JobAlert { ${last} } } }`, { id }),
+    ).toEqual({
+      node: { deliveries: { nodes: [{ id: ids[1] }, { id: ids[0] }], pageInfo: { hasPreviousPage: true } } },
+    });
     const second = await api.query<Page>(page, { id, after: first.node.deliveries.pageInfo.endCursor });
     expect(second.node.deliveries).toMatchObject({
       nodes: [{ id: ids[0], status: 'PENDING', nextAttemptAt: START }],

@@ -16,7 +16,7 @@ import {
 import { claimDeliveries, nextDeliveryAt, pruneDeliveries } from '../../src/store/alert-deliveries.ts';
 import { readSentLately } from '../../src/store/alert-reports.ts';
 import { findOverdue, nextLateAt } from '../../src/store/late-executions.ts';
-import { latestAuditEntryIds, latestDeliveryIds } from '../../src/store/latest-ids.ts';
+import { auditEntryIdsOfJobs, deliveryIdsOfAlerts } from '../../src/store/ids-of-owners.ts';
 import { pruneEvents, readLog } from '../../src/store/event-log.ts';
 import { extendLeases, findLostExecutions, nextLeaseEndAt } from '../../src/store/leases.ts';
 import { findEndedPauses, nextPauseEndAt } from '../../src/store/pauses.ts';
@@ -35,6 +35,7 @@ let pool: pg.Pool;
 const DAY_MS = 24 * 3_600_000;
 
 const KINDS = ['fresh', 'backlog'] as const;
+const ENDS = ['newest', 'oldest'] as const;
 
 /** A table worth asking the planner about: a long history, and little that is unfinished. */
 const JOBS = 5_000;
@@ -134,9 +135,9 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
     expect(used.scanned).not.toContain('job_executions');
   });
 
-  it('the newest audit entries of many jobs are found without reading any other', async () => {
+  it.each(ENDS)('the %s audit entries of many jobs are found without reading any other', async (from) => {
     const jobIds = Array.from({ length: 100 }, () => crypto.randomUUID());
-    const used = await indexesOf(mode, (db) => latestAuditEntryIds(db, jobIds, 21));
+    const used = await indexesOf(mode, (db) => auditEntryIdsOfJobs(db, jobIds, { from, limit: 21 }));
     expect(used.indexes).toEqual(['job_audit_log_job_id_at_id_idx']);
     expect(used.scanned).toEqual([]);
   });
@@ -168,7 +169,10 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
       ]),
     );
     expect(used.scanned).toEqual([]);
-    expect((await indexesOf(mode, (db) => latestDeliveryIds(db, alertIds, 21))).scanned).toEqual([]);
+    for (const from of ENDS) {
+      const found = await indexesOf(mode, (db) => deliveryIdsOfAlerts(db, alertIds, { from, limit: 21 }));
+      expect(found.scanned).toEqual([]);
+    }
   });
 
   it('deliveries are claimed among those alone that are to be sent', async () => {

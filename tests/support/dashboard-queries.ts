@@ -40,6 +40,12 @@ export const DASHBOARD_QUERIES: readonly [what: string, atMost: number, query: s
     `{ jobs(first: 100) { nodes { id oldest: executions(last: 3) { nodes { id } }
        newest: executions(first: 3, orderBy: [{ field: CREATED_AT, direction: DESC }]) { nodes { id } } } } }`,
   ],
+  [
+    'jobs with where their history and their alerts begin',
+    6,
+    '{ jobs(first: 100) { nodes { id auditLog(last: 2) { nodes { action } } alerts { id deliveries(last: 2) { nodes { status } } } } } }',
+  ],
+  ['tags with their oldest jobs', 3, '{ tags(first: 100) { nodes { id jobs(last: 5) { nodes { id } } } } }'],
   ['jobs with their alerts', 2, '{ jobs(first: 100) { nodes { id alerts { id channel target events } } } }'],
   [
     'jobs with their history',

@@ -1,15 +1,16 @@
 import type DataLoader from 'dataloader';
+import type { AskedRows } from '../../domain/asked-rows.ts';
 import type { Prisma, PrismaClient } from '../../generated/prisma/client.ts';
 import { groupedLoader } from './grouped-loader.ts';
 
 /** A delivery with what was selected of it. */
 export type LoadedDelivery = { id: string } & Record<string, unknown>;
 
-/** What is asked of many alerts at once; two statements per distinct `limit` and `select`. */
+/** What is asked of many alerts at once; two statements for each distinct question. */
 export interface AlertLoaders {
-  /** An alert's newest deliveries, newest first. */
+  /** An alert's deliveries, from one end of their list. */
   deliveries: DataLoader<
-    { alertId: string; limit: number; select: Prisma.AlertDeliverySelect },
+    AskedRows & { alertId: string; select: Prisma.AlertDeliverySelect },
     LoadedDelivery[]
   >;
   /** How many deliveries an alert has. */
@@ -18,7 +19,7 @@ export interface AlertLoaders {
 
 interface AlertParts {
   prisma: PrismaClient;
-  latestDeliveryIds: (alertIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;
+  deliveryIdsOfAlerts: (alertIds: readonly string[], asked: AskedRows) => Promise<Map<string, string[]>>;
 }
 
 /** Makes the loaders. They remember nothing: they outlive requests, and deliveries come and go. */
@@ -27,8 +28,8 @@ export function createAlertLoaders(parts: AlertParts): AlertLoaders {
   return {
     deliveries: groupedLoader(
       alertOf,
-      ({ limit, select }) => JSON.stringify([limit, select]),
-      (alertIds, { limit, select }) => readDeliveries(parts, alertIds, limit, select),
+      ({ from, limit, select }) => JSON.stringify([from, limit, select]),
+      (alertIds, { from, limit, select }) => readDeliveries(parts, alertIds, { from, limit }, select),
       [],
     ),
     deliveryCounts: groupedLoader(
@@ -41,12 +42,12 @@ export function createAlertLoaders(parts: AlertParts): AlertLoaders {
 }
 
 async function readDeliveries(
-  { prisma, latestDeliveryIds }: AlertParts,
+  { prisma, deliveryIdsOfAlerts }: AlertParts,
   alertIds: readonly string[],
-  limit: number,
+  asked: AskedRows,
   select: Prisma.AlertDeliverySelect,
 ): Promise<Map<string, LoadedDelivery[]>> {
-  const ids = await latestDeliveryIds(alertIds, limit);
+  const ids = await deliveryIdsOfAlerts(alertIds, asked);
   const rows = (await prisma.alertDelivery.findMany({
     where: { id: { in: [...ids.values()].flat() } },
     select: { ...select, id: true },

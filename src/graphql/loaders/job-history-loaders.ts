@@ -1,5 +1,5 @@
 import type DataLoader from 'dataloader';
-import type { AskedExecutions } from '../../domain/asked-executions.ts';
+import type { AskedExecutions, AskedRows } from '../../domain/asked-rows.ts';
 import type { Prisma, PrismaClient } from '../../generated/prisma/client.ts';
 import { groupedLoader } from './grouped-loader.ts';
 
@@ -28,9 +28,9 @@ export interface JobHistoryLoaders {
   executions: DataLoader<ExecutionsKey, FoundExecutions>;
   /** How many of a job's executions a filter selects. */
   counts: DataLoader<{ jobId: string; where: Prisma.JobExecutionWhereInput }, number>;
-  /** A job's newest audit entries, newest first. */
+  /** A job's audit entries, from one end of its history. */
   auditEntries: DataLoader<
-    { jobId: string; limit: number; select: Prisma.AuditLogEntrySelect },
+    AskedRows & { jobId: string; select: Prisma.AuditLogEntrySelect },
     LoadedAuditEntry[]
   >;
   /** How many audit entries a job has. */
@@ -42,7 +42,7 @@ type Ids = Promise<Map<string, string[]>>;
 interface HistoryParts {
   prisma: PrismaClient;
   executionIdsOfJobs: (jobIds: readonly string[], asked: AskedExecutions) => Ids;
-  latestAuditEntryIds: (jobIds: readonly string[], limit: number) => Ids;
+  auditEntryIdsOfJobs: (jobIds: readonly string[], asked: AskedRows) => Ids;
 }
 
 /** Makes the loaders. They remember nothing: they outlive requests, and histories grow. */
@@ -63,8 +63,8 @@ export function createJobHistoryLoaders(parts: HistoryParts): JobHistoryLoaders 
     ),
     auditEntries: groupedLoader(
       jobOf,
-      ({ limit, select }) => JSON.stringify([limit, select]),
-      (jobIds, { limit, select }) => readAuditEntries(parts, jobIds, limit, select),
+      ({ from, limit, select }) => JSON.stringify([from, limit, select]),
+      (jobIds, { from, limit, select }) => readAuditEntries(parts, jobIds, { from, limit }, select),
       [],
     ),
     auditCounts: groupedLoader(
@@ -115,12 +115,12 @@ async function countExecutions(
 }
 
 async function readAuditEntries(
-  { prisma, latestAuditEntryIds }: HistoryParts,
+  { prisma, auditEntryIdsOfJobs }: HistoryParts,
   jobIds: readonly string[],
-  limit: number,
+  asked: AskedRows,
   select: Prisma.AuditLogEntrySelect,
 ): Promise<Map<string, LoadedAuditEntry[]>> {
-  const ids = await latestAuditEntryIds(jobIds, limit);
+  const ids = await auditEntryIdsOfJobs(jobIds, asked);
   const rows = (await prisma.auditLogEntry.findMany({
     where: { id: { in: [...ids.values()].flat() } },
     select: { ...select, id: true },

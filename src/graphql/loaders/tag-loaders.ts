@@ -1,11 +1,12 @@
 import type DataLoader from 'dataloader';
+import type { AskedRows } from '../../domain/asked-rows.ts';
 import type { PrismaClient } from '../../generated/prisma/client.ts';
 import { groupedLoader } from './grouped-loader.ts';
 
-/** What is asked of many tags at once; one statement per distinct `limit`. */
+/** What is asked of many tags at once; one statement for each distinct question. */
 export interface TagLoaders {
-  /** Ids of the newest jobs that have a tag, newest first. */
-  latestJobIds: DataLoader<{ tagId: string; limit: number }, string[]>;
+  /** Ids of the jobs that have a tag, by when they were created, from one end. */
+  jobIds: DataLoader<AskedRows & { tagId: string }, string[]>;
   /** How many jobs have it. */
   jobCounts: DataLoader<{ tagId: string }, number>;
   /** The tag of a name and the jobs that have it, deleted ones too; null where there is none. */
@@ -20,7 +21,7 @@ interface TagBearers {
 
 interface TagParts {
   prisma: PrismaClient;
-  latestTagJobIds: (tagIds: readonly string[], limit: number) => Promise<Map<string, string[]>>;
+  jobIdsOfTags: (tagIds: readonly string[], asked: AskedRows) => Promise<Map<string, string[]>>;
   tagBearers: (names: readonly string[], limit: number) => Promise<Map<string, TagBearers>>;
 }
 
@@ -28,13 +29,13 @@ interface TagParts {
 const FEW_JOBS = 500;
 
 /** Makes the loaders. They remember nothing: they outlive requests, and tags come and go. */
-export function createTagLoaders({ prisma, latestTagJobIds, tagBearers }: TagParts): TagLoaders {
+export function createTagLoaders({ prisma, jobIdsOfTags, tagBearers }: TagParts): TagLoaders {
   const tagOf = ({ tagId }: { tagId: string }) => tagId;
   return {
-    latestJobIds: groupedLoader(
+    jobIds: groupedLoader(
       tagOf,
-      ({ limit }) => String(limit),
-      (tagIds, { limit }) => latestTagJobIds(tagIds, limit),
+      ({ from, limit }) => `${from} ${limit}`,
+      (tagIds, { from, limit }) => jobIdsOfTags(tagIds, { from, limit }),
       [],
     ),
     jobCounts: groupedLoader(

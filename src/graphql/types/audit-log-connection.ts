@@ -3,6 +3,7 @@ import type { AuditLogEntry as AuditLogEntryRow, Prisma } from '../../generated/
 import { builder } from '../builder.ts';
 import { readOrdering, type Ordering, type SortColumn } from '../connection/ordering.ts';
 import { pageOf, requestPage } from '../connection/page.ts';
+import { endOfPage } from '../connection/page-end.ts';
 import type { PageArgs } from '../connection/page-args.ts';
 import { type CountedPage, readPage, selectionOfRows } from '../connection/prisma-page.ts';
 import type { GraphqlContext } from '../context.ts';
@@ -34,8 +35,8 @@ export async function auditPage(
 }
 
 /**
- * A page of one job's entries, which may be one of many jobs in the same answer: the newest ones are read for all jobs
- * at once, and so are the totals; a page behind a cursor costs a statement per job.
+ * A page of one job's entries, which may be one of many jobs in the same answer: those at either end are read for all
+ * jobs at once, and so are the totals; a page at a cursor costs a statement per job.
  */
 export async function auditPageOfJob(
   jobId: string,
@@ -45,10 +46,11 @@ export async function auditPageOfJob(
 ): Promise<CountedPage<AuditLogEntryRow>> {
   const totalCount = () => context.jobHistory.auditCounts.load({ jobId });
   const request = requestPage(NEWEST_FIRST, args);
-  if ([args.after, args.before, args.last].some((value) => value !== null && value !== undefined)) {
+  const from = endOfPage(request);
+  if (from === null) {
     return { ...(await auditPage({ jobId }, args, context, info)), totalCount };
   }
   const select = selectionOfRows(context, info, NEWEST_FIRST);
-  const rows = await context.jobHistory.auditEntries.load({ jobId, limit: request.query.take, select });
+  const rows = await context.jobHistory.auditEntries.load({ jobId, from, limit: request.query.take, select });
   return { ...pageOf(request, rows as AuditLogEntryRow[]), totalCount };
 }

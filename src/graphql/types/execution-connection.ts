@@ -1,8 +1,9 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import type { JobExecution, Prisma } from '../../generated/prisma/client.ts';
 import { builder } from '../builder.ts';
-import { readOrdering, type OrderInput } from '../connection/ordering.ts';
+import { type Ordering, type OrderInput, readOrdering } from '../connection/ordering.ts';
 import { pageOf, type PageRequest, requestPage } from '../connection/page.ts';
+import { endOfPage } from '../connection/page-end.ts';
 import type { PageArgs } from '../connection/page-args.ts';
 import { type CountedPage, readPage, selectionOfRows } from '../connection/prisma-page.ts';
 import type { GraphqlContext } from '../context.ts';
@@ -58,7 +59,7 @@ export async function executionPageOfJob(
   const condition = readExecutionWhere(args.where);
   const where = await executionsMatching(condition, context);
   const totalCount = () => context.jobHistory.counts.load({ jobId, where });
-  const from = endOfHistory(request);
+  const from = isByCreation(request.ordering) ? endOfPage(request) : null;
   if (from !== null) {
     const asked = { condition, from, limit: request.pageSize.size };
     const { rows, hasMore } = await context.jobHistory.executions.load({ jobId, ...asked, where, select });
@@ -81,10 +82,6 @@ function requestExecutions(args: ExecutionListArgs): PageRequest {
   return requestPage(readOrdering(args.orderBy, EXECUTION_SORT_COLUMNS, NEWEST_FIRST, ID_COLUMN), args);
 }
 
-/** From which end of a job's history a page is cut; null where it begins at a cursor, or is in another order. */
-function endOfHistory({ ordering, args, pageSize }: PageRequest): 'newest' | 'oldest' | null {
-  const [key, tieBreak, ...rest] = ordering;
-  if (key?.column !== 'createdAt' || tieBreak?.column !== 'id' || rest.length > 0) return null;
-  if (typeof args.after === 'string' || typeof args.before === 'string') return null;
-  return (key.direction === 'desc') === (pageSize.from === 'start') ? 'newest' : 'oldest';
+function isByCreation([key, tieBreak, ...rest]: Ordering): boolean {
+  return key?.column === 'createdAt' && tieBreak?.column === 'id' && rest.length === 0;
 }

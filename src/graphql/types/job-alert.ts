@@ -5,6 +5,7 @@ import type { AlertDelivery as DeliveryRow, Prisma } from '../../generated/prism
 import { builder } from '../builder.ts';
 import { readOrdering } from '../connection/ordering.ts';
 import { pageOf, requestPage } from '../connection/page.ts';
+import { endOfPage } from '../connection/page-end.ts';
 import type { PageArgs } from '../connection/page-args.ts';
 import { type CountedPage, readPage, selectionOfRows } from '../connection/prisma-page.ts';
 import type { GraphqlContext } from '../context.ts';
@@ -56,7 +57,7 @@ export const JobAlert = builder.prismaNode('JobAlert', {
     deliveries: t.connection(
       {
         type: AlertDelivery,
-        description: `Its messages, newest first. ${BAD_LIST_ARGUMENT}.`,
+        description: `Its messages, newest first. Those of all alerts of an answer are read together; with \`after\` or \`before\`, each alert is read by itself. ${BAD_LIST_ARGUMENT}.`,
         select: { id: true },
         resolve: ({ id }, args, context, info) => deliveryPageOf(id, args, context, info),
       },
@@ -82,8 +83,8 @@ const ORDERING = readOrdering(
 );
 
 /**
- * A page of one alert's deliveries, which may be one of many alerts in the same answer. The newest ones are read for all
- * alerts at once, and so are the totals; a page behind a cursor costs a statement per alert.
+ * A page of one alert's deliveries, which may be one of many alerts in the same answer. Those at either end are read for
+ * all alerts at once, and so are the totals; a page at a cursor costs a statement per alert.
  */
 async function deliveryPageOf(
   alertId: string,
@@ -94,12 +95,10 @@ async function deliveryPageOf(
   const request = requestPage(ORDERING, args);
   const select = selectionOfRows(context, info, ORDERING);
   const totalCount = () => context.alertLoaders.deliveryCounts.load({ alertId });
-  const isNewestPage = [args.after, args.before, args.last].every(
-    (value) => value === null || value === undefined,
-  );
-  if (isNewestPage) {
+  const from = endOfPage(request);
+  if (from !== null) {
     const limit = request.query.take;
-    const rows = await context.alertLoaders.deliveries.load({ alertId, limit, select });
+    const rows = await context.alertLoaders.deliveries.load({ alertId, from, limit, select });
     return { ...pageOf(request, rows as unknown as DeliveryRow[]), totalCount };
   }
   const { alertDelivery } = context.prisma;

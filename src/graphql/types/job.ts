@@ -248,7 +248,7 @@ export const Job = builder.prismaNode('Job', {
     auditLog: t.connection(
       {
         type: AuditLogEntry,
-        description: `What was done to it and by whom, newest first. An entry is kept for AUDIT_RETENTION_DAYS. ${BAD_LIST_ARGUMENT}.`,
+        description: `What was done to it and by whom, newest first. An entry is kept for AUDIT_RETENTION_DAYS. Those of all jobs of an answer are read together; with \`after\` or \`before\`, each job is read by itself. ${BAD_LIST_ARGUMENT}.`,
         resolve: ({ id }, args, context, info) => auditPageOfJob(id, args, context, info),
       },
       AuditLogConnection,

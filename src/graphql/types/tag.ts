@@ -3,6 +3,7 @@ import type { Job as JobModel, Prisma } from '../../generated/prisma/client.ts';
 import { builder } from '../builder.ts';
 import { readOrdering } from '../connection/ordering.ts';
 import { pageOf, requestPage } from '../connection/page.ts';
+import { endOfPage } from '../connection/page-end.ts';
 import type { PageArgs } from '../connection/page-args.ts';
 import { type CountedPage, readPage, selectionOfRows } from '../connection/prisma-page.ts';
 import type { GraphqlContext } from '../context.ts';
@@ -25,7 +26,7 @@ export const Tag = builder.prismaNode('Tag', {
     jobs: t.connection(
       {
         type: Job,
-        description: `The jobs that have it, newest first; deleted ones are left out. ${BAD_LIST_ARGUMENT}.`,
+        description: `The jobs that have it, newest first; deleted ones are left out. Those of all tags of an answer are read together; with \`after\` or \`before\`, each tag is read by itself. ${BAD_LIST_ARGUMENT}.`,
         resolve: ({ id }, args, context, info) => jobPageOfTag(id, args, context, info),
       },
       JobConnection,
@@ -45,8 +46,8 @@ builder.prismaObjectFields(Job, (t) => ({
 }));
 
 /**
- * A page of one tag's jobs, which may be one of many tags in the same answer. The newest ones are read for all tags at
- * once; any other page costs a statement per tag.
+ * A page of one tag's jobs, which may be one of many tags in the same answer. Those at either end are read for all tags
+ * at once; a page at a cursor costs a statement per tag.
  */
 async function jobPageOfTag(
   tagId: string,
@@ -58,8 +59,9 @@ async function jobPageOfTag(
   const request = requestPage(ordering, args);
   const select = selectionOfRows(context, info, ordering) as Prisma.JobSelect;
   const totalCount = () => context.tagLoaders.jobCounts.load({ tagId });
-  if (isFirstPage(args)) {
-    const ids = await context.tagLoaders.latestJobIds.load({ tagId, limit: request.query.take });
+  const from = endOfPage(request);
+  if (from !== null) {
+    const ids = await context.tagLoaders.jobIds.load({ tagId, from, limit: request.query.take });
     const rows = await Promise.all(ids.map((id) => context.jobLoader.load({ id, select })));
     return { ...pageOf(request, rows.filter((row) => row !== null) as unknown as JobModel[]), totalCount };
   }
@@ -71,8 +73,4 @@ async function jobPageOfTag(
     count: totalCount,
   });
   return { ...page, totalCount };
-}
-
-function isFirstPage({ after, before, last }: PageArgs): boolean {
-  return [after, before, last].every((value) => value === null || value === undefined);
 }

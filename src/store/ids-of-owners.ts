@@ -1,5 +1,8 @@
 import { groupBy } from '../domain/group-by.ts';
+import type { AskedRows } from '../domain/asked-rows.ts';
 import type { Queryable } from './sql.ts';
+
+type Direction = 'ASC' | 'DESC';
 
 const LATEST_EXECUTIONS = `
 -- the ids of the newest executions of each of many jobs, in one statement: one look into an index per job. Without those
@@ -13,29 +16,29 @@ FROM unnest($1::uuid[]) AS job(id), LATERAL (
 ) AS latest
 ORDER BY latest.created_at DESC, latest.id DESC`;
 
-const LATEST_AUDIT_ENTRIES = `
--- the ids of the newest audit entries of each of many jobs, in one statement: one look into an index per job.
+const AUDIT_ENTRIES = (direction: Direction) => `
+-- the ids of the newest audit entries of each of many jobs, or the oldest, in one statement: one look into an index per job.
 SELECT job.id AS owner, latest.id
 FROM unnest($1::uuid[]) AS job(id), LATERAL (
-  SELECT a.id, a.at FROM job_audit_log AS a WHERE a.job_id = job.id ORDER BY a.at DESC, a.id DESC LIMIT $2
+  SELECT a.id, a.at FROM job_audit_log AS a WHERE a.job_id = job.id ORDER BY a.at ${direction}, a.id ${direction} LIMIT $2
 ) AS latest
-ORDER BY latest.at DESC, latest.id DESC`;
+ORDER BY latest.at ${direction}, latest.id ${direction}`;
 
-const LATEST_DELIVERIES = `
--- the ids of the newest deliveries of each of many alerts, in one statement: one look into an index per alert.
+const DELIVERIES = (direction: Direction) => `
+-- the ids of the newest deliveries of each of many alerts, or the oldest, in one statement: one look into an index per alert.
 SELECT alert.id AS owner, latest.id
 FROM unnest($1::uuid[]) AS alert(id), LATERAL (
   SELECT d.id, d.created_at FROM job_alert_deliveries AS d
-  WHERE d.alert_id = alert.id ORDER BY d.created_at DESC, d.id DESC LIMIT $2
+  WHERE d.alert_id = alert.id ORDER BY d.created_at ${direction}, d.id ${direction} LIMIT $2
 ) AS latest
-ORDER BY latest.created_at DESC, latest.id DESC`;
+ORDER BY latest.created_at ${direction}, latest.id ${direction}`;
 
 /** Jobs from which on a tag is common. */
 const COMMON_TAG_JOBS = 1_000;
 
-const LATEST_TAG_JOBS = `
--- the ids of the newest jobs, deleted ones left out, that have each of many tags, in one statement.
--- Of a common tag some of the newest jobs have it: they are walked from the newest on. The subquery keeps the planner from
+const TAG_JOBS = (direction: Direction) => `
+-- the ids of the newest jobs, or the oldest, deleted ones left out, that have each of many tags, in one statement.
+-- Of a common tag some of the jobs at that end have it: they are walked from there on. The subquery keeps the planner from
 -- doing anything else. Of a rare tag few have it: they are sorted.
 WITH tag AS MATERIALIZED (
   SELECT id, (SELECT count(*) FROM (
@@ -47,17 +50,17 @@ FROM tag, LATERAL (
   (SELECT j.id, j.created_at FROM jobs AS j
     WHERE tag.is_common AND j.deleted_at IS NULL
       AND (SELECT true FROM job_tag_associations AS a WHERE a.tag_id = tag.id AND a.job_id = j.id)
-    ORDER BY j.created_at DESC, j.id DESC LIMIT $2)
+    ORDER BY j.created_at ${direction}, j.id ${direction} LIMIT $2)
   UNION ALL
   (SELECT j.id, j.created_at FROM (
       SELECT a.job_id FROM job_tag_associations AS a WHERE NOT tag.is_common AND a.tag_id = tag.id OFFSET 0
     ) AS a JOIN jobs AS j ON j.id = a.job_id
     WHERE j.deleted_at IS NULL
-    ORDER BY j.created_at DESC, j.id DESC LIMIT $2)
+    ORDER BY j.created_at ${direction}, j.id ${direction} LIMIT $2)
 ) AS job
-ORDER BY job.created_at DESC, job.id DESC`;
+ORDER BY job.created_at ${direction}, job.id ${direction}`;
 
-/** Per owner the ids of its newest rows, newest first; an owner without any is missing. */
+/** Per owner the ids of its rows, in the order in which they were asked for; an owner without any is missing. */
 export type IdsByOwner = Promise<Map<string, string[]>>;
 
 /**
@@ -78,27 +81,42 @@ export function latestExecutionIds(
   });
 }
 
-/** Per job its newest audit entries, at most `limit` of each. */
-export function latestAuditEntryIds(db: Queryable, jobIds: readonly string[], limit: number): IdsByOwner {
+/** Per job its audit entries, from one end of its history. */
+export function auditEntryIdsOfJobs(db: Queryable, jobIds: readonly string[], asked: AskedRows): IdsByOwner {
+  return fromEnd(db, 'audit-entries', AUDIT_ENTRIES, jobIds, asked);
+}
+
+/** Per alert its deliveries, from one end of their list. */
+export function deliveryIdsOfAlerts(
+  db: Queryable,
+  alertIds: readonly string[],
+  asked: AskedRows,
+): IdsByOwner {
+  return fromEnd(db, 'deliveries', DELIVERIES, alertIds, asked);
+}
+
+/** Per tag its jobs, by when they were created, from one end. */
+export function jobIdsOfTags(db: Queryable, tagIds: readonly string[], asked: AskedRows): IdsByOwner {
+  return fromEnd(db, 'tag-jobs', TAG_JOBS, tagIds, asked);
+}
+
+function fromEnd(
+  db: Queryable,
+  name: string,
+  text: (direction: Direction) => string,
+  owners: readonly string[],
+  { from, limit }: AskedRows,
+): IdsByOwner {
   return readIdsByOwner(db, {
-    name: 'latest-audit-entries',
-    text: LATEST_AUDIT_ENTRIES,
-    values: [jobIds, limit],
+    name: `${from}-${name}`,
+    text: text(directionFrom(from)),
+    values: [owners, limit],
   });
 }
 
-/** Per alert its newest deliveries, at most `limit` of each. */
-export function latestDeliveryIds(db: Queryable, alertIds: readonly string[], limit: number): IdsByOwner {
-  return readIdsByOwner(db, {
-    name: 'latest-deliveries',
-    text: LATEST_DELIVERIES,
-    values: [alertIds, limit],
-  });
-}
-
-/** Per tag its newest jobs, at most `limit` of each. */
-export function latestTagJobIds(db: Queryable, tagIds: readonly string[], limit: number): IdsByOwner {
-  return readIdsByOwner(db, { name: 'latest-tag-jobs', text: LATEST_TAG_JOBS, values: [tagIds, limit] });
+/** The direction in which rows are read from that end of their time. */
+export function directionFrom(end: AskedRows['from']): Direction {
+  return end === 'newest' ? 'DESC' : 'ASC';
 }
 
 /** Reads pairs of an owner and an id, in the order in which each owner is to have its ids. */
