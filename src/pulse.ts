@@ -3,6 +3,12 @@ import { createLoop, type Loop } from './loop.ts';
 import { readOutlook, type Outlook } from './store/outlook.ts';
 import type { Queryable } from './store/sql.ts';
 
+/** How long a loop that the pulse serves rests at most: it looks by itself then, should nobody have told it of something. */
+export const LONGEST_REST_MS = 600_000;
+
+/** Whether, or from when on, an outlook holds something to do for a loop. */
+type DueAt = (outlook: Outlook) => Date | boolean | null;
+
 export interface PulseOptions {
   db: Queryable;
   clock: Clock;
@@ -17,11 +23,11 @@ export interface PulseOptions {
  */
 export interface Pulse extends Loop {
   /** Wakes `loop` with each look that finds its work due before the next look, or already past. */
-  serve: (loop: Pick<Loop, 'wake'>, dueAt: (outlook: Outlook) => Date | boolean | null) => void;
+  serve: (loop: Pick<Loop, 'wake'>, dueAt: DueAt) => void;
 }
 
 export function createPulse({ db, clock, intervalMs, onError }: PulseOptions): Pulse {
-  const served: { loop: Pick<Loop, 'wake'>; dueAt: (outlook: Outlook) => Date | boolean | null }[] = [];
+  const served: { loop: Pick<Loop, 'wake'>; dueAt: DueAt }[] = [];
 
   async function step(): Promise<number> {
     const outlook = await readOutlook(db);

@@ -118,27 +118,17 @@ describe('a loop', () => {
   });
 
   it('keeps a wake-up during a step that a timer began before an earlier wake-up could', async () => {
-    const gate = createGate();
-    let steps = 0;
-    const loop = createLoop({
-      name: 'test',
-      onError: () => undefined,
-      step: async () => {
-        steps += 1;
-        if (steps === 2) await gate.opened;
-        return steps === 1 ? 10 : REST_MS;
-      },
-    });
+    const { loop, steps, open } = gated({ step: 2, firstRestMs: 10 });
     // All at the same moment, in this order: a wake-up, the end of the loop's rest, another wake-up.
     setTimeout(loop.wake, 10);
     loop.start();
     await passMs(0);
     setTimeout(loop.wake, 10);
     await passMs(20);
-    expect(steps).toBe(2);
-    gate.open();
+    expect(steps()).toBe(2);
+    open();
     await passMs(1);
-    expect(steps).toBe(3);
+    expect(steps()).toBe(3);
     await loop.stop();
   });
 
@@ -259,8 +249,8 @@ function counting(step: (number: number) => number = () => REST_MS) {
   return { loop, steps: () => steps, errors };
 }
 
-/** Its first step ends when it is opened. */
-function gated() {
+/** One of its steps, the first where left out, ends when it is opened. */
+function gated({ step: gatedStep = 1, firstRestMs = REST_MS } = {}) {
   const gate = createGate();
   let steps = 0;
   const loop = createLoop({
@@ -268,8 +258,8 @@ function gated() {
     onError: () => undefined,
     step: async () => {
       steps += 1;
-      await gate.opened;
-      return REST_MS;
+      if (steps === gatedStep) await gate.opened;
+      return steps === 1 ? firstRestMs : REST_MS;
     },
   });
   return { loop, steps: () => steps, open: gate.open };

@@ -21,8 +21,8 @@ export interface AlertReaderOptions {
   pool: Pool;
   clock: Clock;
   newId: (now: Date) => string;
-  /** How often the log is looked at when nothing wakes the reader. */
-  pollIntervalMs: number;
+  /** The longest sleep, where nobody wakes it. */
+  longestRestMs: number;
   maxPerMinute: number;
   /** Called after new deliveries were written. */
   onDeliveries: () => void;
@@ -58,31 +58,31 @@ interface Pass {
  * transaction reads a batch, writes the deliveries that it gives rise to, and moves the position: each event is looked at
  * once, whoever dies when, and however many instances look.
  *
- * While no alert is enabled it reads nothing, and asks for alerts at polling pace only. The first alert then finds a
+ * While no alert is enabled it reads nothing, and asks for alerts only when it is woken. The first alert then finds a
  * position far behind, and passes it over: it tells of nothing from before it was made.
  */
 export function createAlertReader(options: AlertReaderOptions): AlertReader {
-  const { pool, clock, pollIntervalMs, onDeliveries, onError } = options;
+  const { pool, clock, longestRestMs, onDeliveries, onError } = options;
   let isWatching = false;
   let overdueLookAt = new Date(0);
   let gathering: NodeJS.Timeout | undefined;
 
   async function step(): Promise<number> {
     isWatching ||= await isAnyAlertEnabled(pool);
-    if (!isWatching) return pollIntervalMs;
+    if (!isWatching) return longestRestMs;
     const { added, restMs } = await inTransaction(pool, readOn);
     if (added > 0) {
       logger.info('Alerts to be sent', { deliveries: added });
       onDeliveries();
     }
-    return Math.min(restMs, pollIntervalMs);
+    return Math.min(restMs, longestRestMs);
   }
 
   async function readOn(tx: Queryable): Promise<Pass> {
     const place = await lockReader(tx);
     if (place === null) return { added: 0, restMs: BUSY_MS };
     isWatching = place.since !== null;
-    if (place.since === null) return { added: 0, restMs: pollIntervalMs };
+    if (place.since === null) return { added: 0, restMs: longestRestMs };
     const now = clock.now();
     const from = place.since > place.position ? place.since : place.position;
     const { events, through, isFull } = await readWatchedEvents(tx, from, BATCH);
@@ -97,7 +97,7 @@ export function createAlertReader(options: AlertReaderOptions): AlertReader {
     const added = await writeReports(tx, reports, options, now);
     if (through !== null) await moveReader(tx, through);
     if (isFull) return { added, restMs: 0 };
-    if (!place.watchesLate) return { added, restMs: pollIntervalMs };
+    if (!place.watchesLate) return { added, restMs: longestRestMs };
     if (now < overdueLookAt) return { added, restMs: overdueLookAt.getTime() - now.getTime() };
     overdueLookAt = new Date(now.getTime() + OVERDUE_LOOK_MS);
     const overdue = await reportOverdue(tx, now);
@@ -107,7 +107,7 @@ export function createAlertReader(options: AlertReaderOptions): AlertReader {
   /** Tells of executions that have not started in time, the start of which no event will ever tell in time. */
   async function reportOverdue(tx: Queryable, now: Date): Promise<Pass> {
     const lateAt = await nextLateAt(tx);
-    if (lateAt === null) return { added: 0, restMs: pollIntervalMs };
+    if (lateAt === null) return { added: 0, restMs: longestRestMs };
     if (lateAt >= now) return { added: 0, restMs: lateAt.getTime() - now.getTime() + 1 };
     const overdue = await findOverdue(tx, now, BATCH);
     const alerts = await lockWatchingAlerts(tx, [...new Set(overdue.map(({ jobId }) => jobId))]);

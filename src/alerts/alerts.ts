@@ -4,7 +4,7 @@ import type { WakeUps } from '../events/wakeups.ts';
 import type { Sender } from '../http/send-attempt.ts';
 import { createLogger } from '../logging/logger.ts';
 import { watchLoops } from '../loop-watch.ts';
-import type { Pulse } from '../pulse.ts';
+import { LONGEST_REST_MS, type Pulse } from '../pulse.ts';
 import type { ClaimedDelivery } from '../store/alert-deliveries.ts';
 import { createAlertReader } from './alert-reader.ts';
 import { createDeliverer } from './deliverer.ts';
@@ -46,9 +46,6 @@ export interface Alerts {
 /** A stop does not wait for a receiver that hangs: another instance, or the next start, sends the delivery again. */
 const MAX_STOP_GRACE_MS = 3_000;
 
-/** Each loop looks by itself, should neither a wake-up nor the pulse have told it of something. */
-const LONGEST_REST_MS = 600_000;
-
 /** Makes the two loops and ties them together. */
 export function createAlerts(options: AlertsOptions): Alerts {
   const { pool, clock, wakeUps, pulse, smtpUrl } = options;
@@ -64,14 +61,14 @@ export function createAlerts(options: AlertsOptions): Alerts {
     timeoutMs: options.alertTimeoutMs,
     maxAttempts: options.alertMaxAttempts,
     random: options.random,
-    pollIntervalMs: LONGEST_REST_MS,
+    longestRestMs: LONGEST_REST_MS,
     onError: onError('deliverer'),
   });
   const reader = createAlertReader({
     pool,
     clock,
     newId: options.newId,
-    pollIntervalMs: LONGEST_REST_MS,
+    longestRestMs: LONGEST_REST_MS,
     maxPerMinute: options.alertMaxPerMinute,
     onDeliveries: deliverer.wake,
     onError: onError('alert reader'),

@@ -3,7 +3,7 @@ import { claimDeliveries, nextDeliveryAt, type ClaimedDelivery } from '../store/
 import { deliver, type DeliverDeps } from './deliver.ts';
 
 export interface DelivererOptions extends DeliverDeps {
-  pollIntervalMs: number;
+  longestRestMs: number;
   onError: (error: unknown) => void;
 }
 
@@ -41,16 +41,16 @@ interface Sending {
 }
 
 export function createDeliverer(options: DelivererOptions): Deliverer {
-  const { db, clock, timeoutMs, pollIntervalMs, onError } = options;
+  const { db, clock, timeoutMs, longestRestMs, onError } = options;
   const sends = new Set<Sending>();
 
   async function step(): Promise<number> {
     // Whatever ends first wakes the loop.
-    if (sends.size >= MAX_SENDS) return pollIntervalMs;
+    if (sends.size >= MAX_SENDS) return longestRestMs;
     const now = clock.now();
     const at = await nextDeliveryAt(db);
-    if (at === null) return pollIntervalMs;
-    if (at > now) return Math.min(at.getTime() - now.getTime(), pollIntervalMs);
+    if (at === null) return longestRestMs;
+    if (at > now) return Math.min(at.getTime() - now.getTime(), longestRestMs);
     const claimed = await claimDeliveries(db, {
       now,
       leaseExpiresAt: new Date(now.getTime() + deliveryLeaseMs(timeoutMs)),

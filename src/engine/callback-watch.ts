@@ -21,7 +21,7 @@ export interface CallbackWatchOptions {
   /** A number in [0, 1) for the jitter of retries. */
   random: () => number;
   /** The longest sleep while nothing is awaited. */
-  pollIntervalMs: number;
+  longestRestMs: number;
   /** Called after waits were ended: executions may be claimed or admitted, the log has grown. */
   onEnded: (setOff: { isReplacing: boolean }) => void;
   onError: (error: unknown) => void;
@@ -38,12 +38,12 @@ const MIN_INTERVAL_MS = 20;
  * at once where the execution is to be cancelled. Waits belong to no instance, so any one ends them.
  */
 export function createCallbackWatch(options: CallbackWatchOptions): Loop {
-  const { pool, clock, newId, random, pollIntervalMs, onEnded, onError } = options;
+  const { pool, clock, newId, random, longestRestMs, onEnded, onError } = options;
   const setAside = createSetAside(options.monotonicMs ?? (() => performance.now()));
 
   async function step(): Promise<number> {
     const earliest = await nextWaitEndAt(pool);
-    if (earliest === null) return pollIntervalMs;
+    if (earliest === null) return longestRestMs;
     const now = clock.now();
     if (earliest > now) return restUntil(earliest, now);
     const silent = await findSilent(pool, now, { limit: BATCH, except: setAside.ids() });

@@ -10,7 +10,7 @@ import { createCallbackWatch } from './callback-watch.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import { createLeaseKeeper } from './lease-keeper.ts';
 import { watchLoops } from '../loop-watch.ts';
-import type { Pulse } from '../pulse.ts';
+import { LONGEST_REST_MS, type Pulse } from '../pulse.ts';
 import { createPlanner } from './planner.ts';
 import { createPruner } from './pruner.ts';
 import { createRescuer } from './rescuer.ts';
@@ -61,9 +61,6 @@ const GIVE_BACK_MS = 3_000;
 /** Outcomes that come faster than this are recorded together: each statement costs the database a flush to disk. */
 const GATHER_MS = 50;
 
-/** Each loop looks by itself, should neither a wake-up nor the pulse have told it of something. */
-const LONGEST_REST_MS = 600_000;
-
 /** Makes the loops of one instance and ties them together. */
 export function createEngine(options: EngineOptions): Engine {
   const { pool, clock, wakeUps, pulse, instance, leaseMs, shutdownGraceMs } = options;
@@ -97,7 +94,7 @@ export function createEngine(options: EngineOptions): Engine {
   });
   const worker = createWorker({
     ...options,
-    pollIntervalMs: LONGEST_REST_MS,
+    longestRestMs: LONGEST_REST_MS,
     settler,
     instanceId: instance.instanceId,
     onClaimed: () => {
@@ -107,7 +104,7 @@ export function createEngine(options: EngineOptions): Engine {
   });
   const planner = createPlanner({
     ...options,
-    pollIntervalMs: LONGEST_REST_MS,
+    longestRestMs: LONGEST_REST_MS,
     onPlanned: ({ isAnythingBlocked, isReplacing }) => {
       if (isAnythingBlocked) unblocker.wake();
       wakeUps.wake('executions', 'events', ...toStop(isReplacing));
@@ -134,7 +131,7 @@ export function createEngine(options: EngineOptions): Engine {
   });
   const callbackWatch = createCallbackWatch({
     ...options,
-    pollIntervalMs: LONGEST_REST_MS,
+    longestRestMs: LONGEST_REST_MS,
     onEnded: ({ isReplacing }) => {
       wakeUps.wake('executions', 'blocked', 'events', ...toStop(isReplacing));
     },
@@ -150,7 +147,7 @@ export function createEngine(options: EngineOptions): Engine {
   });
   const unblocker = createUnblocker({
     ...options,
-    pollIntervalMs: LONGEST_REST_MS,
+    longestRestMs: LONGEST_REST_MS,
     onUnblocked: () => {
       wakeUps.wake('executions', 'events');
     },

@@ -14,8 +14,8 @@ const logger = createLogger('Planner');
 export interface PlannerOptions {
   pool: Pool;
   clock: Clock;
-  /** The longest sleep: what another instance changed is seen by then even when its wake-up was lost. */
-  pollIntervalMs: number;
+  /** The longest sleep, where nothing is due and nobody wakes it. */
+  longestRestMs: number;
   /** Draws the ids of entries of the audit log. */
   newId: (now: Date) => string;
   /** Takes up the jobs whose pause has ended; answers when the next pause ends: past where a job is held by somebody. */
@@ -40,7 +40,7 @@ const LOCKED_RETRY_MS = 50;
  * earliest first would have every slot wait until the whole backlog is planned.
  */
 export function createPlanner(options: PlannerOptions): Loop {
-  const { pool, clock, pollIntervalMs, newId, resumePaused, onPlanned, onError } = options;
+  const { pool, clock, longestRestMs, newId, resumePaused, onPlanned, onError } = options;
   const { monotonicMs = () => performance.now() } = options;
   const setAside = createSetAside(monotonicMs);
   /** As it was when last looked at: what has come about since only adds to it. */
@@ -107,7 +107,7 @@ export function createPlanner(options: PlannerOptions): Loop {
     const nowMs = clock.now().getTime();
     const untilDueMs = dueAt === null ? Infinity : dueAt.getTime() - nowMs;
     const untilPauseEndMs = pauseEndsAt === null ? Infinity : pauseEndsAt.getTime() - nowMs;
-    return Math.min(pollIntervalMs, untilDueMs, untilPauseEndMs > 0 ? untilPauseEndMs : LOCKED_RETRY_MS);
+    return Math.min(longestRestMs, untilDueMs, untilPauseEndMs > 0 ? untilPauseEndMs : LOCKED_RETRY_MS);
   }
 
   return createLoop({ name: 'planner', step, onError });

@@ -9,7 +9,7 @@ import { createLoop, type Loop } from '../loop.ts';
 export interface UnblockerOptions {
   pool: Pool;
   clock: Clock;
-  pollIntervalMs: number;
+  longestRestMs: number;
   onUnblocked: () => void;
   onError: (error: unknown) => void;
 }
@@ -27,7 +27,7 @@ const WATCH_MS = 1_000;
 export function createUnblocker({
   pool,
   clock,
-  pollIntervalMs,
+  longestRestMs,
   onUnblocked,
   onError,
 }: UnblockerOptions): Unblocker {
@@ -38,7 +38,7 @@ export function createUnblocker({
     isAnythingBlocked = jobs > 0;
     if (unblocked > 0) onUnblocked();
     if (jobs === BATCH_JOBS) return 0;
-    return isAnythingBlocked ? Math.min(WATCH_MS, pollIntervalMs) : pollIntervalMs;
+    return isAnythingBlocked ? Math.min(WATCH_MS, longestRestMs) : longestRestMs;
   }
 
   function unblockBatch(): Promise<{ jobs: number; unblocked: number }> {

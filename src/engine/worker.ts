@@ -9,7 +9,7 @@ export interface WorkerOptions extends Omit<CallsOptions, 'onRoom' | 'onBacklogR
   clock: Clock;
   instanceId: string;
   leaseMs: number;
-  pollIntervalMs: number;
+  longestRestMs: number;
   onClaimed: () => void;
 }
 
@@ -36,7 +36,7 @@ interface Claim {
 const NOTHING: Claim = { claimed: 0, limit: 0 };
 
 export function createWorker(options: WorkerOptions): Worker {
-  const { pool, clock, instanceId, leaseMs, pollIntervalMs, onClaimed, onError } = options;
+  const { pool, clock, instanceId, leaseMs, longestRestMs, onClaimed, onError } = options;
   const { monotonicMs = () => performance.now() } = options;
   /** The next deep look, and when it may be made at the earliest, should there be something new. */
   const deepLook = { nextMs: 0, soonestMs: 0, intervalMs: MIN_DEEP_LOOK_MS };
@@ -55,10 +55,10 @@ export function createWorker(options: WorkerOptions): Worker {
   async function step(): Promise<number> {
     isMoreDue.fresh = isMoreDue.backlog = true;
     // Whatever ends first wakes the loop.
-    if (calls.room().executions <= 0) return pollIntervalMs;
+    if (calls.room().executions <= 0) return longestRestMs;
     const now = clock.now();
     const { claimed, limit } = await claim('fresh', now);
-    if (claimed === limit) return calls.room().executions > 0 ? 0 : pollIntervalMs;
+    if (claimed === limit) return calls.room().executions > 0 ? 0 : longestRestMs;
     if (hostsWithoutPlace().length > 0) return lookPastFullHosts(now);
     const next = await nextAvailableAt(pool);
     isMoreDue.fresh = false;
@@ -67,15 +67,15 @@ export function createWorker(options: WorkerOptions): Worker {
     const isBacklogLeft = isMoreDue.backlog && backlog.claimed === backlog.limit;
     return Math.min(
       restUntil(next.fresh, now, claimed),
-      isBacklogLeft ? pollIntervalMs : restUntil(next.backlog, now, backlog.claimed),
+      isBacklogLeft ? longestRestMs : restUntil(next.backlog, now, backlog.claimed),
     );
   }
 
   /** How long to wait for the next execution of a kind of which there was room for more than could be claimed. */
   function restUntil(availableAt: Date | null, now: Date, claimed: number): number {
-    if (availableAt === null) return pollIntervalMs;
+    if (availableAt === null) return longestRestMs;
     if (availableAt <= now) return claimed > 0 ? 0 : LOCKED_RETRY_MS;
-    return Math.min(availableAt.getTime() - clock.now().getTime(), pollIntervalMs);
+    return Math.min(availableAt.getTime() - clock.now().getTime(), longestRestMs);
   }
 
   /**
@@ -85,7 +85,7 @@ export function createWorker(options: WorkerOptions): Worker {
    */
   async function lookPastFullHosts(now: Date): Promise<number> {
     const startsMs = monotonicMs();
-    if (startsMs < deepLook.nextMs) return Math.min(deepLook.nextMs - startsMs, pollIntervalMs);
+    if (startsMs < deepLook.nextMs) return Math.min(deepLook.nextMs - startsMs, longestRestMs);
     const fresh = await claim('fresh', now, { isDeep: true });
     const backlog = fresh.claimed < fresh.limit ? await claim('backlog', now, { isDeep: true }) : NOTHING;
     const endsMs = monotonicMs();
@@ -97,7 +97,7 @@ export function createWorker(options: WorkerOptions): Worker {
     );
     deepLook.soonestMs = endsMs + restMs;
     deepLook.nextMs = endsMs + deepLook.intervalMs;
-    return Math.min(deepLook.intervalMs, pollIntervalMs);
+    return Math.min(deepLook.intervalMs, longestRestMs);
   }
 
   function hostsWithoutPlace(): string[] {

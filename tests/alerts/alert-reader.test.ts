@@ -11,7 +11,7 @@ import {
   ALERT_MAX_PER_MINUTE,
   CALLER,
   createJob,
-  POLL_INTERVAL_MS,
+  LONGEST_REST_MS,
   reference,
   type TestInstance,
   trigger,
@@ -322,14 +322,14 @@ describe('lateness', () => {
     const { rests } = watchTicks();
     instance.alertReader.start();
     await until(() => rests.length > 0);
-    expect(rests).toEqual([POLL_INTERVAL_MS]);
+    expect(rests).toEqual([LONGEST_REST_MS]);
     await instance.alertReader.stop();
 
     scene.clock.advance(60_000);
     await instance.planner.runOnce();
     instance.alertReader.start();
     await until(() => rests.length > 1);
-    expect(rests).toEqual([POLL_INTERVAL_MS, 5_001]);
+    expect(rests).toEqual([LONGEST_REST_MS, 5_001]);
   });
 });
 
@@ -507,7 +507,7 @@ describe('the reader', () => {
     const { rests } = watchTicks();
     instance.alertReader.start();
     await until(() => rests.length > 2);
-    expect(rests).toEqual([0, 0, POLL_INTERVAL_MS]);
+    expect(rests).toEqual([0, 0, LONGEST_REST_MS]);
     expect(await count(scene.pool, 'job_alert_deliveries')).toBe(1);
   });
 
@@ -520,7 +520,7 @@ describe('the reader', () => {
     await run(instance, job, 'FS');
     instance.alertReader.noteEvents();
     await instance.alertReader.runOnce();
-    expect(rests).toEqual([POLL_INTERVAL_MS]);
+    expect(rests).toEqual([LONGEST_REST_MS]);
     expect(await scene.pool.query('SELECT position FROM alert_reader')).toMatchObject({
       rows: [{ position: expect.any(BigInt) as bigint }],
     });

@@ -3,7 +3,7 @@ import { createAlerts, type Alerts } from '../../src/alerts/alerts.ts';
 import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
 import { createPulse } from '../../src/pulse.ts';
 import { createAlert, deliverAll, deliveriesOf } from '../support/alerts.ts';
-import { createJob, POLL_INTERVAL_MS, type TestInstance, trigger } from '../support/instance.ts';
+import { createJob, LONGEST_REST_MS, type TestInstance, trigger } from '../support/instance.ts';
 import { watchTicks } from '../support/rests.ts';
 import { useScene } from '../support/scene.ts';
 import { until } from '../support/until.ts';
@@ -22,7 +22,7 @@ function alertsOf({ pool, sender, wakeUps }: TestInstance): Alerts {
     pulse: createPulse({
       db: pool,
       clock: scene.clock,
-      intervalMs: POLL_INTERVAL_MS,
+      intervalMs: LONGEST_REST_MS,
       onError: () => undefined,
     }),
     shutdownGraceMs: 50,

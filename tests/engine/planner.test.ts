@@ -4,7 +4,7 @@ import type { Loop } from '../../src/loop.ts';
 import { createPlanner } from '../../src/engine/planner.ts';
 import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
 import { inTransaction } from '../../src/store/sql.ts';
-import { CALLER, createJob, POLL_INTERVAL_MS, reference } from '../support/instance.ts';
+import { CALLER, createJob, LONGEST_REST_MS, reference } from '../support/instance.ts';
 import { START, plus } from '../support/manual-clock.ts';
 import { count, eventKindsOf, eventsOf, executionsOf, insertJob, readRow } from '../support/rows.ts';
 import { watchTicks } from '../support/rests.ts';
@@ -120,7 +120,7 @@ describe('many due jobs', () => {
     const planner = createPlanner({
       pool: scene.pool,
       clock: scene.clock,
-      pollIntervalMs: POLL_INTERVAL_MS,
+      longestRestMs: LONGEST_REST_MS,
       newId: newUuidV7,
       resumePaused: () => Promise.resolve(null),
       onPlanned: () => undefined,
@@ -472,10 +472,10 @@ describe('the rest between two looks', () => {
     expect(await firstRest(planner)).toBe(1_234);
   });
 
-  it('never lasts longer than the poll interval', async () => {
+  it('never lasts longer than it may', async () => {
     const { planner } = scene.instance();
     await insertJob(scene.pool, { schedule: '* * * * * *', next_run_at: plus(START, 3_600_000) });
-    expect(await firstRest(planner)).toBe(POLL_INTERVAL_MS);
+    expect(await firstRest(planner)).toBe(LONGEST_REST_MS);
   });
 
   it('is not a tight loop while somebody holds a due job locked', async () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { encodePublicId } from '../../src/domain/public-id.ts';
 import { MASK } from '../../src/domain/secrets.ts';
 import { inTransaction } from '../../src/store/sql.ts';
-import { CALLER, createJob, LEASE_MS, POLL_INTERVAL_MS, reference, trigger } from '../support/instance.ts';
+import { CALLER, createJob, LEASE_MS, LONGEST_REST_MS, reference, trigger } from '../support/instance.ts';
 import type { TestInstance } from '../support/instance.ts';
 import { START, plus } from '../support/manual-clock.ts';
 import { watchTicks } from '../support/rests.ts';
@@ -492,7 +492,7 @@ describe('the rest between two claims', () => {
     const { rests } = watchTicks();
     worker.start();
     await until(() => rests.length > 0);
-    expect(rests).toEqual([POLL_INTERVAL_MS]);
+    expect(rests).toEqual([LONGEST_REST_MS]);
   });
 });
 

@@ -32,7 +32,7 @@ import type { ManualClock } from './manual-clock.ts';
 
 export const CALLER: Caller = { actor: 'test', requestId: 'req-1', address: null };
 export const LEASE_MS = 30_000;
-export const POLL_INTERVAL_MS = 10_000;
+export const LONGEST_REST_MS = 10_000;
 export const HEARTBEAT_INTERVAL_MS = 30_000;
 /** Signs the callback URLs of all instances of a test. */
 export const CALLBACK_SECRET = 'secret of a test';
@@ -137,14 +137,14 @@ export function createInstance(options: InstanceOptions): TestInstance {
     timeoutMs: alertTimeoutMs,
     maxAttempts: ALERT_MAX_ATTEMPTS,
     random,
-    pollIntervalMs: POLL_INTERVAL_MS,
+    longestRestMs: LONGEST_REST_MS,
     onError,
   });
   const alertReader = createAlertReader({
     pool,
     clock,
     newId: newUuidV7,
-    pollIntervalMs: POLL_INTERVAL_MS,
+    longestRestMs: LONGEST_REST_MS,
     maxPerMinute: ALERT_MAX_PER_MINUTE,
     onDeliveries: () => undefined,
     onError,
@@ -191,7 +191,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
     maxConcurrency: options.maxConcurrency ?? 50,
     maxConcurrencyPerHost: options.maxConcurrencyPerHost ?? 50,
     leaseMs: LEASE_MS,
-    pollIntervalMs: POLL_INTERVAL_MS,
+    longestRestMs: LONGEST_REST_MS,
     onClaimed: tell('events'),
     onError,
     ...(options.monotonicMs && { monotonicMs: options.monotonicMs }),
@@ -199,7 +199,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
   const planner = createPlanner({
     pool,
     clock,
-    pollIntervalMs: POLL_INTERVAL_MS,
+    longestRestMs: LONGEST_REST_MS,
     newId: newUuidV7,
     resumePaused: () => resumeEndedPauses(commandDeps),
     ...(options.monotonicMs && { monotonicMs: options.monotonicMs }),
@@ -209,7 +209,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
   const unblocker = createUnblocker({
     pool,
     clock,
-    pollIntervalMs: POLL_INTERVAL_MS,
+    longestRestMs: LONGEST_REST_MS,
     onUnblocked: tell('executions', 'events'),
     onError,
   });
@@ -240,7 +240,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
     callbackWatch: createCallbackWatch({
       pool,
       clock,
-      pollIntervalMs: POLL_INTERVAL_MS,
+      longestRestMs: LONGEST_REST_MS,
       newId: newUuidV7,
       random,
       onEnded: tellAlso('executions', 'events'),
