@@ -1,7 +1,16 @@
 import fc from 'fast-check';
 
 /** What a list shows of a row, by the API's names: instants as ISO texts, tags as a list. */
-export type ModelRow = { id: string } & Record<string, string | number | null | readonly string[]>;
+export type ModelRow = { id: string } & Record<string, string | number | boolean | null | readonly string[]>;
+/** A row as the API shows what is stored under the same names. */
+export function modelRow(id: string, facts: object): ModelRow {
+  const plain = Object.entries(facts).map(([name, value]: [string, unknown]) => [
+    name,
+    value instanceof Date ? value.toISOString() : value,
+  ]);
+  return { id, ...(Object.fromEntries(plain) as object) };
+}
+
 export type Where = Readonly<Record<string, unknown>>;
 export type OrderKey = { field: string; direction: 'ASC' | 'DESC' };
 
@@ -17,6 +26,7 @@ function holds(where: Where, row: ModelRow): boolean {
     if (name === 'NOT') return !holds(asked as Where, row);
     const value = row[name] ?? null;
     if (Array.isArray(asked)) return asked.includes(value);
+    if (typeof asked === 'boolean') return value === asked;
     return Object.entries(asked as Record<string, never>).every(
       ([operator, operand]) => OPERATORS[operator]?.(value as never, operand) ?? false,
     );
@@ -46,6 +56,8 @@ const FIELDS: Record<string, string> = {
   SCHEDULED_AT: 'scheduledAt',
   STARTED_AT: 'startedAt',
   FINISHED_AT: 'finishedAt',
+  FAILED_AT: 'failedAt',
+  AT: 'at',
 };
 
 /** Sorts as the API promises to: by the keys in turn, nulls last, then by id in the last key's direction. */
@@ -94,6 +106,7 @@ export const leaf = {
       [field]: fc.record({ eq: numbers, gte: numbers, lte: numbers }, { requiredKeys: [] }),
     });
   },
+  flag: (field: string) => fc.record({ [field]: fc.boolean() }),
   list: (field: string, values: readonly string[]) => fc.record({ [field]: fc.subarray([...values]) }),
   tags: (values: readonly string[]) => {
     const names = fc.subarray([...values], { maxLength: 3 });
@@ -102,6 +115,14 @@ export const leaf = {
     });
   },
 };
+
+/** Any of the conditions, all of which must hold, for a `where` that nests nothing. */
+export function flatWheres(leaves: readonly fc.Arbitrary<Where>[]): fc.Arbitrary<Where> {
+  return fc
+    .subarray([...leaves])
+    .chain((chosen) => fc.tuple(...chosen))
+    .map((parts) => Object.assign({}, ...parts) as Where);
+}
 
 /** Any nesting of conditions. */
 export function wheres(leaves: readonly fc.Arbitrary<Where>[]): fc.Arbitrary<Where> {

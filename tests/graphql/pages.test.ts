@@ -11,13 +11,14 @@ import {
   leaf,
   mentionsField,
   type ModelRow,
-  type OrderKey,
+  modelRow,
   orderings,
   selected,
   sorted,
   type Where,
   wheres,
 } from './list-model.ts';
+import { idsOf, type Page, walkList } from './walk-list.ts';
 
 let api: ApiHarness;
 
@@ -28,59 +29,6 @@ afterAll(async () => {
   await api.close();
 });
 
-type PageInfo = {
-  hasNextPage: boolean;
-  hasPreviousPage: boolean;
-  startCursor: string | null;
-  endCursor: string | null;
-};
-type Page = {
-  edges: { cursor: string; node: { id: string } }[];
-  nodes: { id: string }[];
-  pageInfo: PageInfo;
-  totalCount: number;
-};
-
-/** A list, and how it is to be walked. */
-interface Walk {
-  list: 'jobs' | 'executions';
-  where: Where;
-  orderBy: OrderKey[];
-  size: number;
-  forward: boolean;
-}
-
-/** Follows pages from one end to the other. */
-async function walk(
-  { list, where, orderBy, size, forward }: Walk,
-  betweenPages: () => Promise<void> = () => Promise.resolve(),
-): Promise<{ ids: string[]; totalCount: number }> {
-  const noun = list === 'jobs' ? 'Job' : 'Execution';
-  const args = forward ? 'first: $size, after: $cursor' : 'last: $size, before: $cursor';
-  const source = `query ($size: Int, $cursor: String, $where: ${noun}Where, $orderBy: [${noun}Order!]) {
-    ${list}(${args}, where: $where, orderBy: $orderBy) {
-      totalCount edges { cursor node { id } } nodes { id } pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
-    }
-  }`;
-  const ids: string[] = [];
-  let cursor: string | null = null;
-  for (;;) {
-    const data: Record<string, Page> = await api.query(source, { size, cursor, where, orderBy });
-    const page: Page | undefined = data[list];
-    if (!page) throw new Error('The answer lacks the list');
-    const shown = page.edges.map(({ node }) => node.id);
-    expect(page.nodes.map(({ id }) => id)).toEqual(shown);
-    expect(shown.length).toBeLessThanOrEqual(size);
-    if (forward) ids.push(...shown);
-    else ids.unshift(...shown);
-    cursor = forward ? page.pageInfo.endCursor : page.pageInfo.startCursor;
-    const isLast = !(forward ? page.pageInfo.hasNextPage : page.pageInfo.hasPreviousPage);
-    if (isLast) return { ids, totalCount: page.totalCount };
-    await betweenPages();
-  }
-}
-
-const idsOf = (rows: readonly ModelRow[]) => rows.map(({ id }) => id);
 const at = (n: number) => new Date(Date.UTC(2025, 0, 1 + n));
 const INSTANTS = [-1, 0, 1, 2, 3, 9].map((n) => at(n).toISOString());
 const NAMES = ['a', 'b', 'c%', 'd_'];
@@ -112,14 +60,6 @@ async function newJob(index: number): Promise<ModelRow> {
   });
   await insertJobTags(api.pool, id, tagsOf(index));
   return modelRow(encodePublicId('Job', id), { ...shown, ...dates, tags: tagsOf(index) });
-}
-
-function modelRow(id: string, facts: object): ModelRow {
-  const plain = Object.entries(facts).map(([name, value]: [string, unknown]) => [
-    name,
-    value instanceof Date ? value.toISOString() : value,
-  ]);
-  return { id, ...(Object.fromEntries(plain) as object) };
 }
 
 describe('pages of jobs', () => {
@@ -157,7 +97,7 @@ describe('pages of jobs', () => {
         fc.boolean(),
         async (where, orderBy, size, forward) => {
           const expected = idsOf(sorted(selected(visible(where), where), orderBy));
-          expect(await walk({ list: 'jobs', where, orderBy, size, forward })).toEqual({
+          expect(await walkList(api, { list: 'jobs', where, orderBy, size, forward })).toEqual({
             ids: expected,
             totalCount: expected.length,
           });
@@ -177,10 +117,14 @@ describe('pages of jobs', () => {
         async (orderBy, size, forward, comers) => {
           const numbers = [...comers];
           const before = visible({});
-          const { ids } = await walk({ list: 'jobs', where: {}, orderBy, size, forward }, async () => {
-            const number = numbers.pop();
-            if (number !== undefined) rows.push(await newJob(number));
-          });
+          const { ids } = await walkList(
+            api,
+            { list: 'jobs', where: {}, orderBy, size, forward },
+            async () => {
+              const number = numbers.pop();
+              if (number !== undefined) rows.push(await newJob(number));
+            },
+          );
           const wasThere = new Set(idsOf(before));
           expect(ids.filter((id) => wasThere.has(id))).toEqual(idsOf(sorted(before, orderBy)));
           // Those that came ahead of the walk are seen, and where they belong.
@@ -297,7 +241,7 @@ describe('pages of executions', () => {
         fc.boolean(),
         async (where, orderBy, size, forward) => {
           const expected = sorted(selected(rows, where), orderBy);
-          expect(await walk({ list: 'executions', where, orderBy, size, forward })).toEqual({
+          expect(await walkList(api, { list: 'executions', where, orderBy, size, forward })).toEqual({
             ids: idsOf(expected),
             totalCount: expected.length,
           });
@@ -376,6 +320,37 @@ describe('pages of executions', () => {
       },
       other: { executions: { nodes: [], totalCount: 0 } },
     });
+  });
+
+  it('lose and repeat nothing while others come between them, and those that run come to their ends', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        orderings(['CREATED_AT', 'SCHEDULED_AT', 'STARTED_AT']),
+        fc.integer({ min: 1, max: 6 }),
+        fc.boolean(),
+        async (orderBy, size, forward) => {
+          const before = [...rows];
+          let pages = 0;
+          const { ids } = await walkList(
+            api,
+            { list: 'executions', where: {}, orderBy, size, forward },
+            async () => {
+              pages += 1;
+              if (pages <= 3) rows.push(await newExecution(rows.length));
+              await api.pool.query(
+                `UPDATE job_executions SET status = 'SUCCESS', finished_at = started_at + interval '1 s', duration_ms = 1000,
+                  lease_expires_at = NULL WHERE id = (SELECT id FROM job_executions WHERE status = 'RUNNING' LIMIT 1)`,
+              );
+            },
+          );
+          const wasThere = new Set(idsOf(before));
+          expect(ids.filter((id) => wasThere.has(id))).toEqual(idsOf(sorted(before, orderBy)));
+          const all = idsOf(sorted(rows, orderBy));
+          expect(ids).toEqual(all.filter((id) => ids.includes(id)));
+        },
+      ),
+      { numRuns: 12 },
+    );
   });
 });
 
