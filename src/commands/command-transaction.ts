@@ -36,7 +36,8 @@ async function repeatOnce<T>(deps: CommandDeps, run: () => Promise<T>, wakesOf: 
     if (!isRetryable(error)) throw error;
     return run();
   });
-  deps.wake(...wakesOf(result));
+  const wakes = wakesOf(result);
+  if (wakes.length > 0) deps.wake(...wakes);
   return result;
 }
 

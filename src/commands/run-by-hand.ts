@@ -2,21 +2,23 @@ import type { PoolClient } from 'pg';
 import { encodePublicId } from '../domain/public-id.ts';
 import type { NewAuditEntry } from '../store/audit-log.ts';
 import type { NewEvent } from '../store/event-log.ts';
-import { insertRecordedExecutions } from '../store/recording.ts';
+import { insertRecordedExecutions, insertRecordedUnlimited } from '../store/recording.ts';
 import type { WakeUp } from '../events/wakeups.ts';
 import { type Admitted, admitExecutions } from '../store/admission.ts';
+import type { NewManualExecution } from '../store/manual-executions.ts';
 import type { UntaggedJob } from '../store/jobs.ts';
+import type { Queryable } from '../store/sql.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 
 /** A job that somebody runs now. */
-export interface RunByHand {
-  job: UntaggedJob;
+export interface RunByHand<Job = UntaggedJob> {
+  job: Job;
   /** Replaces the job's body; null sends none; undefined keeps the job's. */
   body?: unknown;
   idempotencyKey?: string | null;
 }
 
-type NewRun = RunByHand & Admitted & { id: string };
+type NewRun = RunByHand<{ id: string }> & Admitted & { id: string };
 
 /**
  * Runs jobs that the transaction holds locked, beside their schedules and beside what else runs of them, as their
@@ -43,23 +45,40 @@ export async function runByHand(
   });
   await insertRecordedExecutions(
     tx,
-    newRuns.map(({ job, id, status, errorMessage, body, idempotencyKey = null }) => ({
-      id,
-      jobId: job.id,
-      now,
-      status,
-      errorMessage,
-      maxAttempts: 1 + (job.retryPolicy?.maxRetries ?? 0),
-      priority: job.priority,
-      bodyOverride: body,
-      idempotencyKey,
-    })),
+    newRuns.map((run) => executionOf(run, now)),
     {
       audit: newRuns.map((run) => auditEntryOf(deps, by, run, now)),
       events: [...events, ...newRuns.map((run) => eventOf(run, now))],
     },
   );
   return { executionIds: newRuns.map(({ id }) => id), wakes: wakesOf(newRuns, isReplacing) };
+}
+
+/**
+ * Runs a job beside whatever else runs of it, where it has no limits, in one statement.
+ *
+ * @returns the execution; null where the job has limits, is not there or is not of the version, and nothing was done
+ */
+export async function runUnlimitedByHand(
+  db: Queryable,
+  deps: CommandDeps,
+  by: Caller,
+  { expectedVersion, ...asked }: RunByHand<{ id: string }> & { expectedVersion: number | null },
+  now: Date,
+): Promise<{ executionId: string; wakes: WakeUp[] } | null> {
+  const run: NewRun = { ...asked, status: 'PENDING', errorMessage: null, id: deps.newId(now) };
+  const isDone = await insertRecordedUnlimited(db, executionOf(run, now), expectedVersion, {
+    audit: [auditEntryOf(deps, by, run, now)],
+    events: [eventOf(run, now)],
+  });
+  return isDone ? { executionId: run.id, wakes: wakesOf([run], false) } : null;
+}
+
+function executionOf(
+  { job, id, status, errorMessage, body, idempotencyKey = null }: NewRun,
+  now: Date,
+): NewManualExecution {
+  return { id, jobId: job.id, now, status, errorMessage, bodyOverride: body, idempotencyKey };
 }
 
 /** Whoever unblocks what is blocked may not know yet that anything is; calls that are to stop are aborted at once. */

@@ -3,14 +3,15 @@ import type { FieldIssue } from '../domain/job-definition.ts';
 import { JOB_LIMITS } from '../domain/job-limits.ts';
 import { checkJsonValue } from '../domain/json-value.ts';
 import { checkTemplates } from '../domain/template-check.ts';
+import { decodePublicId } from '../domain/public-id.ts';
 import { checkText } from '../domain/text.ts';
 import type { WakeUp } from '../events/wakeups.ts';
 import { findByIdempotencyKey } from '../store/manual-executions.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith, validationError } from './command-result.ts';
-import { commandTransaction } from './command-transaction.ts';
+import { commandStatement, commandTransaction } from './command-transaction.ts';
 import { type JobReference, lockLiveUntaggedJob } from './job-checks.ts';
-import { runByHand } from './run-by-hand.ts';
+import { runByHand, runUnlimitedByHand } from './run-by-hand.ts';
 
 export type TriggerJobInput = JobReference & {
   /** Replaces the job's body for this run; null sends none; absent keeps the job's. */
@@ -37,6 +38,34 @@ export async function triggerJob(
   const issues = triggerIssues(body, idempotencyKey);
   if (issues.length > 0) return failWith(validationError(issues));
 
+  const run = { body, idempotencyKey, ...reference };
+  return (await triggerUnlimited(deps, by, run)) ?? triggerHeld(deps, by, run);
+}
+
+/**
+ * In one statement, where neither limits nor a key ask for a second look while the job is held. Undefined where nothing was
+ * done: the job may have limits, or not be there.
+ */
+async function triggerUnlimited(
+  deps: CommandDeps,
+  by: Caller,
+  { id, expectedVersion = null, body, idempotencyKey }: TriggerJobInput,
+): Promise<Triggered['result'] | undefined> {
+  const uuid = decodePublicId('Job', id);
+  if (uuid === null || typeof idempotencyKey === 'string') return undefined;
+  const run = await commandStatement(
+    deps,
+    (db) => runUnlimitedByHand(db, deps, by, { job: { id: uuid }, expectedVersion, body }, deps.clock.now()),
+    (made) => made?.wakes ?? [],
+  );
+  return run === null ? undefined : triggered(run.executionId, true, run.wakes).result;
+}
+
+async function triggerHeld(
+  deps: CommandDeps,
+  by: Caller,
+  { body, idempotencyKey = null, ...reference }: TriggerJobInput,
+): Promise<Triggered['result']> {
   const work = async (tx: PoolClient): Promise<Triggered> => {
     const found = await lockLiveUntaggedJob(tx, reference);
     if (!found.ok) return { result: found, wakes: [] };

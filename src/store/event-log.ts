@@ -52,16 +52,18 @@ export type NewEvent = Pick<EventRow, 'at' | 'kind'> & Partial<Omit<EventRow, 'p
  * the order given, counting the ends among them.
  *
  * @param writes inserts, by names of their own, without RETURNING
+ * @param held a query that locks the rows that the writes draw on, by the name `held`: where they then write nothing,
+ *   nothing is appended
  */
-export function appendBehind(writes: Readonly<Record<string, string>>): string {
+export function appendBehind(writes: Readonly<Record<string, string>>, held?: string): string {
   const names = Object.keys(writes);
-  const isDone = ['0', ...names.map((name) => `(SELECT count(*) FROM ${name})`)].join(' + ');
+  const written = ['0', ...names.map((name) => `(SELECT count(*) FROM ${name})`)].join(' + ');
   return `
 -- append events in the order given, as the last statement of a transaction, and count the ends among them.
 -- The lock stands in a materialized CTE that the insert joins: nextval is computed above the join, so no position
 -- is drawn before the lock is held. It counts what else is written, lest that wait for a row with the lock held.
-WITH ${names.map((name) => `${name} AS (\n  ${writes[name]}\n  RETURNING 1\n), `).join('')}log_lock AS MATERIALIZED (
-  SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK}) WHERE ${isDone} >= 0
+WITH ${held === undefined ? '' : `held AS MATERIALIZED (\n  ${held}\n), `}${names.map((name) => `${name} AS (\n  ${writes[name]}\n  RETURNING 1\n), `).join('')}log_lock AS MATERIALIZED (
+  SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK}) WHERE ${written} ${held === undefined ? '>= 0' : '> 0'}
 ), event AS (
   SELECT e.* FROM ROWS FROM (jsonb_to_recordset($1::jsonb) AS (
     at timestamptz, kind event_kind, "jobId" uuid, "executionId" uuid, status execution_status,

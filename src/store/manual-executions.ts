@@ -6,8 +6,6 @@ export interface NewManualExecution {
   id: string;
   jobId: string;
   now: Date;
-  maxAttempts: number;
-  priority: number;
   /** Replaces the job's body; undefined leaves it. */
   bodyOverride: unknown;
   idempotencyKey: string | null;
@@ -21,15 +19,18 @@ export interface NewManualExecution {
  * key cannot be taken meanwhile.
  *
  * The body comes as text: JSON's null, which sends no body, would become SQL's, which leaves the job's.
+ *
+ * @param jobs where the jobs are read; executions of jobs that are not there are left out
  */
-export function insertManualExecutionsSql(parameter: string): string {
+export function insertManualExecutionsSql(parameter: string, jobs = 'jobs'): string {
   return `INSERT INTO job_executions (id, job_id, status, trigger, created_at, available_at, finished_at, max_attempts,
   priority, host, body_override, idempotency_key, skip_reason, error_message)
-SELECT e.id, e."jobId", e.status, 'MANUAL', e.now, e.now, CASE WHEN e.status = 'SKIPPED' THEN e.now END, e."maxAttempts",
-  e.priority, (SELECT host_of(api) FROM jobs WHERE id = e."jobId"), e.body::jsonb, e."idempotencyKey",
+SELECT e.id, j.id, e.status, 'MANUAL', e.now, e.now, CASE WHEN e.status = 'SKIPPED' THEN e.now END,
+  1 + coalesce(j.max_retries, 0), j.priority, host_of(j.api), e.body::jsonb, e."idempotencyKey",
   CASE WHEN e.status = 'SKIPPED' THEN 'OVERLAP'::skip_reason END, e."errorMessage"
 FROM jsonb_to_recordset(${parameter}::jsonb) AS e(id uuid, "jobId" uuid, status execution_status, now timestamptz,
-  "maxAttempts" int, priority int, body text, "idempotencyKey" text, "errorMessage" text)`;
+  body text, "idempotencyKey" text, "errorMessage" text)
+JOIN ${jobs} AS j ON j.id = e."jobId"`;
 }
 
 /** What {@link insertManualExecutionsSql} reads of an execution. */

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createJob, type CreateJobInput } from '../../src/commands/create-job.ts';
 import { deleteJob } from '../../src/commands/delete-job.ts';
 import { pauseJob } from '../../src/commands/pause-job.ts';
@@ -8,6 +8,7 @@ import type { WakeUp } from '../../src/events/wakeups.ts';
 import { encodePublicId } from '../../src/domain/public-id.ts';
 import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
 import { endCountsOf, NO_ENDS } from '../support/rows.ts';
+import { until } from '../support/until.ts';
 import { CALLER, useCommandHarness, insertExecution, START, valueOf } from './harness.ts';
 
 const harness = useCommandHarness();
@@ -25,6 +26,26 @@ async function execution(
   const id = newUuidV7(new Date(START));
   await insertExecution(harness.pool, { id, jobId, status: 'PENDING', at: START, ...facts });
   return id;
+}
+
+/** Begins `work` while a change of the job is not committed yet, and commits it once `work` waits for it. */
+async function duringChange<T>(jobId: string, change: string, work: () => Promise<T>): Promise<T> {
+  const client = await harness.pool.connect();
+  try {
+    await client.query('BEGIN');
+    await client.query(change, [jobId]);
+    const result = work();
+    await until(async () => {
+      const { rows } = await harness.pool.query(
+        `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+      );
+      return rows.length > 0;
+    });
+    await client.query('COMMIT');
+    return await result;
+  } finally {
+    client.release();
+  }
 }
 
 async function statuses(): Promise<Record<string, string>> {
@@ -258,6 +279,59 @@ describe('triggerJob', () => {
     expect(new Set(simultaneous.map((result) => valueOf(result).executionId)).size).toBe(1);
     expect(Object.keys(await statuses())).toHaveLength(2);
     expect((await harness.auditEntries()).filter(({ action }) => action === 'TRIGGERED')).toHaveLength(2);
+  });
+
+  it('takes one statement where the job has no limits', async () => {
+    const { id } = await existing();
+    const statements = vi.spyOn(harness.pool, 'query');
+    const connections = vi.spyOn(harness.pool, 'connect');
+    onTestFinished(() => {
+      vi.restoreAllMocks();
+    });
+    valueOf(await triggerJob(harness.deps, CALLER, { id, body: null, expectedVersion: 1 }));
+    expect([statements.mock.calls.length, connections.mock.calls.length]).toEqual([1, 1]);
+  });
+
+  it('refuses a version that is not current, and leaves no trace', async () => {
+    const { id } = await existing();
+    expect(await triggerJob(harness.deps, CALLER, { id, expectedVersion: 7 })).toMatchObject({
+      ok: false,
+      errors: [{ kind: 'VersionConflictError', currentVersion: 1 }],
+    });
+    expect(await statuses()).toEqual({});
+    expect((await harness.auditEntries()).map(({ action }) => action)).toEqual(['CREATED']);
+    expect((await harness.events()).map(({ kind }) => kind)).toEqual(['JOB_CREATED']);
+  });
+
+  it.each([
+    ['FORBID', null],
+    ['ALLOW', 1],
+  ] as const)('waits for a change that limits the job (%s, %s), and obeys it', async (policy, limit) => {
+    const { id, uuid } = await existing();
+    await execution(uuid, { status: 'RUNNING' });
+    const result = await duringChange(
+      uuid,
+      `UPDATE jobs SET concurrency_policy = '${policy}', max_concurrency = ${limit} WHERE id = $1`,
+      () => triggerJob(harness.deps, CALLER, { id }),
+    );
+    const { executionId } = valueOf(result);
+    expect((await statuses())[executionId]).toBe(policy === 'FORBID' ? 'SKIPPED' : 'BLOCKED');
+  });
+
+  it('waits for a change of the job, and runs it as it is then', async () => {
+    const { id, uuid } = await existing({ priority: 1 });
+    const change = `UPDATE jobs SET priority = 9, api = 'https://other.test/' WHERE id = $1`;
+    valueOf(await duringChange(uuid, change, () => triggerJob(harness.deps, CALLER, { id })));
+    const { rows } = await harness.pool.query('SELECT priority, host FROM job_executions');
+    expect(rows).toEqual([{ priority: 9, host: 'other.test' }]);
+  });
+
+  it('runs nothing of a job that is being deleted', async () => {
+    const { id, uuid } = await existing();
+    const deletion = `UPDATE jobs SET status = 'DELETED', deleted_at = now(), next_run_at = NULL WHERE id = $1`;
+    const result = await duringChange(uuid, deletion, () => triggerJob(harness.deps, CALLER, { id }));
+    expect(result).toMatchObject({ ok: false, errors: [{ kind: 'NotFoundError', id }] });
+    expect(await statuses()).toEqual({});
   });
 
   it('runs a paused job by hand', async () => {
