@@ -47,15 +47,23 @@ export interface EventRow {
 /** What a command appends; the position is given by the log. */
 export type NewEvent = Pick<EventRow, 'at' | 'kind'> & Partial<Omit<EventRow, 'position' | 'at' | 'kind'>>;
 
+interface AppendOptions {
+  /** Locks the rows that the writes draw on, by the name `held`: where they then write nothing, nothing is appended. */
+  held?: string;
+  /** False where no event tells of an end: to set up what counts them is a tenth of a small statement. */
+  mayHoldEnds?: boolean;
+}
+
 /**
  * The text of a statement that makes other writes, takes the log's lock when they are done, and appends the events $1 in
  * the order given, counting the ends among them.
  *
  * @param writes inserts, by names of their own, without RETURNING
- * @param held a query that locks the rows that the writes draw on, by the name `held`: where they then write nothing,
- *   nothing is appended
  */
-export function appendBehind(writes: Readonly<Record<string, string>>, held?: string): string {
+export function appendBehind(
+  writes: Readonly<Record<string, string>>,
+  { held, mayHoldEnds = true }: AppendOptions = {},
+): string {
   const names = Object.keys(writes);
   const written = ['0', ...names.map((name) => `(SELECT count(*) FROM ${name})`)].join(' + ');
   return `
@@ -72,10 +80,7 @@ WITH ${held === undefined ? '' : `held AS MATERIALIZED (\n  ${held}\n), `}${name
     "failureReason" failure_reason, "responseStatus" int, "errorMessage" text, "instanceId" text, data jsonb))
     WITH ORDINALITY AS e
   ORDER BY e.ordinality
-), counted AS (
-  ${countEnds(`SELECT "jobId" AS job_id, status, "finishedAt" AS at, "durationMs" AS duration_ms, "latenessMs" AS lateness_ms
-    FROM log_lock, event WHERE "finishedAt" IS NOT NULL`)}
-)
+)${mayHoldEnds ? `, counted AS (\n  ${COUNT_ENDS}\n)` : ''}
 INSERT INTO event_log (position, at, kind, job_id, execution_id, status, previous_status, attempt, trigger, created_at,
   scheduled_at, started_at, finished_at, duration_ms, lateness_ms, failure_reason, response_status, error_message,
   instance_id, data)
@@ -84,6 +89,11 @@ SELECT nextval('event_log_position_seq'), at, kind, "jobId", "executionId", stat
   "errorMessage", "instanceId", data
 FROM log_lock, event`;
 }
+
+const COUNT_ENDS =
+  countEnds(`SELECT "jobId" AS job_id, status, "finishedAt" AS at, "durationMs" AS duration_ms,
+    "latenessMs" AS lateness_ms
+  FROM log_lock, event WHERE "finishedAt" IS NOT NULL`);
 
 const APPEND_EVENTS = appendBehind({});
 

@@ -18,7 +18,10 @@ export interface ChangeRecord {
 
 const RECORD = appendBehind({ audit: insertAuditSql('$2') });
 
-const INSERT_JOB = appendBehind({ job: insertJobsSql('$3'), audit: insertAuditSql('$2') });
+const INSERT_JOB = appendBehind(
+  { job: insertJobsSql('$3'), audit: insertAuditSql('$2') },
+  { mayHoldEnds: false },
+);
 
 const INSERT_MANUAL = appendBehind({
   execution: insertManualExecutionsSql('$3'),
@@ -39,7 +42,7 @@ const INSERT_UNLIMITED = appendBehind(
     execution: insertManualExecutionsSql('$3', 'held'),
     audit: `${insertAuditSql('$2')} WHERE EXISTS (SELECT FROM held)`,
   },
-  HOLD_UNLIMITED,
+  { held: HOLD_UNLIMITED, mayHoldEnds: false },
 );
 
 /**
