@@ -19,18 +19,20 @@ export interface MetricsBucket extends EndCounts {
   to: Date;
 }
 
+/** The counts of a span by its buckets, the last of which holds `now`; those that nothing ended in are missing. */
+export interface CountedSpan {
+  span: Buckets;
+  now: Date;
+  counted: readonly (EndCounts & { bucketAt: Date })[];
+}
+
 const NOTHING: EndCounts = { success: 0, failed: 0, cancelled: 0, skipped: 0, retries: 0, durationSumMs: 0 };
 
 /**
  * Lays counts out in equal buckets, oldest first, empty ones included, up to the one that holds `now`.
- *
- * @param counted by where their bucket begins; each must be the beginning of one of the buckets
+ * Each that was counted must begin where one of them does.
  */
-export function seriesOf(
-  { from, minutes }: Buckets,
-  now: Date,
-  counted: readonly (EndCounts & { bucketAt: Date })[],
-): MetricsBucket[] {
+export function seriesOf({ span: { from, minutes }, now, counted }: CountedSpan): MetricsBucket[] {
   const byStart = new Map<number, EndCounts>(counted.map((counts) => [counts.bucketAt.getTime(), counts]));
   const series: MetricsBucket[] = [];
   const lengthMs = minutes * MINUTE_MS;

@@ -1,6 +1,6 @@
 import type { Condition } from './condition.ts';
 import type { ExecutionField } from './filter-fields.ts';
-import type { EndCounts, MetricsBucket } from './metrics-series.ts';
+import type { CountedSpan, EndCounts } from './metrics-series.ts';
 import type { MetricsWindow } from './metrics-window.ts';
 import type { FailureReason } from './outcome.ts';
 import type { Percentiles } from './sketch.ts';
@@ -72,8 +72,8 @@ export interface FailureGroup {
 
 /** Reads figures. */
 export interface MetricsReader {
-  /** The counts of one job over one span in equal buckets, oldest first; for each that is asked for, in order. */
-  jobSeries: (asked: readonly AskedMetrics[]) => Promise<MetricsBucket[][]>;
+  /** The counts of one job over one span; for each that is asked for, in order. */
+  jobCounts: (asked: readonly AskedMetrics[]) => Promise<CountedSpan[]>;
   /** How executions of one job spread over one span; for each that is asked for, in order. */
   jobPercentiles: (asked: readonly AskedMetrics[]) => Promise<JobPercentiles[]>;
   /** When executions of each job last succeeded and failed, kept or not; in the order of the ids. */

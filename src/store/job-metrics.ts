@@ -1,7 +1,6 @@
 import { groupBy } from '../domain/group-by.ts';
 import type { AskedMetrics, JobPercentiles, LastEnds } from '../domain/metrics.ts';
-import type { EndCounts, MetricsBucket } from '../domain/metrics-series.ts';
-import { seriesOf } from '../domain/metrics-series.ts';
+import type { CountedSpan, EndCounts } from '../domain/metrics-series.ts';
 import { type Buckets, bucketsOf } from '../domain/metrics-window.ts';
 import { percentilesOf, SKETCH_ENTRY_RADIX, type SketchEntry } from '../domain/sketch.ts';
 import { bucketAt } from './rollups.ts';
@@ -20,7 +19,7 @@ const ASKED = `unnest($1::uuid[], $2::timestamptz[], $3::int[]) WITH ORDINALITY 
     SELECT * FROM job_execution_rollups WHERE job_id = asked.job_id AND bucket_at >= asked.from_at OFFSET 0
   ) AS r`;
 
-const SERIES = `
+const COUNTS = `
 -- what was counted of many jobs, each from an instant on, in buckets of so many minutes.
 SELECT asked.place::int, ${bucketAt('r.bucket_at', 'asked.minutes')} AS "bucketAt", sum(success_count)::float8 AS success,
   sum(failed_count)::float8 AS failed, sum(cancelled_count)::float8 AS cancelled, sum(skipped_count)::float8 AS skipped,
@@ -46,20 +45,20 @@ WITH kept AS MATERIALIZED (
 SELECT place::int, duration::float8[], lateness::float8[], duration_ms AS "longestMs", lateness_ms AS "latestMs"
 FROM sketch JOIN longest USING (place)`;
 
-/** What the counts of one job over one span are, in equal buckets, oldest first; for each that is asked for, in order. */
-export async function readJobSeries(
+/** What the counts of one job over one span are; for each that is asked for, in order. */
+export async function readJobCounts(
   db: Queryable,
   asked: readonly AskedMetrics[],
   now: Date,
-): Promise<MetricsBucket[][]> {
+): Promise<CountedSpan[]> {
   const spans = await spansOf(db, asked, now);
   const { rows } = await db.query<EndCounts & { place: number; bucketAt: Date }>({
-    name: 'job-series',
-    text: SERIES,
+    name: 'job-counts',
+    text: COUNTS,
     values: valuesOf(asked, spans),
   });
   const counted = groupBy(rows, ({ place }) => place);
-  return spans.map((span, index) => seriesOf(span, now, counted.get(index + 1) ?? []));
+  return spans.map((span, index) => ({ span, now, counted: counted.get(index + 1) ?? [] }));
 }
 
 /** How executions of one job spread over one span; for each that is asked for, in order. */
@@ -121,7 +120,8 @@ async function readFirstBuckets(db: Queryable, jobIds: readonly string[]): Promi
 function valuesOf(asked: readonly AskedMetrics[], spans: readonly Buckets[]): unknown[] {
   return [
     asked.map(({ jobId }) => jobId),
-    spans.map(({ from }) => from),
+    // pg would write each Date in local time, piece by piece.
+    spans.map(({ from }) => from.toISOString()),
     spans.map(({ minutes }) => minutes),
   ];
 }

@@ -2,14 +2,14 @@ import type { Clock } from '../domain/clock.ts';
 import type { MetricsReader } from '../domain/metrics.ts';
 import { readExecutionHistogram } from './execution-histogram.ts';
 import { readFailureGroups } from './failure-groups.ts';
-import { readJobPercentiles, readJobSeries, readLastEnds } from './job-metrics.ts';
+import { readJobCounts, readJobPercentiles, readLastEnds } from './job-metrics.ts';
 import type { Queryable } from './sql.ts';
 import { readSystemMetrics } from './system-metrics.ts';
 
 /** Binds the reads of figures to a database and to the scheduler's time. */
 export function createMetricsReader(db: Queryable, clock: Clock): MetricsReader {
   return {
-    jobSeries: (asked) => readJobSeries(db, asked, clock.now()),
+    jobCounts: (asked) => readJobCounts(db, asked, clock.now()),
     jobPercentiles: (asked) => readJobPercentiles(db, asked, clock.now()),
     lastEnds: (jobIds) => readLastEnds(db, jobIds),
     system: () => readSystemMetrics(db, clock.now()),

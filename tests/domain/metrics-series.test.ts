@@ -7,7 +7,7 @@ const at = (time: string) => new Date(`2030-01-07T${time}Z`);
 describe('a series', () => {
   it('has every bucket from the first to the running one, empty ones included', () => {
     const counted = [{ ...NOTHING, bucketAt: at('10:00:00'), success: 3 }];
-    const series = seriesOf({ from: at('09:00:00'), minutes: 60 }, at('11:59:59'), counted);
+    const series = seriesOf({ span: { from: at('09:00:00'), minutes: 60 }, now: at('11:59:59'), counted });
     expect(series.map(({ from, to, success }) => [from, to, success])).toEqual([
       [at('09:00:00'), at('10:00:00'), 0],
       [at('10:00:00'), at('11:00:00'), 3],
@@ -17,7 +17,7 @@ describe('a series', () => {
 
   it('goes on to what an instance with a faster clock has counted', () => {
     const counted = [{ ...NOTHING, bucketAt: at('10:05:00'), failed: 1 }];
-    const series = seriesOf({ from: at('10:00:00'), minutes: 5 }, at('10:04:59'), counted);
+    const series = seriesOf({ span: { from: at('10:00:00'), minutes: 5 }, now: at('10:04:59'), counted });
     expect(series.map(({ failed }) => failed)).toEqual([0, 1]);
   });
 });

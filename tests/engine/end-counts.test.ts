@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { totalOf } from '../../src/domain/metrics-series.ts';
 import { encodePublicId } from '../../src/domain/public-id.ts';
-import { readJobPercentiles, readJobSeries, readLastEnds } from '../../src/store/job-metrics.ts';
+import { readJobCounts, readJobPercentiles, readLastEnds } from '../../src/store/job-metrics.ts';
 import { ALL_JOBS } from '../../src/store/rollups.ts';
 import { countedBuckets, countOverRows, retriesOverRows } from '../support/end-counts.ts';
 import { CALLER, createJob, DAY_MS, reference, trigger, type TestInstance } from '../support/instance.ts';
@@ -154,9 +154,9 @@ async function expectToOutliveTheRows({ instances, jobs }: World): Promise<void>
 async function figuresOf(ids: string[]): Promise<unknown[]> {
   const asked = ids.map((jobId) => ({ jobId, window: 'ALL_TIME' as const }));
   const now = scene.clock.now();
-  const series = await readJobSeries(scene.pool, asked, now);
+  const spans = await readJobCounts(scene.pool, asked, now);
   return [
-    series.map(totalOf),
+    spans.map(({ counted }) => totalOf(counted)),
     await readJobPercentiles(scene.pool, asked, now),
     await readLastEnds(scene.pool, ids),
   ];

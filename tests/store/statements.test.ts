@@ -3,7 +3,7 @@ import pg from 'pg';
 import { createPool } from '../../src/database/pool.ts';
 import { EVERYTHING } from '../../src/domain/condition.ts';
 import { readExecutionHistogram } from '../../src/store/execution-histogram.ts';
-import { readJobPercentiles, readJobSeries, readLastEnds } from '../../src/store/job-metrics.ts';
+import { readJobCounts, readJobPercentiles, readLastEnds } from '../../src/store/job-metrics.ts';
 import { readSystemMetrics } from '../../src/store/system-metrics.ts';
 import { findSilent, nextWaitEndAt } from '../../src/store/callbacks.ts';
 import { claimDue, nextAvailableAt } from '../../src/store/claiming.ts';
@@ -218,7 +218,7 @@ describe.each(['custom', 'generic'] as const)(
 describe.each(['custom', 'generic'] as const)('figures, by a %s plan,', (mode) => {
   it('of jobs are read from the rollups of those jobs alone', async () => {
     const asked = [{ jobId: crypto.randomUUID(), window: 'LAST_30D' as const }];
-    for (const read of [readJobSeries, readJobPercentiles]) {
+    for (const read of [readJobCounts, readJobPercentiles]) {
       const used = await indexesOf(mode, (db) => read(db, asked, START));
       expect(used).toEqual({ indexes: ['job_execution_rollups_pkey'], scanned: [] });
     }

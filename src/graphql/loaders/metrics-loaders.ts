@@ -1,10 +1,10 @@
 import DataLoader from 'dataloader';
 import type { AskedMetrics, JobPercentiles, LastEnds, MetricsReader } from '../../domain/metrics.ts';
-import type { MetricsBucket } from '../../domain/metrics-series.ts';
+import type { CountedSpan } from '../../domain/metrics-series.ts';
 
 /** Figures of many jobs at once: a statement or two for each kind, whatever the number of jobs and windows. */
 export interface MetricsLoaders {
-  series: DataLoader<AskedMetrics, MetricsBucket[]>;
+  counts: DataLoader<AskedMetrics, CountedSpan>;
   percentiles: DataLoader<AskedMetrics, JobPercentiles>;
   lastEnds: DataLoader<string, LastEnds>;
 }
@@ -13,7 +13,7 @@ export interface MetricsLoaders {
 export function createMetricsLoaders(metrics: MetricsReader): MetricsLoaders {
   const nameOf = ({ jobId, window }: AskedMetrics) => `${jobId} ${window}`;
   return {
-    series: loaderOf(nameOf, metrics.jobSeries),
+    counts: loaderOf(nameOf, metrics.jobCounts),
     percentiles: loaderOf(nameOf, metrics.jobPercentiles),
     lastEnds: loaderOf((jobId) => jobId, metrics.lastEnds),
   };

@@ -1,5 +1,12 @@
 import type { AskedMetrics } from '../../domain/metrics.ts';
-import { averageMs, endedCount, type EndCounts, successRate, totalOf } from '../../domain/metrics-series.ts';
+import {
+  averageMs,
+  endedCount,
+  type EndCounts,
+  seriesOf,
+  successRate,
+  totalOf,
+} from '../../domain/metrics-series.ts';
 import { builder } from '../builder.ts';
 import type { GraphqlContext } from '../context.ts';
 import { countAsInt, MetricsBucket, Percentiles } from './metrics.ts';
@@ -73,11 +80,11 @@ export const JobMetrics = builder.objectRef<AskedMetrics>('JobMetrics').implemen
     series: t.field({
       type: [MetricsBucket],
       description: 'Counts in equal buckets over the window, oldest first, empty ones included.',
-      resolve: (asked, _args, { metricsLoaders }) => metricsLoaders.series.load(asked),
+      resolve: async (asked, _args, { metricsLoaders }) => seriesOf(await metricsLoaders.counts.load(asked)),
     }),
   }),
 });
 
 async function totalsOf(asked: AskedMetrics, { metricsLoaders }: GraphqlContext): Promise<EndCounts> {
-  return totalOf(await metricsLoaders.series.load(asked));
+  return totalOf((await metricsLoaders.counts.load(asked)).counted);
 }
