@@ -68,17 +68,28 @@ export function pageOf<Row extends object>(
 ): Page<Row> {
   const shown = rows.slice(0, pageSize.size);
   if (pageSize.from === 'end') shown.reverse();
-  const edges = shown.map((node) => ({ cursor: encodePlace(ordering, placeOf(ordering, node)), node }));
+  const cursorOf = (row: Row) => encodePlace(ordering, placeOf(ordering, row));
   // On the side that was not asked for, a cursor is taken as sign of the row it came from: looking would cost a read.
   const [hasNextPage, hasPreviousPage] =
     pageSize.from === 'end' ? [isCursor(args.before), hasMore] : [hasMore, isCursor(args.after)];
+  const [first, last] = [shown[0], shown.at(-1)];
+  // Cursors are written when they are asked for: most often nobody does, and one is as much work as the rest of its row.
   return {
-    edges,
+    edges: shown.map((node) => ({
+      node,
+      get cursor() {
+        return cursorOf(node);
+      },
+    })),
     pageInfo: {
       hasNextPage,
       hasPreviousPage,
-      startCursor: edges[0]?.cursor ?? null,
-      endCursor: edges.at(-1)?.cursor ?? null,
+      get startCursor() {
+        return first ? cursorOf(first) : null;
+      },
+      get endCursor() {
+        return last ? cursorOf(last) : null;
+      },
     },
   };
 }
