@@ -6,6 +6,7 @@ import ValidationPlugin from '@pothos/plugin-validation';
 import { encodePublicId, ID_PREFIXES, type PublicIdKind } from '../domain/public-id.ts';
 import type PrismaTypes from '../generated/pothos.ts';
 import { getDatamodel } from '../generated/pothos.ts';
+import './columns-at-hand.ts';
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from './connection/page-args.ts';
 import type { GraphqlContext } from './context.ts';
 import { clientError } from './errors.ts';
@@ -25,7 +26,7 @@ export const builder = new SchemaBuilder<{
     JSON: { Input: unknown; Output: unknown };
   };
 }>({
-  plugins: [ValidationPlugin, DataloaderPlugin, RelayPlugin, PrismaPlugin],
+  plugins: [ValidationPlugin, DataloaderPlugin, RelayPlugin, 'columnsAtHand', PrismaPlugin],
   defaultFieldNullability: false,
   prisma: {
     client: (context) => context.prisma,
