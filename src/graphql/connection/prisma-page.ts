@@ -1,7 +1,7 @@
-import { queryFromInfo } from '@pothos/plugin-prisma';
 import type { GraphQLResolveInfo } from 'graphql';
 import type { GraphqlContext } from '../context.ts';
 import type { PrismaWhere } from '../filters/prisma-where.ts';
+import { rowSelection } from '../row-selection.ts';
 import { orderByOf } from './keyset.ts';
 import { mergeRows } from './merge-rows.ts';
 import type { Ordering } from './ordering.ts';
@@ -21,9 +21,8 @@ export function selectionOfRows(
   info: GraphQLResolveInfo,
   ordering: Ordering,
 ): Record<string, unknown> {
-  const columns = Object.fromEntries(ordering.map(({ column }) => [column, true]));
-  const { select } = queryFromInfo({ context, info, paths: ROW_PATHS, select: columns });
-  return select;
+  const columns = Object.fromEntries(ordering.map(({ column }) => [column, true as const]));
+  return rowSelection(context, info, columns, ROW_PATHS);
 }
 
 /**

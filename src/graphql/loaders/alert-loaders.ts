@@ -2,6 +2,7 @@ import type DataLoader from 'dataloader';
 import type { AskedRows } from '../../domain/asked-rows.ts';
 import type { Prisma, PrismaClient } from '../../generated/prisma/client.ts';
 import { groupedLoader } from './grouped-loader.ts';
+import { rowsOfOwners } from './rows-of-owners.ts';
 
 /** A delivery with what was selected of it. */
 export type LoadedDelivery = { id: string } & Record<string, unknown>;
@@ -47,15 +48,13 @@ async function readDeliveries(
   asked: AskedRows,
   select: Prisma.AlertDeliverySelect,
 ): Promise<Map<string, LoadedDelivery[]>> {
-  const ids = await deliveryIdsOfAlerts(alertIds, asked);
-  const rows = (await prisma.alertDelivery.findMany({
-    where: { id: { in: [...ids.values()].flat() } },
-    select: { ...select, id: true },
-  })) as unknown as LoadedDelivery[];
-  const byId = new Map(rows.map((row) => [row.id, row]));
-  // One that was pruned between the two reads is left out.
-  return new Map(
-    [...ids].map(([alertId, deliveries]) => [alertId, deliveries.flatMap((id) => byId.get(id) ?? [])]),
+  return rowsOfOwners(
+    await deliveryIdsOfAlerts(alertIds, asked),
+    (ids) =>
+      prisma.alertDelivery.findMany({
+        where: { id: { in: ids } },
+        select: { ...select, id: true },
+      }) as unknown as Promise<LoadedDelivery[]>,
   );
 }
 

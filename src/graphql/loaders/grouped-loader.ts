@@ -17,13 +17,14 @@ export function groupedLoader<Key, Value>(
 ): DataLoader<Key, Value> {
   return new DataLoader<Key, Value>(
     async (keys) => {
-      const answers = new Map<string, Map<string, Value>>();
+      const signatures = new Map(keys.map((key) => [key, signatureOf(key)]));
+      const answers = new Map<string | undefined, Map<string, Value>>();
       await Promise.all(
-        [...groupBy(keys, signatureOf)].map(async ([signature, group]) => {
+        [...groupBy(keys, (key) => signatures.get(key))].map(async ([signature, group]) => {
           answers.set(signature, await read([...new Set(group.map(ownerOf))], group[0]));
         }),
       );
-      return keys.map((key) => answers.get(signatureOf(key))?.get(ownerOf(key)) ?? absent);
+      return keys.map((key) => answers.get(signatures.get(key))?.get(ownerOf(key)) ?? absent);
     },
     { cache: false },
   );

@@ -2,6 +2,7 @@ import type DataLoader from 'dataloader';
 import type { AskedExecutions, AskedRows } from '../../domain/asked-rows.ts';
 import type { Prisma, PrismaClient } from '../../generated/prisma/client.ts';
 import { groupedLoader } from './grouped-loader.ts';
+import { rowsOfOwners } from './rows-of-owners.ts';
 
 /** An execution with what was selected of it. */
 export type LoadedExecution = { id: string } & Record<string, unknown>;
@@ -88,16 +89,16 @@ async function readExecutions(
   // One more says whether there are more.
   const found = await executionIdsOfJobs(jobIds, { condition, from, limit: limit + 1 });
   const shown = new Map([...found].map(([jobId, ids]) => [jobId, ids.slice(0, limit)]));
-  const rows = (await prisma.jobExecution.findMany({
-    where: { AND: [{ id: { in: [...shown.values()].flat() } }, where] },
-    select: { ...select, id: true },
-  })) as unknown as LoadedExecution[];
-  const byId = new Map(rows.map((row) => [row.id, row]));
+  const rows = await rowsOfOwners(
+    shown,
+    (ids) =>
+      prisma.jobExecution.findMany({
+        where: { AND: [{ id: { in: ids } }, where] },
+        select: { ...select, id: true },
+      }) as unknown as Promise<LoadedExecution[]>,
+  );
   return new Map(
-    [...found].map(([jobId, ids]) => [
-      jobId,
-      { rows: ids.flatMap((id) => byId.get(id) ?? []), hasMore: ids.length > limit },
-    ]),
+    [...found].map(([jobId, ids]) => [jobId, { rows: rows.get(jobId) ?? [], hasMore: ids.length > limit }]),
   );
 }
 
@@ -120,14 +121,14 @@ async function readAuditEntries(
   asked: AskedRows,
   select: Prisma.AuditLogEntrySelect,
 ): Promise<Map<string, LoadedAuditEntry[]>> {
-  const ids = await auditEntryIdsOfJobs(jobIds, asked);
-  const rows = (await prisma.auditLogEntry.findMany({
-    where: { id: { in: [...ids.values()].flat() } },
-    select: { ...select, id: true },
-  })) as unknown as LoadedAuditEntry[];
-  const byId = new Map(rows.map((row) => [row.id, row]));
-  // One that was pruned between the two reads is left out.
-  return new Map([...ids].map(([jobId, entries]) => [jobId, entries.flatMap((id) => byId.get(id) ?? [])]));
+  return rowsOfOwners(
+    await auditEntryIdsOfJobs(jobIds, asked),
+    (ids) =>
+      prisma.auditLogEntry.findMany({
+        where: { id: { in: ids } },
+        select: { ...select, id: true },
+      }) as unknown as Promise<LoadedAuditEntry[]>,
+  );
 }
 
 async function countAuditEntries(

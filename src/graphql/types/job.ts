@@ -1,9 +1,12 @@
-import { queryFromInfo } from '@pothos/plugin-prisma';
 import { type SlotFacts, slotRuleOf, upcomingRuns } from '../../domain/job-slots.ts';
 import { describeSchedule } from '../../domain/schedule-preview.ts';
 import { maskHeaders, maskUrl } from '../../domain/secrets.ts';
+import type { JobExecution, Prisma } from '../../generated/prisma/client.ts';
 import { filteredPage } from '../connection/filtered-page.ts';
 import { builder } from '../builder.ts';
+import type { GraphqlContext } from '../context.ts';
+import { rowsOfOwners } from '../loaders/rows-of-owners.ts';
+import { rowSelection } from '../row-selection.ts';
 import { wholeNumber } from '../whole-number.ts';
 import { AuditLogConnection, auditPageOfJob } from './audit-log-connection.ts';
 import { AuditLogEntry } from './audit-log-entry.ts';
@@ -196,20 +199,11 @@ export const Job = builder.prismaNode('Job', {
       byPath: true,
       // A subscription keeps its context, and what is newest changes.
       loaderOptions: { cache: false },
-      load: async (jobIds: string[], context, _args, info) => {
-        const latest = await context.latestExecutionIds(jobIds, 1, context.clock.now());
-        const { select } = queryFromInfo({ context, info, select: { id: true } });
-        const rows = await context.prisma.jobExecution.findMany({
-          where: { id: { in: [...latest.values()].flat() } },
-          select,
-        });
-        const byId = new Map(rows.map((row) => [row.id, row]));
-        return jobIds.map((jobId) => byId.get(latest.get(jobId)?.[0] ?? '') ?? null);
-      },
+      load: (jobIds: string[], context, _args, info) =>
+        readLastExecutions(context, jobIds, rowSelection(context, info, { id: true })),
       resolve: ({ id }, _args, context, info) => {
-        // Of each row, not of the batch, Pothos must know that `load` reads what is selected beneath it; else it would
-        // read that a second time.
-        queryFromInfo({ context, info, select: { id: true } });
+        // Of each row, not of the batch alone.
+        rowSelection(context, info, { id: true });
         return id;
       },
     }),
@@ -268,3 +262,19 @@ export const Job = builder.prismaNode('Job', {
     }),
   }),
 });
+
+/** The newest execution of each job, in the order of the jobs; null for one that never had any. */
+async function readLastExecutions(
+  { clock, latestExecutionIds, prisma }: GraphqlContext,
+  jobIds: readonly string[],
+  select: Prisma.JobExecutionSelect,
+): Promise<(JobExecution | null)[]> {
+  const rows = await rowsOfOwners(
+    await latestExecutionIds(jobIds, 1, clock.now()),
+    (ids) =>
+      prisma.jobExecution.findMany({ where: { id: { in: ids } }, select }) as unknown as Promise<
+        JobExecution[]
+      >,
+  );
+  return jobIds.map((jobId) => rows.get(jobId)?.[0] ?? null);
+}
