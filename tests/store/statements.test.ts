@@ -17,6 +17,7 @@ import { claimDeliveries, nextDeliveryAt, pruneDeliveries } from '../../src/stor
 import { readSentLately } from '../../src/store/alert-reports.ts';
 import { findOverdue, nextLateAt } from '../../src/store/late-executions.ts';
 import { auditEntryIdsOfJobs, deliveryIdsOfAlerts } from '../../src/store/ids-of-owners.ts';
+import { readUnmetDependencies } from '../../src/store/dependency-gates.ts';
 import { pruneEvents, readLog } from '../../src/store/event-log.ts';
 import { extendLeases, findLostExecutions, nextLeaseEndAt } from '../../src/store/leases.ts';
 import { findEndedPauses, nextPauseEndAt } from '../../src/store/pauses.ts';
@@ -126,6 +127,12 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
     const held = Array.from({ length: 200 }, () => ({ executionId: crypto.randomUUID(), claimSeq: 1 }));
     const used = await indexesOf(mode, (db) => extendLeases(db, held, START));
     expect(used.indexes).toContain('job_executions_pkey');
+    expect(used.scanned).toEqual([]);
+  });
+
+  it('how what a job waits for has ended is found without reading its history', async () => {
+    const used = await indexesOf(mode, (db) => readUnmetDependencies(db, [crypto.randomUUID()]));
+    expect(used.indexes).toContain('job_executions_ended');
     expect(used.scanned).toEqual([]);
   });
 
