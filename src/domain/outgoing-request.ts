@@ -7,14 +7,18 @@ export const DEFAULT_TIMEOUT_MS = 30_000;
 /** How much of a response is kept, in UTF-16 units; a cut never splits a character. */
 export const MAX_RESPONSE_BODY_CHARACTERS = 5_000;
 
-/** One attempt's call, complete: nothing about it is looked up later. */
-export type OutgoingRequest = {
+/** Whose call it is; ids as the API has them. */
+export type CallIdentity = {
   executionId: string;
   jobId: string;
-  /** From 1. */
-  attempt: number;
   /** The slot; null where no schedule named one. */
   scheduledAt: Date | null;
+};
+
+/** One attempt's call, complete: nothing about it is looked up later. */
+export type OutgoingRequest = CallIdentity & {
+  /** From 1. */
+  attempt: number;
   method: HttpMethod;
   url: string;
   headers: Readonly<Record<string, string>>;
@@ -37,6 +41,21 @@ export type AttemptTimings = {
   downloadMs: number | null;
   totalMs: number;
 };
+
+const PHASES = ['dnsMs', 'connectMs', 'tlsMs', 'firstByteMs', 'downloadMs'] as const;
+
+/** The same as it is kept: what is null is left out. */
+export type KeptTimings = Partial<AttemptTimings>;
+
+/** Most calls use a connection that is there: half of the phases take no place. */
+export function keptTimings(timings: AttemptTimings): KeptTimings {
+  const kept: KeptTimings = { totalMs: timings.totalMs };
+  for (const phase of PHASES) {
+    const ms = timings[phase];
+    if (ms !== null) kept[phase] = ms;
+  }
+  return kept;
+}
 
 /** Whether a timeout is one that a job may have. */
 export function isValidTimeoutMs(timeoutMs: number): boolean {

@@ -1,6 +1,11 @@
 import type { CallbackClaim } from '../domain/callback-token.ts';
 import type { Clock } from '../domain/clock.ts';
-import { MAX_RESPONSE_BODY_CHARACTERS, type OutgoingRequest } from '../domain/outgoing-request.ts';
+import { keptRequest } from '../domain/kept-request.ts';
+import {
+  keptTimings,
+  MAX_RESPONSE_BODY_CHARACTERS,
+  type OutgoingRequest,
+} from '../domain/outgoing-request.ts';
 import { encodePublicId } from '../domain/public-id.ts';
 import { maskHeaders } from '../domain/secrets.ts';
 import { decideAfterAttempt, type AbortReason, type Resting } from '../domain/verdict.ts';
@@ -105,11 +110,11 @@ function settlementOf(
     responseHeaders: response ? maskHeaders(response.headers) : null,
     responseBody: response?.body ?? null,
     responseTruncated: response?.bodyTruncated ?? false,
-    timings,
-    request: {
+    timings: keptTimings(timings),
+    request: keptRequest({
       ...request,
       body: request.body === null ? null : request.body.slice(0, MAX_RESPONSE_BODY_CHARACTERS),
-    },
+    }),
     instanceLost: false,
     log: {
       level: resting.log.level,

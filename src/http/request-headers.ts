@@ -1,5 +1,6 @@
 import { boundedMemo } from '../domain/bounded-memo.ts';
 import { IDENTITY_HEADERS, isFramingHeader } from '../domain/header-rules.ts';
+import { identityHeaders } from '../domain/kept-request.ts';
 import type { OutgoingRequest, ShownRequest } from '../domain/outgoing-request.ts';
 import { maskCallbackUrl } from '../domain/callback-token.ts';
 import { maskHeaders, maskUrl } from '../domain/secrets.ts';
@@ -43,11 +44,8 @@ export function buildRequestHeaders(
     if (!IDENTITY_HEADERS.has(lower) && !isFramingHeader(lower)) headers[lower] = value;
   }
 
-  headers['x-execution-id'] = request.executionId;
-  headers['x-job-id'] = request.jobId;
+  Object.assign(headers, identityHeaders(request));
   headers['x-attempt'] = String(request.attempt);
-  headers['idempotency-key'] = request.executionId;
-  if (request.scheduledAt) headers['x-scheduled-at'] = request.scheduledAt.toISOString();
   if (request.callbackUrl) headers['x-callback-url'] = request.callbackUrl;
   return headers;
 }

@@ -3,7 +3,7 @@ import type { JobType } from '../generated/prisma/enums.ts';
 import type { CallbackClaim } from '../domain/callback-token.ts';
 import type { ExecutionStatus } from '../domain/execution.ts';
 import type { FailureReason } from '../domain/outcome.ts';
-import type { AttemptTimings } from '../domain/outgoing-request.ts';
+import type { KeptTimings } from '../domain/outgoing-request.ts';
 import type { RetryPolicy } from '../domain/retry.ts';
 import { EVENT_LOG_LOCK } from './event-log.ts';
 import { retryPolicyOf, type RetryPolicyColumns } from './retry-policy-columns.ts';
@@ -14,7 +14,7 @@ import { toJsonb } from './sql.ts';
 /** What is kept of an answer until the callback comes. */
 export interface AwaitedResponse {
   headers: Record<string, string> | null;
-  timings: AttemptTimings | null;
+  timings: KeptTimings | null;
 }
 
 /** A target has answered, and its callback is awaited: what would settle the attempt if the answer were its end. */

@@ -1,7 +1,7 @@
 import type { LogLevel } from '../generated/prisma/enums.ts';
 import type { RunEndStatus } from '../domain/dependency.ts';
 import type { FailureReason } from '../domain/outcome.ts';
-import type { AttemptTimings, ShownRequest } from '../domain/outgoing-request.ts';
+import type { KeptTimings, ShownRequest } from '../domain/outgoing-request.ts';
 import { EVENT_LOG_LOCK } from './event-log.ts';
 import { countEnds } from './rollups.ts';
 import type { Queryable } from './sql.ts';
@@ -23,8 +23,8 @@ export interface Settlement {
   responseHeaders: Record<string, string> | null;
   responseBody: string | null;
   responseTruncated: boolean;
-  timings: AttemptTimings | null;
-  /** The request as it was sent, secrets masked; null leaves what is there. */
+  timings: KeptTimings | null;
+  /** The request as it was sent, as `keptRequest` leaves it, secrets masked; null leaves what is there. */
   request: ShownRequest | null;
   /** The attempt ended with the death of its instance. */
   instanceLost: boolean;

@@ -369,7 +369,12 @@ describe('an execution', () => {
   it('is read with its attempts, its log and its dead letter', async () => {
     const jobId = await insertJob(api.pool);
     const executionId = await insertExecution(api.pool, jobId, 'FAILED', {
-      request: { method: 'POST', url: 'http://sent.test', headers: { a: 'b' }, body: 'sent' },
+      request: {
+        method: 'POST',
+        url: 'http://sent.test',
+        headers: { a: 'b', 'x-attempt': '2' },
+        body: 'sent',
+      },
     });
     const at = new Date('2030-01-07T09:00:00.000Z');
     for (const number of [2, 1]) {
@@ -380,7 +385,7 @@ describe('an execution', () => {
         finished_at: at,
         duration_ms: 0,
         instance_id: 'i',
-        timings: { dnsMs: null, connectMs: 1.5, tlsMs: null, firstByteMs: 2, downloadMs: 3, totalMs: 6.5 },
+        timings: { connectMs: 1.5, firstByteMs: 2, downloadMs: 3, totalMs: 6.5 },
       });
     }
     for (const position of [12, 11, 13]) {
@@ -397,7 +402,7 @@ describe('an execution', () => {
     const { execution } = await api.query<{ execution: { logs: { pageInfo: { endCursor: string } } } }>(
       `query ($id: ID!) { execution(id: $id) {
         id status instanceId nextAttemptAt request { method url headers body }
-        attempts { number timings { connectMs totalMs } }
+        attempts { number timings { dnsMs connectMs totalMs } }
         logs(first: 2) { nodes { message metadata } pageInfo { hasNextPage endCursor } }
         deadLetter { id failedAt execution { id } job { id } }
       } }`,
@@ -408,8 +413,19 @@ describe('an execution', () => {
       status: 'FAILED',
       instanceId: 'another-instance',
       nextAttemptAt: null,
-      request: { method: 'POST', url: 'http://sent.test', headers: { a: 'b' }, body: 'sent' },
-      attempts: [{ number: 1, timings: { connectMs: 1.5, totalMs: 6.5 } }, { number: 2 }],
+      request: {
+        method: 'POST',
+        url: 'http://sent.test',
+        headers: {
+          a: 'b',
+          'x-attempt': '2',
+          'x-execution-id': id,
+          'x-job-id': encodePublicId('Job', jobId),
+          'idempotency-key': id,
+        },
+        body: 'sent',
+      },
+      attempts: [{ number: 1, timings: { dnsMs: null, connectMs: 1.5, totalMs: 6.5 } }, { number: 2 }],
       logs: {
         nodes: [
           { message: 'Line 11', metadata: { position: 11 } },

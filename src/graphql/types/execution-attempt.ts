@@ -1,8 +1,8 @@
-import type { AttemptTimings as Timings } from '../../domain/outgoing-request.ts';
+import type { KeptTimings } from '../../domain/outgoing-request.ts';
 import { builder } from '../builder.ts';
 import { FailureReason } from './execution-enums.ts';
 
-export const AttemptTimings = builder.objectRef<Timings>('AttemptTimings').implement({
+export const AttemptTimings = builder.objectRef<KeptTimings>('AttemptTimings').implement({
   description: 'Milliseconds spent in each phase of a call; null where a phase did not take place.',
   fields: (t) => ({
     dnsMs: t.exposeFloat('dnsMs', { nullable: true, description: 'Resolving the name.' }),
@@ -60,7 +60,7 @@ builder.prismaObject('ExecutionAttempt', {
       nullable: true,
       description: 'Milliseconds spent in each phase of the call.',
       select: { timings: true },
-      resolve: ({ timings }) => timings as Timings | null,
+      resolve: ({ timings }) => timings as KeptTimings | null,
     }),
   }),
 });

@@ -78,8 +78,15 @@ export const Execution = builder.prismaNode('JobExecution', {
       type: HttpRequest,
       description:
         'The request as it was last sent, secrets masked; before the first attempt, as it would be sent now, templates not filled yet.',
-      select: { request: true, bodyOverride: true, job: { select: JOB_REQUEST } },
-      resolve: ({ request, bodyOverride, job }) => requestOf(request, job, bodyOverride),
+      select: {
+        id: true,
+        jobId: true,
+        scheduledAt: true,
+        request: true,
+        bodyOverride: true,
+        job: { select: JOB_REQUEST },
+      },
+      resolve: requestOf,
     }),
     responseStatus: t.exposeInt('responseStatus', {
       nullable: true,

@@ -1,4 +1,7 @@
 import { type HttpMethod as Method, mayCarryBody } from '../../domain/http-method.ts';
+import { sentRequest } from '../../domain/kept-request.ts';
+import type { ShownRequest } from '../../domain/outgoing-request.ts';
+import { encodePublicId } from '../../domain/public-id.ts';
 import { maskHeaders, maskUrl } from '../../domain/secrets.ts';
 import { builder } from '../builder.ts';
 import { HttpMethod } from './job-enums.ts';
@@ -37,13 +40,26 @@ interface RequestFacts {
   body: unknown;
 }
 
-/**
- * The request of an execution: as it was last sent or, before the first attempt, as it would be sent now.
- *
- * @param sent what the engine stored, already masked; null before the first attempt
- */
-export function requestOf(sent: unknown, job: RequestFacts, bodyOverride: unknown): HttpRequestShape {
-  if (sent !== null) return sent as HttpRequestShape;
+/** What of an execution makes its request, or has made it. */
+interface ExecutionFacts {
+  id: string;
+  jobId: string;
+  scheduledAt: Date | null;
+  /** What the engine kept, already masked; null before the first attempt. */
+  request: unknown;
+  bodyOverride: unknown;
+  job: RequestFacts;
+}
+
+/** The request of an execution: as it was last sent or, before the first attempt, as it would be sent now. */
+export function requestOf({ request, bodyOverride, job, ...execution }: ExecutionFacts): HttpRequestShape {
+  if (request !== null) {
+    return sentRequest(request as ShownRequest, {
+      executionId: encodePublicId('Execution', execution.id),
+      jobId: encodePublicId('Job', execution.jobId),
+      scheduledAt: execution.scheduledAt,
+    });
+  }
   const body = bodyOverride ?? job.body;
   return {
     method: job.method,

@@ -1,0 +1,36 @@
+import type { CallIdentity, ShownRequest } from './outgoing-request.ts';
+
+/** The headers that tell a target whose call it is, the same with every attempt. */
+export function identityHeaders({ executionId, jobId, scheduledAt }: CallIdentity): Record<string, string> {
+  const headers: Record<string, string> = {
+    'x-execution-id': executionId,
+    'x-job-id': jobId,
+    'idempotency-key': executionId,
+  };
+  if (scheduledAt) headers['x-scheduled-at'] = scheduledAt.toISOString();
+  return headers;
+}
+
+const REPEATED: ReadonlySet<string> = new Set([
+  'x-execution-id',
+  'x-job-id',
+  'idempotency-key',
+  'x-scheduled-at',
+]);
+
+/** Only what is on its way has it: a request whose templates could not be filled has none of {@link identityHeaders}. */
+const OF_WHAT_WAS_SENT = 'x-attempt';
+
+/** A request as it is kept with its execution: without the headers that only repeat whose call it is, half of its size. */
+export function keptRequest(request: ShownRequest): ShownRequest {
+  if (!(OF_WHAT_WAS_SENT in request.headers)) return request;
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(request.headers)) if (!REPEATED.has(name)) headers[name] = value;
+  return { ...request, headers };
+}
+
+/** The request as it was sent. */
+export function sentRequest(kept: ShownRequest, identity: CallIdentity): ShownRequest {
+  if (!(OF_WHAT_WAS_SENT in kept.headers)) return kept;
+  return { ...kept, headers: { ...kept.headers, ...identityHeaders(identity) } };
+}
