@@ -19,11 +19,13 @@ export interface LeaseKeeperOptions {
 
 /** A cancellation asked for on another instance is seen within this. */
 const MAX_INTERVAL_MS = 1_000;
+/** So much of a lease is always left: enough for a try that is never answered, and for the next. */
+const LEAST_SHARE = 3 / 4;
 /** After a try that failed: soon enough for a second one, and its answer, within a short lease. */
 const RETRY_SHARE = 1 / 8;
 
 /**
- * Keeps what this instance has in flight: extends all leases in one statement, ends the calls whose claim was lost,
+ * Keeps what this instance has in flight: extends leases in good time, all in one statement, ends the calls whose claim was lost,
  * because another instance decides about those now, and those whose cancellation was asked for.
  */
 export function createLeaseKeeper({ db, clock, worker, leaseMs, onError }: LeaseKeeperOptions): Loop {
@@ -32,7 +34,10 @@ export function createLeaseKeeper({ db, clock, worker, leaseMs, onError }: Lease
   async function step(): Promise<number> {
     const held = worker.held();
     if (held.length === 0) return intervalMs;
-    const kept = await extendLeases(db, held, new Date(clock.now().getTime() + leaseMs));
+    const nowMs = clock.now().getTime();
+    // What is not extended now has to last until the next look.
+    const endBefore = new Date(nowMs + LEAST_SHARE * leaseMs + intervalMs);
+    const kept = await extendLeases(db, held, new Date(nowMs + leaseMs), endBefore);
     for (const claim of held) {
       const state = kept.get(claim.executionId);
       if (state?.cancelRequested) worker.end(claim.executionId, 'cancelled');

@@ -9,11 +9,13 @@ export interface HeldClaim {
 }
 
 const EXTEND_LEASES = `
--- extend the leases of what this instance has in flight; answer those it still holds, and which were cancelled.
+-- extend until $3 the leases of what this instance has in flight that end before $4; answer those it still holds, and which
+-- were cancelled.
 -- SKIP LOCKED: a row that somebody holds, for however long, must not let all other leases end. Whoever locks one is about
 -- to settle it, to rescue it or to cancel it; the next look sees what came of that. So this waits for nobody, and takes
 -- part in no circle of those who do.
--- An attempt that was ended under the claim, by anybody but a rescuer, was ended by its callback.
+-- An attempt that was ended under the claim, by anybody but a rescuer, was ended by its callback. One that has begun to wait
+-- for its callback is not held any more, and its lease means something else.
 WITH claim AS MATERIALIZED (
   SELECT e.id, e.claim_seq, e.attempt_count, e.status = 'RUNNING' AS is_held,
     e.status = 'RUNNING' AND e.cancel_requested_at IS NOT NULL AS is_cancelled
@@ -21,12 +23,10 @@ WITH claim AS MATERIALIZED (
   JOIN job_executions AS e ON e.id = c.id AND e.claim_seq = c.claim_seq
 ), free AS MATERIALIZED (
   SELECT e.id FROM claim JOIN job_executions AS e ON e.id = claim.id AND e.claim_seq = claim.claim_seq
-  WHERE e.status = 'RUNNING'
+  WHERE e.status = 'RUNNING' AND e.callback_deadline_at IS NULL AND e.lease_expires_at < $4
   FOR NO KEY UPDATE OF e SKIP LOCKED
 ), extended AS (
-  UPDATE job_executions AS e
-  -- One that has begun to wait for its callback is not held any more, and its lease means something else.
-  SET lease_expires_at = CASE WHEN e.callback_deadline_at IS NULL THEN $3 ELSE e.lease_expires_at END
+  UPDATE job_executions AS e SET lease_expires_at = $3
   FROM free WHERE e.id = free.id
   RETURNING e.id, e.cancel_requested_at IS NOT NULL AS is_cancelled
 )
@@ -36,8 +36,10 @@ WHERE is_held OR NOT EXISTS (SELECT FROM job_execution_attempts AS a
   WHERE a.execution_id = claim.id AND a.number = claim.attempt_count AND a.failure_reason = 'INSTANCE_LOST')`;
 
 /**
- * Extends leases in one statement, but for those of rows that are locked at the moment.
+ * Extends leases in one statement, but for those of rows that are locked at the moment, and those that are long enough: each
+ * one extended is a new version of its row, with an entry in every index.
  *
+ * @param endBefore which are not long enough
  * @returns whether its cancellation was asked for, per id that is still held, or whose attempt was ended by its callback;
  *   an id that is missing was lost
  */
@@ -45,11 +47,17 @@ export async function extendLeases(
   db: Queryable,
   held: readonly HeldClaim[],
   leaseExpiresAt: Date,
+  endBefore: Date,
 ): Promise<Map<string, { cancelRequested: boolean }>> {
   const { rows } = await db.query<{ id: string; cancelRequested: boolean }>({
     name: 'extend-leases',
     text: EXTEND_LEASES,
-    values: [held.map((claim) => claim.executionId), held.map((claim) => claim.claimSeq), leaseExpiresAt],
+    values: [
+      held.map((claim) => claim.executionId),
+      held.map((claim) => claim.claimSeq),
+      leaseExpiresAt,
+      endBefore,
+    ],
   });
   return new Map(rows.map((row) => [row.id, { cancelRequested: row.cancelRequested }]));
 }

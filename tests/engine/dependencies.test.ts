@@ -308,7 +308,7 @@ describe('runs that would overlap', () => {
       const held = [...upstream, ...replaced].map((executionId) => ({ executionId, claimSeq: 1 }));
       await Promise.all([
         settleUpstream(scene.pool, upstream.map(succeeded), newUuidV7),
-        extendLeases(scene.pool, held, plus(START, LEASE_MS)),
+        extendLeases(scene.pool, held, plus(START, LEASE_MS), plus(START, LEASE_MS + 1)),
       ]);
       expect(
         await count(scene.pool, 'job_executions WHERE id = ANY($1) AND cancel_requested_at IS NOT NULL', [

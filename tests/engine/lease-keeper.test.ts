@@ -35,6 +35,26 @@ describe('the lease keeper', () => {
     });
   });
 
+  it('leaves alone a lease of which three quarters will still be there at its next look', async () => {
+    const job = await insertJob(scene.pool);
+    const claim = async (leftMs: number): Promise<HeldClaim> => ({
+      executionId: await insertExecution(scene.pool, job, 'RUNNING', {
+        lease_expires_at: plus(scene.clock.now(), leftMs),
+      }),
+      claimSeq: 1,
+    });
+    const leaseMs = 30_000;
+    const [long, short] = [await claim(0.75 * leaseMs + 1_000), await claim(0.75 * leaseMs + 999)];
+    const { ended, keeper } = keeperOf(() => [long, short], leaseMs);
+    const before = await readExecution(scene.pool, long.executionId);
+    await keeper.runOnce();
+    expect(await readExecution(scene.pool, long.executionId)).toEqual(before);
+    expect(await readExecution(scene.pool, short.executionId)).toMatchObject({
+      lease_expires_at: plus(scene.clock.now(), leaseMs),
+    });
+    expect(ended).toEqual([]);
+  });
+
   it('keeps an execution from being rescued for as long as its call takes', async () => {
     const [instance, other] = [scene.instance(), scene.instance()];
     const gate = scene.target.gate('/slow');

@@ -43,7 +43,7 @@ describe('a wait for a callback', () => {
     const id = await runningExecution();
     await startWait(scene.pool, awaiting(id));
     const held = [{ executionId: id, claimSeq: 1 }];
-    const kept = await extendLeases(scene.pool, held, plus(START, 30_000));
+    const kept = await extendLeases(scene.pool, held, plus(START, 30_000), plus(awaiting(id).deadlineAt, 1));
     expect([...kept.keys()]).toEqual([id]);
     expect(await readExecution(scene.pool, id)).toMatchObject({
       lease_expires_at: awaiting(id).deadlineAt,

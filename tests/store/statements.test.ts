@@ -125,7 +125,7 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
 
   it('leases are extended without a look at what does not run', async () => {
     const held = Array.from({ length: 200 }, () => ({ executionId: crypto.randomUUID(), claimSeq: 1 }));
-    const used = await indexesOf(mode, (db) => extendLeases(db, held, START));
+    const used = await indexesOf(mode, (db) => extendLeases(db, held, START, START));
     expect(used.indexes).toContain('job_executions_pkey');
     expect(used.scanned).toEqual([]);
   });
