@@ -29,10 +29,10 @@ export async function answerGraphql(
   const facts = factsOf(request, requestId);
   const type = request.method === 'POST' ? quick.typeFor(accept) : undefined;
   const executing = type === undefined ? null : quick.execute(read.params, facts);
-  const result = executing && (await executing);
-  if (type !== undefined && result && !result.errors) {
+  const quickAnswer = executing && (await executing);
+  if (type !== undefined && quickAnswer && quickAnswer.text !== null) {
     response.setHeader('Content-Type', type);
-    await sendBody(response, 200, JSON.stringify(result), acceptEncoding);
+    await sendBody(response, 200, quickAnswer.text, acceptEncoding);
     return;
   }
   // The request gets no abort signal: Yoga would drop a subscription that starts just after its client left, and
@@ -42,7 +42,7 @@ export async function answerGraphql(
       method: request.method ?? 'GET',
       headers: { accept },
     }),
-    { facts, delivery: {}, params: read.params, ...(result && { result }) },
+    { facts, delivery: {}, params: read.params, ...(quickAnswer && { result: quickAnswer.result }) },
   );
   quick.noteAnswer(accept, answer);
   await send(answer, response, pump, acceptEncoding);

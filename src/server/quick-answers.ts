@@ -3,8 +3,17 @@ import type { DocumentNode, ExecutionResult, GraphQLSchema } from 'graphql';
 import type { GraphQLParams } from 'graphql-yoga';
 import type { DocumentCache } from './document-cache.ts';
 import { type ErrorMask, maskResult } from './error-mask.ts';
+import { createJointQueries } from './joint-queries.ts';
 import type { PersistedOperations } from './persisted-operations.ts';
 import type { RequestFacts } from './request-facts.ts';
+
+/** What an operation came to. */
+export interface QuickAnswer {
+  /** With its errors masked. */
+  result: ExecutionResult;
+  /** The result as JSON; null where there are errors, of which Yoga says how they are told. */
+  text: string | null;
+}
 
 /**
  * Answers over HTTP what was asked before. Yoga parses, validates and negotiates once for each document and each `Accept`;
@@ -13,10 +22,9 @@ import type { RequestFacts } from './request-facts.ts';
  */
 export interface QuickAnswers {
   /**
-   * The result of a query or mutation that is known to be valid, its errors masked; null for anything else, of which nothing
-   * was executed.
+   * The answer to a query or mutation that is known to be valid; null for anything else, of which nothing was executed.
    */
-  execute: (params: GraphQLParams, facts: RequestFacts) => Promise<ExecutionResult | null> | null;
+  execute: (params: GraphQLParams, facts: RequestFacts) => Promise<QuickAnswer | null> | null;
   /** The type of an answer without errors for whoever accepts this; undefined where it is not known. */
   typeFor: (accept: string) => string | undefined;
   /** To be told of each answer of Yoga's. */
@@ -61,7 +69,7 @@ export function createQuickAnswers({
     document: DocumentNode,
     { variables, operationName }: GraphQLParams,
     facts: RequestFacts,
-  ): Promise<ExecutionResult | null> {
+  ): Promise<QuickAnswer | null> {
     let contextValue: object;
     try {
       contextValue = await createContext(facts);
@@ -76,8 +84,12 @@ export function createQuickAnswers({
       operationName: operationName ?? null,
     });
     if (result.data === undefined) return null;
-    return maskResult(result, maskError);
+    return result.errors
+      ? { result: maskResult(result, maskError), text: null }
+      : { result, text: JSON.stringify(result) };
   }
+
+  const runQuery = createJointQueries(run);
 
   return {
     execute(params, facts) {
@@ -85,8 +97,8 @@ export function createQuickAnswers({
       const document = documentOf(params);
       if (document === undefined) return null;
       const kind = getOperationAST(document, params.operationName)?.operation;
-      if (kind !== OperationTypeNode.QUERY && kind !== OperationTypeNode.MUTATION) return null;
-      return run(document, params, facts);
+      if (kind === OperationTypeNode.QUERY) return runQuery(document, params, facts);
+      return kind === OperationTypeNode.MUTATION ? run(document, params, facts) : null;
     },
     typeFor: (accept) => types.get(accept),
     noteAnswer(accept, { status, headers }) {
