@@ -6,39 +6,46 @@ export type HttpLoadRequest = {
   kind: 'load';
   url: string;
   query: string;
+  /** Whether each request gets a `$since` of its own, so that no two ask the same. */
+  asksApart: boolean;
   connections: number;
   requests: number;
 };
 
 export type HttpLoadResult = { perSecond: number };
 
-answer(async ({ url, query, connections, requests }: HttpLoadRequest): Promise<HttpLoadResult> => {
+answer(async ({ url, query, asksApart, connections, requests }: HttpLoadRequest): Promise<HttpLoadResult> => {
   const { hostname, port } = new URL(url);
-  const body = JSON.stringify({ query });
-  const message = Buffer.from(
-    `POST /graphql HTTP/1.1\r\nHost: ${hostname}:${port}\r\nContent-Type: application/json\r\nAccept: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
+  const messageWith = (variables: object): Buffer => {
+    const body = JSON.stringify({ query, variables });
+    return Buffer.from(
+      `POST /graphql HTTP/1.1\r\nHost: ${hostname}:${port}\r\nContent-Type: application/json\r\nAccept: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    );
+  };
+  const message = messageWith({});
   let left = requests;
   const beganMs = performance.now();
   await Promise.all(
     Array.from({ length: connections }, () =>
-      keepAsking(Number(port), message, () => {
+      keepAsking(Number(port), () => {
         left -= 1;
-        return left >= 0;
+        if (left < 0) return null;
+        return asksApart ? messageWith({ since: new Date(left) }) : message;
       }),
     ),
   );
   return { perSecond: (requests * 1_000) / (performance.now() - beganMs) };
 });
 
-/** One connection's share. */
-function keepAsking(port: number, message: Buffer, mayAsk: () => boolean): Promise<void> {
+/** One connection's share: a request after the other for as long as there is a next one. */
+function keepAsking(port: number, next: () => Buffer | null): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1');
     let received = '';
     const ask = () => {
       received = '';
-      if (mayAsk()) socket.write(message);
+      const message = next();
+      if (message) socket.write(message);
       else socket.end(resolve);
     };
     socket.setNoDelay().setEncoding('latin1');
