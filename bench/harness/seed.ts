@@ -14,7 +14,7 @@ export async function seedJobs(pool: Pool, count: number, api: string): Promise<
   return rows.map(({ id }) => id);
 }
 
-/** Executions that become due all at once, in turn of one job after the other. */
+/** Executions that become due all at once, in turn of one job after the other. Their ids ascend as those of commands do. */
 export async function seedBacklog(
   pool: Pool,
   jobIds: readonly string[],
@@ -23,7 +23,7 @@ export async function seedBacklog(
 ): Promise<void> {
   await pool.query(
     `INSERT INTO job_executions (id, job_id, status, trigger, created_at, available_at, host)
-     SELECT gen_random_uuid(), j.id, 'PENDING', 'MANUAL', $3, $3, host_of(j.api)
+     SELECT uuidv7(), j.id, 'PENDING', 'MANUAL', $3, $3, host_of(j.api)
      FROM generate_series(1, $2::int) AS n
      JOIN jobs AS j ON j.id = ($1::uuid[])[1 + n % cardinality($1::uuid[])]`,
     [jobIds, count, availableAt],
