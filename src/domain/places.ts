@@ -33,3 +33,26 @@ export function placesPerHost(
 export function backlogPlaces(maxConcurrency: number): number {
   return Math.max(1, Math.floor(maxConcurrency * BACKLOG_SHARE));
 }
+
+/** What may be had of places. */
+export interface FreePlaces {
+  /** In all; 0 or less where there are none. */
+  executions: number;
+  /** At each host, those of `load` included. */
+  perHost: number;
+  /** Places that are taken, per host that has any. */
+  load: ReadonlyMap<string, number>;
+}
+
+/** Which of so many newcomers, named by their hosts, get a free place, the first ones first. */
+export function givePlaces(hosts: readonly string[], { executions, perHost, load }: FreePlaces): boolean[] {
+  const taken = new Map(load);
+  let left = executions;
+  return hosts.map((host) => {
+    const atHost = taken.get(host) ?? 0;
+    if (left <= 0 || atHost >= perHost) return false;
+    left -= 1;
+    taken.set(host, atHost + 1);
+    return true;
+  });
+}

@@ -1,6 +1,6 @@
 import { cancelledWait } from '../domain/callback-verdict.ts';
 import type { CallbackWait } from '../store/callbacks.ts';
-import type { ClaimedExecution } from '../store/claiming.ts';
+import type { ClaimedExecution } from '../store/claimed-rows.ts';
 import type { Settlement } from '../store/settling.ts';
 import type { Settler } from './settler.ts';
 

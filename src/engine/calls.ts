@@ -1,6 +1,6 @@
 import { createLogger } from '../logging/logger.ts';
-import { backlogPlaces, openPlaces, placesPerHost, type PlaceLimits } from '../domain/places.ts';
-import type { ClaimedExecution } from '../store/claiming.ts';
+import { backlogPlaces, openPlaces, placesPerHost, type FreePlaces, type PlaceLimits } from '../domain/places.ts';
+import type { ClaimedExecution } from '../store/claimed-rows.ts';
 import type { HeldClaim } from '../store/leases.ts';
 import { logIds } from './log-ids.ts';
 import { createJointStart } from './joint-start.ts';
@@ -34,19 +34,10 @@ export interface Calls {
   isPressed: () => boolean;
   /** Resolves when nothing is held any more. */
   drained: () => Promise<void>;
-  room: () => Room;
+  /** What may be claimed; while places are open, the load of a host leaves out what may be claimed ahead there. */
+  room: () => FreePlaces;
   /** How many executions more may be claimed that make up for missed slots; 0 until there is room for a good many. */
   backlogRoom: () => number;
-}
-
-/** What may be claimed. */
-export interface Room {
-  /** Executions, hosts aside; 0 or less where there is no room. */
-  executions: number;
-  /** Executions that each host may have, those of `load` included. */
-  perHost: number;
-  /** Per host that is busy, what it has: while places are open, only what is beyond what may be claimed ahead. */
-  load: Map<string, number>;
 }
 
 /** More of a backlog is claimed when it holds no more than this share of its places. */
@@ -166,7 +157,7 @@ export function createCalls(options: CallsOptions): Calls {
     return openPlaces(maxConcurrency) + Math.min(allowed, MAX_AHEAD) - calling - waiting;
   }
 
-  function room(): Room {
+  function room(): FreePlaces {
     const executions = openRoom();
     if (executions > 0) {
       const load = loadOf((host, line) => line.calling + line.waiting.length - ahead(host));

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import type { CallbackClaim } from '../domain/callback-token.ts';
+import { earliest } from '../domain/earliest.ts';
 import type { DatabaseClock } from '../store/database-clock.ts';
 import type { Settlement } from '../store/settling.ts';
 import { settleUpstream } from '../store/settling-upstream.ts';
@@ -7,6 +8,7 @@ import type { WakeUp, WakeUps } from '../events/wakeups.ts';
 import type { Sender } from '../http/send-attempt.ts';
 import { createLogger } from '../logging/logger.ts';
 import { createCallbackWatch } from './callback-watch.ts';
+import { createForesight } from './foresight.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import { createLeaseKeeper } from './lease-keeper.ts';
 import { watchLoops } from '../loop-watch.ts';
@@ -105,6 +107,16 @@ export function createEngine(options: EngineOptions): Engine {
   const planner = createPlanner({
     ...options,
     longestRestMs: LONGEST_REST_MS,
+    foresight: createForesight({
+      pool,
+      clock,
+      instanceId: instance.instanceId,
+      leaseMs,
+      worker,
+      onWaiting: () => {
+        wakeUps.wake('executions', 'events');
+      },
+    }),
     onPlanned: ({ isAnythingBlocked, isReplacing }) => {
       if (isAnythingBlocked) unblocker.wake();
       wakeUps.wake('executions', 'events', ...toStop(isReplacing));
@@ -220,11 +232,6 @@ export function createEngine(options: EngineOptions): Engine {
 /** What a new execution that takes the place of running ones wakes: calls are aborted at once, not when next looked at. */
 function toStop(isReplacing: boolean): readonly WakeUp[] {
   return isReplacing ? ['cancellations'] : [];
-}
-
-function earliest(one: Date | null, other: Date | null): Date | null {
-  if (one === null || other === null) return one ?? other;
-  return one < other ? one : other;
 }
 
 function pause(ms: number): Promise<void> {

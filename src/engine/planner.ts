@@ -1,11 +1,13 @@
 import type { Pool } from 'pg';
 import type { Clock } from '../domain/clock.ts';
+import { earliest } from '../domain/earliest.ts';
 import { encodePublicId } from '../domain/public-id.ts';
 import { createLogger } from '../logging/logger.ts';
 import { isAway } from '../store/failures.ts';
 import { nextPlanning, type DueRange, type NextPlanning } from '../store/planning.ts';
 import { inTransaction } from '../store/sql.ts';
 import { createLoop, type Loop } from '../loop.ts';
+import type { Foresight } from './foresight.ts';
 import { NOTHING, planBatch, type PlannedBatch } from './plan-batch.ts';
 import { createSetAside } from './set-aside.ts';
 
@@ -16,11 +18,12 @@ export interface PlannerOptions {
   clock: Clock;
   /** The longest sleep, where nothing is due and nobody wakes it. */
   longestRestMs: number;
+  foresight: Foresight;
   /** Draws the ids of entries of the audit log. */
   newId: (now: Date) => string;
   /** Takes up the jobs whose pause has ended; answers when the next pause ends: past where a job is held by somebody. */
   resumePaused: () => Promise<Date | null>;
-  /** Called after each batch that planned something. */
+  /** Called after each batch that planned something; not for what was foreseen, of which the foresight tells. */
   onPlanned: (planned: Pick<PlannedBatch, 'isAnythingBlocked' | 'isReplacing'>) => void;
   onError: (error: unknown) => void;
   monotonicMs?: () => number;
@@ -29,40 +32,71 @@ export interface PlannerOptions {
 /** A job that has been due for longer than this waits for those that have just become due. */
 const BACKLOG_AFTER_MS = 60_000;
 const EVER = new Date(0);
+/** So long before a slot its jobs are read: enough for the read, little for changes that make it worthless. */
+const FORESIGHT_MS = 200;
 /** A job that is due, or whose pause has ended, and that could not be taken is held by somebody, perhaps for long. */
 const LOCKED_RETRY_MS = 50;
 
 /**
- * Turns due slots into executions. Sleeps until the earliest job is due, not from poll to poll; takes batches that no
- * other instance has locked; decides in domain/; writes each batch in one transaction.
+ * Turns due slots into executions. Sleeps until the earliest job is due, not from poll to poll. What was foreseen and is as
+ * it was is started by one statement (see {@link Foresight}); of all else it takes batches that no other instance has locked,
+ * decides in domain/, and writes each batch in one transaction.
  *
  * What an outage has left behind is planned batch by batch, and before each of them what has become due since: the
  * earliest first would have every slot wait until the whole backlog is planned.
  */
 export function createPlanner(options: PlannerOptions): Loop {
-  const { pool, clock, longestRestMs, newId, resumePaused, onPlanned, onError } = options;
+  const { pool, clock, longestRestMs, foresight, newId, resumePaused, onPlanned, onError } = options;
   const { monotonicMs = () => performance.now() } = options;
   const setAside = createSetAside(monotonicMs);
-  /** As it was when last looked at: what has come about since only adds to it. */
+  /** What comes next apart from foreseen slots, as it was when last looked at: what has come about since only adds to it. */
   let next: NextPlanning = { runAt: null, pauseEndsAt: null };
 
   async function step(): Promise<number> {
     const now = clock.now();
+    if (isPast(foresight.nextAt(), now)) await startForeseen();
+    else if (!isPast(next.runAt, now)) await look();
     const backlogUntil = new Date(now.getTime() - BACKLOG_AFTER_MS);
-    const except = setAside.ids();
-    const all = { except, only: null };
-    if (!isPast(next.runAt, now)) next = await nextPlanning(pool, except);
+    const all = { except: setAside.ids(), only: null };
     if (isPast(next.runAt, now)) {
       const fresh = await plan({ ...all, after: backlogUntil, until: now }, now);
       if (fresh.isMoreDue) return 0;
-      next = await nextPlanning(pool, except);
+      await look();
     }
     const pauseEndsAt = isPast(next.pauseEndsAt, now) ? await resumePaused() : next.pauseEndsAt;
-    const dueAt = next.runAt;
-    if (dueAt === null || dueAt > now) return untilEarliest(dueAt, pauseEndsAt);
-    if (dueAt > backlogUntil) return LOCKED_RETRY_MS;
+    if (!isPast(next.runAt, now)) return foreseeUntil(pauseEndsAt);
+    if (next.runAt > backlogUntil) return LOCKED_RETRY_MS;
     const backlog = await plan({ ...all, after: EVER, until: backlogUntil }, now);
     return backlog.jobs > 0 ? 0 : LOCKED_RETRY_MS;
+  }
+
+  async function look(): Promise<void> {
+    next = await nextPlanning(pool, [...setAside.ids(), ...foresight.jobIds()]);
+  }
+
+  async function startForeseen(): Promise<void> {
+    try {
+      const { isAnyLeft, nextRunAt } = await foresight.start();
+      if (isAnyLeft) await look();
+      else next = { ...next, runAt: earliest(next.runAt, nextRunAt) };
+    } catch (error) {
+      if (isAway(error)) throw error;
+      logger.warn('Foreseen slots could not be started; their jobs are planned as any other', { error });
+      await look();
+    }
+  }
+
+  /** Reads what is due next as soon as that is near; answers how long to rest. */
+  async function foreseeUntil(pauseEndsAt: Date | null): Promise<number> {
+    const soon = new Date(clock.now().getTime() + FORESIGHT_MS);
+    let { runAt } = next;
+    if (runAt !== null && runAt > soon) {
+      runAt = new Date(runAt.getTime() - FORESIGHT_MS);
+    } else if (foresight.nextAt() === null && runAt !== null) {
+      next = (await foresight.look(soon, setAside.ids())) ?? next;
+      ({ runAt } = next);
+    }
+    return untilEarliest(earliest(foresight.nextAt(), runAt), pauseEndsAt);
   }
 
   /** Plans a batch; or each of its jobs by itself, where one of them keeps all from being written. */
@@ -113,6 +147,6 @@ export function createPlanner(options: PlannerOptions): Loop {
   return createLoop({ name: 'planner', step, onError });
 }
 
-function isPast(at: Date | null, moment: Date): boolean {
+function isPast(at: Date | null, moment: Date): at is Date {
   return at !== null && at <= moment;
 }

@@ -11,7 +11,7 @@ import { maskHeaders } from '../domain/secrets.ts';
 import { decideAfterAttempt, type AbortReason, type Resting } from '../domain/verdict.ts';
 import type { Sender, SentAttempt } from '../http/send-attempt.ts';
 import { sendFilled } from '../http/send-filled.ts';
-import type { ClaimedExecution } from '../store/claiming.ts';
+import type { ClaimedExecution } from '../store/claimed-rows.ts';
 import type { Settlement } from '../store/settling.ts';
 import { awaitCallback } from './await-callback.ts';
 import type { Settler } from './settler.ts';

@@ -1,6 +1,6 @@
 import { encodePublicId } from '../domain/public-id.ts';
 import type { TemplateValues } from '../domain/template.ts';
-import type { ClaimedExecution } from '../store/claiming.ts';
+import type { ClaimedExecution } from '../store/claimed-rows.ts';
 
 /** What an execution fills into the templates of its request. */
 export function templateValuesOf({

@@ -1,6 +1,8 @@
 import type { Pool } from 'pg';
 import type { Clock } from '../domain/clock.ts';
 import { claimDue, fullHosts, nextAvailableAt, type ClaimKind } from '../store/claiming.ts';
+import { givePlaces } from '../domain/places.ts';
+import type { ClaimedExecution } from '../store/claimed-rows.ts';
 import { createCalls, type Calls, type CallsOptions } from './calls.ts';
 import { createLoop, type Loop } from '../loop.ts';
 
@@ -14,7 +16,15 @@ export interface WorkerOptions extends Omit<CallsOptions, 'onRoom' | 'onBacklogR
 }
 
 /** Claims due executions as capacity allows, and runs them: what makes up for missed slots only where all else is. */
-export interface Worker extends Loop, Pick<Calls, 'held' | 'isCalling' | 'isPressed' | 'end' | 'drained'> {}
+export interface Worker extends Loop, Pick<Calls, 'held' | 'isCalling' | 'isPressed' | 'end' | 'drained'> {
+  /**
+   * Which of so many executions to come, named by their hosts, could be called at once: none while others that are due
+   * wait for a place.
+   */
+  placesFor: (hosts: readonly string[]) => boolean[];
+  /** Runs executions that were claimed for this instance as they were made. */
+  take: (executions: readonly ClaimedExecution[]) => void;
+}
 
 /** What is due and could not be claimed is locked by somebody: most often another instance that is claiming it. */
 const LOCKED_RETRY_MS = 20;
@@ -119,9 +129,13 @@ export function createWorker(options: WorkerOptions): Worker {
       hostLimit: perHost,
       isDeep,
     });
-    for (const execution of claimed) calls.add(execution);
-    if (claimed.length > 0) onClaimed();
+    take(claimed);
     return { claimed: claimed.length, limit };
+  }
+
+  function take(executions: readonly ClaimedExecution[]): void {
+    for (const execution of executions) calls.add(execution);
+    if (executions.length > 0) onClaimed();
   }
 
   const loop = createLoop({ name: 'worker', step, onError });
@@ -134,6 +148,8 @@ export function createWorker(options: WorkerOptions): Worker {
       deepLook.nextMs = Math.min(deepLook.nextMs, deepLook.soonestMs);
       loop.wake();
     },
+    placesFor: (hosts) => (isMoreDue.fresh ? hosts.map(() => false) : givePlaces(hosts, calls.room())),
+    take,
     held: calls.held,
     isCalling: calls.isCalling,
     isPressed: calls.isPressed,

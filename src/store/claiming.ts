@@ -1,53 +1,6 @@
-import type { JobCompletion, JobType } from '../generated/prisma/enums.ts';
-import type { ExecutionStatus, ExecutionTrigger } from '../domain/execution.ts';
-import type { HttpMethod } from '../domain/http-method.ts';
-import type { RetryPolicy } from '../domain/retry.ts';
 import { EVENT_LOG_LOCK } from './event-log.ts';
-import { retryPolicyOf, type RetryPolicyColumns } from './retry-policy-columns.ts';
+import { ATTEMPT_OF_JOB, claimedOf, type ClaimedExecution, type ClaimedRow } from './claimed-rows.ts';
 import type { Queryable } from './sql.ts';
-
-/** An execution that this instance holds, with all that its attempt needs of the job as it is now. */
-export interface ClaimedExecution {
-  id: string;
-  jobId: string;
-  trigger: ExecutionTrigger;
-  scheduledAt: Date | null;
-  startedAt: Date;
-  attemptStartedAt: Date;
-  /** The attempt that this claim is for, from 1. */
-  attemptCount: number;
-  retryCount: number;
-  rescueCount: number;
-  /** Fences every later write of this holder. */
-  claimSeq: number;
-  host: string;
-  jobName: string;
-  jobType: JobType;
-  api: string;
-  method: HttpMethod;
-  headers: Record<string, string>;
-  body: unknown;
-  timeoutMs: number;
-  successStatuses: string[];
-  completion: JobCompletion;
-  completionTimeoutMs: number;
-  retryPolicy: RetryPolicy | null;
-  /**
-   * Of the executions whose end set this one off, the one that ended last; null where there was none, and where the
-   * request holds no template that could ask for it.
-   */
-  upstream: UpstreamExecution | null;
-}
-
-/** What templates may name of an execution that set another one off. */
-export interface UpstreamExecution {
-  executionId: string;
-  jobId: string;
-  status: ExecutionStatus;
-  responseStatus: number | null;
-  /** The first 5,000 characters of its answer. */
-  body: string | null;
-}
 
 /** What a claim takes: the backlog is what makes up for missed slots, by trigger CATCH_UP; fresh is all else. */
 export type ClaimKind = 'fresh' | 'backlog';
@@ -122,11 +75,7 @@ WITH candidate AS MATERIALIZED (
   -- Named twice: by the array the planner finds each row by its id. By the join alone it reads a table from end to end
   -- that has some ten thousand rows.
   WHERE e.id = ANY (ARRAY(SELECT id FROM due)) AND e.id = due.id AND j.id = e.job_id
-  RETURNING e.*, due.status AS previous_status, j.name AS job_name, j.type AS job_type, j.api, j.method, j.headers,
-    coalesce(e.body_override, j.body) AS body, j.timeout_ms, j.success_statuses,
-    j.completion, j.completion_timeout_ms,
-    j.max_retries, j.backoff_strategy, j.initial_delay_ms, j.max_delay_ms, j.retry_jitter, j.retry_on,
-    j.respect_retry_after
+  RETURNING e.*, due.status AS previous_status, coalesce(e.body_override, j.body) AS body, ${ATTEMPT_OF_JOB.selection}
 ), log_lock AS MATERIALIZED (
   -- Counting forces the update to be complete first: the log's lock is always the last one taken.
   SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK}) FROM (SELECT count(*) AS n FROM claimed) AS done WHERE n > 0
@@ -139,11 +88,7 @@ WITH candidate AS MATERIALIZED (
 )
 SELECT id, job_id AS "jobId", trigger, scheduled_at AS "scheduledAt", started_at AS "startedAt",
   attempt_started_at AS "attemptStartedAt", attempt_count AS "attemptCount", retry_count AS "retryCount",
-  rescue_count AS "rescueCount", claim_seq AS "claimSeq", host, job_name AS "jobName", job_type AS "jobType", api, method,
-  headers, body, timeout_ms AS "timeoutMs", success_statuses AS "successStatuses", completion,
-  completion_timeout_ms AS "completionTimeoutMs", max_retries AS "maxRetries",
-  backoff_strategy AS "backoffStrategy", initial_delay_ms AS "initialDelayMs", max_delay_ms AS "maxDelayMs",
-  retry_jitter AS "retryJitter", retry_on AS "retryOn", respect_retry_after AS "respectRetryAfter",
+  rescue_count AS "rescueCount", claim_seq AS "claimSeq", host, body, ${ATTEMPT_OF_JOB.names},
   CASE WHEN trigger IN ('DEPENDENCY', 'REDRIVE') AND concat(api, headers::text, body::text) LIKE '%{{%' THEN (
     SELECT jsonb_build_object('executionId', u.id, 'jobId', u.job_id, 'status', u.status,
       'responseStatus', u.response_status, 'body', u.response_body)
@@ -161,7 +106,7 @@ ORDER BY priority DESC, available_at, id`;
 export async function claimDue(db: Queryable, options: ClaimOptions): Promise<ClaimedExecution[]> {
   // Four times what is wanted: the rest stands for what full hosts leave out, and for what others have locked.
   const look = 4 * options.limit <= LOOKS.short ? LOOKS.short : LOOKS.long;
-  const { rows } = await db.query<Omit<ClaimedExecution, 'retryPolicy'> & RetryPolicyColumns>({
+  const { rows } = await db.query<ClaimedRow>({
     name: `claim-${options.kind}-${look}${options.isDeep ? '-deep' : ''}`,
     text: claimStatement(options.kind, look, options.isDeep),
     values: [
@@ -175,7 +120,7 @@ export async function claimDue(db: Queryable, options: ClaimOptions): Promise<Cl
       options.hostLimit,
     ],
   });
-  return rows.map((row) => ({ ...row, retryPolicy: retryPolicyOf(row) }));
+  return rows.map(claimedOf);
 }
 
 export const NEXT_AVAILABLE = `

@@ -4,6 +4,16 @@ import { countEnds } from './rollups.ts';
 import type { Queryable } from './sql.ts';
 import { toJsonb } from './sql.ts';
 
+/** What planning needs of a job's row. */
+const DUE_JOB = `id, schedule, timezone, run_at AS "runAt", start_at AS "startAt", end_at AS "endAt", created_at AS "createdAt",
+  jitter_ms AS "jitterMs", misfire_policy AS "misfirePolicy", misfire_grace_ms AS "misfireGraceMs",
+  dst_gap_policy AS "dstGapPolicy", dst_overlap_policy AS "dstOverlapPolicy", priority,
+  concurrency_policy AS "concurrencyPolicy", max_concurrency AS "maxConcurrency", max_retries AS "maxRetries",
+  next_run_at AS "nextRunAt",
+  ARRAY(SELECT e.scheduled_at FROM job_executions AS e
+    WHERE e.job_id = jobs.id AND e.skip_reason = 'OPERATOR' AND e.scheduled_at >= jobs.next_run_at) AS "leftOut",
+  EXISTS (SELECT FROM job_dependencies WHERE job_id = jobs.id) AS "hasDependencies"`;
+
 const LOCK_DUE_JOBS = `
 -- lock up to $3 jobs that became due after $1 and up to $2, earliest first, but for $4. SKIP LOCKED: another instance's
 -- batch is its own.
@@ -11,14 +21,7 @@ const LOCK_DUE_JOBS = `
 -- event log's lock, which we will want; a full lock here would close that circle.
 -- Left-out slots that are due already stand in for themselves; asked for here, they also take no part in what is
 -- decided for the others: none of them is the one run that stands for all missed ones, or replaces what is running.
-SELECT id, schedule, timezone, run_at AS "runAt", start_at AS "startAt", end_at AS "endAt", created_at AS "createdAt",
-  jitter_ms AS "jitterMs", misfire_policy AS "misfirePolicy", misfire_grace_ms AS "misfireGraceMs",
-  dst_gap_policy AS "dstGapPolicy", dst_overlap_policy AS "dstOverlapPolicy", priority,
-  concurrency_policy AS "concurrencyPolicy", max_concurrency AS "maxConcurrency", max_retries AS "maxRetries",
-  next_run_at AS "nextRunAt",
-  ARRAY(SELECT e.scheduled_at FROM job_executions AS e
-    WHERE e.job_id = jobs.id AND e.skip_reason = 'OPERATOR' AND e.scheduled_at >= jobs.next_run_at) AS "leftOut",
-  EXISTS (SELECT FROM job_dependencies WHERE job_id = jobs.id) AS "hasDependencies"
+SELECT ${DUE_JOB}
 FROM jobs
 WHERE next_run_at > $1 AND next_run_at <= $2 AND id <> ALL($4::uuid[]) AND ($5::uuid IS NULL OR id = $5)
 ORDER BY next_run_at
@@ -67,6 +70,47 @@ SELECT (SELECT min(next_run_at) FROM jobs WHERE next_run_at IS NOT NULL AND id <
     values: [except],
   });
   return rows[0] ?? { runAt: null, pauseEndsAt: null };
+}
+
+/** Jobs that are due soon, as they are now; nothing is locked. */
+export interface Upcoming {
+  /** In the order of their next runs. */
+  jobs: (DueJob & { version: number; host: string })[];
+  /** What comes next, apart from them; null where there are none, and nobody has looked. */
+  apart: NextPlanning | null;
+}
+
+const READ_UPCOMING = `
+-- upcoming: the jobs that are due at $1 or before, but for $2; and what comes next apart from them.
+SELECT ${DUE_JOB}, version, host_of(api) AS host,
+  (SELECT min(next_run_at) FROM jobs WHERE next_run_at > $1 AND id <> ALL($2::uuid[])) AS "laterRunAt",
+  (SELECT min(paused_until) FROM jobs WHERE paused_until IS NOT NULL) AS "pauseEndsAt"
+FROM jobs
+WHERE next_run_at <= $1 AND id <> ALL($2::uuid[])
+ORDER BY next_run_at, priority DESC
+LIMIT $3`;
+
+/**
+ * Reads the jobs that are due up to an instant, those first whose slot is first and who have the higher priority.
+ *
+ * @param except jobs that are left out
+ */
+export async function readUpcoming(
+  db: Queryable,
+  until: Date,
+  { except, limit }: { except: readonly string[]; limit: number },
+): Promise<Upcoming> {
+  type Row = Upcoming['jobs'][number] & { laterRunAt: Date | null; pauseEndsAt: Date | null };
+  const { rows } = await db.query<Row & Record<string, unknown>>({
+    name: 'upcoming',
+    text: READ_UPCOMING,
+    values: [until, except, limit],
+  });
+  const last = rows.at(-1);
+  if (!last) return { jobs: [], apart: null };
+  // As many as were asked for: those that were not read may be due with the last one.
+  const runAt = rows.length < limit ? last.laterRunAt : last.nextRunAt;
+  return { jobs: rows, apart: { runAt, pauseEndsAt: last.pauseEndsAt } };
 }
 
 const RECORD_PLAN = `

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { slotExecutionId } from '../../src/domain/slot-id.ts';
 import type { Loop } from '../../src/loop.ts';
+import type { Foresight } from '../../src/engine/foresight.ts';
 import { createPlanner } from '../../src/engine/planner.ts';
 import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
 import { inTransaction } from '../../src/store/sql.ts';
@@ -15,6 +16,12 @@ import { until } from '../support/until.ts';
 const scene = useScene();
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
+const NO_FORESIGHT: Foresight = {
+  nextAt: () => null,
+  jobIds: () => [],
+  look: () => Promise.resolve(null),
+  start: () => Promise.reject(new Error('Nothing was foreseen')),
+};
 
 describe('a due job', () => {
   it('gets one execution for its slot and moves on to the next', async () => {
@@ -121,6 +128,7 @@ describe('many due jobs', () => {
       pool: scene.pool,
       clock: scene.clock,
       longestRestMs: LONGEST_REST_MS,
+      foresight: NO_FORESIGHT,
       newId: newUuidV7,
       resumePaused: () => Promise.resolve(null),
       onPlanned: () => undefined,

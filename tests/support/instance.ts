@@ -13,6 +13,7 @@ import { CALLBACK_PATH, signCallbackToken, type CallbackClaim } from '../../src/
 import { encodePublicId } from '../../src/domain/public-id.ts';
 import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
 import { createCallbackWatch } from '../../src/engine/callback-watch.ts';
+import { createForesight } from '../../src/engine/foresight.ts';
 import { createHeartbeat, type Heartbeat } from '../../src/engine/heartbeat.ts';
 import { createLeaseKeeper } from '../../src/engine/lease-keeper.ts';
 import type { Loop } from '../../src/loop.ts';
@@ -200,6 +201,14 @@ export function createInstance(options: InstanceOptions): TestInstance {
     pool,
     clock,
     longestRestMs: LONGEST_REST_MS,
+    foresight: createForesight({
+      pool,
+      clock,
+      instanceId,
+      leaseMs: LEASE_MS,
+      worker,
+      onWaiting: tell('executions', 'events'),
+    }),
     newId: newUuidV7,
     resumePaused: () => resumeEndedPauses(commandDeps),
     ...(options.monotonicMs && { monotonicMs: options.monotonicMs }),

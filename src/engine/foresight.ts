@@ -1,0 +1,133 @@
+import type { Pool } from 'pg';
+import type { Clock } from '../domain/clock.ts';
+import { earliest } from '../domain/earliest.ts';
+import { plainSlotOf } from '../domain/plain-slot.ts';
+import { encodePublicId } from '../domain/public-id.ts';
+import { createLogger } from '../logging/logger.ts';
+import { readUpcoming, type NextPlanning, type Upcoming } from '../store/planning.ts';
+import { startSlots, type ForeseenSlot, type StartedSlots } from '../store/slot-starting.ts';
+import type { Worker } from './worker.ts';
+
+const logger = createLogger('Planner');
+
+export interface ForesightOptions {
+  pool: Pool;
+  clock: Clock;
+  instanceId: string;
+  leaseMs: number;
+  worker: Pick<Worker, 'placesFor' | 'take'>;
+  /** Called after each statement that made executions which wait for a place, or for their jitter. */
+  onWaiting: () => void;
+}
+
+/** What became of the foreseen slots that had come. */
+export interface Started {
+  /** When the earliest of their jobs is due again; null where none was started. */
+  nextRunAt: Date | null;
+  /** Whether a job has changed since, or is held by somebody: the planner is to look for itself. */
+  isAnyLeft: boolean;
+}
+
+/**
+ * Slots that are about to come, read just before they do. Nothing is written ahead of a slot; but what it becomes is
+ * known, so that a single statement makes its execution, and claims it where there is a place, if its job still is what it was
+ * when it was read. A change in between, by whomever, leaves the slot to be planned as any other.
+ */
+export interface Foresight {
+  /** When the earliest slot comes that is foreseen; null where none is. */
+  nextAt: () => Date | null;
+  jobIds: () => string[];
+  /**
+   * Foresees what is due up to an instant, in place of all that was foreseen before.
+   *
+   * @returns what comes next, apart from that; null where nothing is due so soon
+   */
+  look: (until: Date, except: readonly string[]) => Promise<NextPlanning | null>;
+  /** Starts the slots that have come; what is left of them is no longer foreseen. */
+  start: () => Promise<Started>;
+}
+
+/** Jobs that are read ahead at most. */
+const MAX_FORESEEN = 1_000;
+/** Slots in one statement: enough to share its cost, few enough for the first calls to be under way while the next one runs. */
+const BATCH_SLOTS = 100;
+
+export function createForesight({ pool, clock, instanceId, leaseMs, worker, onWaiting }: ForesightOptions): Foresight {
+  /** In the order of their slots. */
+  let foreseen: ForeseenSlot[] = [];
+
+  async function look(until: Date, except: readonly string[]): Promise<NextPlanning | null> {
+    foreseen = [];
+    const { jobs, apart } = await readUpcoming(pool, until, { except, limit: MAX_FORESEEN });
+    if (apart === null) return null;
+    let runAt = apart.runAt;
+    for (const job of jobs) {
+      const slot = foresee(job);
+      if (slot) foreseen.push(slot);
+      else runAt = earliest(runAt, job.nextRunAt);
+    }
+    return { ...apart, runAt };
+  }
+
+  async function start(): Promise<Started> {
+    const now = clock.now();
+    const isDue = ({ scheduledAt }: ForeseenSlot) => scheduledAt <= now;
+    const due = foreseen.filter(isDue);
+    foreseen = foreseen.filter((slot) => !isDue(slot));
+    const onTime = due.filter(({ onTimeUntil }) => now <= onTimeUntil);
+    const started: Started = { nextRunAt: null, isAnyLeft: onTime.length < due.length };
+    let isAnyWaiting = false;
+    for (let from = 0; from < onTime.length; from += BATCH_SLOTS) {
+      const batch = onTime.slice(from, from + BATCH_SLOTS);
+      // Of one instant, those that wait are of no lower priority than those to come: none of these may pass them.
+      const result = await startBatch(batch, { mayCall: !isAnyWaiting });
+      const moved = new Set(result.jobIds);
+      for (const { jobId, nextRunAt } of batch) {
+        if (moved.has(jobId)) started.nextRunAt = earliest(started.nextRunAt, nextRunAt);
+      }
+      started.isAnyLeft ||= moved.size < batch.length;
+      isAnyWaiting ||= result.claimed.length < result.executions;
+    }
+    return started;
+  }
+
+  async function startBatch(
+    batch: readonly ForeseenSlot[],
+    { mayCall }: { mayCall: boolean },
+  ): Promise<StartedSlots> {
+    const now = clock.now();
+    const places = mayCall ? worker.placesFor(batch.map(({ host }) => host)) : [];
+    const started = await startSlots(pool, {
+      slots: batch.map((slot, index) => ({
+        ...slot,
+        starts: slot.availableAt <= now && (places[index] ?? false),
+      })),
+      instanceId,
+      now,
+      leaseExpiresAt: new Date(now.getTime() + leaseMs),
+    });
+    const { jobIds, executions, claimed } = started;
+    logger.debug('Started as foreseen', { jobs: jobIds.length, executions, claimed: claimed.length });
+    worker.take(claimed);
+    if (claimed.length < executions) onWaiting();
+    return started;
+  }
+
+  return {
+    nextAt: () => foreseen[0]?.scheduledAt ?? null,
+    jobIds: () => foreseen.map(({ jobId }) => jobId),
+    look,
+    start,
+  };
+}
+
+/** Null where the slot is not a plain one, and where the job cannot be planned at all: that is said when it is due. */
+function foresee(job: Upcoming['jobs'][number]): ForeseenSlot | null {
+  try {
+    const slot = plainSlotOf(job);
+    return slot && { ...slot, version: job.version, host: job.host };
+  } catch (error) {
+    logger.debug('A slot cannot be foreseen', { jobId: encodePublicId('Job', job.id), error });
+    return null;
+  }
+}

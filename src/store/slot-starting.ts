@@ -1,0 +1,109 @@
+import type { PlainSlot } from '../domain/plain-slot.ts';
+import { ATTEMPT_OF_JOB, claimedOf, type ClaimedExecution, type ClaimedRow } from './claimed-rows.ts';
+import { EVENT_LOG_LOCK } from './event-log.ts';
+import { toJsonb, type Queryable } from './sql.ts';
+
+/** A plain slot, and the job as it was when that was found. */
+export interface ForeseenSlot extends PlainSlot {
+  /** The job's version then. */
+  version: number;
+  /** Host and port of its URL. */
+  host: string;
+}
+
+export interface StartSlotsOptions {
+  /** `starts`: its execution is claimed at once for this instance. */
+  slots: readonly (ForeseenSlot & { starts: boolean })[];
+  instanceId: string;
+  now: Date;
+  leaseExpiresAt: Date;
+}
+
+export interface StartedSlots {
+  /** Jobs that were as foreseen, and have moved on. The others are held by somebody, or have changed. */
+  jobIds: string[];
+  /** New executions. */
+  executions: number;
+  /** Those of them that this instance has claimed. */
+  claimed: ClaimedExecution[];
+}
+
+const START_SLOTS = `
+-- start slots: what locking due jobs, recording their plan and claiming do one after the other, for slots of which is
+-- known beforehand what they become. The job must be as it was then: same version, same next run, and no slot left out
+-- since, which changes neither. SKIP LOCKED: who holds a job is planning or changing it.
+-- LATERAL, and rows named by an array, as in a claim: a look by id for each, whatever the statistics say.
+-- DO NOTHING: a slot that has an execution is planned, and its job only moves on.
+WITH held AS MATERIALIZED (
+  SELECT s."executionId", s."scheduledAt", s."availableAt", s."nextRunAt", s.priority, s."maxAttempts", s.host, s.starts, j.*
+  FROM jsonb_to_recordset($1::jsonb) AS s("executionId" uuid, "jobId" uuid, version int, "scheduledAt" timestamptz,
+    "availableAt" timestamptz, "nextRunAt" timestamptz, priority int, "maxAttempts" int, host text, starts boolean),
+  LATERAL (
+    SELECT j.id, j.body, ${ATTEMPT_OF_JOB.selection} FROM jobs AS j
+    WHERE j.id = s."jobId" AND j.version = s.version AND j.next_run_at = s."scheduledAt" AND NOT EXISTS (
+      SELECT FROM job_executions AS e
+      WHERE e.job_id = j.id AND e.skip_reason = 'OPERATOR' AND e.scheduled_at >= j.next_run_at)
+    FOR NO KEY UPDATE OF j SKIP LOCKED
+  ) AS j
+), planned AS (
+  INSERT INTO job_executions (id, job_id, status, trigger, scheduled_at, created_at, available_at, priority, host,
+    max_attempts, claim_seq, attempt_count, claimed_by, lease_expires_at, started_at, attempt_started_at, lateness_ms)
+  SELECT "executionId", id, CASE WHEN starts THEN 'RUNNING' ELSE 'PENDING' END::execution_status, 'SCHEDULE',
+    "scheduledAt", $3, "availableAt", priority, host, "maxAttempts", starts::int, starts::int,
+    CASE WHEN starts THEN $2 END, CASE WHEN starts THEN $4::timestamptz END, CASE WHEN starts THEN $3::timestamptz END,
+    CASE WHEN starts THEN $3::timestamptz END,
+    CASE WHEN starts THEN greatest(extract(epoch FROM ($3::timestamptz - "scheduledAt")) * 1000, 0)::int END
+  FROM held
+  ON CONFLICT DO NOTHING
+  RETURNING *
+), moved AS (
+  UPDATE jobs SET next_run_at = held."nextRunAt"
+  FROM held WHERE jobs.id = ANY (ARRAY(SELECT id FROM held)) AND jobs.id = held.id
+  RETURNING jobs.id
+), log_lock AS MATERIALIZED (
+  SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK})
+  FROM (SELECT (SELECT count(*) FROM planned) AS n, (SELECT count(*) FROM moved) AS m) AS done WHERE n > 0
+), told AS (
+  INSERT INTO event_log (position, at, kind, job_id, execution_id, status, previous_status, attempt, trigger,
+    created_at, scheduled_at, started_at, lateness_ms, instance_id)
+  SELECT nextval('event_log_position_seq'), $3, kind, job_id, id, status, previous_status, attempt, 'SCHEDULE',
+    created_at, scheduled_at, started_at, lateness_ms, claimed_by
+  FROM log_lock, (
+    SELECT 'EXECUTION_PLANNED'::event_kind AS kind, job_id, id, 'PENDING'::execution_status AS status,
+      NULL::execution_status AS previous_status, NULL::int AS attempt, created_at, scheduled_at,
+      NULL::timestamptz AS started_at, NULL::int AS lateness_ms, NULL AS claimed_by, available_at
+    FROM planned
+    UNION ALL
+    SELECT 'EXECUTION_STARTED', job_id, id, status, 'PENDING', attempt_count, created_at, scheduled_at, started_at,
+      lateness_ms, claimed_by, available_at
+    FROM planned WHERE status = 'RUNNING'
+    ORDER BY kind, available_at, id
+  ) AS ordered
+)
+SELECT held.id AS "jobId", planned.id, planned.status, trigger, scheduled_at AS "scheduledAt", started_at AS "startedAt",
+  attempt_started_at AS "attemptStartedAt", attempt_count AS "attemptCount", retry_count AS "retryCount",
+  rescue_count AS "rescueCount", claim_seq AS "claimSeq", held.host, body, ${ATTEMPT_OF_JOB.names}, NULL AS upstream
+FROM held LEFT JOIN planned ON planned.id = held."executionId"
+ORDER BY held.priority DESC, held."availableAt", held."executionId"`;
+
+/** Null where the slot had an execution before. */
+type StartedRow = Omit<ClaimedRow, 'id'> & { id: string | null; status: 'PENDING' | 'RUNNING' | null };
+
+/** Makes executions of foreseen slots that have come, moves their jobs on, and claims those that are to start at once. */
+export async function startSlots(
+  db: Queryable,
+  { slots, instanceId, now, leaseExpiresAt }: StartSlotsOptions,
+): Promise<StartedSlots> {
+  const { rows } = await db.query<StartedRow>({
+    name: 'start-slots',
+    text: START_SLOTS,
+    values: [toJsonb(slots), instanceId, now, leaseExpiresAt],
+  });
+  return {
+    jobIds: rows.map(({ jobId }) => jobId),
+    executions: rows.filter(({ id }) => id !== null).length,
+    claimed: rows.flatMap(({ id, status, ...row }) =>
+      id !== null && status === 'RUNNING' ? claimedOf({ ...row, id }) : [],
+    ),
+  };
+}
