@@ -1,10 +1,16 @@
 import { createLogger } from '../logging/logger.ts';
-import { backlogPlaces, openPlaces, placesPerHost, type FreePlaces, type PlaceLimits } from '../domain/places.ts';
+import {
+  backlogPlaces,
+  openPlaces,
+  placesPerHost,
+  type FreePlaces,
+  type PlaceLimits,
+} from '../domain/places.ts';
 import type { ClaimedExecution } from '../store/claimed-rows.ts';
 import type { HeldClaim } from '../store/leases.ts';
 import { logIds } from './log-ids.ts';
 import { createJointStart } from './joint-start.ts';
-import { createRecentCounts } from '../recent-counts.ts';
+import { createPaces } from './paces.ts';
 import { runExecution, type EndReason, type RunDeps } from './run-execution.ts';
 
 const logger = createLogger('Worker');
@@ -34,7 +40,7 @@ export interface Calls {
   isPressed: () => boolean;
   /** Resolves when nothing is held any more. */
   drained: () => Promise<void>;
-  /** What may be claimed; while places are open, the load of a host leaves out what may be claimed ahead there. */
+  /** What may be claimed; the load of a host leaves out what may be claimed ahead of a place there. */
   room: () => FreePlaces;
   /** How many executions more may be claimed that make up for missed slots; 0 until there is room for a good many. */
   backlogRoom: () => number;
@@ -44,8 +50,8 @@ export interface Calls {
 const BACKLOG_REFILL = 3 / 4;
 
 /**
- * As many as have ended at a host within this time may be claimed ahead of a place there, and so wait about as long: time
- * enough for one more claim, and little to be late by.
+ * As many as end at a host within this time may be claimed ahead of a place there, and so wait about as long: time enough
+ * for one more claim, and little to be late by.
  */
 const AHEAD_MS = 100;
 
@@ -70,15 +76,19 @@ export function createCalls(options: CallsOptions): Calls {
   const { maxConcurrency, onRoom, onBacklogRoom, onError } = options;
   const held = new Map<string, Held>();
   const lines = new Map<string, Line>();
-  /** Calls that have ended, by host. */
-  const ends = createRecentCounts(AHEAD_MS, options.monotonicMs);
+  const paces = createPaces(AHEAD_MS, options.monotonicMs);
   const jointStart = createJointStart();
   let calling = 0;
   let waiting = 0;
   let backlog = 0;
 
+  function hasOpenPlaces(): boolean {
+    return calling < openPlaces(maxConcurrency);
+  }
+
+  /** What may be claimed ahead for a host. While only reserved places are left, it does not get as many as at its best. */
   function ahead(host: string): number {
-    return Math.min(ends.of(host), MAX_AHEAD);
+    return Math.min(hasOpenPlaces() ? paces.atBest(host) : paces.now(host), MAX_AHEAD);
   }
 
   function lineOf(host: string): Line {
@@ -113,7 +123,7 @@ export function createCalls(options: CallsOptions): Calls {
     run(entry, () => {
       line.calling -= 1;
       calling -= 1;
-      ends.note(host);
+      paces.note(host);
       jointStart.add(() => {
         passPlaceOn(host);
       }, calling);
@@ -148,28 +158,31 @@ export function createCalls(options: CallsOptions): Calls {
   function backlogRoom(): number {
     const places = backlogPlaces(maxConcurrency);
     // Reserved places are for others, and claims are made for many executions together.
-    return backlog <= places * BACKLOG_REFILL ? Math.min(places - backlog, Math.max(openRoom(), 0)) : 0;
+    if (backlog > places * BACKLOG_REFILL) return 0;
+    return Math.min(places - backlog, Math.max(openPlaces(maxConcurrency) - calling, 0) + aheadRoom());
   }
 
-  function openRoom(): number {
+  function aheadRoom(): number {
     let allowed = 0;
-    for (const host of lines.keys()) allowed += ahead(host);
-    return openPlaces(maxConcurrency) + Math.min(allowed, MAX_AHEAD) - calling - waiting;
+    for (const host of paces.hosts()) allowed += ahead(host);
+    return Math.max(Math.min(allowed, MAX_AHEAD) - waiting, 0);
   }
 
   function room(): FreePlaces {
-    const executions = openRoom();
-    if (executions > 0) {
-      const load = loadOf((host, line) => line.calling + line.waiting.length - ahead(host));
-      return { executions, perHost: options.maxConcurrencyPerHost, load };
-    }
-    // Nothing is claimed ahead of a reserved place: it is for hosts that have nothing under way.
-    const load = loadOf((_host, line) => line.calling + line.waiting.length);
-    return { executions: maxConcurrency - calling, perHost: 1, load };
+    const isOpen = hasOpenPlaces();
+    return {
+      executions: (isOpen ? openPlaces(maxConcurrency) : maxConcurrency) - calling + aheadRoom(),
+      // A reserved place is for hosts that have nothing under way.
+      perHost: isOpen ? options.maxConcurrencyPerHost : 1,
+      load: loads(),
+    };
   }
 
-  function loadOf(measure: (host: string, line: Line) => number): Map<string, number> {
-    return new Map([...lines].map(([host, line]) => [host, measure(host, line)] as const));
+  function loads(): Map<string, number> {
+    const loads = new Map(paces.hosts().map((host) => [host, -ahead(host)] as const));
+    for (const [host, line] of lines)
+      loads.set(host, line.calling + line.waiting.length + (loads.get(host) ?? 0));
+    return loads;
   }
 
   /** Gives a place that has become free to whoever waits at the same host, or else anywhere. */
@@ -178,7 +191,7 @@ export function createCalls(options: CallsOptions): Calls {
     const line = lines.get(host) ?? { calling: 0, waiting: [] };
     if (line.waiting.length > 0 && hasPlace(line)) callNext(line);
     else if (waiting > 0) callNextAnywhere();
-    const mayHaveMore = calling < openPlaces(maxConcurrency) || line.calling === 0;
+    const mayHaveMore = hasOpenPlaces() || line.calling === 0;
     if (mayHaveMore && line.waiting.length <= ahead(host) / 2) onRoom();
     forgetIdle(host, line);
   }
@@ -225,7 +238,7 @@ export function createCalls(options: CallsOptions): Calls {
     },
     end,
     isPressed: () =>
-      waiting > 0 && [...lines].some(([host, line]) => line.waiting.length > 0 && ahead(host) > 0),
+      waiting > 0 && [...lines].some(([host, line]) => line.waiting.length > 0 && paces.now(host) > 0),
     async drained() {
       // Who still waits for a place has one as soon as a call has ended.
       while (held.size > 0) await Promise.all([...held.values()].flatMap(({ done }) => done ?? []));

@@ -49,10 +49,21 @@ export interface Foresight {
 
 /** Jobs that are read ahead at most. */
 const MAX_FORESEEN = 1_000;
-/** Slots in one statement: enough to share its cost, few enough for the first calls to be under way while the next one runs. */
-const BATCH_SLOTS = 100;
+/**
+ * Slots in one statement: few in the first, so that their calls are soon under way, and with each next one twice as many, up to
+ * so many that they share its cost.
+ */
+const FIRST_BATCH = 25;
+const LARGEST_BATCH = 200;
 
-export function createForesight({ pool, clock, instanceId, leaseMs, worker, onWaiting }: ForesightOptions): Foresight {
+export function createForesight({
+  pool,
+  clock,
+  instanceId,
+  leaseMs,
+  worker,
+  onWaiting,
+}: ForesightOptions): Foresight {
   /** In the order of their slots. */
   let foreseen: ForeseenSlot[] = [];
 
@@ -77,8 +88,7 @@ export function createForesight({ pool, clock, instanceId, leaseMs, worker, onWa
     const onTime = due.filter(({ onTimeUntil }) => now <= onTimeUntil);
     const started: Started = { nextRunAt: null, isAnyLeft: onTime.length < due.length };
     let isAnyWaiting = false;
-    for (let from = 0; from < onTime.length; from += BATCH_SLOTS) {
-      const batch = onTime.slice(from, from + BATCH_SLOTS);
+    for (const batch of batchesOf(onTime)) {
       // Of one instant, those that wait are of no lower priority than those to come: none of these may pass them.
       const result = await startBatch(batch, { mayCall: !isAnyWaiting });
       const moved = new Set(result.jobIds);
@@ -119,6 +129,14 @@ export function createForesight({ pool, clock, instanceId, leaseMs, worker, onWa
     look,
     start,
   };
+}
+
+function* batchesOf(slots: readonly ForeseenSlot[]): Generator<readonly ForeseenSlot[]> {
+  let rest = slots;
+  for (let size = FIRST_BATCH; rest.length > 0; size = Math.min(2 * size, LARGEST_BATCH)) {
+    yield rest.slice(0, size);
+    rest = rest.slice(size);
+  }
 }
 
 /** Null where the slot is not a plain one, and where the job cannot be planned at all: that is said when it is due. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { backlogPlaces, openPlaces, placesPerHost } from '../../src/domain/places.ts';
+import { backlogPlaces, givePlaces, openPlaces, placesPerHost } from '../../src/domain/places.ts';
 
 const LIMITS = { maxConcurrency: 500, maxConcurrencyPerHost: 50 };
 
@@ -33,5 +33,33 @@ describe('the places of an instance', () => {
 
   it('are a quarter for a backlog, and one at least', () => {
     expect([1, 3, 4, 8, 500].map(backlogPlaces)).toEqual([1, 1, 1, 2, 125]);
+  });
+});
+
+describe('free places', () => {
+  it('go to the first who ask, as many as there are', () => {
+    const free = { executions: 2, perHost: 50, load: new Map<string, number>() };
+    expect(givePlaces(['a', 'b', 'c'], free)).toEqual([true, true, false]);
+    expect(givePlaces(['a'], { ...free, executions: 0 })).toEqual([false]);
+    expect(givePlaces(['a'], { ...free, executions: -3 })).toEqual([false]);
+  });
+
+  it('go to no host beyond its limit, what it has included', () => {
+    const load = new Map([
+      ['busy', 1],
+      ['full', 2],
+      ['fast', -1],
+    ]);
+    const free = { executions: 100, perHost: 2, load };
+    const hosts = ['full', 'busy', 'busy', 'fast', 'fast', 'fast', 'fast', 'new', 'new', 'new'];
+    expect(hosts.filter((_, index) => givePlaces(hosts, free)[index])).toEqual([
+      'busy',
+      'fast',
+      'fast',
+      'fast',
+      'new',
+      'new',
+    ]);
+    expect(load.get('busy')).toBe(1);
   });
 });

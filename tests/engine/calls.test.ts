@@ -15,8 +15,15 @@ const HELD = 40;
  * An instance to which a host has answered some calls, after which the host keeps it waiting. The window in which those
  * answers count does not end, unless its clock is moved.
  */
-async function keptWaiting(clock = { ms: 0 }): Promise<{ instance: TestInstance; gate: Gate }> {
-  const instance = scene.instance({ maxConcurrencyPerHost: HOST_LIMIT, monotonicMs: () => clock.ms });
+async function keptWaiting(
+  clock = { ms: 0 },
+  limits: { maxConcurrency?: number } = {},
+): Promise<{ instance: TestInstance; gate: Gate }> {
+  const instance = scene.instance({
+    ...limits,
+    maxConcurrencyPerHost: HOST_LIMIT,
+    monotonicMs: () => clock.ms,
+  });
   const gate = scene.target.gate('/held');
   const { host } = new URL(scene.target.url);
   const quick = await insertJob(scene.pool, { api: `${scene.target.url}/quick` });
@@ -47,6 +54,22 @@ describe('a host that answers', () => {
     expect(scene.target.callsTo('/held')).toHaveLength(held);
     expect(await countOf('RUNNING')).toBe(0);
     expect(await countOf('PENDING')).toBe(HELD - held);
+  });
+});
+
+describe('a host that no longer answers', () => {
+  it('takes no places from others with what was claimed ahead for it', async () => {
+    const clock = { ms: 0 };
+    const { instance, gate } = await keptWaiting(clock, { maxConcurrency: 10 });
+    clock.ms = 10_000;
+    const other = scene.target.gate('/other');
+    const job = await insertJob(scene.pool, { api: `${scene.target.url}/other` });
+    for (let n = 0; n < 3; n += 1) await insertExecution(scene.pool, job, 'PENDING', { host: 'other.test' });
+    await instance.worker.runOnce();
+    await scene.target.received('/other', HOST_LIMIT);
+    gate.open();
+    other.open();
+    await instance.worker.drained();
   });
 });
 

@@ -465,11 +465,26 @@ describe('the rest between two looks', () => {
     return rests[0];
   };
 
-  it('lasts until the earliest job is due', async () => {
+  it('lasts until shortly before the earliest job is due, when it is read', async () => {
     const { planner } = scene.instance();
     await insertJob(scene.pool, { schedule: '* * * * * *', next_run_at: plus(START, 4_321) });
     await insertJob(scene.pool, { schedule: '* * * * * *', next_run_at: plus(START, 9_000) });
-    expect(await firstRest(planner)).toBe(4_321);
+    expect(await firstRest(planner)).toBe(4_121);
+  });
+
+  it('lasts until the earliest job is due, where that is soon', async () => {
+    const { planner } = scene.instance();
+    await insertJob(scene.pool, { schedule: '* * * * * *', next_run_at: plus(START, 123) });
+    await insertJob(scene.pool, { schedule: '* * * * * *', next_run_at: plus(START, 9_000) });
+    expect(await firstRest(planner)).toBe(123);
+  });
+
+  it('lasts until the earliest job is due, also where it cannot be foreseen what becomes of it', async () => {
+    const { planner } = scene.instance();
+    const limited = { concurrency_policy: 'FORBID', next_run_at: plus(START, 123) };
+    await insertJob(scene.pool, { schedule: '* * * * * *', ...limited });
+    await insertJob(scene.pool, { schedule: '* * * * * *', next_run_at: plus(START, 150) });
+    expect(await firstRest(planner)).toBe(123);
   });
 
   it('lasts until a pause ends, where that comes first', async () => {

@@ -23,8 +23,9 @@ import { extendLeases, findLostExecutions, nextLeaseEndAt } from '../../src/stor
 import { findEndedPauses, nextPauseEndAt } from '../../src/store/pauses.ts';
 import { readOutlook } from '../../src/store/outlook.ts';
 import { readOldestKept } from '../../src/store/upkeep.ts';
-import { lockDueJobs, nextPlanning } from '../../src/store/planning.ts';
+import { lockDueJobs, nextPlanning, readUpcoming } from '../../src/store/planning.ts';
 import { pruneAuditLog, pruneExecutions } from '../../src/store/pruning.ts';
+import { startSlots } from '../../src/store/slot-starting.ts';
 import { settle } from '../../src/store/settling.ts';
 import type { Queryable, Statement } from '../../src/store/sql.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -80,6 +81,21 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
       'jobs_due',
       'jobs_paused_until',
     ]);
+  });
+
+  it('upcoming jobs are found among those that have a next run', async () => {
+    const used = await indexesOf(mode, (db) => readUpcoming(db, START, { except: [], limit: 1_000 }));
+    expect(used.indexes).toEqual(expect.arrayContaining(['jobs_due', 'jobs_paused_until']));
+    expect(used.scanned).toEqual([]);
+  });
+
+  it('foreseen slots are started by a look at their jobs alone', async () => {
+    const slots = Array.from({ length: 200 }, () => ({ ...SLOT, jobId: crypto.randomUUID() }));
+    const used = await indexesOf(mode, (db) =>
+      startSlots(db, { slots, instanceId: 'a', now: START, leaseExpiresAt: plus(START, LEASE_MS) }),
+    );
+    expect(used.indexes.join()).toMatch(/jobs_(due|pkey)/);
+    expect(used.scanned).toEqual([]);
   });
 
   it('what comes next is found for all parts without reading any table', async () => {
@@ -462,6 +478,19 @@ const CLAIM = {
   hostLimit: 10,
   isDeep: true,
 } as const;
+
+const SLOT = {
+  executionId: crypto.randomUUID(),
+  version: 1,
+  scheduledAt: START,
+  availableAt: START,
+  nextRunAt: plus(START, 1_000),
+  onTimeUntil: plus(START, 60_000),
+  priority: 0,
+  maxAttempts: 1,
+  host: 'a.test',
+  starts: true,
+};
 
 const SETTLEMENT = {
   executionId: crypto.randomUUID(),

@@ -1,0 +1,48 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { createPaces, type Paces } from '../../src/engine/paces.ts';
+
+let nowMs: number;
+let paces: Paces;
+beforeEach(() => {
+  nowMs = 0;
+  paces = createPaces(100, () => nowMs);
+});
+
+function note(host: string, times: number): void {
+  for (let n = 0; n < times; n += 1) paces.note(host);
+}
+
+describe('the pace of a host', () => {
+  it('is what it ended in its best window, for two seconds at least and four at most', () => {
+    note('a', 30);
+    nowMs = 1_000;
+    note('a', 2);
+    expect(paces.atBest('a')).toBe(30);
+    nowMs = 2_000;
+    expect(paces.atBest('a')).toBe(30);
+    nowMs = 3_999;
+    note('a', 1);
+    expect(paces.atBest('a')).toBe(30);
+    nowMs = 4_000;
+    expect(paces.atBest('a')).toBe(1);
+    nowMs = 8_000;
+    expect(paces.atBest('a')).toBe(0);
+  });
+
+  it('is nothing now where it has stopped to answer', () => {
+    note('a', 30);
+    expect(paces.now('a')).toBe(30);
+    nowMs = 200;
+    expect([paces.now('a'), paces.atBest('a')]).toEqual([0, 30]);
+  });
+
+  it('is known of those alone that have answered lately', () => {
+    note('a', 1);
+    nowMs = 2_500;
+    note('b', 1);
+    expect(paces.hosts().sort()).toEqual(['a', 'b']);
+    nowMs = 4_500;
+    expect(paces.hosts()).toEqual(['b']);
+    expect(paces.atBest('c')).toBe(0);
+  });
+});
