@@ -17,7 +17,7 @@ export interface JointStartOptions {
 /** The event loop is what limits us from the first share on, and until it falls below the second. */
 const BUSY_FROM = 0.9;
 const BUSY_UNTIL = 0.6;
-const LOOK_EVERY_MS = 100;
+const LOOK_EVERY_MS = 25;
 
 /** A place rests no longer than this, nor when this share of all has become free. */
 const GATHER_MS = 1;
