@@ -45,6 +45,7 @@ import {
 } from './store/ids-of-owners.ts';
 import { readLogEnds } from './store/execution-logs.ts';
 import { createKeptCounts } from './store/kept-counts.ts';
+import { leftOutSlots } from './store/left-out-slots.ts';
 import { createMetricsReader } from './store/metrics-reader.ts';
 import { readPlannedSchedules } from './store/planned-schedules.ts';
 import { readTagBearers } from './store/tag-bearers.ts';
@@ -197,6 +198,7 @@ export function createApp(config: Config): App {
       tagBearers: (names, limit) => readTagBearers(pool, names, limit),
       deliveryIdsOfAlerts: (...asked) => deliveryIdsOfAlerts(pool, ...asked),
       keptCounts: createKeptCounts(pool),
+      leftOutSlotsOfJobs: (jobs) => leftOutSlots(pool, jobs),
       readLogEnds: (executionIds, limit, from) => readLogEnds(pool, executionIds, limit, from),
       isOverTime,
     });

@@ -74,6 +74,8 @@ export interface GraphqlParts {
   ) => Promise<Map<string, { tagId: string; jobIds: string[] | null }>>;
   /** The deliveries of each alert, in the same way. */
   deliveryIdsOfAlerts: (alertIds: readonly string[], asked: AskedRows) => Promise<Map<string, string[]>>;
+  /** Each job's slots from an instant on that somebody left out; one statement for any number of jobs. */
+  leftOutSlotsOfJobs: (jobs: readonly { id: string; from: Date }[]) => Promise<Map<string, Date[]>>;
   readLogEnds: ReadLogEnds;
   /** Whether a read failed because it took longer than a statement may. */
   isOverTime: (error: unknown) => boolean;

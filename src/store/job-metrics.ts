@@ -4,7 +4,7 @@ import type { CountedSpan, EndCounts } from '../domain/metrics-series.ts';
 import { type Buckets, bucketsOf } from '../domain/metrics-window.ts';
 import { percentilesOf, SKETCH_ENTRY_RADIX, type SketchEntry } from '../domain/sketch.ts';
 import { bucketAt } from './rollups.ts';
-import type { Queryable } from './sql.ts';
+import { type Queryable, toTimestamps } from './sql.ts';
 
 const FIRST_BUCKETS = `
 -- where the counts of each of many jobs begin: one look into an index per job.
@@ -120,8 +120,7 @@ async function readFirstBuckets(db: Queryable, jobIds: readonly string[]): Promi
 function valuesOf(asked: readonly AskedMetrics[], spans: readonly Buckets[]): unknown[] {
   return [
     asked.map(({ jobId }) => jobId),
-    // pg would write each Date in local time, piece by piece.
-    spans.map(({ from }) => from.toISOString()),
+    toTimestamps(spans.map(({ from }) => from)),
     spans.map(({ minutes }) => minutes),
   ];
 }

@@ -1,6 +1,6 @@
 import type { SkipReason, ExecutionStatus } from '../generated/prisma/enums.ts';
 import type { NewEvent } from './event-log.ts';
-import type { Queryable } from './sql.ts';
+import { type Queryable, toTimestamps } from './sql.ts';
 
 /** Per job its slots from an instant on that somebody left out, in order; a job without any is missing. */
 export async function leftOutSlots(
@@ -14,7 +14,7 @@ export async function leftOutSlots(
 FROM unnest($1::uuid[], $2::timestamptz[]) AS job(id, since)
 JOIN job_executions AS e ON e.job_id = job.id AND e.scheduled_at >= job.since AND e.skip_reason = 'OPERATOR'
 GROUP BY e.job_id`,
-    values: [jobs.map(({ id }) => id), jobs.map(({ from }) => from)],
+    values: [jobs.map(({ id }) => id), toTimestamps(jobs.map(({ from }) => from))],
   });
   return new Map(rows.map(({ jobId, slots }) => [jobId, slots]));
 }

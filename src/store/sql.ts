@@ -76,6 +76,11 @@ function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
 }
 
+/** Values for a timestamptz[]: pg would write each Date in local time, piece by piece. */
+export function toTimestamps(instants: readonly Date[]): string[] {
+  return instants.map((instant) => instant.toISOString());
+}
+
 /** As JSON spells NUL and halves of surrogate pairs; or a text that only looks like it. */
 const REFUSED_ESCAPES = /\\u(?:0000|d[89a-f])/;
 

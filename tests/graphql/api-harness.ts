@@ -26,6 +26,7 @@ import {
   jobIdsOfTags,
 } from '../../src/store/ids-of-owners.ts';
 import { createKeptCounts } from '../../src/store/kept-counts.ts';
+import { leftOutSlots } from '../../src/store/left-out-slots.ts';
 import { createMetricsReader } from '../../src/store/metrics-reader.ts';
 import { readPlannedSchedules } from '../../src/store/planned-schedules.ts';
 import { readTagBearers } from '../../src/store/tag-bearers.ts';
@@ -91,6 +92,7 @@ export async function createApiHarness({ windowCapacity = 8_192 } = {}): Promise
     executionIdsOfJobs: (...asked) => executionIdsOfJobs(pool, ...asked),
     auditEntryIdsOfJobs: (...asked) => auditEntryIdsOfJobs(pool, ...asked),
     keptCounts: createKeptCounts(pool),
+    leftOutSlotsOfJobs: (jobs) => leftOutSlots(pool, jobs),
     jobIdsOfTags: (...asked) => jobIdsOfTags(pool, ...asked),
     tagBearers: (names, limit) => readTagBearers(pool, names, limit),
     deliveryIdsOfAlerts: (...asked) => deliveryIdsOfAlerts(pool, ...asked),

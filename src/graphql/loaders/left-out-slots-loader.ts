@@ -1,31 +1,22 @@
 import DataLoader from 'dataloader';
-import { groupBy } from '../../domain/group-by.ts';
 import type { Clock } from '../../domain/clock.ts';
-import type { PrismaClient } from '../../generated/prisma/client.ts';
 
 /** Per job the future slots that somebody left out. */
 export type LeftOutSlotsLoader = DataLoader<string, Date[]>;
 
 /** Reads them for all jobs of an answer by one statement. Remembers nothing: it outlives requests. */
 export function createLeftOutSlotsLoader({
-  prisma,
+  leftOutSlotsOfJobs,
   clock,
 }: {
-  prisma: PrismaClient;
+  leftOutSlotsOfJobs: (jobs: readonly { id: string; from: Date }[]) => Promise<Map<string, Date[]>>;
   clock: Clock;
 }): LeftOutSlotsLoader {
   return new DataLoader<string, Date[]>(
     async (jobIds) => {
-      const rows = await prisma.jobExecution.findMany({
-        where: {
-          jobId: { in: [...new Set(jobIds)] },
-          skipReason: 'OPERATOR',
-          scheduledAt: { gt: clock.now() },
-        },
-        select: { jobId: true, scheduledAt: true },
-      });
-      const byJob = groupBy(rows, ({ jobId }) => jobId);
-      return jobIds.map((jobId) => (byJob.get(jobId) ?? []).flatMap(({ scheduledAt }) => scheduledAt ?? []));
+      const from = clock.now();
+      const slots = await leftOutSlotsOfJobs([...new Set(jobIds)].map((id) => ({ id, from })));
+      return jobIds.map((jobId) => slots.get(jobId) ?? []);
     },
     { cache: false },
   );
