@@ -48,7 +48,7 @@ import { createKeptCounts } from './store/kept-counts.ts';
 import { leftOutSlots } from './store/left-out-slots.ts';
 import { createMetricsReader } from './store/metrics-reader.ts';
 import { readPlannedSchedules } from './store/planned-schedules.ts';
-import { readTagBearers } from './store/tag-bearers.ts';
+import { readTagBearers, readTagsOfJobs } from './store/tag-bearers.ts';
 import { readSecret } from './store/secrets.ts';
 import { isOverTime } from './slowness.ts';
 import { isUnavailable } from './unavailability.ts';
@@ -194,6 +194,7 @@ export function createApp(config: Config): App {
       latestExecutionIds: (...asked) => latestExecutionIds(pool, ...asked),
       executionIdsOfJobs: (...asked) => executionIdsOfJobs(pool, ...asked),
       auditEntryIdsOfJobs: (...asked) => auditEntryIdsOfJobs(pool, ...asked),
+      tagsOfJobs: (jobIds) => readTagsOfJobs(pool, jobIds),
       jobIdsOfTags: (...asked) => jobIdsOfTags(pool, ...asked),
       tagBearers: (names, limit) => readTagBearers(pool, names, limit),
       deliveryIdsOfAlerts: (...asked) => deliveryIdsOfAlerts(pool, ...asked),

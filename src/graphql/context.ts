@@ -8,7 +8,7 @@ import type { MetricsReader, SystemMetrics } from '../domain/metrics.ts';
 import type { SchedulesReader } from '../domain/planned.ts';
 import type { Feeds } from '../events/feeds.ts';
 import type { Ticker } from '../events/ticker.ts';
-import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
+import type { Prisma, PrismaClient, Tag } from '../generated/prisma/client.ts';
 import { createAlertLoaders, type AlertLoaders } from './loaders/alert-loaders.ts';
 import {
   createExecutionLogLoaders,
@@ -65,6 +65,8 @@ export interface GraphqlParts {
   executionIdsOfJobs: (jobIds: readonly string[], asked: AskedExecutions) => Promise<Map<string, string[]>>;
   /** The audit entries of each job, from either end, in the same way. */
   auditEntryIdsOfJobs: (jobIds: readonly string[], asked: AskedRows) => Promise<Map<string, string[]>>;
+  /** The tags of each job, in the order of their names, in the same way. */
+  tagsOfJobs: (jobIds: readonly string[]) => Promise<Map<string, Tag[]>>;
   /** The jobs that have each tag, in the same way. */
   jobIdsOfTags: (tagIds: readonly string[], asked: AskedRows) => Promise<Map<string, string[]>>;
   /** Tags by their names, each with the jobs that have it, where they are `limit` at most. */

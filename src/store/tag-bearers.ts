@@ -1,3 +1,5 @@
+import { groupBy } from '../domain/group-by.ts';
+import type { Tag } from '../generated/prisma/client.ts';
 import type { Queryable } from './sql.ts';
 
 /** A tag, and which jobs have it, deleted ones too. */
@@ -26,4 +28,20 @@ export async function readTagBearers(
   return new Map(
     rows.map(({ id, name, jobIds }) => [name, { tagId: id, jobIds: jobIds.length > limit ? null : jobIds }]),
   );
+}
+
+const READ_BORNE = `
+-- the tags of each of many jobs, in the order of their names.
+SELECT a.job_id AS "jobId", t.id, t.name, t.color, t.created_at AS "createdAt"
+FROM job_tag_associations AS a JOIN job_tags AS t ON t.id = a.tag_id
+WHERE a.job_id = ANY($1) ORDER BY t.name`;
+
+/** What tags jobs have; a job without any is missing. */
+export async function readTagsOfJobs(db: Queryable, jobIds: readonly string[]): Promise<Map<string, Tag[]>> {
+  const { rows } = await db.query<Tag & { jobId: string }>({
+    name: 'tags-borne',
+    text: READ_BORNE,
+    values: [jobIds],
+  });
+  return groupBy(rows, ({ jobId }) => jobId);
 }

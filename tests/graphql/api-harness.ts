@@ -29,7 +29,7 @@ import { createKeptCounts } from '../../src/store/kept-counts.ts';
 import { leftOutSlots } from '../../src/store/left-out-slots.ts';
 import { createMetricsReader } from '../../src/store/metrics-reader.ts';
 import { readPlannedSchedules } from '../../src/store/planned-schedules.ts';
-import { readTagBearers } from '../../src/store/tag-bearers.ts';
+import { readTagBearers, readTagsOfJobs } from '../../src/store/tag-bearers.ts';
 import { isOverTime } from '../../src/slowness.ts';
 import { BLOCKED_ADDRESS, CALLER, type CommandHarness, createCommandHarness } from '../commands/harness.ts';
 
@@ -93,6 +93,7 @@ export async function createApiHarness({ windowCapacity = 8_192 } = {}): Promise
     auditEntryIdsOfJobs: (...asked) => auditEntryIdsOfJobs(pool, ...asked),
     keptCounts: createKeptCounts(pool),
     leftOutSlotsOfJobs: (jobs) => leftOutSlots(pool, jobs),
+    tagsOfJobs: (jobIds) => readTagsOfJobs(pool, jobIds),
     jobIdsOfTags: (...asked) => jobIdsOfTags(pool, ...asked),
     tagBearers: (names, limit) => readTagBearers(pool, names, limit),
     deliveryIdsOfAlerts: (...asked) => deliveryIdsOfAlerts(pool, ...asked),

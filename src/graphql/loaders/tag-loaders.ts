@@ -1,10 +1,12 @@
 import type DataLoader from 'dataloader';
 import type { AskedRows } from '../../domain/asked-rows.ts';
-import type { PrismaClient } from '../../generated/prisma/client.ts';
+import type { PrismaClient, Tag } from '../../generated/prisma/client.ts';
 import { groupedLoader } from './grouped-loader.ts';
 
-/** What is asked of many tags at once; one statement for each distinct question. */
+/** What is asked of many tags at once, or of the tags of many jobs; one statement for each distinct question. */
 export interface TagLoaders {
+  /** The tags that a job has, in the order of their names. */
+  ofJob: DataLoader<{ jobId: string }, Tag[]>;
   /** Ids of the jobs that have a tag, by when they were created, from one end. */
   jobIds: DataLoader<AskedRows & { tagId: string }, string[]>;
   /** How many jobs have it. */
@@ -21,6 +23,7 @@ interface TagBearers {
 
 interface TagParts {
   prisma: PrismaClient;
+  tagsOfJobs: (jobIds: readonly string[]) => Promise<Map<string, Tag[]>>;
   jobIdsOfTags: (tagIds: readonly string[], asked: AskedRows) => Promise<Map<string, string[]>>;
   tagBearers: (names: readonly string[], limit: number) => Promise<Map<string, TagBearers>>;
 }
@@ -29,9 +32,15 @@ interface TagParts {
 const FEW_JOBS = 500;
 
 /** Makes the loaders. They remember nothing: they outlive requests, and tags come and go. */
-export function createTagLoaders({ prisma, jobIdsOfTags, tagBearers }: TagParts): TagLoaders {
+export function createTagLoaders({ prisma, tagsOfJobs, jobIdsOfTags, tagBearers }: TagParts): TagLoaders {
   const tagOf = ({ tagId }: { tagId: string }) => tagId;
   return {
+    ofJob: groupedLoader<{ jobId: string }, Tag[]>(
+      ({ jobId }) => jobId,
+      () => '',
+      (jobIds) => tagsOfJobs(jobIds),
+      [],
+    ),
     jobIds: groupedLoader(
       tagOf,
       ({ from, limit }) => `${from} ${limit}`,

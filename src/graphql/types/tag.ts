@@ -38,10 +38,7 @@ builder.prismaObjectFields(Job, (t) => ({
   tags: t.field({
     type: [Tag],
     description: 'Its tags, in the order of their names.',
-    select: (_args, _context, nestedSelection) => ({
-      tagAssociations: { select: { tag: nestedSelection(true) }, orderBy: { tag: { name: 'asc' } } },
-    }),
-    resolve: ({ tagAssociations }) => tagAssociations.map(({ tag }) => tag),
+    resolve: ({ id: jobId }, _args, { tagLoaders }) => tagLoaders.ofJob.load({ jobId }),
   }),
 }));
 
