@@ -18,8 +18,8 @@ const CHUNK = 100_000;
 
 /**
  * Fills an empty database with a history as it grows: jobs, one of twenty paused, and three of ten with a tag; a thousand
- * executions for each of some of them, one of twenty failed, one of fifty triggered by hand, one of a hundred left out; and
- * what is counted of all that, in buckets as the pruner leaves them.
+ * executions for each of some of them, one of twenty failed, one of fifty triggered by hand, one of a hundred left out; the
+ * dead letters of those that failed, and two entries of the audit log for each job; and what is counted of all that, in buckets as the pruner leaves them.
  *
  * Over a connection of its own, without the pool's time limit, and without triggers and foreign keys, whose rows are right
  * by construction; indexes are made when all rows are there.
@@ -78,6 +78,10 @@ const entryOf = (ms: string) =>
 const COUNTED = [
   `INSERT INTO failed_jobs_dlq (execution_id, job_id, failure_reason, error_message, failed_at)
    SELECT id, job_id, failure_reason, error_message, finished_at FROM job_executions WHERE status = 'FAILED'`,
+  // Two entries of each job by two of ten people, the first in the order of the jobs.
+  `INSERT INTO job_audit_log (id, at, action, actor, job_id)
+   SELECT gen_random_uuid(), j.created_at + e.after, e.action, 'person-' || right(j.key, 1), j.id
+   FROM jobs AS j, (VALUES (interval '0', 'CREATED'::audit_action), (interval '2 days', 'UPDATED')) AS e(after, action)`,
   `INSERT INTO execution_counts (kind, executions)
    SELECT status::text, count(*) FROM job_executions WHERE finished_at IS NULL GROUP BY 1
    UNION ALL SELECT 'ALL', count(*) FROM job_executions

@@ -195,6 +195,50 @@ describe(`a list of ${JOBS} jobs or ${EXECUTIONS} executions`, () => {
   );
 });
 
+/** Each operator of each field, of what is found. */
+const HISTORY_FILTERS = {
+  deadLetters: [
+    `jobId: [${ASKED.executions['jobId']}]`,
+    'failureReason: [TIMEOUT]',
+    'open: true',
+    'tags: { hasAny: ["tag-1"] }',
+    'tags: { hasAll: ["tag-1"] }',
+    'tags: { hasNone: ["tag-1"] }',
+    ...['gt', 'gte', 'lt', 'lte'].map((operator) => `failedAt: { ${operator}: "2025-01-10T00:00:00.000Z" }`),
+  ],
+  auditLog: [
+    `jobId: [${ASKED.executions['jobId']}]`,
+    'action: [CREATED]',
+    'actor: { eq: "person-7" }',
+    'actor: { in: ["person-7", "person-8"] }',
+    'actor: { contains: "-7" }',
+    'actor: { startsWith: "person-7" }',
+    ...['gt', 'gte', 'lt', 'lte'].map((operator) => `at: { ${operator}: "2025-01-02T00:00:00.000Z" }`),
+  ],
+} as const;
+
+describe('a list of 50000 dead letters or 200000 audit entries', () => {
+  const cases = (['deadLetters', 'auditLog'] as const).flatMap((list) =>
+    ['', ...HISTORY_FILTERS[list].map((filter) => `where: { ${filter} }`)].flatMap((where) =>
+      ENDS.map((end) => [list, where, end] as const),
+    ),
+  );
+
+  it.each(cases)('walks an index: %s %s, from its %s row', async (list, where, end) => {
+    const page = await walked(list, `${end}: 20, ${where}`);
+    expect(page.length).toBeGreaterThan(0);
+    if (page.length === 20) {
+      const cursor = page.at(end === 'first' ? -1 : 0);
+      const next = await walked(
+        list,
+        `${end}: 20, ${end === 'first' ? 'after' : 'before'}: "${cursor}", ${where}`,
+      );
+      expect(new Set([...page, ...next]).size).toBeGreaterThan(20);
+    }
+    expect(rowsRead).toBeLessThan(MAX_ROWS_READ);
+  });
+});
+
 describe('of each of 100 jobs with a thousand executions', () => {
   it.each([
     ['first: 3, where: { status: [FAILED] }', 3],
@@ -214,11 +258,13 @@ describe('of each of 100 jobs with a thousand executions', () => {
   });
 });
 
-/** How many rows of the two big tables the last page has read. */
+type List = 'jobs' | 'executions' | 'deadLetters' | 'auditLog';
+
+/** How many rows of the big tables the last page has read. */
 let rowsRead = 0;
 
 /** Reads a page, and requires of each of its statements that it reads no table from end to end, and sorts none. */
-async function walked(list: 'jobs' | 'executions', args: string): Promise<string[]> {
+async function walked(list: List, args: string): Promise<string[]> {
   const { cursors, plans } = await read(list, args);
   for (const { text, nodes } of plans) {
     for (const node of nodes) {
@@ -232,7 +278,7 @@ async function walked(list: 'jobs' | 'executions', args: string): Promise<string
 
 /** Reads a page: the cursors of its rows, and how they were found. */
 async function read(
-  list: 'jobs' | 'executions',
+  list: List,
   args: string,
 ): Promise<{ cursors: string[]; plans: { text: string; nodes: PlanNode[] }[] }> {
   const { data, plans } = await explained(`{ ${list}(${args}) { edges { cursor node { id } } } }`);
@@ -265,5 +311,5 @@ function rowsInto(node: PlanNode): number {
 }
 
 function isBig(node: PlanNode): boolean {
-  return ['jobs', 'job_executions'].includes(node['Relation Name'] ?? '');
+  return ['jobs', 'job_executions', 'failed_jobs_dlq', 'job_audit_log'].includes(node['Relation Name'] ?? '');
 }
