@@ -4,7 +4,7 @@ import { pumpBody } from './event-stream.ts';
 import type { PumpOptions } from './event-stream.ts';
 import type { GraphqlEndpoint } from './graphql-endpoint.ts';
 import { readParams } from './graphql-params.ts';
-import { GRAPHQL_PATH } from './limits.ts';
+import { GRAPHQL_PATH, WATCHED_ANSWER_BYTES } from './limits.ts';
 import { factsOf } from './request-facts.ts';
 import { refuse } from './respond.ts';
 
@@ -26,13 +26,14 @@ export async function answerGraphql(
   }
   const { quick } = endpoint;
   const { accept = '*/*', 'accept-encoding': acceptEncoding } = request.headers;
+  const sending = { ...pump, acceptEncoding };
   const facts = factsOf(request, requestId);
   const type = request.method === 'POST' ? quick.typeFor(accept) : undefined;
   const executing = type === undefined ? null : quick.execute(read.params, facts);
   const quickAnswer = executing && (await executing);
   if (type !== undefined && quickAnswer && quickAnswer.text !== null) {
     response.setHeader('Content-Type', type);
-    await sendBody(response, 200, quickAnswer.text, acceptEncoding);
+    await sendBody(response, 200, quickAnswer.text, sending);
     return;
   }
   // The request gets no abort signal: Yoga would drop a subscription that starts just after its client left, and
@@ -45,15 +46,14 @@ export async function answerGraphql(
     { facts, delivery: {}, params: read.params, ...(quickAnswer && { result: quickAnswer.result }) },
   );
   quick.noteAnswer(accept, answer);
-  await send(answer, response, pump, acceptEncoding);
+  await send(answer, response, sending);
 }
 
-async function send(
-  answer: Response,
-  response: ServerResponse,
-  pump: PumpOptions,
-  acceptEncoding: string | undefined,
-): Promise<void> {
+interface SendOptions extends PumpOptions {
+  acceptEncoding: string | undefined;
+}
+
+async function send(answer: Response, response: ServerResponse, options: SendOptions): Promise<void> {
   if (answer.body === null) {
     refuse(response, {
       status: answer.status,
@@ -68,25 +68,30 @@ async function send(
     if (name !== 'connection' && name !== 'content-encoding') response.setHeader(name, value);
   }
   if (!isStream) {
-    await sendBody(response, answer.status, await answer.text(), acceptEncoding);
+    await sendBody(response, answer.status, await answer.text(), options);
     return;
   }
   // Tells nginx to pass events on as they come.
   response.setHeader('X-Accel-Buffering', 'no');
   response.writeHead(answer.status);
-  await pumpBody(answer.body, response, pump);
+  await pumpBody(answer.body, response, options);
 }
 
-/** As a text where it is not compressed: node then sends it in one write with the headers. */
+/**
+ * Sends an answer as a text where it is not compressed: node then sends it in one write with the headers. It is held until the
+ * client has read it; one that takes in nothing of a large one for too long is disconnected.
+ */
 async function sendBody(
   response: ServerResponse,
   status: number,
   text: string,
-  acceptEncoding: string | undefined,
+  { acceptEncoding, slowReaderTimeoutMs }: SendOptions,
 ): Promise<void> {
   const { body, bytes, encoding } = await compress(text, acceptEncoding);
   if (encoding !== null) response.setHeader('Content-Encoding', encoding);
   response.appendHeader('Vary', 'Accept-Encoding');
   response.setHeader('Cache-Control', 'no-store');
+  // Node sees progress within a write, and sets the connection's own time limit again once the answer is sent.
+  if (bytes > WATCHED_ANSWER_BYTES) response.setTimeout(slowReaderTimeoutMs);
   response.writeHead(status, { 'Content-Length': bytes }).end(body);
 }

@@ -86,8 +86,11 @@ export const MAX_BATCH_RESULTS = 64;
 export const SHARED_RESULT_MS = 1_000;
 export const MAX_SHARED_RESULT_BYTES = 8_000_000;
 
-/** How long a subscriber may take in nothing at all of what waits for it, before it is disconnected. */
+/** How long a client may take in nothing at all of what waits for it, before it is disconnected. */
 export const SLOW_READER_TIMEOUT_MS = 60_000;
+
+/** An answer over HTTP that is larger may wait for its client: the kernel takes in smaller ones. */
+export const WATCHED_ANSWER_BYTES = 64_000;
 
 /** How long a health check may take before its endpoint answers without it. */
 export const HEALTH_TIMEOUT_MS = 2_000;

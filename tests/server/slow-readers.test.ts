@@ -279,6 +279,58 @@ describe('an event stream that is not read', () => {
   });
 });
 
+describe('an answer that is not read', () => {
+  const JOBS = 100;
+  const REQUESTS = 8;
+  const request = (query: string) => {
+    const path = `/graphql?query=${encodeURIComponent(query)}`;
+    return `GET ${path} HTTP/1.1\r\nHost: a.test\r\nAccept: application/json\r\n\r\n`;
+  };
+  const LARGE_LIST = request(`{ jobs(first: ${JOBS}) { nodes { body } } }`);
+
+  beforeEach(async () => {
+    for (let job = 0; job < JOBS; job += 1)
+      await insertJob(api.pool, { body: JSON.stringify('x'.repeat(RESULT_BYTES)) });
+  });
+
+  it('is cut off after a while', async () => {
+    const { port } = await startApiServer(api, { slowReaderTimeoutMs: 250 });
+    const sockets = watchServerSockets();
+    const raw = await rawConnection(port);
+    raw.pause();
+    // More than the kernels take in.
+    raw.write(LARGE_LIST.repeat(REQUESTS));
+    await until(() => [...sockets].some(({ writableLength }) => writableLength > RESULT_BYTES));
+    await until(() => sockets.size === 0);
+  });
+
+  it('goes on while it is read at all, and its connection is kept', async () => {
+    const slowReaderTimeoutMs = 250;
+    const { port } = await startApiServer(api, { slowReaderTimeoutMs });
+    const sockets = watchServerSockets();
+    const raw = await rawConnection(port);
+    let received = 0;
+    let restAt = 0;
+    let text = '';
+    raw.setEncoding('utf8').on('data', (chunk: string) => {
+      received += chunk.length;
+      text = (text + chunk).slice(-1_000);
+      if (received < restAt) return;
+      // A rest that is short, after each of so many parts that all of them take longer than one may.
+      restAt = received + (REQUESTS * JOBS * RESULT_BYTES) / 16;
+      raw.pause();
+      setTimeout(() => raw.resume(), slowReaderTimeoutMs / 5);
+    });
+    raw.write(LARGE_LIST.repeat(REQUESTS));
+    await until(() => received > REQUESTS * JOBS * RESULT_BYTES);
+    const idleMs = performance.now();
+    await until(() => performance.now() - idleMs > 2 * slowReaderTimeoutMs);
+    raw.write(request('{ __typename }'));
+    await until(() => text.endsWith('{"data":{"__typename":"Query"}}'));
+    expect(sockets.size).toBe(1);
+  });
+});
+
 describe('200 subscribers that keep losing their sockets', () => {
   it('each get every event once and in order while events are written', async () => {
     const { port } = await startApiServer(api);
