@@ -15,8 +15,11 @@ const ADDED = [
 const GREATEST = ['duration_max_ms', 'lateness_max_ms', 'last_success_at', 'last_failure_at'] as const;
 const SKETCHES = ['duration_sketch', 'lateness_sketch'] as const;
 
-/** Entries that a sketch may have before those of the same bucket are added up; until then new ones are put behind. */
-const LOOSE_ENTRIES = 64;
+/**
+ * New entries of a sketch are put behind until there are so many, or twice as many, and so on; then those of the same bucket
+ * are added up. A sketch of more buckets than that is added up no more often than one of few.
+ */
+const LOOSE_ENTRIES = 32;
 
 /** The columns of a rollup beside its key. */
 export const ROLLUP_COLUMNS = [...ADDED, ...GREATEST, ...SKETCHES].join(', ');
@@ -32,7 +35,8 @@ export const ADD_TO_ROLLUP = `ON CONFLICT (job_id, bucket_at, bucket_minutes) DO
       ...GREATEST.map((column) => `${column} = greatest(r.${column}, excluded.${column})`),
       ...SKETCHES.map(
         (column) => `${column} = CASE
-      WHEN cardinality(r.${column}) + cardinality(excluded.${column}) <= ${LOOSE_ENTRIES} THEN r.${column} || excluded.${column}
+      WHEN (cardinality(r.${column}) + cardinality(excluded.${column})) / ${LOOSE_ENTRIES} = cardinality(r.${column}) / ${LOOSE_ENTRIES}
+      THEN r.${column} || excluded.${column}
       ELSE (${addedUp(`unnest(r.${column} || excluded.${column})`)}) END`,
       ),
     ].join(',\n    ')}`;
