@@ -71,7 +71,8 @@ export function createPlanner(options: PlannerOptions): Loop {
   }
 
   async function look(): Promise<void> {
-    next = await nextPlanning(pool, [...setAside.ids(), ...foresight.jobIds()]);
+    const foreseen = { jobIds: foresight.jobIds(), from: foresight.nextAt() };
+    next = await nextPlanning(pool, { except: setAside.ids(), foreseen });
   }
 
   async function startForeseen(): Promise<void> {

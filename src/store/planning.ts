@@ -60,14 +60,25 @@ export interface NextPlanning {
   pauseEndsAt: Date | null;
 }
 
-/** @param except jobs whose runs are left out */
-export async function nextPlanning(db: Queryable, except: readonly string[]): Promise<NextPlanning> {
+/** Jobs that are left out where it is asked what comes next. */
+export interface LeftOutOfLook {
+  /** Those whose runs do not count. */
+  except: readonly string[];
+  /** Those whose runs do not count from `from` on; sooner ones do, since the job has changed. */
+  foreseen: { jobIds: readonly string[]; from: Date | null };
+}
+
+export async function nextPlanning(
+  db: Queryable,
+  { except, foreseen }: LeftOutOfLook,
+): Promise<NextPlanning> {
   const { rows } = await db.query<NextPlanning & Record<string, unknown>>({
     name: 'next-planning',
     text: `
-SELECT (SELECT min(next_run_at) FROM jobs WHERE next_run_at IS NOT NULL AND id <> ALL($1::uuid[])) AS "runAt",
+SELECT (SELECT min(next_run_at) FROM jobs
+    WHERE next_run_at IS NOT NULL AND id <> ALL($1::uuid[]) AND (next_run_at < $3 OR id <> ALL($2::uuid[]))) AS "runAt",
   (SELECT min(paused_until) FROM jobs WHERE paused_until IS NOT NULL) AS "pauseEndsAt"`,
-    values: [except],
+    values: [except, foreseen.jobIds, foreseen.from],
   });
   return rows[0] ?? { runAt: null, pauseEndsAt: null };
 }

@@ -214,6 +214,20 @@ describe('a change between the look and the slot', () => {
     expect(await readRow(scene.pool, 'jobs', job.id)).toMatchObject({ next_run_at: plus(SLOT, 5_000) });
   });
 
+  it('counts, where the job is to run before that', async () => {
+    const instance = scene.instance();
+    const job = await scheduled(instance);
+    await scheduled(instance);
+    await foresee(instance);
+    const sooner = plus(SLOT, -50);
+    valueOf(await instance.commands.updateJob(CALLER, { ...reference(job), schedule: null, runAt: sooner }));
+    await instance.planner.runOnce();
+    scene.clock.set(sooner);
+    await instance.planner.runOnce();
+    await instance.work();
+    expect(await onlyExecution(job)).toMatchObject({ scheduled_at: sooner, lateness_ms: 0 });
+  });
+
   it('counts, where it forbids the job to overlap itself', async () => {
     const instance = scene.instance();
     const gate = scene.target.gate('/work');
