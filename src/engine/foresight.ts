@@ -66,16 +66,23 @@ export function createForesight({
 }: ForesightOptions): Foresight {
   /** In the order of their slots. */
   let foreseen: ForeseenSlot[] = [];
+  /** Jobs that were read with them, and of which it is not known what their slots become. */
+  let unforeseen: Upcoming['jobs'] = [];
 
   async function look(until: Date, except: readonly string[]): Promise<NextPlanning | null> {
     foreseen = [];
+    unforeseen = [];
     const { jobs, apart } = await readUpcoming(pool, until, { except, limit: MAX_FORESEEN });
     if (apart === null) return null;
     let runAt = apart.runAt;
     for (const job of jobs) {
       const slot = foresee(job);
-      if (slot) foreseen.push(slot);
-      else runAt = earliest(runAt, job.nextRunAt);
+      if (slot) {
+        foreseen.push(slot);
+      } else {
+        unforeseen.push(job);
+        runAt = earliest(runAt, job.nextRunAt);
+      }
     }
     return { ...apart, runAt };
   }
@@ -96,7 +103,7 @@ export function createForesight({
         if (moved.has(jobId)) started.nextRunAt = earliest(started.nextRunAt, nextRunAt);
       }
       started.isAnyLeft ||= moved.size < batch.length;
-      isAnyWaiting ||= result.claimed.length < result.executions;
+      isAnyWaiting ||= result.isAnyWaiting;
     }
     return started;
   }
@@ -104,14 +111,15 @@ export function createForesight({
   async function startBatch(
     batch: readonly ForeseenSlot[],
     { mayCall }: { mayCall: boolean },
-  ): Promise<StartedSlots> {
+  ): Promise<StartedSlots & { isAnyWaiting: boolean }> {
     const now = clock.now();
-    const places = mayCall ? worker.placesFor(batch.map(({ host }) => host)) : [];
+    const places = mayCall ? placesFor(batch, now) : [];
+    const slots = batch.map((slot, index) => ({
+      ...slot,
+      starts: slot.availableAt <= now && (places[index] ?? false),
+    }));
     const started = await startSlots(pool, {
-      slots: batch.map((slot, index) => ({
-        ...slot,
-        starts: slot.availableAt <= now && (places[index] ?? false),
-      })),
+      slots,
       instanceId,
       now,
       leaseExpiresAt: new Date(now.getTime() + leaseMs),
@@ -120,7 +128,18 @@ export function createForesight({
     logger.debug('Started as foreseen', { jobs: jobIds.length, executions, claimed: claimed.length });
     worker.take(claimed);
     if (claimed.length < executions) onWaiting();
-    return started;
+    // Not those that wait for their jitter alone.
+    return {
+      ...started,
+      isAnyWaiting: slots.some(({ starts, availableAt }) => !starts && availableAt <= now),
+    };
+  }
+
+  /** Leaves places to whatever is planned in a moment and is of higher priority. */
+  function placesFor(batch: readonly ForeseenSlot[], now: Date): boolean[] {
+    const lowest = Math.min(...batch.map(({ priority }) => priority));
+    const first = unforeseen.filter(({ priority, nextRunAt }) => priority > lowest && nextRunAt <= now);
+    return worker.placesFor([...first, ...batch].map(({ host }) => host)).slice(first.length);
   }
 
   return {

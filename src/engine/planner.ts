@@ -51,6 +51,9 @@ export function createPlanner(options: PlannerOptions): Loop {
   const setAside = createSetAside(monotonicMs);
   /** What comes next apart from foreseen slots, as it was when last looked at: what has come about since only adds to it. */
   let next: NextPlanning = { runAt: null, pauseEndsAt: null };
+  /** How often something may have come about, and how many of these times `next` covers. */
+  let told = 0;
+  let covered = 0;
 
   async function step(): Promise<number> {
     const now = clock.now();
@@ -71,16 +74,20 @@ export function createPlanner(options: PlannerOptions): Loop {
   }
 
   async function look(): Promise<void> {
+    const covers = told;
     const foreseen = { jobIds: foresight.jobIds(), from: foresight.nextAt() };
     next = await nextPlanning(pool, { except: setAside.ids(), foreseen });
+    covered = covers;
   }
 
   async function startForeseen(): Promise<void> {
     try {
       const { isAnyLeft, nextRunAt } = await foresight.start();
-      if (isAnyLeft) await look();
-      else next = { ...next, runAt: earliest(next.runAt, nextRunAt) };
+      next = { ...next, runAt: earliest(next.runAt, nextRunAt) };
+      // What was told of just as these slots came has not been looked for yet.
+      if (isAnyLeft || covered < told) await look();
     } catch (error) {
+      told += 1;
       if (isAway(error)) throw error;
       logger.warn('Foreseen slots could not be started; their jobs are planned as any other', { error });
       await look();
@@ -145,7 +152,17 @@ export function createPlanner(options: PlannerOptions): Loop {
     return Math.min(longestRestMs, untilDueMs, untilPauseEndMs > 0 ? untilPauseEndMs : LOCKED_RETRY_MS);
   }
 
-  return createLoop({ name: 'planner', step, onError });
+  const loop = createLoop({ name: 'planner', step, onError });
+  return {
+    ...loop,
+    get dueAtMs() {
+      return loop.dueAtMs;
+    },
+    wake() {
+      told += 1;
+      loop.wake();
+    },
+  };
 }
 
 function isPast(at: Date | null, moment: Date): at is Date {

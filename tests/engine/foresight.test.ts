@@ -11,9 +11,10 @@ import {
   type TestInstance,
 } from '../support/instance.ts';
 import { plus, START } from '../support/manual-clock.ts';
-import { refuseExecutionsOf } from '../support/refused-rows.ts';
+import { acceptAll, refuseExecutionsOf } from '../support/refused-rows.ts';
 import { count, eventsOf, executionsOf, readExecution, readRow, type Row } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
+import { until } from '../support/until.ts';
 
 const scene = useScene();
 const SECOND_MS = 1_000;
@@ -304,7 +305,66 @@ describe('a change between the look and the slot', () => {
   });
 });
 
+describe('the planner', () => {
+  it('looks again for what it was told of while a slot came', async () => {
+    const instance = scene.instance();
+    await scheduled(instance);
+    const { planner } = instance;
+    planner.start();
+    await foresee(instance);
+    await scheduled(instance, { schedule: '13 * * * * *' });
+    scene.clock.set(SLOT);
+    planner.wake();
+    const restMs = await until(() => {
+      const ms = (planner.dueAtMs ?? 0) - performance.now();
+      return ms > 0 && ms;
+    });
+    expect(restMs).toBeLessThan(5_000);
+  });
+
+  it('forgets no slot that it could not start while the database was away', async () => {
+    const instance = scene.instance();
+    const job = await scheduled(instance);
+    const next = await scheduled(instance, { schedule: '@every 10s', startAt: plus(SLOT, 50) });
+    await foresee(instance);
+    await refuseExecutionsOf(scene.pool, [job.id], '53100');
+    scene.clock.set(SLOT);
+    await expect(instance.planner.runOnce()).rejects.toThrow('Refused by a test.');
+    await acceptAll(scene.pool);
+    scene.clock.set(plus(SLOT, SECOND_MS));
+    await instance.planner.runOnce();
+    await instance.work();
+    expect(await onlyExecution(next)).toMatchObject({ status: 'SUCCESS' });
+    expect(await onlyExecution(job)).toMatchObject({ status: 'SUCCESS' });
+  });
+
+  it('finds what a job has become, also where the clock was set back', async () => {
+    const instance = scene.instance();
+    const job = await scheduled(instance);
+    await foresee(instance);
+    scene.clock.set(plus(SLOT, -3_600 * SECOND_MS));
+    valueOf(await instance.commands.updateJob(CALLER, { ...reference(job), schedule: '15 * * * * *' }));
+    await instance.planner.runOnce();
+    scene.clock.set(plus(SLOT, -3_590 * SECOND_MS));
+    await instance.planner.runOnce();
+    expect(await executionsOf(scene.pool, job.id)).toHaveLength(1);
+  });
+});
+
 describe('of slots that come together', () => {
+  it('none passes one of higher priority of which it was not known what it becomes', async () => {
+    const instance = scene.instance({ maxConcurrencyPerHost: 1 });
+    const low = await scheduled(instance, { priority: 1 });
+    const high = await scheduled(instance, { priority: 9, concurrencyPolicy: 'FORBID' });
+    const gate = scene.target.gate('/work');
+    await foresee(instance);
+    await reachSlot(instance);
+    await instance.worker.runOnce();
+    expect(await onlyExecution(high)).toMatchObject({ status: 'RUNNING' });
+    expect(await onlyExecution(low)).toMatchObject({ status: 'PENDING' });
+    gate.open();
+  });
+
   it('those of higher priority get the places there are, and the others wait', async () => {
     const instance = scene.instance({ maxConcurrencyPerHost: 2 });
     const gate = scene.target.gate('/work');
@@ -349,6 +409,19 @@ describe('of slots that come together', () => {
     await instance.work();
     expect(await onlyExecution(sound)).toMatchObject({ status: 'SUCCESS' });
     expect(await executionsOf(scene.pool, poison.id)).toEqual([]);
+  });
+
+  it('none is kept back by one that waits for its jitter', async () => {
+    const instance = scene.instance();
+    const gate = scene.target.gate('/work');
+    const later = await scheduled(instance, { priority: 9, jitterMs: 5_000 });
+    const jobs = await Promise.all(Array.from({ length: 30 }, () => scheduled(instance)));
+    await foresee(instance);
+    await reachSlot(instance);
+    expect(await onlyExecution(later)).toMatchObject({ status: 'PENDING' });
+    for (const job of jobs) expect(await onlyExecution(job)).toMatchObject({ status: 'RUNNING' });
+    gate.open();
+    await instance.worker.drained();
   });
 
   it('all are started, in statement after statement, where they are many', async () => {

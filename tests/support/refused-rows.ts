@@ -14,9 +14,13 @@ export async function refuseChanges(
   await refuse(pool, { on: 'UPDATE', column: 'OLD.id', values: executionIds }, sqlstate);
 }
 
-/** Has the database refuse every new execution of some jobs until the test ends. */
-export async function refuseExecutionsOf(pool: Pool, jobIds: readonly string[]): Promise<void> {
-  await refuse(pool, { on: 'INSERT', column: 'NEW.job_id', values: jobIds });
+/** Has the database refuse every new execution of some jobs until the test ends; with `sqlstate` as above. */
+export async function refuseExecutionsOf(
+  pool: Pool,
+  jobIds: readonly string[],
+  sqlstate?: string,
+): Promise<void> {
+  await refuse(pool, { on: 'INSERT', column: 'NEW.job_id', values: jobIds }, sqlstate);
 }
 
 /** Has the database refuse every new row of a table until the test ends. */
