@@ -93,13 +93,17 @@ export interface Upcoming {
 
 const READ_UPCOMING = `
 -- upcoming: the jobs that are due at $1 or before, but for $2; and what comes next apart from them.
+-- Chosen first, then looked at: else the host of each job that is due is worked out before they are put in order.
 SELECT ${DUE_JOB}, version, host_of(api) AS host,
   (SELECT min(next_run_at) FROM jobs WHERE next_run_at > $1 AND id <> ALL($2::uuid[])) AS "laterRunAt",
   (SELECT min(paused_until) FROM jobs WHERE paused_until IS NOT NULL) AS "pauseEndsAt"
-FROM jobs
-WHERE next_run_at <= $1 AND id <> ALL($2::uuid[])
-ORDER BY next_run_at, priority DESC
-LIMIT $3`;
+FROM (
+  SELECT * FROM jobs
+  WHERE next_run_at <= $1 AND id <> ALL($2::uuid[])
+  ORDER BY next_run_at, priority DESC
+  LIMIT $3
+) AS jobs
+ORDER BY next_run_at, priority DESC`;
 
 /**
  * Reads the jobs that are due up to an instant, those first whose slot is first and who have the higher priority.
