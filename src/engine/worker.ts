@@ -19,7 +19,7 @@ export interface WorkerOptions extends Omit<CallsOptions, 'onRoom' | 'onBacklogR
 export interface Worker extends Loop, Pick<Calls, 'held' | 'isCalling' | 'isPressed' | 'end' | 'drained'> {
   /**
    * Which of so many executions to come, named by their hosts, could be called at once: none while others that are due
-   * wait for a place.
+   * wait for a place, and none once it is stopped.
    */
   placesFor: (hosts: readonly string[]) => boolean[];
   /** Runs executions that were claimed for this instance as they were made. */
@@ -52,6 +52,7 @@ export function createWorker(options: WorkerOptions): Worker {
   const deepLook = { nextMs: 0, soonestMs: 0, intervalMs: MIN_DEEP_LOOK_MS };
   /** Whether the last claims have left anything behind for want of a place. */
   const isMoreDue: Record<ClaimKind, boolean> = { fresh: false, backlog: false };
+  let isStopped = false;
   const calls = createCalls({
     ...options,
     onRoom() {
@@ -148,7 +149,16 @@ export function createWorker(options: WorkerOptions): Worker {
       deepLook.nextMs = Math.min(deepLook.nextMs, deepLook.soonestMs);
       loop.wake();
     },
-    placesFor: (hosts) => (isMoreDue.fresh ? hosts.map(() => false) : givePlaces(hosts, calls.room())),
+    start() {
+      isStopped = false;
+      loop.start();
+    },
+    stop() {
+      isStopped = true;
+      return loop.stop();
+    },
+    placesFor: (hosts) =>
+      isStopped || isMoreDue.fresh ? hosts.map(() => false) : givePlaces(hosts, calls.room()),
     take,
     held: calls.held,
     isCalling: calls.isCalling,

@@ -148,6 +148,17 @@ describe('a slot that is foreseen', () => {
     expect(await count(scene.pool, `event_log WHERE kind = 'EXECUTION_STARTED'`)).toBe(jobs.length);
   });
 
+  it('is left to the other instances by one that is stopping', async () => {
+    const [stopping, other] = [scene.instance(), scene.instance()];
+    const job = await scheduled(stopping);
+    await foresee(stopping);
+    await stopping.worker.stop();
+    await reachSlot(stopping);
+    expect(await onlyExecution(job)).toMatchObject({ status: 'PENDING' });
+    await other.work();
+    expect(await onlyExecution(job)).toMatchObject({ status: 'SUCCESS', claimed_by: other.instanceId });
+  });
+
   it('follows the misfire policy where it is reached too late', async () => {
     const instance = scene.instance();
     const job = await scheduled(instance, { misfirePolicy: 'SKIP', misfireGraceMs: 2_000 });
