@@ -57,7 +57,8 @@ export async function runByHand(
 /**
  * Runs a job beside whatever else runs of it, where it has no limits, in one statement.
  *
- * @returns the execution; null where the job has limits, is not there or is not of the version, and nothing was done
+ * @returns the execution; null where nothing was done: the job has limits, is not there or is not of the version, or has
+ *   an execution with the idempotency key
  */
 export async function runUnlimitedByHand(
   db: Queryable,

@@ -43,22 +43,23 @@ export async function triggerJob(
 }
 
 /**
- * In one statement, where neither limits nor a key ask for a second look while the job is held. Undefined where nothing was
- * done: the job may have limits, or not be there.
+ * In one statement, where no limit asks for a second look while the job is held. Undefined where nothing was done: the job
+ * may have limits, or not be there, or the key be known.
  */
 async function triggerUnlimited(
   deps: CommandDeps,
   by: Caller,
-  { id, expectedVersion = null, body, idempotencyKey }: TriggerJobInput,
+  { id, expectedVersion = null, body, idempotencyKey = null }: TriggerJobInput,
 ): Promise<Triggered['result'] | undefined> {
   const uuid = decodePublicId('Job', id);
-  if (uuid === null || typeof idempotencyKey === 'string') return undefined;
-  const run = await commandStatement(
+  if (uuid === null) return undefined;
+  const run = { job: { id: uuid }, expectedVersion, body, idempotencyKey };
+  const made = await commandStatement(
     deps,
-    (db) => runUnlimitedByHand(db, deps, by, { job: { id: uuid }, expectedVersion, body }, deps.clock.now()),
-    (made) => made?.wakes ?? [],
+    (db) => runUnlimitedByHand(db, deps, by, run, deps.clock.now()),
+    (done) => done?.wakes ?? [],
   );
-  return run === null ? undefined : triggered(run.executionId, true, run.wakes).result;
+  return made === null ? undefined : triggered(made.executionId, true, made.wakes).result;
 }
 
 async function triggerHeld(

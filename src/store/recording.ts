@@ -39,8 +39,9 @@ const HOLD_UNLIMITED = `SELECT id, api, priority, max_retries FROM jobs
 
 const INSERT_UNLIMITED = appendBehind(
   {
-    execution: insertManualExecutionsSql('$3', 'held'),
-    audit: `${insertAuditSql('$2')} WHERE EXISTS (SELECT FROM held)`,
+    execution: `${insertManualExecutionsSql('$3', 'held')}
+  ON CONFLICT (job_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING`,
+    audit: `${insertAuditSql('$2')} WHERE EXISTS (SELECT FROM execution)`,
   },
   { held: HOLD_UNLIMITED, mayHoldEnds: false },
 );
@@ -74,7 +75,8 @@ export async function insertRecordedJob(
  * Inserts an execution of a job without limits and writes it down, in one statement, which may be its own transaction: the
  * job is locked by it, and no execution beside it has to be counted, which would take a second look.
  *
- * @returns whether it did; not where the job is limited, deleted or of another version
+ * @returns whether it did; not where the job is limited, deleted or of another version, nor where it has an execution with
+ *   the idempotency key
  */
 export async function insertRecordedUnlimited(
   db: Queryable,

@@ -288,7 +288,8 @@ describe('triggerJob', () => {
     onTestFinished(() => {
       vi.restoreAllMocks();
     });
-    valueOf(await triggerJob(harness.deps, CALLER, { id, body: null, expectedVersion: 1 }));
+    const input = { id, body: null, expectedVersion: 1, idempotencyKey: 'once' };
+    valueOf(await triggerJob(harness.deps, CALLER, input));
     expect([statements.mock.calls.length, connections.mock.calls.length]).toEqual([1, 1]);
   });
 
