@@ -33,21 +33,39 @@ const brotlied = promisify(brotliCompress);
 /** Beyond it brotli takes ten times as long for a few percent: made for files that are compressed once. */
 const BROTLI_QUALITY = 4;
 
+/** A body as it is sent. */
+interface EncodedBody {
+  body: string | Buffer;
+  bytes: number;
+  /** Null where it is not compressed. */
+  encoding: Encoding | null;
+}
+
+/** An answer that may be sent to several, each in what they accept; see {@link compressible}. */
+export type Compressible = (accepted: string | undefined) => Promise<EncodedBody>;
+
 /**
- * Compresses an answer where that is worth it. On a thread of its own: the event loop goes on.
+ * Compresses an answer where that is worth it, once for all who like the same encoding. On a thread of its own: the event
+ * loop goes on.
  *
  * That an answer becomes shorter where a guess repeats what stands beside it (BREACH) gives nothing away here: the API
  * knows no cookies, by which a strange page could ask in its reader's name, and answers hold no secrets: those in jobs'
  * requests are shown as `***`.
  */
-export async function compress(
-  text: string,
-  accepted: string | undefined,
-): Promise<{ body: string | Buffer; bytes: number; encoding: Encoding | null }> {
+export function compressible(text: string): Compressible {
   const bytes = Buffer.byteLength(text);
-  const encoding = bytes < MIN_COMPRESSED_BYTES ? null : chooseEncoding(accepted);
-  if (encoding === null) return { body: text, bytes, encoding };
-  const body = await (encoding === 'gzip' ? gzipped(text) : brotlied(text, brotliOptions(bytes)));
+  const known = new Map<Encoding, Promise<EncodedBody>>();
+  return (accepted) => {
+    const encoding = bytes < MIN_COMPRESSED_BYTES ? null : chooseEncoding(accepted);
+    if (encoding === null) return Promise.resolve({ body: text, bytes, encoding });
+    const encoded = known.get(encoding) ?? encode(text, bytes, encoding);
+    known.set(encoding, encoded);
+    return encoded;
+  };
+}
+
+async function encode(text: string, textBytes: number, encoding: Encoding): Promise<EncodedBody> {
+  const body = await (encoding === 'gzip' ? gzipped(text) : brotlied(text, brotliOptions(textBytes)));
   return { body, bytes: body.length, encoding };
 }
 

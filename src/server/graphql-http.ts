@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { compress } from './compression.ts';
+import { compressible, type Compressible } from './compression.ts';
 import { pumpBody } from './event-stream.ts';
 import type { PumpOptions } from './event-stream.ts';
 import type { GraphqlEndpoint } from './graphql-endpoint.ts';
@@ -31,9 +31,9 @@ export async function answerGraphql(
   const type = request.method === 'POST' ? quick.typeFor(accept) : undefined;
   const executing = type === undefined ? null : quick.execute(read.params, facts);
   const quickAnswer = executing && (await executing);
-  if (type !== undefined && quickAnswer && quickAnswer.text !== null) {
+  if (type !== undefined && quickAnswer?.body) {
     response.setHeader('Content-Type', type);
-    await sendBody(response, 200, quickAnswer.text, sending);
+    await sendBody(response, 200, quickAnswer.body, sending);
     return;
   }
   // The request gets no abort signal: Yoga would drop a subscription that starts just after its client left, and
@@ -68,7 +68,7 @@ async function send(answer: Response, response: ServerResponse, options: SendOpt
     if (name !== 'connection' && name !== 'content-encoding') response.setHeader(name, value);
   }
   if (!isStream) {
-    await sendBody(response, answer.status, await answer.text(), options);
+    await sendBody(response, answer.status, compressible(await answer.text()), options);
     return;
   }
   // Tells nginx to pass events on as they come.
@@ -84,10 +84,10 @@ async function send(answer: Response, response: ServerResponse, options: SendOpt
 async function sendBody(
   response: ServerResponse,
   status: number,
-  text: string,
+  answer: Compressible,
   { acceptEncoding, slowReaderTimeoutMs }: SendOptions,
 ): Promise<void> {
-  const { body, bytes, encoding } = await compress(text, acceptEncoding);
+  const { body, bytes, encoding } = await answer(acceptEncoding);
   if (encoding !== null) response.setHeader('Content-Encoding', encoding);
   response.appendHeader('Vary', 'Accept-Encoding');
   response.setHeader('Cache-Control', 'no-store');

@@ -1,6 +1,7 @@
 import { execute, getOperationAST, OperationTypeNode } from 'graphql';
 import type { DocumentNode, ExecutionResult, GraphQLSchema } from 'graphql';
 import type { GraphQLParams } from 'graphql-yoga';
+import { compressible, type Compressible } from './compression.ts';
 import type { DocumentCache } from './document-cache.ts';
 import { type ErrorMask, maskResult } from './error-mask.ts';
 import { createJointQueries } from './joint-queries.ts';
@@ -12,7 +13,7 @@ export interface QuickAnswer {
   /** With its errors masked. */
   result: ExecutionResult;
   /** The result as JSON; null where there are errors, of which Yoga says how they are told. */
-  text: string | null;
+  body: Compressible | null;
 }
 
 /**
@@ -85,8 +86,8 @@ export function createQuickAnswers({
     });
     if (result.data === undefined) return null;
     return result.errors
-      ? { result: maskResult(result, maskError), text: null }
-      : { result, text: JSON.stringify(result) };
+      ? { result: maskResult(result, maskError), body: null }
+      : { result, body: compressible(JSON.stringify(result)) };
   }
 
   const runQuery = createJointQueries(run);

@@ -2,7 +2,7 @@ import { request, type IncomingMessage } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { chooseEncoding } from '../../src/server/compression.ts';
+import { chooseEncoding, compressible } from '../../src/server/compression.ts';
 import { startTestServer } from './test-server.ts';
 
 /** A query whose answer repeats itself, and is as long as it likes. */
@@ -41,6 +41,20 @@ describe('the encoding of an answer', () => {
     ['deflate', null],
   ] as const)('by %j is %j', (accepted, encoding) => {
     expect(chooseEncoding(accepted)).toBe(encoding);
+  });
+});
+
+describe('an answer that several get', () => {
+  it('is compressed once for each encoding that they like', async () => {
+    const text = 'a dashboard '.repeat(1_000);
+    const answer = compressible(text);
+    const [gzipped, again, brotlied, plain] = await Promise.all(
+      ['gzip', 'gzip;q=0.5', 'br', undefined].map((accepted) => answer(accepted)),
+    );
+    expect(again).toBe(gzipped);
+    expect(gunzipSync(gzipped?.body ?? '').toString()).toBe(text);
+    expect(brotliDecompressSync(brotlied?.body ?? '').toString()).toBe(text);
+    expect(plain).toEqual({ body: text, bytes: text.length, encoding: null });
   });
 });
 
