@@ -18,6 +18,7 @@ export interface ForesightOptions {
   worker: Pick<Worker, 'placesFor' | 'take'>;
   /** Called after each statement that made executions which wait for a place, or for their jitter. */
   onWaiting: () => void;
+  monotonicMs?: () => number;
 }
 
 /** What became of the foreseen slots that had come. */
@@ -49,6 +50,8 @@ export interface Foresight {
 
 /** Jobs that are read ahead at most. */
 const MAX_FORESEEN = 1_000;
+/** Computing after which no further slot is foreseen: it is done before they come, and keeps everything else waiting. */
+const COMPUTING_MS = 100;
 /**
  * Slots in one statement: few in the first, so that their calls are soon under way, and with each next one twice as many, up to
  * so many that they share its cost.
@@ -63,6 +66,7 @@ export function createForesight({
   leaseMs,
   worker,
   onWaiting,
+  monotonicMs = () => performance.now(),
 }: ForesightOptions): Foresight {
   /** In the order of their slots. */
   let foreseen: ForeseenSlot[] = [];
@@ -75,8 +79,9 @@ export function createForesight({
     const { jobs, apart } = await readUpcoming(pool, until, { except, limit: MAX_FORESEEN });
     if (apart === null) return null;
     let runAt = apart.runAt;
+    const enoughAtMs = monotonicMs() + COMPUTING_MS;
     for (const job of jobs) {
-      const slot = foresee(job);
+      const slot = monotonicMs() < enoughAtMs ? foresee(job) : null;
       if (slot) {
         foreseen.push(slot);
       } else {

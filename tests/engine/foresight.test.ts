@@ -363,6 +363,18 @@ describe('the planner', () => {
 });
 
 describe('of slots that come together', () => {
+  it('those are planned in the ordinary way that would take too long to foresee', async () => {
+    let readings = 0;
+    // As if each job took 30 ms.
+    const instance = scene.instance({ monotonicMs: () => 30 * readings++ });
+    for (let n = 0; n < 6; n += 1) await scheduled(instance);
+    await foresee(instance);
+    await reachSlot(instance);
+    expect(await count(scene.pool, `job_executions WHERE status = 'RUNNING'`)).toBe(3);
+    expect(await count(scene.pool, `job_executions WHERE status = 'PENDING'`)).toBe(3);
+    await instance.worker.drained();
+  });
+
   it('none passes one of higher priority of which it was not known what it becomes', async () => {
     const instance = scene.instance({ maxConcurrencyPerHost: 1 });
     const low = await scheduled(instance, { priority: 1 });

@@ -208,6 +208,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
       leaseMs: LEASE_MS,
       worker,
       onWaiting: tell('executions', 'events'),
+      ...(options.monotonicMs && { monotonicMs: options.monotonicMs }),
     }),
     newId: newUuidV7,
     resumePaused: () => resumeEndedPauses(commandDeps),
