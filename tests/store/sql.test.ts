@@ -48,8 +48,9 @@ describe('a transaction', () => {
   it('fails when its connection dies while it does something else, and takes nothing with it', async () => {
     const pool = onePool();
     const work = inTransaction(pool, async (tx) => {
+      const ended = new Promise((resolve) => tx.once('end', resolve));
       await terminate(tx);
-      await new Promise((resolve) => tx.once('end', resolve));
+      await ended;
       await tx.query('SELECT 1');
     });
     await expect(work).rejects.toThrow();
