@@ -1,3 +1,4 @@
+import { IDENTITY_HEADERS } from '../domain/header-rules.ts';
 import type { OutgoingRequest } from '../domain/outgoing-request.ts';
 import type { TemplateValues } from '../domain/template.ts';
 import { fillRequest, hasTemplates, TemplateError } from '../domain/template-request.ts';
@@ -26,7 +27,14 @@ export async function sendFilled(
     return {
       outcome: { kind: 'failed', reason: 'INVALID_REQUEST', message: error.message },
       timings: { ...NO_PHASES, totalMs: 0 },
-      request: showRequest(request, request.headers, encodeBody(request.body)),
+      request: showRequest(request, withoutIdentity(request.headers), encodeBody(request.body)),
     };
   }
+}
+
+/** A job's own headers, but for those that are never sent: they would make the request look like one that was. */
+function withoutIdentity(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).filter(([name]) => !IDENTITY_HEADERS.has(name.toLowerCase())),
+  );
 }
