@@ -6,7 +6,7 @@ import type { StopMode } from '../support/faults/database.ts';
 import { DEFAULTS } from '../support/faults/defaults.ts';
 import { latenesses, reportFigures, spread } from '../support/faults/figures.ts';
 import { makeFragileWorld } from '../support/faults/fragile-world.ts';
-import { createJobs, endSchedules } from '../support/faults/load.ts';
+import { createJobs, endSchedules, everySecond } from '../support/faults/load.ts';
 import { unhandledErrors } from '../support/faults/server-log.ts';
 import { checkHistory } from '../support/history.ts';
 import { until } from '../support/until.ts';
@@ -31,9 +31,9 @@ it(
     const exits: unknown[] = [];
     for (const { exited } of servers) void exited.then((exit) => exits.push(exit));
     target.script('/work', within(1_000));
-    await createJobs(apiClient(servers[0]), JOBS, () => ({
+    await createJobs(apiClient(servers[0]), JOBS, (index) => ({
       api: `${target.url}/work`,
-      schedule: '* * * * * *',
+      ...everySecond(index),
     }));
 
     const rounds: Round[] = [];

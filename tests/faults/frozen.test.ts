@@ -6,7 +6,7 @@ import { heldBy, interruptions } from '../support/faults/claims.ts';
 import { withLease } from '../support/faults/defaults.ts';
 import { holdEventLog } from '../support/faults/hold-back.ts';
 import { latenesses, reportFigures, spread } from '../support/faults/figures.ts';
-import { createJobs, endSchedules } from '../support/faults/load.ts';
+import { createJobs, endSchedules, EVERY_SECOND_PLANNED } from '../support/faults/load.ts';
 import { unhandledErrors } from '../support/faults/server-log.ts';
 import { namedSessions } from '../support/faults/sessions.ts';
 import { checkHistory } from '../support/history.ts';
@@ -103,7 +103,10 @@ it(
     );
     const [first] = servers;
     if (!first) throw new Error('No server');
-    await createJobs(apiClient(first), JOBS, () => ({ api: `${target.url}/work`, schedule: '* * * * * *' }));
+    await createJobs(apiClient(first), JOBS, () => ({
+      api: `${target.url}/work`,
+      ...EVERY_SECOND_PLANNED,
+    }));
     await target.received('/work', 2 * JOBS);
 
     const log = await holdEventLog(pool);

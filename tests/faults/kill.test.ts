@@ -7,7 +7,7 @@ import { within } from '../support/faults/answers.ts';
 import { heldAtDeath, heldBy, interruptions } from '../support/faults/claims.ts';
 import { withLease } from '../support/faults/defaults.ts';
 import { latenesses, reportFigures, spread } from '../support/faults/figures.ts';
-import { createJobs, endSchedules, executionCount } from '../support/faults/load.ts';
+import { createJobs, endSchedules, everySecond, executionCount } from '../support/faults/load.ts';
 import { sessionsGone } from '../support/faults/sessions.ts';
 import { startVictim, type Victim } from '../support/faults/victim.ts';
 import { checkHistory } from '../support/history.ts';
@@ -41,9 +41,9 @@ it(
     target.script('/work', within(500));
     const start = () => startVictim(world, withLease(LEASE_MS));
     const servers = await Promise.all([start(), start()]);
-    await createJobs(apiClient(servers[0]), JOBS, () => ({
+    await createJobs(apiClient(servers[0]), JOBS, (index) => ({
       api: `${target.url}/work`,
-      schedule: '* * * * * *',
+      ...everySecond(index),
     }));
 
     const busiest = async (candidates: readonly Victim[]): Promise<Victim | null> => {

@@ -5,7 +5,7 @@ import { within } from '../support/faults/answers.ts';
 import { heldBy } from '../support/faults/claims.ts';
 import { DEFAULTS } from '../support/faults/defaults.ts';
 import { latenesses, reportFigures, spread } from '../support/faults/figures.ts';
-import { createJobs, endSchedules } from '../support/faults/load.ts';
+import { createJobs, endSchedules, everySecond } from '../support/faults/load.ts';
 import { checkHistory } from '../support/history.ts';
 import type { ServerProcess } from '../support/server-process.ts';
 import { until } from '../support/until.ts';
@@ -26,9 +26,9 @@ async function stopTimed(server: ServerProcess): Promise<number> {
 
 async function loadEachSecond(server: ServerProcess): Promise<void> {
   world.target.script('/work', within(500));
-  await createJobs(apiClient(server), JOBS, () => ({
+  await createJobs(apiClient(server), JOBS, (index) => ({
     api: `${world.target.url}/work`,
-    schedule: '* * * * * *',
+    ...everySecond(index),
   }));
 }
 

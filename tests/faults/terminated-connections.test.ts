@@ -6,7 +6,7 @@ import { within } from '../support/faults/answers.ts';
 import { interruptions } from '../support/faults/claims.ts';
 import { withLease } from '../support/faults/defaults.ts';
 import { latenesses, reportFigures, spread } from '../support/faults/figures.ts';
-import { createJobs, endSchedules } from '../support/faults/load.ts';
+import { createJobs, endSchedules, everySecond } from '../support/faults/load.ts';
 import { unhandledErrors } from '../support/faults/server-log.ts';
 import { terminateSessions } from '../support/faults/sessions.ts';
 import { checkHistory } from '../support/history.ts';
@@ -28,9 +28,9 @@ it(
     const servers = await Promise.all([world.startServer(env), world.startServer(env)]);
     const follower = followEvents({ url: () => servers[0].url, after: await firstCursor(pool) });
     target.script('/work', within(1_000));
-    await createJobs(apiClient(servers[0]), JOBS, () => ({
+    await createJobs(apiClient(servers[0]), JOBS, (index) => ({
       api: `${target.url}/work`,
-      schedule: '* * * * * *',
+      ...everySecond(index),
     }));
 
     let rounds = 0;

@@ -289,8 +289,8 @@ describe('an answer that is not read', () => {
   const LARGE_LIST = request(`{ jobs(first: ${JOBS}) { nodes { body } } }`);
 
   beforeEach(async () => {
-    for (let job = 0; job < JOBS; job += 1)
-      await insertJob(api.pool, { body: JSON.stringify('x'.repeat(RESULT_BYTES)) });
+    const body = JSON.stringify('x'.repeat(RESULT_BYTES));
+    await Promise.all(Array.from({ length: JOBS }, () => insertJob(api.pool, { body })));
   });
 
   it('is cut off after a while', async () => {

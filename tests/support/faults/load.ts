@@ -24,6 +24,16 @@ export async function createJobs(
   return jobs;
 }
 
+const EVERY_SECOND = { schedule: '* * * * * *' };
+
+/** Every second, by jobs with a limit that they never reach: their slots are planned in a transaction, none is foreseen. */
+export const EVERY_SECOND_PLANNED = { ...EVERY_SECOND, maxConcurrency: 1_000 };
+
+/** Every second: of every other job planned in a transaction, of the others foreseen. */
+export function everySecond(index: number): Record<string, unknown> {
+  return index % 2 === 1 ? EVERY_SECOND_PLANNED : EVERY_SECOND;
+}
+
 /**
  * Ends the schedules of all jobs with their next slot, and waits until every execution has ended. What a fault needs
  * of time differs from machine to machine, so no schedule can know its end beforehand.
