@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createApp } from '../../src/app.ts';
 import type { App } from '../../src/app.ts';
 import { loadConfig } from '../../src/config.ts';
+import { apiClient } from '../support/api-client.ts';
 import { missingBrowser, openBrowser } from '../support/browser.ts';
 import type { BrowserPage } from '../support/browser.ts';
 import { createTestDatabase } from '../support/database.ts';
@@ -68,12 +69,21 @@ describe.skipIf(missing !== null)(
       'shows a subscription’s events as they come, over the websocket, until it is stopped',
       LONG,
       async () => {
+        const api = apiClient({ url });
+        const { jobs } = await api.query<{ jobs: { nodes: [{ id: string }] } }>(
+          '{ jobs(first: 1) { nodes { id } } }',
+        );
+        const [job] = jobs.nodes;
         await run('Watch');
+        await stopButton().waitFor();
+        // The job runs by itself as well, every ten seconds.
+        await api.trigger(job);
         await shown(
           '.graphiql-response',
           /"kind": "SUCCEEDED".*"name": "My first job".*"responseStatus": 200/,
         );
         const cursors = new Set<string>();
+        await api.trigger(job);
         await until(
           async () => {
             const [, cursor] = /"cursor": "([^"]+)"/.exec(await read('.graphiql-response')) ?? [];
