@@ -13,12 +13,14 @@ import { exchange } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
 import { blockedTarget, describeFailure, failure } from './failure.ts';
 import type { CallFailure } from './failure.ts';
+import { fewNativeOptions } from './native-options.ts';
 import { MAX_REDIRECTS, withoutCredentials } from './redirects.ts';
 import type { Hop } from './redirects.ts';
 import { buildRequestHeaders, encodeBody, showRequest, userAgent } from './request-headers.ts';
 import { MAX_RESPONSE_HEADER_BYTES, boundHeaders } from './response-headers.ts';
 import type { TargetGuard } from './target-guard.ts';
 import { StopSignal } from './stop-signal.ts';
+import type { CallSignal } from './stop-signal.ts';
 import { NO_PHASES, roundMs } from './timings.ts';
 import type { PhaseTimings } from './timings.ts';
 
@@ -45,7 +47,7 @@ export type PlainCall = {
 
 export type CallOptions = {
   /** Ends the call with the outcome `aborted`. One for each call: node warns when many share one. */
-  signal: AbortSignal;
+  signal: CallSignal;
   /** For the whole call: name lookup, connecting, every redirect and the last byte of the body. */
   timeoutMs: number;
 };
@@ -139,6 +141,7 @@ function createClient({ guard, certificateAuthority, version }: SenderOptions, {
     agent: agents,
     dnsLookup: guard.lookup,
     maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
+    handlers: [fewNativeOptions],
     ...(certificateAuthority === undefined ? {} : { https: { certificateAuthority } }),
   });
 }

@@ -1,0 +1,52 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { checkServerIdentity } from 'node:tls';
+import { Options } from 'got';
+import { describe, expect, it } from 'vitest';
+import { fewNativeOptions } from '../../src/http/native-options.ts';
+
+const GIVEN = {
+  method: 'POST',
+  headers: { 'user-agent': 'job-scheduler/1.2.3' },
+  dnsLookup: () => undefined,
+  maxHeaderSize: 16_384,
+  agent: { http: new HttpAgent(), https: new HttpsAgent() },
+  https: { certificateAuthority: 'a certificate' },
+} as const;
+
+/** What node is told by got itself, and what it is told with the handler, but for what is undefined. */
+function optionsFor(url: string): { whole: Record<string, unknown>; few: Record<string, unknown> } {
+  const options = new Options(url, GIVEN);
+  const whole = defined(options.createNativeRequestOptions());
+  void fewNativeOptions(options, (same) => same as never);
+  return { whole, few: defined(options.createNativeRequestOptions()) };
+}
+
+function defined(options: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+describe('fewNativeOptions', () => {
+  it.each(['http://example.com', 'https://example.com'])(
+    'leaves out nothing but defaults of node for %s',
+    (url) => {
+      const { whole, few } = optionsFor(url);
+      // A certificate authority means nothing without TLS.
+      const left = { ...few, setHost: true, checkServerIdentity, ca: GIVEN.https.certificateAuthority };
+      expect(left).toEqual(whole);
+    },
+  );
+
+  it('tells node of a certificate authority, and of the agent for TLS', () => {
+    expect(optionsFor('https://example.com').few).toMatchObject({
+      agent: GIVEN.agent.https,
+      ca: GIVEN.https.certificateAuthority,
+    });
+  });
+
+  it('tells node to keep no connection where a call is to have its own', () => {
+    const options = new Options('http://example.com', { ...GIVEN, agent: { http: false, https: false } });
+    void fewNativeOptions(options, (same) => same as never);
+    expect(options.createNativeRequestOptions().agent).toBe(false);
+  });
+});
