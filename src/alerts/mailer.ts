@@ -14,8 +14,11 @@ export interface MailerOptions {
   from: string;
 }
 
+/** nodemailer takes no other signal. */
+export type MailOptions = CallOptions & { signal: AbortSignal };
+
 /** Sends mail to one address at a time. */
-export type Mailer = (to: string, notice: AlertNotice, options: CallOptions) => Promise<SendResult>;
+export type Mailer = (to: string, notice: AlertNotice, options: MailOptions) => Promise<SendResult>;
 
 /** Makes a mailer. Each mail has a connection of its own: alerts are rare, and servers close those that rest. */
 export function createMailer({ smtpUrl, from }: MailerOptions): Mailer {

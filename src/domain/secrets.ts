@@ -28,9 +28,9 @@ export const isSecretHeaderName = boundedMemo(KNOWN_LIMIT, (name): boolean => {
 
 /** The headers with each secret value replaced by {@link MASK}; names are kept, so that a reader sees what was sent. */
 export function maskHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name, isSecretHeaderName(name) ? MASK : value]),
-  );
+  const masked: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) masked[name] = isSecretHeaderName(name) ? MASK : value;
+  return masked;
 }
 
 /**

@@ -8,10 +8,11 @@ import {
 } from '../domain/places.ts';
 import type { ClaimedExecution } from '../store/claimed-rows.ts';
 import type { HeldClaim } from '../store/leases.ts';
+import { EndSignal, type EndReason } from './end-signal.ts';
 import { logIds } from './log-ids.ts';
 import { createJointStart } from './joint-start.ts';
 import { createPaces } from './paces.ts';
-import { runExecution, type EndReason, type RunDeps } from './run-execution.ts';
+import { runExecution, type RunDeps } from './run-execution.ts';
 
 const logger = createLogger('Worker');
 
@@ -60,7 +61,7 @@ const MAX_AHEAD = 500;
 
 interface Held {
   execution: ClaimedExecution;
-  controller: AbortController;
+  signal: EndSignal;
   isCallOver: boolean;
   /** Null while it waits for a place. */
   done: Promise<void> | null;
@@ -100,7 +101,7 @@ export function createCalls(options: CallsOptions): Calls {
   function add(execution: ClaimedExecution): void {
     // A claim that was lost and has come back to us: its earlier call would go on beside the new one, kept by nobody.
     end(execution.id, 'leaseLost');
-    const entry: Held = { execution, controller: new AbortController(), isCallOver: false, done: null };
+    const entry: Held = { execution, signal: new EndSignal(), isCallOver: false, done: null };
     held.set(execution.id, entry);
     if (isBacklog(execution)) backlog += 1;
     const line = lineOf(execution.host);
@@ -131,12 +132,12 @@ export function createCalls(options: CallsOptions): Calls {
   }
 
   function run(entry: Held, onCallEnded: () => void): void {
-    const { execution, controller } = entry;
+    const { execution, signal } = entry;
     const noteEnd = () => {
       entry.isCallOver = true;
       onCallEnded();
     };
-    entry.done = runExecution(execution, options, controller.signal, noteEnd)
+    entry.done = runExecution(execution, options, signal, noteEnd)
       .then((status) => {
         logger.info('Attempt ended', {
           ...logIds({ executionId: execution.id, jobId: execution.jobId }),
@@ -219,7 +220,7 @@ export function createCalls(options: CallsOptions): Calls {
   function end(executionId: string, reason: EndReason): void {
     const entry = held.get(executionId);
     if (!entry) return;
-    entry.controller.abort(reason);
+    entry.signal.abort(reason);
     if (entry.done !== null) return;
     // No call is made any more, but its end is recorded like that of a call.
     const line = lineOf(entry.execution.host);

@@ -8,12 +8,13 @@ import {
 } from '../domain/outgoing-request.ts';
 import { encodePublicId } from '../domain/public-id.ts';
 import { maskHeaders } from '../domain/secrets.ts';
-import { decideAfterAttempt, type AbortReason, type Resting } from '../domain/verdict.ts';
+import { decideAfterAttempt, type Resting } from '../domain/verdict.ts';
 import type { Sender, SentAttempt } from '../http/send-attempt.ts';
 import { sendFilled } from '../http/send-filled.ts';
 import type { ClaimedExecution } from '../store/claimed-rows.ts';
 import type { Settlement } from '../store/settling.ts';
 import { awaitCallback } from './await-callback.ts';
+import type { EndReason, EndSignal } from './end-signal.ts';
 import type { Settler } from './settler.ts';
 import { templateValuesOf } from './template-values.ts';
 
@@ -27,9 +28,6 @@ export interface RunDeps {
   callbackUrl: (attempt: CallbackClaim) => string;
 }
 
-/** Why a call is ended from our side. */
-export type EndReason = AbortReason | 'leaseLost';
-
 /**
  * Takes one claimed execution to its next resting state: send, decide, record.
  *
@@ -37,7 +35,6 @@ export type EndReason = AbortReason | 'leaseLost';
  * outcome cannot be recorded: the row then stays RUNNING until its lease ends and the rescuer, the only one who can
  * know, decides.
  *
- * @param signal aborted with an {@link EndReason}
  * @param onCallEnded called when the call is over, before its outcome is recorded
  * @returns the status that was recorded, RUNNING where the callback is awaited; null where the claim was lost and
  *   somebody else decides
@@ -45,7 +42,7 @@ export type EndReason = AbortReason | 'leaseLost';
 export async function runExecution(
   execution: ClaimedExecution,
   deps: RunDeps,
-  signal: AbortSignal,
+  signal: EndSignal,
   onCallEnded: () => void,
 ): Promise<Resting['status'] | 'RUNNING' | null> {
   const request = requestOf(execution, deps);
@@ -65,8 +62,8 @@ export async function runExecution(
 }
 
 /** A call that ended because the sender was closed has no reason: that, too, is a shutdown. */
-function endReasonOf(signal: AbortSignal): EndReason {
-  return signal.aborted ? (signal.reason as EndReason) : 'shutdown';
+function endReasonOf({ reason }: EndSignal): EndReason {
+  return reason ?? 'shutdown';
 }
 
 function requestOf(

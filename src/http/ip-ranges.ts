@@ -1,4 +1,8 @@
 import { BlockList, isIP, isIPv4 } from 'node:net';
+import { boundedMemo } from '../domain/bounded-memo.ts';
+
+/** Addresses of which the answer is remembered: every call asks for that of its target. */
+const KNOWN_LIMIT = 1_000;
 
 /**
  * Reads one range: an address, or an address and a prefix length ("10.0.0.0/8", "fe80::/10").
@@ -33,14 +37,14 @@ export function createRangeCheck(ranges: readonly string[]): (address: string) =
       throw new RangeError(`"${range}" is no address range: use a form such as 10.0.0.0/8 or fe80::/10.`);
     list.addSubnet(parsed.address, parsed.prefix, parsed.family);
   }
-  return (address) => {
+  return boundedMemo(KNOWN_LIMIT, (address) => {
     if (isIPv4(address)) return list.check(address, 'ipv4');
     // A zone (fe80::1%eth0) says which interface to use, not which address it is.
     const [bare = ''] = address.split('%');
     if (list.check(bare, 'ipv6')) return true;
     const embedded = embeddedIpv4(bare);
     return embedded !== null && list.check(embedded, 'ipv4');
-  };
+  });
 }
 
 /**

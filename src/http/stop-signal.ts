@@ -22,3 +22,10 @@ export class StopSignal {
     this.#listener = listener;
   }
 }
+
+/** What ends a call from outside: an AbortSignal, or what is as much to a single listener. */
+export interface CallSignal {
+  readonly aborted: boolean;
+  addEventListener: (type: 'abort', listener: () => void) => void;
+  removeEventListener: (type: 'abort', listener: () => void) => void;
+}

@@ -1,4 +1,5 @@
 import { TextDecoder } from 'node:util';
+import { boundedMemo } from '../domain/bounded-memo.ts';
 import { cutText } from '../domain/text.ts';
 
 /** Text taken from a response's body. */
@@ -20,26 +21,43 @@ export type TextCollector = {
  * @param contentType the response's header, for its charset; UTF-8 where none is named or the name is unknown
  * @param maxLength in UTF-16 units
  */
-export function createTextCollector(contentType: string | undefined, maxLength: number): TextCollector {
-  const decoder = createTextDecoder(contentType);
+export function createTextCollector(contentType = '', maxLength: number): TextCollector {
+  let only: Uint8Array | null = null;
+  let decoder: TextDecoder | null = null;
   let text = '';
-  return {
-    add(chunk) {
-      text += decoder.decode(chunk, { stream: true });
-      return text.length > maxLength;
-    },
-    finish() {
-      text += decoder.decode();
-      return {
-        text: cutText(text, maxLength).replaceAll('\0', '\uFFFD'),
-        truncated: text.length > maxLength,
-      };
-    },
+
+  /** Most bodies come in one chunk, and need no decoder of their own to remember half a character. */
+  const add = (chunk: Uint8Array): boolean => {
+    const isFirst = only === null && decoder === null;
+    if (isFirst && chunk.length <= maxLength) {
+      only = chunk;
+      return false;
+    }
+    decoder ??= createTextDecoder(contentType);
+    if (only !== null) text += decoder.decode(only, { stream: true });
+    only = null;
+    text += decoder.decode(chunk, { stream: true });
+    return text.length > maxLength;
   };
+  const finish = (): BodyText => {
+    if (only !== null) text = sharedDecoder(contentType).decode(only);
+    if (decoder !== null) text += decoder.decode();
+    return {
+      text: cutText(text, maxLength).replaceAll('\0', '\uFFFD'),
+      truncated: text.length > maxLength,
+    };
+  };
+  return { add, finish };
 }
 
-function createTextDecoder(contentType: string | undefined): TextDecoder {
-  const charset = /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(contentType ?? '')?.[1];
+/** Content types whose decoder is kept: each target answers with the same one or two. */
+const KNOWN_LIMIT = 100;
+
+/** Only for whole texts, of which it keeps nothing. */
+const sharedDecoder = boundedMemo(KNOWN_LIMIT, createTextDecoder);
+
+function createTextDecoder(contentType: string): TextDecoder {
+  const charset = /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(contentType)?.[1];
   try {
     return new TextDecoder(charset ?? 'utf-8');
   } catch {
