@@ -1,6 +1,7 @@
 import { median, type BenchContext, type Figure, type Part } from '../harness/bench.ts';
 import type { CallerResult } from '../harness/caller.ts';
 import { startChild, type Child } from '../harness/child.ts';
+import { warmUp } from '../harness/drain.ts';
 import { startProduct } from '../harness/product.ts';
 import { seedSchedules } from '../harness/seed.ts';
 import type { Arrival } from '../harness/target.ts';
@@ -44,17 +45,20 @@ export const burst: Part = {
   },
 };
 
-async function fireOnce({ postgres }: BenchContext, target: Child, url: string): Promise<number> {
+async function fireOnce({ postgres, note }: BenchContext, target: Child, url: string): Promise<number> {
   const database = await postgres.createDatabase();
   const product = await startProduct({ DATABASE_URL: database.connectionString });
   try {
+    await warmUp(database, product, url);
     const atMs = Math.ceil((Date.now() + LEAD_MS) / 1_000) * 1_000;
     await target.ask({ kind: 'reset' });
     // Once a year, at that very second.
     const at = new Date(atMs);
     const schedule = `${at.getUTCSeconds()} ${at.getUTCMinutes()} ${at.getUTCHours()} ${at.getUTCDate()} ${at.getUTCMonth() + 1} *`;
     await seedSchedules(database.pool, JOBS, url, schedule, at);
+    await database.mark();
     await target.ask({ kind: 'received', count: JOBS });
+    for (const line of await database.profile()) note(line);
     const arrivals = await target.ask<Arrival[]>({ kind: 'calls' });
     return ((arrivals.at(-1)?.atMs ?? NaN) - (arrivals[0]?.atMs ?? NaN)) / 1_000;
   } finally {
