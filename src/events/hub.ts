@@ -3,7 +3,7 @@ import { createRecentCounts } from '../recent-counts.ts';
 import type { Queryable } from '../store/sql.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import type { FeedEvent, FeedGap, FeedItem, FeedOptions } from './feed.ts';
-import type { StepSource } from './iterate.ts';
+import type { StepSource } from './step-source.ts';
 import { createLogChunks, type LogChunks } from './log-chunks.ts';
 import { createLogTail, type LogTail, type TailView } from './log-tail.ts';
 import { createSpareTime, type SpareTime } from './spare-time.ts';
@@ -49,6 +49,8 @@ const WINDOW_CAPACITY = 8_192;
 const BUSY_EVENTS = 200;
 const BUSY_WINDOW_MS = 200;
 const NO_TAGS: readonly string[] = [];
+const NO_ITEMS: readonly FeedItem[] = [];
+const AT_ONCE = Promise.resolve();
 
 export function createEventHub({
   db,
@@ -175,29 +177,64 @@ interface Walk {
 function walkLog(walk: Walk): StepSource<FeedItem> {
   const { chunks, tail, waiter, spareTime, itemOf, filter, usesTags } = walk;
   let { epoch, generation, position, gap } = walk;
+  /** Whether the next step lies behind the window, and what was read of it. */
+  let isBehind = false;
+  let read = NO_ITEMS;
   const hasMore = (view: TailView | null): boolean =>
     view !== null &&
     (generation !== view.generation || (position < view.window.tip && !(usesTags && view.tags === null)));
 
+  /** For our turn; before it, for news. */
+  function arrival(): Promise<void> {
+    if (gap !== null || waiter.isClosed()) return AT_ONCE;
+    if (isBehind) return readBehindWindow();
+    return new Promise((resolve) => {
+      const takeTurn = (): void => {
+        if (waiter.isClosed()) resolve();
+        else spareTime.turn(resolve);
+      };
+      if (hasMore(tail.view)) takeTurn();
+      else waiter.whenNotified(takeTurn);
+    });
+  }
+
   /** Looks at the log anew: while we waited for our turn we may have been closed, or the log become another one. */
-  function stepNow(): readonly FeedItem[] | Promise<readonly FeedItem[]> {
+  function step(): readonly FeedItem[] | null {
+    if (waiter.isClosed()) return null;
+    if (gap !== null) {
+      const first = gap;
+      gap = null;
+      return [first];
+    }
+    const items = read;
+    read = NO_ITEMS;
     const { view } = tail;
-    return view === null || waiter.isClosed() ? [] : step(view);
-  }
-
-  function step(view: TailView): readonly FeedItem[] | Promise<readonly FeedItem[]> {
+    if (items.length > 0 || view === null || !hasMore(view)) return items;
     if (generation !== view.generation) return [skipTo(view, 'CURSOR_INVALID')];
-    const { window } = view;
-    return position >= window.floor ? take(view, window.after(position, STEP_LIMIT)) : stepBehindWindow(view);
+    isBehind = position < view.window.floor;
+    return isBehind ? NO_ITEMS : take(view, view.window.after(position, STEP_LIMIT));
   }
 
-  async function stepBehindWindow(view: TailView): Promise<readonly FeedItem[]> {
+  async function readBehindWindow(): Promise<void> {
+    isBehind = false;
+    try {
+      read = await itemsBehindWindow();
+    } catch (error) {
+      // The database is away: the tail looks again soon, and its recovery finds us waiting here.
+      tail.reportFailure(error);
+      await waiter.wait();
+    }
+  }
+
+  async function itemsBehindWindow(): Promise<readonly FeedItem[]> {
+    const { view } = tail;
+    if (view?.generation !== generation) return NO_ITEMS;
     const { state, events } = await chunks.behind(position);
     if (state.epoch !== epoch) {
       // Another log, which the tail has not seen yet: what was read has nothing to do with our position.
       chunks.forget();
       await tail.read();
-      return [];
+      return NO_ITEMS;
     }
     if (state.prunedThrough > position) return [skipTo(view, 'CURSOR_EXPIRED')];
     // What the tail has not seen yet is left for the next step: it may tell of tags that it does not know.
@@ -225,35 +262,10 @@ function walkLog(walk: Walk): StepSource<FeedItem> {
     return items;
   }
 
-  async function next(): Promise<readonly FeedItem[] | null> {
-    if (gap !== null) {
-      const first = gap;
-      gap = null;
-      return [first];
-    }
-    while (!waiter.isClosed()) {
-      if (!hasMore(tail.view)) {
-        await waiter.wait();
-        continue;
-      }
-      await spareTime.turn();
-      const step = stepNow();
-      const items = step instanceof Promise ? await step.catch(waitForRecovery) : step;
-      if (items.length > 0) return items;
-    }
-    return null;
-  }
-
-  /** The database is away: the tail looks again soon, and its recovery finds us waiting here. */
-  async function waitForRecovery(error: unknown): Promise<readonly FeedItem[]> {
-    tail.reportFailure(error);
-    await waiter.wait();
-    return [];
-  }
-
   return {
-    next,
-    position: () => (gap === null ? encodeCursor({ epoch, position }) : null),
+    arrival,
+    step,
+    position: () => (gap === null && read.length === 0 ? encodeCursor({ epoch, position }) : null),
     close: waiter.close,
   };
 }

@@ -1,23 +1,17 @@
 import { itself } from '../itself.ts';
+import type { StepSource } from './step-source.ts';
 
-/** Something that gives items in steps until it is closed. */
-export interface StepSource<T> {
-  /** The next items; null at the end. */
-  next: () => Promise<readonly T[] | null>;
-  /**
-   * The cursor up to which everything was given, or is not to be given; null while there is something to give before it.
-   * Absent where items have no cursors.
-   */
-  position?: () => string | null;
-  close: () => void;
-}
-
-/** An iterator that also tells how far it has come, which is further than its last item where others are left out. */
+/**
+ * An iterator that also tells how far it has come, which is further than its last item where others are left out. In the place
+ * of `next`, several items can be taken at once: `more` of what is at hand, and an `arrival` where that is nothing.
+ */
 export interface FeedIterator<T> extends AsyncIterableIterator<T> {
   /** As {@link StepSource}'s, by the items taken. */
   position: () => string | null;
-  /** Up to so many of the items that are at hand behind the last one given; none is waited for. */
-  more: (limit: number) => readonly T[];
+  /** As {@link StepSource}'s. Whoever sees it reject is to leave the iterator. */
+  arrival: () => Promise<void>;
+  /** Up to so many of the items that are at hand, once they have arrived; none is waited for. Null at the end. */
+  more: (limit: number) => readonly T[] | null;
 }
 
 /**
@@ -30,18 +24,36 @@ export function iterate<T>(source: StepSource<T>): FeedIterator<T> {
   let ready: readonly T[] = [];
   let taken = 0;
   let done = false;
+  let hasArrived = false;
+
+  function arrival(): Promise<void> {
+    hasArrived = true;
+    return source.arrival();
+  }
+
+  function more(limit: number): readonly T[] | null {
+    if (hasArrived && taken >= ready.length) step();
+    if (done) return null;
+    const items = ready.slice(taken, taken + limit);
+    taken += items.length;
+    return items;
+  }
+
+  function step(): void {
+    hasArrived = false;
+    const items = done ? null : source.step();
+    if (items === null) end();
+    else [ready, taken] = [items, 0];
+  }
 
   async function next(): Promise<IteratorResult<T>> {
     try {
-      while (!done && taken >= ready.length) {
-        const step = await source.next();
-        if (step === null) end();
-        else [ready, taken] = [step, 0];
+      for (;;) {
+        const items = more(1);
+        if (items === null) return { done: true, value: undefined };
+        if (items.length > 0) return { done: false, value: items[0] as T };
+        await arrival();
       }
-      if (done) return { done: true, value: undefined };
-      const value = ready[taken] as T;
-      taken += 1;
-      return { done: false, value };
     } catch (error) {
       // Nobody calls `return` on an iterator that threw.
       end();
@@ -67,11 +79,8 @@ export function iterate<T>(source: StepSource<T>): FeedIterator<T> {
       last = result;
       return result;
     },
-    more(limit) {
-      const items = ready.slice(taken, taken + limit);
-      taken += items.length;
-      return items;
-    },
+    arrival,
+    more,
     position: () => (taken < ready.length ? null : (source.position?.() ?? null)),
     return() {
       end();

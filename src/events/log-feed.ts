@@ -4,7 +4,7 @@ import type { Queryable } from '../store/sql.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import type { FeedGap, FeedItem } from './feed.ts';
 import type { EventHub } from './hub.ts';
-import type { StepSource } from './iterate.ts';
+import { nextStep, stepsOf, type StepSource } from './step-source.ts';
 import type { PatientRead } from './patient-read.ts';
 
 export interface LogFeedLine {
@@ -60,7 +60,7 @@ export async function openLogFeed(
         }));
       }
       if (finished) return null;
-      const rung = await bell.next();
+      const rung = await nextStep(bell);
       if (rung === null) return null;
       const anotherLog = rung.find(isAnotherLog);
       if (anotherLog) return [beginAnew(anotherLog)];
@@ -76,7 +76,7 @@ export async function openLogFeed(
   }
 
   return {
-    next,
+    ...stepsOf(next),
     position: () => (gap === null ? encodeCursor({ epoch, position }) : null),
     close: () => {
       bell.close();

@@ -1,7 +1,7 @@
 /** Turns of those who work on what is at hand, so that whatever else the machine does is not kept waiting for long. */
 export interface SpareTime {
-  /** Resolves when it is the caller's turn: what it then does without waiting is its turn. */
-  turn: () => Promise<void>;
+  /** Calls back when it is the caller's turn: what that sets off without waiting is its turn. */
+  turn: (begin: () => void) => void;
 }
 
 export interface SpareTimeOptions {
@@ -59,11 +59,10 @@ export function createSpareTime({
   }
 
   return {
-    turn: () =>
-      new Promise((resolve) => {
-        waiting.push(resolve);
-        if (!isUnderWay) plan();
-      }),
+    turn(begin) {
+      waiting.push(begin);
+      if (!isUnderWay) plan();
+    },
   };
 }
 

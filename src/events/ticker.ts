@@ -1,5 +1,6 @@
 import { createLoop, type Loop } from '../loop.ts';
 import { iterate } from './iterate.ts';
+import { stepsOf } from './step-source.ts';
 import { createWaiter, type Waiter } from './waiter.ts';
 
 /** Gives something that is read anew at fixed intervals to any number of followers. */
@@ -84,7 +85,7 @@ export function createTicker<T>(options: TickerOptions<T>): Ticker<T> {
         return waiter.isClosed() || seen === null ? null : [seen.value];
       }
 
-      return iterate({ next, close: waiter.close });
+      return iterate({ ...stepsOf(next), close: waiter.close });
     },
   };
 }

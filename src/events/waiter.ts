@@ -3,6 +3,8 @@ export interface Waiter {
   isClosed: () => boolean;
   /** Resolves with the next `notify` or `close`; at once when closed. One at a time. */
   wait: () => Promise<void>;
+  /** The same, for a callback. */
+  whenNotified: (run: () => void) => void;
   notify: () => void;
   close: () => void;
 }
@@ -17,15 +19,16 @@ export function createWaiter(onClose: () => void): Waiter {
     waiting?.();
   }
 
+  function whenNotified(run: () => void): void {
+    if (closed) run();
+    else resume = run;
+  }
+
   return {
     // No getter: an object that is made with one has a shape of its own, 300 bytes for each subscriber.
     isClosed: () => closed,
-    wait: () =>
-      closed
-        ? Promise.resolve()
-        : new Promise((resolve) => {
-            resume = resolve;
-          }),
+    wait: () => new Promise(whenNotified),
+    whenNotified,
     notify,
     close() {
       if (closed) return;

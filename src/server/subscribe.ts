@@ -5,10 +5,12 @@ import type { Delivery } from './delivery.ts';
 import { BATCH_BYTES, MAX_BATCH_RESULTS } from './limits.ts';
 import type { ResultMaker, SharedResults, Told } from './shared-results.ts';
 
-/** What a subscription's source may tell beside its events; see `events/iterate.ts`. */
-interface Source extends AsyncIterator<unknown, unknown> {
+/** What a subscription's source gives; see `events/iterate.ts`. */
+interface Source {
+  arrival: () => Promise<void>;
+  more: (limit: number) => readonly unknown[] | null;
   position?: () => string | null;
-  more?: (limit: number) => readonly unknown[];
+  return?: () => Promise<unknown>;
 }
 
 /** @param viewer who reads the results */
@@ -28,7 +30,7 @@ export function createSubscribe(results: SharedResults): Subscribe {
   return async (args, delivery, viewer) => {
     const stream = await createSourceEventStream(args);
     if (!(Symbol.asyncIterator in stream)) return stream;
-    return deliver(stream[Symbol.asyncIterator](), delivery, results.join(args, viewer));
+    return deliver(sourceOf(stream[Symbol.asyncIterator]()), delivery, results.join(args, viewer));
   };
 }
 
@@ -48,27 +50,37 @@ function deliver(
 
   /** @param most results; one at least, and further ones only where their events are at hand */
   async function take(most: number): Promise<readonly Told[] | null> {
-    let next: IteratorResult<unknown> = OVER;
+    let events = atHand(most);
     try {
-      if (!isOver) next = await source.next();
+      // Here a subscriber waits, with nothing but this call and the promise that the source gives it.
+      while (events.length === 0 && !isOver) {
+        await source.arrival();
+        events = atHand(most);
+      }
     } catch (error) {
-      fail(error);
+      await leave();
+      throw error;
     }
-    if (next.done === true) end();
     if (isOver) return null;
-    const events = [next.value, ...(most > 1 ? (source.more?.(most - 1) ?? []) : [])];
+    const taken = events;
     // Whoever waits for its turn may be gone when it comes.
-    const make = async () => (isOver ? null : tellOf(events));
+    const make = async () => (isOver ? null : tellOf(taken));
     isUnderWay = true;
     try {
       const told = await (delivery.inTurn?.(make) ?? make());
       if (told === null) return null;
-      lastCursor = cursorOf(events.at(-1)) ?? lastCursor;
+      lastCursor = cursorOf(taken.at(-1)) ?? lastCursor;
       largestBytes = told.reduce((largest, { json }) => Math.max(largest, json.length), 1);
       return told;
     } finally {
       isUnderWay = false;
     }
+  }
+
+  function atHand(most: number): readonly unknown[] {
+    const events = isOver ? null : source.more(Math.max(most, 1));
+    if (events === null) end();
+    return events ?? [];
   }
 
   function tellOf(events: readonly unknown[]): readonly Told[] | Promise<readonly Told[]> {
@@ -79,11 +91,6 @@ function deliver(
   function end(): void {
     if (!isOver) results.leave();
     isOver = true;
-  }
-
-  function fail(error: unknown): never {
-    end();
-    throw error;
   }
 
   async function leave(): Promise<void> {
@@ -97,9 +104,34 @@ function deliver(
       return told ? { done: false, value: told.result } : OVER;
     },
     return: () => leave().then(() => OVER),
-    throw: (error: unknown) => leave().then(() => fail(error)),
+    async throw(error: unknown) {
+      await leave();
+      throw error;
+    },
     [Symbol.asyncIterator]: itself,
   };
+}
+
+/** Feeds give several events at once, and wait apart from that; an iterator that does not is made to. */
+function sourceOf(iterator: AsyncIterator<unknown>): Source {
+  if (isSource(iterator)) return iterator;
+  let arrived: readonly unknown[] | null = [];
+  return {
+    async arrival() {
+      const next = await iterator.next();
+      arrived = next.done === true ? null : [next.value];
+    },
+    more() {
+      const events = arrived;
+      if (events !== null) arrived = [];
+      return events;
+    },
+    return: () => Promise.resolve(iterator.return?.()),
+  };
+}
+
+function isSource(iterator: AsyncIterator<unknown> | Source): iterator is Source {
+  return 'arrival' in iterator && 'more' in iterator;
 }
 
 /** Events of feeds have a cursor each; a gap is over where it leads to. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { iterate, type StepSource } from '../../src/events/iterate.ts';
+import { iterate } from '../../src/events/iterate.ts';
+import { stepsOf, type StepSource } from '../../src/events/step-source.ts';
 import { createGate } from '../support/target-server.ts';
 
 describe('a source as an iterator', () => {
@@ -53,7 +54,7 @@ describe('a source as an iterator', () => {
   it('closes its source when a step fails, since nobody leaves an iterator that threw', async () => {
     let isClosed = false;
     const iterator = iterate({
-      next: () => Promise.reject(new Error('The database is away.')),
+      ...stepsOf(() => Promise.reject(new Error('The database is away.'))),
       close: () => (isClosed = true),
     });
     await expect(iterator.next()).rejects.toThrow('The database is away.');
@@ -73,11 +74,11 @@ function sourceOf(steps: string[][], held: Promise<void> = Promise.resolve()) {
   let closed = false;
   let given = 0;
   const source: StepSource<string> = {
-    next: async () => {
+    ...stepsOf(async () => {
       await held;
       given += 1;
       return steps.shift() ?? null;
-    },
+    }),
     position: () => `step ${given}`,
     close: () => {
       closed = true;

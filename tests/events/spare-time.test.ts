@@ -19,7 +19,7 @@ function scene({ turnMs, isBusy = false }: { turnMs: number; isBusy?: boolean })
     rounds,
     take: (count: number) => {
       for (let n = 0; n < count; n += 1)
-        void spareTime.turn().then(() => {
+        spareTime.turn(() => {
           order.push(n);
           turns += 1;
           nowMs += turnMs;

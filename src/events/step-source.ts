@@ -1,0 +1,42 @@
+/**
+ * Something that gives items in steps until it is closed. Waiting and taking are apart, so that a subscriber that waits holds
+ * one promise: ten thousand of them wait for each event, and what they hold meanwhile has to be copied and collected.
+ */
+export interface StepSource<T> {
+  /** Resolves when there may be a step to take, or the end. One at a time. */
+  arrival: () => Promise<void>;
+  /** After an arrival: what has come, which may be nothing; null at the end. */
+  step: () => readonly T[] | null;
+  /**
+   * The cursor up to which everything was given, or is not to be given; null while there is something to give before it.
+   * Absent where items have no cursors.
+   */
+  position?: () => string | null;
+  close: () => void;
+}
+
+/** The steps of something that gives them one by one: null at the end. */
+export function stepsOf<T>(
+  next: () => Promise<readonly T[] | null>,
+): Pick<StepSource<T>, 'arrival' | 'step'> {
+  let arrived: readonly T[] | null = [];
+  return {
+    async arrival() {
+      arrived = await next();
+    },
+    step() {
+      const step = arrived;
+      if (step !== null) arrived = [];
+      return step;
+    },
+  };
+}
+
+/** Waits for a step with something in it; null at the end. */
+export async function nextStep<T>(source: StepSource<T>): Promise<readonly T[] | null> {
+  for (;;) {
+    await source.arrival();
+    const step = source.step();
+    if (step === null || step.length > 0) return step;
+  }
+}
