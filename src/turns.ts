@@ -2,6 +2,9 @@
 export interface Turns {
   /** Runs the work when its turn comes. */
   take: <T>(work: () => Promise<T>) => Promise<T>;
+  /** The same in two steps: null where the turn has come, else a promise of it; `leave` is to follow. */
+  enter: () => Promise<void> | null;
+  leave: () => void;
   /** To be called when there may be room again. */
   goOn: () => void;
 }
@@ -34,17 +37,25 @@ export function createTurns(most: number, hasRoom: (underWay: number) => boolean
     });
   }
 
+  function enter(): Promise<void> | null {
+    if (waiting.length > 0 || underWay >= most || !hasRoom(underWay)) {
+      return new Promise((resolve) => waiting.push(resolve));
+    }
+    underWay += 1;
+    return null;
+  }
+
   return {
     async take(work) {
-      // With nobody before it there is nothing to wait for, and it costs nothing.
-      if (waiting.length === 0 && underWay < most && hasRoom(underWay)) underWay += 1;
-      else await new Promise<void>((resolve) => waiting.push(resolve));
+      await enter();
       try {
         return await work();
       } finally {
         leave();
       }
     },
+    enter,
+    leave,
     goOn,
   };
 }

@@ -1,6 +1,7 @@
 import { median, type BenchContext, type Figure, type Part } from '../harness/bench.ts';
 import { startChild, type Child } from '../harness/child.ts';
 import { residentMiB } from '../harness/cpu.ts';
+import { warmUp } from '../harness/drain.ts';
 import { startProduct } from '../harness/product.ts';
 import { seedBacklog, seedJobs } from '../harness/seed.ts';
 import type { Received } from '../harness/subscribers.ts';
@@ -75,6 +76,8 @@ async function product({ postgres }: BenchContext): Promise<FanOut> {
       await wake(scheduler.url);
       return perSecond(await subscribers.ask<Received>({ kind: 'received' }));
     };
+    // Else what is measured is how the process grows with the first work it gets, whatever that is.
+    await warmUp(database, scheduler, api);
     const base = residentMiB(scheduler.pid);
     const url = `${scheduler.url.replace(/^http/, 'ws')}/graphql`;
     await subscribers.ask({ kind: 'connect', url, count: SUBSCRIBERS, query: QUERY });

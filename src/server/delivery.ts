@@ -1,3 +1,4 @@
+import type { Turns } from '../turns.ts';
 import type { Told } from './shared-results.ts';
 
 /**
@@ -5,8 +6,8 @@ import type { Told } from './shared-results.ts';
  * and what it is told.
  */
 export interface Delivery {
-  /** Makes results, as soon as the client has room for them. Without it, they are made as they are asked for. */
-  inTurn?: <T>(make: () => Promise<T>) => Promise<T>;
+  /** Turns to make results, as soon as the client has room for them. Without it, they are made as they are asked for. */
+  turns?: Pick<Turns, 'enter' | 'leave'>;
   /**
    * Set once the subscription stands. The cursor up to which all events were handed over, or are none of this
    * subscription's; null while one is on its way, and for subscriptions without cursors.

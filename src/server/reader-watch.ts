@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
-import { createTurns } from '../turns.ts';
+import { createTurns, type Turns } from '../turns.ts';
 import { BATCH_BYTES, MAX_BATCHES_AT_ONCE, MAX_BUFFERED_BYTES, MAX_HELD_BYTES } from './limits.ts';
 
 /** "Try again later": clients reconnect on it, and resume from their last cursor. */
@@ -10,6 +10,8 @@ export const SLOW_READER_REASON = 'Reading too slowly: reconnect and resume from
 /** How long a slow reader may take to receive the reason before the connection is cut. */
 const CLOSE_GRACE_MS = 2_000;
 
+const NOTHING = Buffer.alloc(0);
+
 export interface ReaderWatch {
   /**
    * Sends a message; resolves once it is handed to the operating system, which is how backpressure reaches the source.
@@ -17,10 +19,13 @@ export interface ReaderWatch {
    * through its source without pause, and the event that ends it would never get its turn.
    */
   send: (data: string) => Promise<void>;
-  /** The same of frames that are ready to be written. They must be whole: ws writes its own between them. */
-  sendFrames: (frames: Buffer) => Promise<void>;
-  /** Makes what is to be sent, once the client has room for it: see {@link MAX_BATCHES_AT_ONCE}. */
-  inTurn: <T>(make: () => Promise<T>) => Promise<T>;
+  /**
+   * The same of frames that are ready to be written; null where the operating system has taken them at once, as nearly
+   * always. They must be whole: ws writes its own between them.
+   */
+  sendFrames: (frames: Buffer) => Promise<void> | null;
+  /** In which what is to be sent is made, once the client has room for it: see {@link MAX_BATCHES_AT_ONCE}. */
+  turns: Pick<Turns, 'enter' | 'leave'>;
   ping: () => void;
   /** Whether anything waits for the client to read on. While it does, missing pongs mean nothing. */
   isBehind: () => boolean;
@@ -116,13 +121,17 @@ export function watchReader(
       sendBy((written) => {
         socket.send(data, written);
       }),
-    sendFrames: (frames) => {
+    sendFrames(frames) {
       largestBytes = Math.max(largestBytes ?? BATCH_BYTES, frames.length);
+      if (socket.readyState !== socket.OPEN) return gone;
+      connection.write(frames);
+      if (socket.bufferedAmount === 0) return null;
+      // Nothing is written after it sooner than the frames are.
       return sendBy((written) => {
-        connection.write(frames, written);
+        connection.write(NOTHING, written);
       });
     },
-    inTurn: turns.take,
+    turns,
     ping() {
       if (socket.readyState !== socket.OPEN) return;
       write(

@@ -62,17 +62,18 @@ function deliver(
       throw error;
     }
     if (isOver) return null;
-    const taken = events;
-    // Whoever waits for its turn may be gone when it comes.
-    const make = async () => (isOver ? null : tellOf(taken));
     isUnderWay = true;
+    const turn = delivery.turns?.enter();
+    if (turn) await turn;
     try {
-      const told = await (delivery.inTurn?.(make) ?? make());
+      const making = tellOf(events);
+      const told = making instanceof Promise ? await making : making;
       if (told === null) return null;
-      lastCursor = cursorOf(taken.at(-1)) ?? lastCursor;
+      lastCursor = cursorOf(events.at(-1)) ?? lastCursor;
       largestBytes = told.reduce((largest, { json }) => Math.max(largest, json.length), 1);
       return told;
     } finally {
+      delivery.turns?.leave();
       isUnderWay = false;
     }
   }
@@ -83,7 +84,9 @@ function deliver(
     return events ?? [];
   }
 
-  function tellOf(events: readonly unknown[]): readonly Told[] | Promise<readonly Told[]> {
+  /** Null where whoever had to wait for its turn is gone when it has come. */
+  function tellOf(events: readonly unknown[]): readonly Told[] | Promise<readonly Told[]> | null {
+    if (isOver) return null;
     const told = events.map((event) => results.make(event));
     return areReady(told) ? told : Promise.all(told.map((each) => Promise.resolve(each)));
   }

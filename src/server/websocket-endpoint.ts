@@ -129,7 +129,7 @@ function serveSocket(
       },
     },
     {
-      inTurn: reader.inTurn,
+      turns: reader.turns,
       sendFrames: reader.sendFrames,
       nextOperation: () => {
         operationCount += 1;

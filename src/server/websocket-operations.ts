@@ -9,6 +9,7 @@ import { formatError, formatResult } from './format-result.ts';
 import type { GraphqlEndpoint } from './graphql-endpoint.ts';
 import { CONNECTION_INIT_TIMEOUT_MS, MAX_OPERATIONS_PER_SOCKET } from './limits.ts';
 import type { PersistedOperations } from './persisted-operations.ts';
+import type { ReaderWatch } from './reader-watch.ts';
 import type { RequestFacts } from './request-facts.ts';
 import type { Told } from './shared-results.ts';
 import { framesOf } from './websocket-frames.ts';
@@ -16,10 +17,10 @@ import { closeReason, readMessage } from './websocket-messages.ts';
 
 /** What belongs to one websocket. */
 export interface SocketFacts {
-  /** Makes the results of its subscriptions as the client has room for them. */
-  inTurn: NonNullable<Delivery['inTurn']>;
+  /** In which the results of its subscriptions are made, as the client has room for them. */
+  turns: NonNullable<Delivery['turns']>;
   /** Writes whole frames; see `reader-watch.ts`. */
-  sendFrames: (frames: Buffer) => Promise<void>;
+  sendFrames: ReaderWatch['sendFrames'];
   /** The facts of the socket's next operation; each operation has a request id of its own. */
   nextOperation: () => RequestFacts;
 }
@@ -41,7 +42,7 @@ interface Pipeline {
 type OperationArgs = ExecutionArgs & {
   actor: string;
   delivery: Delivery;
-  sendTold: (told: readonly Told[]) => Promise<void>;
+  sendTold: (told: readonly Told[]) => Promise<void> | null;
 };
 
 /** {@link SocketFacts}, and the operations that are malformed, with what is wrong; each until it is answered. */
@@ -129,12 +130,12 @@ function malformed(mistake: string): GraphQLError {
 /** What {@link operationOf} finds again: graphql-ws hands `execute` the same object that `onSubscribe` returned. */
 async function prepare(
   endpoint: GraphqlEndpoint,
-  { nextOperation, inTurn, sendFrames }: SocketFacts,
+  { nextOperation, turns, sendFrames }: SocketFacts,
   id: string,
   { query, variables, operationName }: SubscribePayload,
 ): Promise<OperationArgs | readonly GraphQLError[]> {
   const facts = nextOperation();
-  const delivery: Delivery = { inTurn };
+  const delivery: Delivery = { turns };
   const { schema, parse, validate } = endpoint.getEnveloped({ facts, delivery }) as Pipeline;
   const document = parse(query);
   const errors = validate(schema, document);
@@ -174,7 +175,8 @@ async function subscribe(
       for (;;) {
         const told = await delivery.take?.();
         if (!told) return OVER;
-        await sendTold(told);
+        const sent = sendTold(told);
+        if (sent) await sent;
       }
     },
     async return() {

@@ -19,11 +19,8 @@ async function follow(query: string, delivery: Delivery = {}) {
 describe('a subscription', () => {
   it('is at the cursor of its last event once that is handed over, and nowhere while one is on its way', async () => {
     const gate = createGate();
-    const inTurn: Delivery['inTurn'] = async (make) => {
-      await gate.opened;
-      return make();
-    };
-    const { letters, results, delivery } = await follow('subscription { letter { name } }', { inTurn });
+    const turns = { enter: () => gate.opened, leave: () => undefined };
+    const { letters, results, delivery } = await follow('subscription { letter { name } }', { turns });
     expect(delivery.position?.()).toBeNull();
     const first = results.next();
     letters.push('a');
@@ -40,21 +37,23 @@ describe('a subscription', () => {
 
   it('makes no result for a client that left while it waited for its turn', async () => {
     const gate = createGate();
-    let turns = 0;
-    const inTurn: Delivery['inTurn'] = async (make) => {
-      turns += 1;
-      await gate.opened;
-      return make();
+    let entered = 0;
+    let left = 0;
+    const enter = () => {
+      entered += 1;
+      return gate.opened;
     };
-    const { ticks, results } = await follow('subscription { tick }', { inTurn });
+    const leave = () => (left += 1);
+    const { ticks, results } = await follow('subscription { tick }', { turns: { enter, leave } });
     const waiting = results.next();
     ticks.push('never sent');
-    await until(() => turns === 1);
+    await until(() => entered === 1);
     await results.return?.();
     gate.open();
     expect(await waiting).toEqual({ done: true, value: undefined });
     expect(await results.next()).toEqual({ done: true, value: undefined });
     expect(ticks.returned).toBe(1);
+    expect(left).toBe(1);
   });
 
   it('is over when its source fails', async () => {
