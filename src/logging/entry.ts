@@ -1,5 +1,5 @@
 import type { LogLevel } from './level.ts';
-import type { PlainValue } from './plain-value.ts';
+import { putValue, type PlainValue } from './plain-value.ts';
 
 /** One log entry, its fields already safe to write: masked, bounded, free of cycles. */
 export interface LogEntry {
@@ -15,11 +15,9 @@ export interface LogEntry {
 const OWN_KEYS = new Set(['timestamp', 'level', 'context', 'message']);
 
 /** The entry as one line of JSON, fields beside the entry's own keys; a field of such a name is put as `field.<name>`. */
-export function formatJson({ fields, ...entry }: LogEntry): string {
-  const renamed = Object.entries(fields).map(([key, value]) => [
-    OWN_KEYS.has(key) ? `field.${key}` : key,
-    value,
-  ]);
-  const { timestamp, level, context, message } = entry;
-  return JSON.stringify({ timestamp, level, context, message, ...Object.fromEntries(renamed) });
+export function formatJson({ timestamp, level, context, message, fields }: LogEntry): string {
+  const line: Record<string, PlainValue> = { timestamp, level, context, message };
+  for (const [key, value] of Object.entries(fields))
+    putValue(line, OWN_KEYS.has(key) ? `field.${key}` : key, value);
+  return JSON.stringify(line);
 }

@@ -72,11 +72,16 @@ function convertEntries(
   for (const [key, value] of entries.slice(0, MAX_ITEMS)) {
     if (value === undefined) continue;
     const shown = isSecretName(key) && value !== null ? MASK : convert(value, depth + 1, parents);
-    // A plain assignment to __proto__ would change the object instead of filling it.
-    Object.defineProperty(plain, key, { value: shown, enumerable: true, configurable: true, writable: true });
+    putValue(plain, key, shown);
   }
   if (entries.length > MAX_ITEMS) plain['…'] = `[${entries.length - MAX_ITEMS} more]`;
   return plain;
+}
+
+/** Adds a field under any name: a plain assignment to __proto__ would change the object instead of filling it. */
+export function putValue(object: Record<string, PlainValue>, key: string, value: PlainValue): void {
+  if (key !== '__proto__') object[key] = value;
+  else Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
 }
 
 function convertError(error: Error, depth: number, parents: Set<object>): PlainValue {
