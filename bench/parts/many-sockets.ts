@@ -35,10 +35,12 @@ export const manySockets: Part = {
         max: 400,
       },
       {
-        goal: 11,
-        measure: '10,000 sockets, memory of one',
+        // Of ten thousand: what a thousand take is less than a process grows by with the first work it gets.
+        goal: 10,
+        measure: 'memory of a subscriber',
         value: median(rounds.map(({ kibEach }) => kibEach)),
         unit: 'KiB',
+        max: 35,
       },
     ];
     return figures;
