@@ -40,7 +40,7 @@ export function createTextCollector(contentType = '', maxLength: number): TextCo
     return text.length > maxLength;
   };
   const finish = (): BodyText => {
-    if (only !== null) text = sharedDecoder(contentType).decode(only);
+    if (only !== null) text = decodeWhole(only, contentType);
     if (decoder !== null) text += decoder.decode();
     return {
       text: cutText(text, maxLength).replaceAll('\0', '\uFFFD'),
@@ -55,6 +55,12 @@ const KNOWN_LIMIT = 100;
 
 /** Only for whole texts, of which it keeps nothing. */
 const sharedDecoder = boundedMemo(KNOWN_LIMIT, createTextDecoder);
+
+function decodeWhole(bytes: Uint8Array, contentType: string): string {
+  const decoder = sharedDecoder(contentType);
+  // As a stream, too: asked for all at once, node reads windows-1252, and all that is called so, as ISO 8859-1.
+  return decoder.decode(bytes, { stream: true }) + decoder.decode();
+}
 
 function createTextDecoder(contentType: string): TextDecoder {
   const charset = /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(contentType)?.[1];

@@ -46,6 +46,16 @@ describe('createTextCollector', () => {
     expect(collect([bytes], 100, contentType).text).toBe('größe');
   });
 
+  it.each(['iso-8859-1', 'us-ascii', 'windows-1252'])(
+    'reads what all browsers take %s for, however it is split',
+    (charset) => {
+      const bytes = Buffer.from([0x80, 0x20, 0x93, 0x94]);
+      const type = `text/plain; charset=${charset}`;
+      expect(collect([bytes], 100, type).text).toBe('€ “”');
+      expect(collect([bytes.subarray(0, 1), bytes.subarray(1)], 100, type).text).toBe('€ “”');
+    },
+  );
+
   it('makes any bytes into text that PostgreSQL can store', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 30 })), fc.nat(40), (chunks, maxLength) => {
