@@ -28,8 +28,8 @@ export const isSecretHeaderName = boundedMemo(KNOWN_LIMIT, (name): boolean => {
 
 /** The headers with each secret value replaced by {@link MASK}; names are kept, so that a reader sees what was sent. */
 export function maskHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
-  const masked: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) masked[name] = isSecretHeaderName(name) ? MASK : value;
+  const masked = { ...headers };
+  for (const name of Object.keys(masked)) if (isSecretHeaderName(name)) masked[name] = MASK;
   return masked;
 }
 

@@ -32,6 +32,11 @@ describe('isSecretHeaderName', () => {
 });
 
 describe('maskHeaders', () => {
+  it('keeps a name that objects have a meaning for', () => {
+    const headers = JSON.parse('{"__proto__":"kept"}') as Record<string, string>;
+    expect(Object.entries(maskHeaders(headers))).toEqual([['__proto__', 'kept']]);
+  });
+
   it('keeps every name and hides only secret values', () => {
     expect(maskHeaders({ Accept: 'text/plain', Authorization: 'Bearer s3cret' })).toEqual({
       Accept: 'text/plain',
