@@ -187,7 +187,10 @@ function walkLog(walk: Walk): StepSource<FeedItem> {
   /** For our turn; before it, for news. */
   function arrival(): Promise<void> {
     if (gap !== null || waiter.isClosed()) return AT_ONCE;
-    if (isBehind) return readBehindWindow();
+    return isBehind ? readBehindWindow() : ourTurn();
+  }
+
+  function ourTurn(): Promise<void> {
     return new Promise((resolve) => {
       const takeTurn = (): void => {
         if (waiter.isClosed()) resolve();
@@ -209,14 +212,17 @@ function walkLog(walk: Walk): StepSource<FeedItem> {
     const items = read;
     read = NO_ITEMS;
     const { view } = tail;
-    if (items.length > 0 || view === null || !hasMore(view)) return items;
+    if (view === null || !hasMore(view)) return items;
+    isBehind = generation === view.generation && position < view.window.floor;
+    if (items.length > 0 || isBehind) return items;
     if (generation !== view.generation) return [skipTo(view, 'CURSOR_INVALID')];
-    isBehind = position < view.window.floor;
-    return isBehind ? NO_ITEMS : take(view, view.window.after(position, STEP_LIMIT));
+    return take(view, view.window.after(position, STEP_LIMIT));
   }
 
   async function readBehindWindow(): Promise<void> {
     isBehind = false;
+    await ourTurn();
+    if (waiter.isClosed()) return;
     try {
       read = await itemsBehindWindow();
     } catch (error) {

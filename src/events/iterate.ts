@@ -1,3 +1,4 @@
+import { inOrder } from '../in-order.ts';
 import { itself } from '../itself.ts';
 import type { StepSource } from './step-source.ts';
 
@@ -58,8 +59,6 @@ export function iterate<T>(source: StepSource<T>): FeedIterator<T> {
       // Nobody calls `return` on an iterator that threw.
       end();
       throw error;
-    } finally {
-      unanswered -= 1;
     }
   }
 
@@ -69,16 +68,8 @@ export function iterate<T>(source: StepSource<T>): FeedIterator<T> {
     source.close();
   }
 
-  /** `next` calls that overlap are answered in order. */
-  let last: Promise<unknown> = Promise.resolve();
-  let unanswered = 0;
   return {
-    next() {
-      unanswered += 1;
-      const result = unanswered === 1 ? next() : last.then(next, next);
-      last = result;
-      return result;
-    },
+    next: inOrder(next),
     arrival,
     more,
     position: () => (taken < ready.length ? null : (source.position?.() ?? null)),

@@ -15,7 +15,7 @@ export interface Delivery {
   position?: () => string | null;
   /**
    * Set once the subscription stands, for a transport that sends several results at once. The next ones, in the place of the
-   * iterator's `next`; null at the end. Throws, unmasked, what the source throws.
+   * iterator's `next`, and one call at a time; null at the end. Throws, unmasked, what the source throws.
    */
   take?: () => Promise<readonly Told[] | null>;
 }

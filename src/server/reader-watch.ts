@@ -125,8 +125,8 @@ export function watchReader(
       largestBytes = Math.max(largestBytes ?? BATCH_BYTES, frames.length);
       if (socket.readyState !== socket.OPEN) return gone;
       connection.write(frames);
-      if (socket.bufferedAmount === 0) return null;
-      // Nothing is written after it sooner than the frames are.
+      if (socket.bufferedAmount === 0 && !connection.destroyed) return null;
+      // Written behind the frames, and so no sooner.
       return sendBy((written) => {
         connection.write(NOTHING, written);
       });

@@ -1,5 +1,6 @@
 import { createSourceEventStream } from 'graphql';
 import type { ExecutionArgs, ExecutionResult } from 'graphql';
+import { inOrder } from '../in-order.ts';
 import { itself } from '../itself.ts';
 import type { Delivery } from './delivery.ts';
 import { BATCH_BYTES, MAX_BATCH_RESULTS } from './limits.ts';
@@ -102,10 +103,10 @@ function deliver(
   }
 
   return {
-    async next() {
+    next: inOrder(async () => {
       const [told] = (await take(1)) ?? [];
       return told ? { done: false, value: told.result } : OVER;
-    },
+    }),
     return: () => leave().then(() => OVER),
     async throw(error: unknown) {
       await leave();

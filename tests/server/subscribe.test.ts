@@ -56,6 +56,17 @@ describe('a subscription', () => {
     expect(left).toBe(1);
   });
 
+  it('answers calls of `next` that overlap in their order', async () => {
+    const { ticks, results } = await follow('subscription { tick }');
+    const both = Promise.all([results.next(), results.next()]);
+    ticks.push('first');
+    ticks.push('second');
+    expect((await both).map(({ value }) => (value as { data: unknown }).data)).toEqual([
+      { tick: 'first' },
+      { tick: 'second' },
+    ]);
+  });
+
   it('is over when its source fails', async () => {
     const { ticks, results } = await follow('subscription { tick }');
     const failing = results.next();
