@@ -29,6 +29,7 @@ import { schema } from './graphql/schema.ts';
 import { createHealthCheck } from './health-check.ts';
 import { createSender } from './http/send-attempt.ts';
 import { sendFilled } from './http/send-filled.ts';
+import { StopSignal } from './http/stop-signal.ts';
 import { createTargetGuard } from './http/target-guard.ts';
 import { watchLoops } from './loop-watch.ts';
 import { createPulse } from './pulse.ts';
@@ -182,7 +183,7 @@ export function createApp(config: Config): App {
       testRequest: createRequestTester({
         ...deps,
         send: (request, values, timeoutMs) =>
-          sendFilled(sender, request, () => values, { signal: new AbortController().signal, timeoutMs }),
+          sendFilled(sender, request, () => values, { signal: new StopSignal(), timeoutMs }),
       }),
       events: createFeeds({ db: pool, hub }),
       clock,

@@ -32,7 +32,7 @@ export async function drainOnce(
   { postgres, note }: BenchContext,
   target: Child,
   api: string,
-  { executions, warmUp: before, prepare }: DrainOptions,
+  { executions, warmUp, prepare }: DrainOptions,
 ): Promise<Drain> {
   const database = await postgres.createDatabase();
   const { pool } = database;
@@ -43,7 +43,7 @@ export async function drainOnce(
       await target.ask({ kind: 'reset' });
       return seedDue(pool, product, jobIds, count);
     };
-    await fill(before);
+    await fill(warmUp);
     await drained(pool);
     await prepare?.(product.url);
     const dueAt = await fill(executions);
@@ -72,7 +72,7 @@ export async function drainOnce(
  * Has the product run so much of a backlog that its code is compiled, as that of whatever it is compared with is by then:
  * the first thousands of calls of a process cost three times as much as those to come.
  */
-export async function warmUp({ pool }: BenchDatabase, product: Product, api: string): Promise<void> {
+export async function runWarm({ pool }: BenchDatabase, product: Product, api: string): Promise<void> {
   await seedDue(pool, product, await seedJobs(pool, JOBS, api), WARM_UP);
   await drained(pool);
 }

@@ -1,7 +1,7 @@
 import { median, type BenchContext, type Figure, type Part } from '../harness/bench.ts';
 import type { CallerResult } from '../harness/caller.ts';
 import { startChild, type Child } from '../harness/child.ts';
-import { warmUp } from '../harness/drain.ts';
+import { runWarm } from '../harness/drain.ts';
 import { startProduct } from '../harness/product.ts';
 import { seedSchedules } from '../harness/seed.ts';
 import type { Arrival } from '../harness/target.ts';
@@ -49,7 +49,7 @@ async function fireOnce({ postgres, note }: BenchContext, target: Child, url: st
   const database = await postgres.createDatabase();
   const product = await startProduct({ DATABASE_URL: database.connectionString });
   try {
-    await warmUp(database, product, url);
+    await runWarm(database, product, url);
     const atMs = Math.ceil((Date.now() + LEAD_MS) / 1_000) * 1_000;
     await target.ask({ kind: 'reset' });
     // Once a year, at that very second.

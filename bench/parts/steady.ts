@@ -1,6 +1,6 @@
 import { median, quantile, type BenchContext, type Figure, type Part } from '../harness/bench.ts';
 import { startChild, type Child } from '../harness/child.ts';
-import { warmUp } from '../harness/drain.ts';
+import { runWarm } from '../harness/drain.ts';
 import { startProduct } from '../harness/product.ts';
 import { seedSchedules } from '../harness/seed.ts';
 import type { Arrival } from '../harness/target.ts';
@@ -121,7 +121,7 @@ async function runProduct(
   const database = await postgres.createDatabase();
   const product = await startProduct({ DATABASE_URL: database.connectionString });
   try {
-    await warmUp(database, product, url);
+    await runWarm(database, product, url);
     await seedSchedules(database.pool, jobs, url, '* * * * * *');
     const arrivals = await record(target, () => database.mark());
     const work = await database.work();

@@ -1,11 +1,11 @@
 import { decideDelivery, type SendResult } from '../domain/alert-retry.ts';
 import type { Clock } from '../domain/clock.ts';
 import { encodePublicId } from '../domain/public-id.ts';
-import type { Sender } from '../http/send-attempt.ts';
+import type { CallOptions, Sender } from '../http/send-attempt.ts';
 import { createLogger } from '../logging/logger.ts';
 import { recordDelivery, type ClaimedDelivery } from '../store/alert-deliveries.ts';
 import type { Queryable } from '../store/sql.ts';
-import type { Mailer, MailOptions } from './mailer.ts';
+import type { Mailer } from './mailer.ts';
 import { sendSlack } from './slack.ts';
 import { sendWebhook } from './webhook.ts';
 
@@ -33,7 +33,7 @@ export interface DeliverDeps {
 export async function deliver(
   delivery: ClaimedDelivery,
   deps: DeliverDeps,
-  signal: AbortSignal,
+  signal: CallOptions['signal'],
 ): Promise<void> {
   const result = await send(delivery, deps, { signal, timeoutMs: deps.timeoutMs });
   const now = deps.clock.now();
@@ -44,7 +44,7 @@ export async function deliver(
   logResult(delivery, move.status, result);
 }
 
-function send(delivery: ClaimedDelivery, deps: DeliverDeps, options: MailOptions): Promise<SendResult> {
+function send(delivery: ClaimedDelivery, deps: DeliverDeps, options: CallOptions): Promise<SendResult> {
   const { channel, target, notice } = delivery;
   switch (channel) {
     case 'WEBHOOK':

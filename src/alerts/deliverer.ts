@@ -1,3 +1,4 @@
+import { StopSignal } from '../http/stop-signal.ts';
 import { createLoop, type Loop } from '../loop.ts';
 import { claimDeliveries, nextDeliveryAt, type ClaimedDelivery } from '../store/alert-deliveries.ts';
 import { deliver, type DeliverDeps } from './deliver.ts';
@@ -34,8 +35,7 @@ export function deliveryLeaseMs(timeoutMs: number): number {
 
 interface Sending {
   host: string;
-  /** One for each: node warns when many calls share a signal. */
-  controller: AbortController;
+  signal: StopSignal<'shutdown'>;
   /** Never rejects. */
   ended: Promise<unknown>;
 }
@@ -69,9 +69,9 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
   }
 
   function send(delivery: ClaimedDelivery): Promise<void> {
-    const controller = new AbortController();
-    const done = deliver(delivery, options, controller.signal);
-    const sending = { host: delivery.host, controller, ended: done.catch(() => undefined) };
+    const signal: Sending['signal'] = new StopSignal();
+    const done = deliver(delivery, options, signal);
+    const sending = { host: delivery.host, signal, ended: done.catch(() => undefined) };
     sends.add(sending);
     return done.finally(() => {
       sends.delete(sending);
@@ -87,7 +87,7 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
     },
     sending: () => sends.size,
     abort() {
-      for (const { controller } of sends) controller.abort();
+      for (const { signal } of sends) signal.stop('shutdown');
     },
     async drained() {
       while (sends.size > 0) await Promise.all([...sends].map(({ ended }) => ended));

@@ -14,17 +14,19 @@ export interface MailerOptions {
   from: string;
 }
 
-/** nodemailer takes no other signal. */
-export type MailOptions = CallOptions & { signal: AbortSignal };
-
 /** Sends mail to one address at a time. */
-export type Mailer = (to: string, notice: AlertNotice, options: MailOptions) => Promise<SendResult>;
+export type Mailer = (to: string, notice: AlertNotice, options: CallOptions) => Promise<SendResult>;
 
 /** Makes a mailer. Each mail has a connection of its own: alerts are rare, and servers close those that rest. */
 export function createMailer({ smtpUrl, from }: MailerOptions): Mailer {
   const server = new URL(smtpUrl).host;
   return async (to, notice, { signal, timeoutMs }) => {
+    if (signal.reason !== null) return { kind: 'aborted' };
     const timeout = AbortSignal.timeout(timeoutMs);
+    const stopped = new AbortController();
+    signal.listen(() => {
+      stopped.abort();
+    });
     const transport = createTransport({
       url: smtpUrl,
       connectionTimeout: timeoutMs,
@@ -50,13 +52,14 @@ export function createMailer({ smtpUrl, from }: MailerOptions): Mailer {
           'X-Alert-Delivery-Id': notice.id,
           'X-Alert-Event': notice.event,
         },
-        signal: AbortSignal.any([signal, timeout]),
+        signal: AbortSignal.any([stopped.signal, timeout]),
       });
       return { kind: 'sent' };
     } catch (error) {
-      if (signal.aborted) return { kind: 'aborted' };
+      if (stopped.signal.aborted) return { kind: 'aborted' };
       return describeMailFailure(error, server, timeout.aborted ? timeoutMs : null);
     } finally {
+      signal.listen(null);
       transport.close();
     }
   };

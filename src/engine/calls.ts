@@ -6,13 +6,13 @@ import {
   type FreePlaces,
   type PlaceLimits,
 } from '../domain/places.ts';
+import { StopSignal } from '../http/stop-signal.ts';
 import type { ClaimedExecution } from '../store/claimed-rows.ts';
 import type { HeldClaim } from '../store/leases.ts';
-import { EndSignal, type EndReason } from './end-signal.ts';
 import { logIds } from './log-ids.ts';
 import { createJointStart } from './joint-start.ts';
 import { createPaces } from './paces.ts';
-import { runExecution, type RunDeps } from './run-execution.ts';
+import { runExecution, type EndReason, type RunDeps } from './run-execution.ts';
 
 const logger = createLogger('Worker');
 
@@ -61,7 +61,7 @@ const MAX_AHEAD = 500;
 
 interface Held {
   execution: ClaimedExecution;
-  signal: EndSignal;
+  signal: StopSignal<EndReason>;
   isCallOver: boolean;
   /** Null while it waits for a place. */
   done: Promise<void> | null;
@@ -101,7 +101,7 @@ export function createCalls(options: CallsOptions): Calls {
   function add(execution: ClaimedExecution): void {
     // A claim that was lost and has come back to us: its earlier call would go on beside the new one, kept by nobody.
     end(execution.id, 'leaseLost');
-    const entry: Held = { execution, signal: new EndSignal(), isCallOver: false, done: null };
+    const entry: Held = { execution, signal: new StopSignal(), isCallOver: false, done: null };
     held.set(execution.id, entry);
     if (isBacklog(execution)) backlog += 1;
     const line = lineOf(execution.host);
@@ -220,7 +220,7 @@ export function createCalls(options: CallsOptions): Calls {
   function end(executionId: string, reason: EndReason): void {
     const entry = held.get(executionId);
     if (!entry) return;
-    entry.signal.abort(reason);
+    entry.signal.stop(reason);
     if (entry.done !== null) return;
     // No call is made any more, but its end is recorded like that of a call.
     const line = lineOf(entry.execution.host);

@@ -8,13 +8,13 @@ import {
 } from '../domain/outgoing-request.ts';
 import { encodePublicId } from '../domain/public-id.ts';
 import { maskHeaders } from '../domain/secrets.ts';
-import { decideAfterAttempt, type Resting } from '../domain/verdict.ts';
+import { decideAfterAttempt, type AbortReason, type Resting } from '../domain/verdict.ts';
 import type { Sender, SentAttempt } from '../http/send-attempt.ts';
 import { sendFilled } from '../http/send-filled.ts';
+import type { StopSignal } from '../http/stop-signal.ts';
 import type { ClaimedExecution } from '../store/claimed-rows.ts';
 import type { Settlement } from '../store/settling.ts';
 import { awaitCallback } from './await-callback.ts';
-import type { EndReason, EndSignal } from './end-signal.ts';
 import type { Settler } from './settler.ts';
 import { templateValuesOf } from './template-values.ts';
 
@@ -27,6 +27,9 @@ export interface RunDeps {
   /** Where the target of an attempt calls back. */
   callbackUrl: (attempt: CallbackClaim) => string;
 }
+
+/** Why a call is ended from our side. */
+export type EndReason = AbortReason | 'leaseLost';
 
 /**
  * Takes one claimed execution to its next resting state: send, decide, record.
@@ -42,7 +45,7 @@ export interface RunDeps {
 export async function runExecution(
   execution: ClaimedExecution,
   deps: RunDeps,
-  signal: EndSignal,
+  signal: StopSignal<EndReason>,
   onCallEnded: () => void,
 ): Promise<Resting['status'] | 'RUNNING' | null> {
   const request = requestOf(execution, deps);
@@ -62,7 +65,7 @@ export async function runExecution(
 }
 
 /** A call that ended because the sender was closed has no reason: that, too, is a shutdown. */
-function endReasonOf({ reason }: EndSignal): EndReason {
+function endReasonOf({ reason }: StopSignal<EndReason>): EndReason {
   return reason ?? 'shutdown';
 }
 

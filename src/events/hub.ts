@@ -3,7 +3,7 @@ import { createRecentCounts } from '../recent-counts.ts';
 import type { Queryable } from '../store/sql.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import type { FeedEvent, FeedGap, FeedItem, FeedOptions } from './feed.ts';
-import type { StepSource } from './step-source.ts';
+import type { StepSource } from '../step-source.ts';
 import { createLogChunks, type LogChunks } from './log-chunks.ts';
 import { createLogTail, type LogTail, type TailView } from './log-tail.ts';
 import { createSpareTime, type SpareTime } from './spare-time.ts';

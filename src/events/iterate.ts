@@ -1,6 +1,6 @@
 import { inOrder } from '../in-order.ts';
 import { itself } from '../itself.ts';
-import type { StepSource } from './step-source.ts';
+import type { StepSource } from '../step-source.ts';
 
 /**
  * An iterator that also tells how far it has come, which is further than its last item where others are left out. In the place

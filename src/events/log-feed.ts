@@ -4,7 +4,7 @@ import type { Queryable } from '../store/sql.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import type { FeedGap, FeedItem } from './feed.ts';
 import type { EventHub } from './hub.ts';
-import { nextStep, stepsOf, type StepSource } from './step-source.ts';
+import { nextStep, stepsOf, type StepSource } from '../step-source.ts';
 import type { PatientRead } from './patient-read.ts';
 
 export interface LogFeedLine {

@@ -19,9 +19,12 @@ type Result =
 /** What one call on the wire gave. */
 export type Exchange = Result & { phases: PhaseTimings };
 
+/** Says why one exchange is ended from our side. */
+export type ExchangeSignal = StopSignal<'timeout' | 'abort'>;
+
 export type ExchangeOptions = {
   /** Ends the call at any point, and with it the socket. */
-  signal: StopSignal;
+  signal: ExchangeSignal;
   /** Whether a redirect of this status is followed; otherwise it is the answer. */
   follows: (status: number) => boolean;
   /** Takes a new connection even if an open one is at hand. */

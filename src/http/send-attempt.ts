@@ -10,7 +10,7 @@ import { checkTargetUrl } from '../domain/target-url.ts';
 import { createConnections } from './connections.ts';
 import type { Connections } from './connections.ts';
 import { exchange } from './exchange.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange, ExchangeSignal } from './exchange.ts';
 import { blockedTarget, describeFailure, failure } from './failure.ts';
 import type { CallFailure } from './failure.ts';
 import { fewNativeOptions } from './native-options.ts';
@@ -20,7 +20,6 @@ import { buildRequestHeaders, encodeBody, showRequest, userAgent } from './reque
 import { MAX_RESPONSE_HEADER_BYTES, boundHeaders } from './response-headers.ts';
 import type { TargetGuard } from './target-guard.ts';
 import { StopSignal } from './stop-signal.ts';
-import type { CallSignal } from './stop-signal.ts';
 import { NO_PHASES, roundMs } from './timings.ts';
 import type { PhaseTimings } from './timings.ts';
 
@@ -46,8 +45,8 @@ export type PlainCall = {
 };
 
 export type CallOptions = {
-  /** Ends the call with the outcome `aborted`. One for each call: node warns when many share one. */
-  signal: CallSignal;
+  /** Ends the call with the outcome `aborted`, whatever the reason. One for each call: it tells a single listener. */
+  signal: StopSignal<string>;
   /** For the whole call: name lookup, connecting, every redirect and the last byte of the body. */
   timeoutMs: number;
 };
@@ -75,7 +74,7 @@ export type Sender = {
 export function createSender(options: SenderOptions): Sender {
   const connections = createConnections();
   const client = createClient(options, connections);
-  const inFlight = new Set<StopSignal>();
+  const inFlight = new Set<ExchangeSignal>();
   let closed = false;
 
   const send = async (call: PlainCall, { signal, timeoutMs }: CallOptions): Promise<SentCall> => {
@@ -86,16 +85,15 @@ export function createSender(options: SenderOptions): Sender {
     });
     const problem = requestProblem(call, timeoutMs);
     if (problem) return sent({ kind: 'failed', ...problem });
-    if (closed || signal.aborted) return sent({ kind: 'aborted' });
+    if (closed || signal.reason !== null) return sent({ kind: 'aborted' });
 
-    const stopSignal = new StopSignal();
+    const stopSignal: ExchangeSignal = new StopSignal();
     const timer = setTimeout(() => {
       stopSignal.stop('timeout');
     }, timeoutMs);
-    const abort = () => {
+    signal.listen(() => {
       stopSignal.stop('abort');
-    };
-    signal.addEventListener('abort', abort);
+    });
     inFlight.add(stopSignal);
     try {
       const { outcome, phases } = await followRedirects(client, options.guard, call, stopSignal);
@@ -103,7 +101,7 @@ export function createSender(options: SenderOptions): Sender {
       return sent({ kind: 'failed', ...timeoutFailure(call.url, timeoutMs) }, phases);
     } finally {
       clearTimeout(timer);
-      signal.removeEventListener('abort', abort);
+      signal.listen(null);
       inFlight.delete(stopSignal);
     }
   };
@@ -153,7 +151,7 @@ async function followRedirects(
   client: Got,
   guard: TargetGuard,
   call: PlainCall,
-  signal: StopSignal,
+  signal: ExchangeSignal,
 ): Promise<Answer> {
   const follows = (status: number) => !matchesStatus(call.successStatuses ?? [], status);
   let hop: Hop = { ...call, url: withoutCredentials(new URL(call.url)), headers: { ...call.headers } };
@@ -180,7 +178,7 @@ async function followRedirects(
 async function exchangeRepairing(
   client: Got,
   hop: Hop,
-  options: { signal: StopSignal; follows: (status: number) => boolean },
+  options: { signal: ExchangeSignal; follows: (status: number) => boolean },
   atMostOnce: boolean,
 ): Promise<Exchange> {
   const first = await exchange(client, hop, { ...options, freshConnection: atMostOnce });

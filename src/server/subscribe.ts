@@ -2,6 +2,7 @@ import { createSourceEventStream } from 'graphql';
 import type { ExecutionArgs, ExecutionResult } from 'graphql';
 import { inOrder } from '../in-order.ts';
 import { itself } from '../itself.ts';
+import { stepsOf } from '../step-source.ts';
 import type { Delivery } from './delivery.ts';
 import { BATCH_BYTES, MAX_BATCH_RESULTS } from './limits.ts';
 import type { ResultMaker, SharedResults, Told } from './shared-results.ts';
@@ -119,19 +120,11 @@ function deliver(
 /** Feeds give several events at once, and wait apart from that; an iterator that does not is made to. */
 function sourceOf(iterator: AsyncIterator<unknown>): Source {
   if (isSource(iterator)) return iterator;
-  let arrived: readonly unknown[] | null = [];
-  return {
-    async arrival() {
-      const next = await iterator.next();
-      arrived = next.done === true ? null : [next.value];
-    },
-    more() {
-      const events = arrived;
-      if (events !== null) arrived = [];
-      return events;
-    },
-    return: () => Promise.resolve(iterator.return?.()),
-  };
+  const { arrival, step } = stepsOf(async () => {
+    const next = await iterator.next();
+    return next.done === true ? null : [next.value];
+  });
+  return { arrival, more: step, return: () => Promise.resolve(iterator.return?.()) };
 }
 
 function isSource(iterator: AsyncIterator<unknown> | Source): iterator is Source {

@@ -16,6 +16,7 @@ import {
 import { schema } from '../../src/graphql/schema.ts';
 import { createSender } from '../../src/http/send-attempt.ts';
 import { sendFilled } from '../../src/http/send-filled.ts';
+import { StopSignal } from '../../src/http/stop-signal.ts';
 import { createTargetGuard } from '../../src/http/target-guard.ts';
 import { readLogEnds } from '../../src/store/execution-logs.ts';
 import { executionIdsOfJobs } from '../../src/store/executions-of-jobs.ts';
@@ -72,7 +73,7 @@ export async function createApiHarness({ windowCapacity = 8_192 } = {}): Promise
     testRequest: createRequestTester({
       ...commands.deps,
       send: (request, values, timeoutMs) =>
-        sendFilled(sender, request, () => values, { signal: new AbortController().signal, timeoutMs }),
+        sendFilled(sender, request, () => values, { signal: new StopSignal(), timeoutMs }),
     }),
     events: createFeeds({ db: pool, hub }),
     clock,

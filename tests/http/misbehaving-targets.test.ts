@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { HttpMethod } from '../../src/domain/http-method.ts';
 import type { CallFailureReason } from '../../src/domain/outcome.ts';
 import type { Sender } from '../../src/http/send-attempt.ts';
+import { StopSignal } from '../../src/http/stop-signal.ts';
 import * as bad from '../support/bad-targets.ts';
 import type { Misbehaviour } from '../support/bad-targets.ts';
 import { expectResponse, newSender, request, unhurried } from './sending.ts';
@@ -74,10 +75,10 @@ describe('a target that takes its time', () => {
 
   it('loses its socket when the call is aborted in the middle of the body', async () => {
     const target = await bad.startBadTarget(bad.slowBody);
-    const controller = new AbortController();
-    const sent = sender.sendAttempt(request(target.url), unhurried({ signal: controller.signal }));
+    const signal = new StopSignal();
+    const sent = sender.sendAttempt(request(target.url), unhurried({ signal }));
     await target.requested();
-    controller.abort();
+    signal.stop('abort');
     expect((await sent).outcome).toEqual({ kind: 'aborted' });
     await target.allSocketsClosed();
     await target.close();

@@ -3,6 +3,7 @@ import type { OutgoingRequest } from '../../src/domain/outgoing-request.ts';
 import type { ResolveAll } from '../../src/http/lookup.ts';
 import { createSender } from '../../src/http/send-attempt.ts';
 import type { Sender } from '../../src/http/send-attempt.ts';
+import { StopSignal } from '../../src/http/stop-signal.ts';
 import { DEFAULT_BLOCKED_RANGES, createTargetGuard } from '../../src/http/target-guard.ts';
 
 type Parts = { blockedRanges?: readonly string[]; resolveAll?: ResolveAll; certificateAuthority?: string };
@@ -31,8 +32,8 @@ export function request(url: string, parts: Partial<OutgoingRequest> = {}): Outg
 }
 
 /** Options of a call that nobody aborts and that has time enough. */
-export function unhurried(parts: { signal?: AbortSignal; timeoutMs?: number } = {}) {
-  return { signal: new AbortController().signal, timeoutMs: 10_000, ...parts };
+export function unhurried(parts: { signal?: StopSignal<string>; timeoutMs?: number } = {}) {
+  return { signal: new StopSignal(), timeoutMs: 10_000, ...parts };
 }
 
 export function expectResponse(outcome: AttemptOutcome): RespondedOutcome {
