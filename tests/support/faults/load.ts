@@ -38,10 +38,13 @@ export function everySecond(index: number): Record<string, unknown> {
  * Ends the schedules of all jobs with their next slot, and waits until every execution has ended. What a fault needs
  * of time differs from machine to machine, so no schedule can know its end beforehand.
  *
- * Written past the API: to the history it is the same job throughout, with all its slots to be answered for.
+ * Written past the API: to the history it is the same job throughout, with all its slots to be answered for. The version
+ * tells instances of the change that have foreseen the next slot.
  */
 export async function endSchedules(pool: Pool): Promise<void> {
-  await pool.query('UPDATE jobs SET end_at = next_run_at WHERE next_run_at IS NOT NULL');
+  await pool.query(
+    'UPDATE jobs SET end_at = next_run_at, version = version + 1 WHERE next_run_at IS NOT NULL',
+  );
   await schedulesOver(pool);
 }
 
@@ -50,7 +53,9 @@ export async function endSchedules(pool: Pool): Promise<void> {
  * that there are.
  */
 export async function cutSchedules(pool: Pool): Promise<void> {
-  await pool.query(`UPDATE jobs SET end_at = next_run_at - interval '1 ms' WHERE next_run_at IS NOT NULL`);
+  await pool.query(
+    `UPDATE jobs SET end_at = next_run_at - interval '1 ms', version = version + 1 WHERE next_run_at IS NOT NULL`,
+  );
   await allEnded(pool);
 }
 
