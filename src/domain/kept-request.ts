@@ -1,5 +1,8 @@
 import type { CallIdentity, ShownRequest } from './outgoing-request.ts';
 
+/** What a request accepts unless its job says otherwise. Requests that were kept without it are shown with it. */
+export const ACCEPTED_ENCODINGS = 'gzip, deflate, br';
+
 /** The headers that tell a target whose call it is, the same with every attempt. */
 export function identityHeaders({ executionId, jobId, scheduledAt }: CallIdentity): Record<string, string> {
   const headers: Record<string, string> = {
@@ -21,16 +24,21 @@ const REPEATED: ReadonlySet<string> = new Set([
 /** Only what is on its way has it: a request whose templates could not be filled has none of {@link identityHeaders}. */
 const OF_WHAT_WAS_SENT = 'x-attempt';
 
-/** A request as it is kept with its execution: without the headers that only repeat whose call it is, half of its size. */
+/**
+ * A request as it is kept with its execution: without the headers that only repeat whose call it is, and what nearly all
+ * accept; more than half of its size.
+ */
 export function keptRequest(request: ShownRequest): ShownRequest {
   if (!(OF_WHAT_WAS_SENT in request.headers)) return request;
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(request.headers)) if (!REPEATED.has(name)) headers[name] = value;
+  if (headers['accept-encoding'] === ACCEPTED_ENCODINGS) delete headers['accept-encoding'];
   return { ...request, headers };
 }
 
 /** The request as it was sent. */
 export function sentRequest(kept: ShownRequest, identity: CallIdentity): ShownRequest {
   if (!(OF_WHAT_WAS_SENT in kept.headers)) return kept;
-  return { ...kept, headers: { ...kept.headers, ...identityHeaders(identity) } };
+  const headers = { 'accept-encoding': ACCEPTED_ENCODINGS, ...kept.headers, ...identityHeaders(identity) };
+  return { ...kept, headers };
 }

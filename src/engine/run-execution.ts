@@ -119,12 +119,8 @@ function settlementOf(
     log: {
       level: resting.log.level,
       message: resting.log.message,
-      metadata: {
-        method: request.method,
-        url: request.url,
-        status: response?.status ?? null,
-        durationMs,
-      },
+      // Not the status and the duration, which its attempt has.
+      metadata: { method: request.method, url: request.url },
     },
   };
 }

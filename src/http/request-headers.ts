@@ -1,6 +1,6 @@
 import { boundedMemo } from '../domain/bounded-memo.ts';
 import { IDENTITY_HEADERS, isFramingHeader } from '../domain/header-rules.ts';
-import { identityHeaders } from '../domain/kept-request.ts';
+import { ACCEPTED_ENCODINGS, identityHeaders } from '../domain/kept-request.ts';
 import type { OutgoingRequest, ShownRequest } from '../domain/outgoing-request.ts';
 import { maskCallbackUrl } from '../domain/callback-token.ts';
 import { maskHeaders, maskUrl } from '../domain/secrets.ts';
@@ -32,7 +32,7 @@ export function buildRequestHeaders(
 ): Record<string, string> {
   const headers: Record<string, string> = {
     'user-agent': userAgent(version),
-    'accept-encoding': 'gzip, deflate, br',
+    'accept-encoding': ACCEPTED_ENCODINGS,
   };
   if (body) headers['content-type'] = body.contentType;
 

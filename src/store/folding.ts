@@ -37,12 +37,14 @@ WITH turn AS MATERIALIZED (
   SELECT job_id, into_at, sum(success_count) AS success, sum(failed_count) AS failed, sum(cancelled_count) AS cancelled,
     sum(skipped_count) AS skipped, sum(retry_count) AS retries, sum(duration_sum_ms) AS duration_sum_ms,
     max(duration_max_ms) AS duration_max_ms, max(lateness_max_ms) AS lateness_max_ms,
-    max(last_success_at) AS last_success_at, max(last_failure_at) AS last_failure_at
+    max(last_success_at) AS last_success_at, max(last_failure_at) AS last_failure_at,
+    max(last_cancelled_at) AS last_cancelled_at
   FROM gone GROUP BY 1, 2
 ), folded AS (
   INSERT INTO job_execution_rollups AS r (job_id, bucket_minutes, bucket_at, ${ROLLUP_COLUMNS})
   SELECT job_id, $2::int, into_at, success, failed, cancelled, skipped, retries, duration_sum_ms, duration_max_ms,
-    lateness_max_ms, last_success_at, last_failure_at, coalesce(duration, '{}'), coalesce(lateness, '{}')
+    lateness_max_ms, last_success_at, last_failure_at, last_cancelled_at, coalesce(duration, '{}'),
+    coalesce(lateness, '{}')
   FROM total LEFT JOIN sketch USING (job_id, into_at)
   ${ADD_TO_ROLLUP}
 )

@@ -12,7 +12,13 @@ const ADDED = [
   'retry_count',
   'duration_sum_ms',
 ] as const;
-const GREATEST = ['duration_max_ms', 'lateness_max_ms', 'last_success_at', 'last_failure_at'] as const;
+const GREATEST = [
+  'duration_max_ms',
+  'lateness_max_ms',
+  'last_success_at',
+  'last_failure_at',
+  'last_cancelled_at',
+] as const;
 const SKETCHES = ['duration_sketch', 'lateness_sketch'] as const;
 
 /**
@@ -65,7 +71,7 @@ function entryOf(ms: string): string {
  * lock's holder writes any: so they may be written in whatever order, and no end is told without being counted.
  *
  * @param ends selects `job_id, status, at, duration_ms, lateness_ms`; RETRYING counts as a retry, other statuses must be
- *   final
+ *   final; without a duration it never ran
  */
 export function countEnds(ends: string): string {
   const isRun = `status IN ('SUCCESS', 'FAILED')`;
@@ -76,6 +82,7 @@ export function countEnds(ends: string): string {
     count(*) FILTER (WHERE status = 'RETRYING'), coalesce(sum(duration_ms) FILTER (WHERE ${isRun}), 0),
     max(duration_ms) FILTER (WHERE ${isRun}), max(lateness_ms) FILTER (WHERE status <> 'RETRYING'),
     max(at) FILTER (WHERE status = 'SUCCESS'), max(at) FILTER (WHERE status = 'FAILED'),
+    max(at) FILTER (WHERE status = 'CANCELLED' AND duration_ms IS NOT NULL),
     coalesce(array_agg(${entryOf('duration_ms')}) FILTER (WHERE duration_ms IS NOT NULL AND ${isRun}), '{}'),
     coalesce(array_agg(${entryOf('lateness_ms')}) FILTER (WHERE lateness_ms IS NOT NULL AND status <> 'RETRYING'), '{}')
   FROM (SELECT *, ${bucketAt('at', BUCKET_MINUTES.finest)} AS bucket_at FROM (${ends}) AS ended) AS ended

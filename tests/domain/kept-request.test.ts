@@ -11,7 +11,12 @@ describe('a request that was sent', () => {
   const sent = {
     method: 'POST',
     url: 'https://a.test/',
-    headers: { 'x-team': 'blue', 'x-attempt': '2', ...identityHeaders(CALL) },
+    headers: {
+      'accept-encoding': 'gzip, deflate, br',
+      'x-team': 'blue',
+      'x-attempt': '2',
+      ...identityHeaders(CALL),
+    },
     body: '{}',
   } as const;
 
@@ -20,8 +25,10 @@ describe('a request that was sent', () => {
   });
 
   it.each([CALL, { ...CALL, scheduledAt: null }])('is shown as it was sent', (call) => {
-    const headers = { 'x-attempt': '1', ...identityHeaders(call) };
-    expect(sentRequest(keptRequest({ ...sent, headers }), call)).toEqual({ ...sent, headers });
+    for (const encodings of ['gzip, deflate, br', 'identity', '']) {
+      const headers = { 'accept-encoding': encodings, 'x-attempt': '1', ...identityHeaders(call) };
+      expect(sentRequest(keptRequest({ ...sent, headers }), call)).toEqual({ ...sent, headers });
+    }
   });
 
   it('is shown as it is where it was kept whole', () => {

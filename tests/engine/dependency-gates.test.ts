@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { insertDependency } from '../support/dependencies.ts';
-import { createJob, reference, trigger } from '../support/instance.ts';
+import { encodePublicId } from '../../src/domain/public-id.ts';
+import { insertDependency, insertEnd } from '../support/dependencies.ts';
+import { CALLER, createJob, reference, trigger, valueOf } from '../support/instance.ts';
 import { plus, START } from '../support/manual-clock.ts';
-import { eventsOf, executionsOf, insertExecution, insertJob } from '../support/rows.ts';
+import { eventsOf, executionsOf, insertExecution, insertJob, RETRIES } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
 
 const scene = useScene();
@@ -51,7 +52,7 @@ describe('a job with slots that waits for another', () => {
   it('goes on firing for as long as that stays so: nothing is used up', async () => {
     const instance = scene.instance();
     const upstream = await insertJob(scene.pool);
-    await insertExecution(scene.pool, upstream, 'SUCCESS');
+    await insertEnd(scene.pool, upstream, 'SUCCESS');
     const job = await createJob(instance, { schedule: '* * * * * *' });
     await insertDependency(scene.pool, job.id, upstream);
     for (let slot = 0; slot < 3; slot += 1) {
@@ -64,8 +65,8 @@ describe('a job with slots that waits for another', () => {
   it('looks at the run that ended last, not at the one that began last', async () => {
     const instance = scene.instance();
     const upstream = await insertJob(scene.pool);
-    await insertExecution(scene.pool, upstream, 'FAILED', { at: START, finished_at: plus(START, 5_000) });
-    await insertExecution(scene.pool, upstream, 'SUCCESS', {
+    await insertEnd(scene.pool, upstream, 'FAILED', { at: START, finished_at: plus(START, 5_000) });
+    await insertEnd(scene.pool, upstream, 'SUCCESS', {
       at: plus(START, 1_000),
       finished_at: plus(START, 2_000),
     });
@@ -79,8 +80,9 @@ describe('a job with slots that waits for another', () => {
   it('passes over what never ran', async () => {
     const instance = scene.instance();
     const upstream = await insertJob(scene.pool);
-    await insertExecution(scene.pool, upstream, 'SUCCESS');
-    for (const status of ['SKIPPED', 'CANCELLED', 'PENDING', 'RUNNING'] as const) {
+    await insertEnd(scene.pool, upstream, 'SUCCESS');
+    await insertEnd(scene.pool, upstream, 'CANCELLED', { at: plus(START, 500) });
+    for (const status of ['SKIPPED', 'PENDING', 'RUNNING'] as const) {
       await insertExecution(scene.pool, upstream, status, { at: plus(START, 500) });
     }
     const job = await createJob(instance, { schedule: '* * * * * *' });
@@ -90,15 +92,56 @@ describe('a job with slots that waits for another', () => {
     expect(await statusesOf(job.id)).toEqual([['PENDING', null]]);
   });
 
+  it('does not fire on the success before a run that was cancelled', async () => {
+    const instance = scene.instance();
+    scene.target.script('/load', 503);
+    const load = await insertJob(scene.pool, { ...RETRIES, name: 'load', api: `${scene.target.url}/load` });
+    await insertEnd(scene.pool, load, 'SUCCESS');
+    const job = await createJob(instance, { schedule: '* * * * * *' });
+    await insertDependency(scene.pool, job.id, load);
+    const run = await trigger(instance, { id: load });
+    await instance.work();
+    scene.clock.advance(SECOND_MS);
+    valueOf(await instance.commands.cancelExecution(CALLER, { id: encodePublicId('Execution', run) }));
+    await instance.planner.runOnce();
+    expect(await executionsOf(scene.pool, job.id)).toMatchObject([
+      { error_message: 'The latest run of "load" must have succeeded; it ended as CANCELLED.' },
+    ]);
+  });
+
+  it('fires by a run that is no longer kept', async () => {
+    const instance = scene.instance();
+    const upstream = await insertJob(scene.pool);
+    await insertEnd(scene.pool, upstream, 'SUCCESS');
+    await scene.pool.query('DELETE FROM job_executions');
+    const job = await createJob(instance, { schedule: '* * * * * *' });
+    await insertDependency(scene.pool, job.id, upstream);
+    scene.clock.advance(SECOND_MS);
+    await instance.planner.runOnce();
+    expect(await statusesOf(job.id)).toEqual([['PENDING', null]]);
+  });
+
+  it('takes the worse of two ends in the same millisecond', async () => {
+    const instance = scene.instance();
+    const upstream = await insertJob(scene.pool);
+    await insertEnd(scene.pool, upstream, 'FAILED');
+    await insertEnd(scene.pool, upstream, 'SUCCESS');
+    const job = await createJob(instance, { schedule: '* * * * * *' });
+    await insertDependency(scene.pool, job.id, upstream);
+    scene.clock.advance(SECOND_MS);
+    await instance.planner.runOnce();
+    expect(await statusesOf(job.id)).toEqual([['SKIPPED', 'DEPENDENCY_NOT_MET']]);
+  });
+
   it('waits for all of several', async () => {
     const instance = scene.instance();
     const upstreams = [await insertJob(scene.pool), await insertJob(scene.pool)];
-    await insertExecution(scene.pool, upstreams[0] ?? '', 'SUCCESS');
+    await insertEnd(scene.pool, upstreams[0] ?? '', 'SUCCESS');
     const job = await createJob(instance, { schedule: '* * * * * *' });
     for (const upstream of upstreams) await insertDependency(scene.pool, job.id, upstream);
     scene.clock.advance(SECOND_MS);
     await instance.planner.runOnce();
-    await insertExecution(scene.pool, upstreams[1] ?? '', 'SUCCESS');
+    await insertEnd(scene.pool, upstreams[1] ?? '', 'SUCCESS');
     scene.clock.advance(SECOND_MS);
     await instance.planner.runOnce();
     expect(await statusesOf(job.id)).toEqual([

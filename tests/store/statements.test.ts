@@ -147,7 +147,7 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
 
   it('how what a job waits for has ended is found without reading its history', async () => {
     const used = await indexesOf(mode, (db) => readUnmetDependencies(db, [crypto.randomUUID()]));
-    expect(used.indexes).toContain('job_executions_ended');
+    expect(used.indexes).toContain('job_execution_rollups_pkey');
     expect(used.scanned).toEqual([]);
   });
 

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
-import type { DependencyCondition } from '../../src/domain/dependency.ts';
+import type { DependencyCondition, RunEndStatus } from '../../src/domain/dependency.ts';
+import { countEnds } from '../../src/store/rollups.ts';
 import { START } from './manual-clock.ts';
-import { insertRow, type Row } from './rows.ts';
+import { insertExecution, insertRow, type Row } from './rows.ts';
 
 /** Lets one job wait for another, as the command would. Answers the edge's id. */
 export async function insertDependency(
@@ -19,6 +20,22 @@ export async function insertDependency(
     created_at: START,
   });
   return row['id'] as string;
+}
+
+/** An execution that has ended, counted as whoever records an end counts it. Answers its id. */
+export async function insertEnd(
+  pool: Pool,
+  jobId: string,
+  status: RunEndStatus,
+  overrides: Row & { at?: Date } = {},
+): Promise<string> {
+  const id = await insertExecution(pool, jobId, status, overrides);
+  await pool.query(
+    countEnds(
+      `SELECT job_id, status, finished_at AS at, duration_ms, lateness_ms FROM job_executions WHERE id = '${id}'`,
+    ),
+  );
+  return id;
 }
 
 /** The executions whose end triggered one, in the order of their ids. */

@@ -6,7 +6,7 @@ import { ALL_JOBS } from '../../src/store/rollups.ts';
 export type BucketCounts = QueryResultRow & { jobId: string; bucketAt: Date };
 
 const NUMBERS = `success, failed, cancelled, skipped, "durationSumMs", "longestMs", "latestMs", "lastSuccessAt",
-  "lastFailureAt", durations, latenesses`;
+  "lastFailureAt", "lastCancelledAt", durations, latenesses`;
 
 const OF_ROWS = `
 SELECT job_id AS "jobId", date_bin($1 * interval '1 min', finished_at, $2) AS "bucketAt",
@@ -16,6 +16,7 @@ SELECT job_id AS "jobId", date_bin($1 * interval '1 min', finished_at, $2) AS "b
   max(duration_ms) FILTER (WHERE status IN ('SUCCESS', 'FAILED')) AS "longestMs", max(lateness_ms) AS "latestMs",
   max(finished_at) FILTER (WHERE status = 'SUCCESS') AS "lastSuccessAt",
   max(finished_at) FILTER (WHERE status = 'FAILED') AS "lastFailureAt",
+  max(finished_at) FILTER (WHERE status = 'CANCELLED' AND started_at IS NOT NULL) AS "lastCancelledAt",
   count(duration_ms) FILTER (WHERE status IN ('SUCCESS', 'FAILED'))::int AS durations, count(lateness_ms)::int AS latenesses
 FROM job_executions WHERE finished_at IS NOT NULL GROUP BY 1, 2`;
 
@@ -23,7 +24,7 @@ const COUNTED = `
 SELECT job_id AS "jobId", bucket_at AS "bucketAt", success_count::int AS success, failed_count::int AS failed,
   cancelled_count::int AS cancelled, skipped_count::int AS skipped, duration_sum_ms::int AS "durationSumMs",
   duration_max_ms AS "longestMs", lateness_max_ms AS "latestMs", last_success_at AS "lastSuccessAt",
-  last_failure_at AS "lastFailureAt",
+  last_failure_at AS "lastFailureAt", last_cancelled_at AS "lastCancelledAt",
   (SELECT coalesce(sum(e / 1024), 0)::int FROM unnest(duration_sketch) AS e) AS durations,
   (SELECT coalesce(sum(e / 1024), 0)::int FROM unnest(lateness_sketch) AS e) AS latenesses
 FROM job_execution_rollups
