@@ -1,6 +1,8 @@
 import type { CallIdentity, ShownRequest } from './outgoing-request.ts';
 
-/** What a request accepts unless its job says otherwise. Requests that were kept without it are shown with it. */
+/**
+ * What a request accepts unless its job says otherwise. Never to be changed: whatever was kept without it is shown with it.
+ */
 export const ACCEPTED_ENCODINGS = 'gzip, deflate, br';
 
 /** The headers that tell a target whose call it is, the same with every attempt. */

@@ -119,7 +119,7 @@ function settlementOf(
     log: {
       level: resting.log.level,
       message: resting.log.message,
-      // Not the status and the duration, which its attempt has.
+      // Not the status, which stands in the message, nor the duration, which the attempt's timings have.
       metadata: { method: request.method, url: request.url },
     },
   };

@@ -159,7 +159,15 @@ async function figuresOf(ids: string[]): Promise<unknown[]> {
     spans.map(({ counted }) => totalOf(counted)),
     await readJobPercentiles(scene.pool, asked, now),
     await readLastEnds(scene.pool, ids),
+    await readLastCancelledRuns(),
   ];
+}
+
+async function readLastCancelledRuns(): Promise<unknown[]> {
+  const { rows } = await scene.pool.query<{ job_id: string; at: Date | null }>(
+    'SELECT job_id, max(last_cancelled_at) AS at FROM job_execution_rollups GROUP BY 1 ORDER BY 1',
+  );
+  return rows;
 }
 
 async function someExecution(pick: number): Promise<string | null> {

@@ -26,7 +26,7 @@ export async function insertDependency(
 export async function insertEnd(
   pool: Pool,
   jobId: string,
-  status: RunEndStatus,
+  status: RunEndStatus | 'SKIPPED',
   overrides: Row & { at?: Date } = {},
 ): Promise<string> {
   const id = await insertExecution(pool, jobId, status, overrides);
