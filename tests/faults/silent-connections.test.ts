@@ -17,6 +17,8 @@ const STATEMENT_TIMEOUT_MS = 1_600;
 const NOTICED_MS = 2_000;
 const ROUNDS = 4;
 const JOBS = 20;
+/** Longer than the test takes. */
+const LONG_MS = 300_000;
 
 it(
   'works on, and keeps its leases, after all its connections to the database have fallen silent',
@@ -30,14 +32,15 @@ it(
       DATABASE_URL: proxy.connectionString,
       DATABASE_QUERY_TIMEOUT_MS: `${STATEMENT_TIMEOUT_MS}`,
     });
-    // Somebody who would take its executions over.
-    const other = await world.startServer({ ...withLease(LEASE_MS), MAX_CONCURRENCY: '1' });
     target.script('/work', within(1_000));
     const gate = target.gate('/long');
     const api = apiClient(server);
     await createJobs(api, JOBS, () => ({ api: `${target.url}/work`, schedule: '* * * * * *' }));
-    await api.triggerMany(await api.createJob({ api: `${target.url}/long` }), 10);
+    await api.triggerMany(await api.createJob({ api: `${target.url}/long`, timeoutMs: LONG_MS }), 10);
     await target.received('/long', 10);
+    // Somebody who would take its executions over. Not before: with its only place held by a long one, what it has claimed
+    // ahead of that place would wait for as long.
+    const other = await world.startServer({ ...withLease(LEASE_MS), MAX_CONCURRENCY: '1' });
     await target.received('/work', 2 * JOBS);
 
     for (let round = 0; round < ROUNDS; round += 1) {
