@@ -13,6 +13,16 @@ const HOUR_MS = 3_600_000;
 const statusesOf = async (jobId: string) =>
   (await executionsOf(scene.pool, jobId)).map((row) => [row['status'], row['skip_reason']]);
 
+/** What becomes of the next slot of a new job that waits for the success of another. */
+async function nextSlotBehind(upstream: string): Promise<unknown[]> {
+  const instance = scene.instance();
+  const job = await createJob(instance, { schedule: '* * * * * *' });
+  await insertDependency(scene.pool, job.id, upstream);
+  scene.clock.advance(SECOND_MS);
+  await instance.planner.runOnce();
+  return statusesOf(job.id);
+}
+
 describe('a job with slots that waits for another', () => {
   it('fires at those slots at which the latest run of the other has succeeded', async () => {
     const instance = scene.instance();
@@ -78,18 +88,13 @@ describe('a job with slots that waits for another', () => {
   });
 
   it('passes over what never ran', async () => {
-    const instance = scene.instance();
     const upstream = await insertJob(scene.pool);
     await insertEnd(scene.pool, upstream, 'SUCCESS');
     for (const status of ['SKIPPED', 'CANCELLED'] as const)
       await insertEnd(scene.pool, upstream, status, { at: plus(START, 500) });
     for (const status of ['PENDING', 'RUNNING'] as const)
       await insertExecution(scene.pool, upstream, status, { at: plus(START, 500) });
-    const job = await createJob(instance, { schedule: '* * * * * *' });
-    await insertDependency(scene.pool, job.id, upstream);
-    scene.clock.advance(SECOND_MS);
-    await instance.planner.runOnce();
-    expect(await statusesOf(job.id)).toEqual([['PENDING', null]]);
+    expect(await nextSlotBehind(upstream)).toEqual([['PENDING', null]]);
   });
 
   it('does not fire on the success before a run that was cancelled', async () => {
@@ -110,27 +115,17 @@ describe('a job with slots that waits for another', () => {
   });
 
   it('fires by a run that is no longer kept', async () => {
-    const instance = scene.instance();
     const upstream = await insertJob(scene.pool);
     await insertEnd(scene.pool, upstream, 'SUCCESS');
     await scene.pool.query('DELETE FROM job_executions');
-    const job = await createJob(instance, { schedule: '* * * * * *' });
-    await insertDependency(scene.pool, job.id, upstream);
-    scene.clock.advance(SECOND_MS);
-    await instance.planner.runOnce();
-    expect(await statusesOf(job.id)).toEqual([['PENDING', null]]);
+    expect(await nextSlotBehind(upstream)).toEqual([['PENDING', null]]);
   });
 
   it('takes the worse of two ends in the same millisecond', async () => {
-    const instance = scene.instance();
     const upstream = await insertJob(scene.pool);
     await insertEnd(scene.pool, upstream, 'FAILED');
     await insertEnd(scene.pool, upstream, 'SUCCESS');
-    const job = await createJob(instance, { schedule: '* * * * * *' });
-    await insertDependency(scene.pool, job.id, upstream);
-    scene.clock.advance(SECOND_MS);
-    await instance.planner.runOnce();
-    expect(await statusesOf(job.id)).toEqual([['SKIPPED', 'DEPENDENCY_NOT_MET']]);
+    expect(await nextSlotBehind(upstream)).toEqual([['SKIPPED', 'DEPENDENCY_NOT_MET']]);
   });
 
   it('waits for all of several', async () => {
