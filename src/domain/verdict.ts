@@ -21,6 +21,9 @@ export interface AttemptedExecution {
 /** Why we ended a call ourselves. A lost lease is not among them: then the outcome is no longer ours to decide. */
 export type AbortReason = 'cancelled' | 'shutdown';
 
+/** Why a call was never made. */
+export type UncalledReason = AbortReason | 'noPlace';
+
 /** Where an attempt takes its execution. */
 export interface Resting {
   status: 'SUCCESS' | 'FAILED' | 'CANCELLED' | 'RETRYING' | 'PENDING';
@@ -78,6 +81,28 @@ function afterShutdown({ jobType }: AttemptedExecution, now: Date): Resting {
         log: { level: 'WARN', message },
       };
 }
+
+/**
+ * Decides where a claim takes its execution of which no call was made: whatever the kind of its job, it may be called
+ * later, since its target has seen nothing.
+ */
+export function decideUncalled(reason: UncalledReason, now: Date): Resting {
+  if (reason === 'cancelled')
+    return finished('CANCELLED', null, 'Cancelled before its call was made.', 'WARN');
+  const message = UNCALLED_MESSAGES[reason];
+  return {
+    status: 'PENDING',
+    availableAt: now,
+    failureReason: null,
+    errorMessage: message,
+    log: { level: 'INFO', message },
+  };
+}
+
+const UNCALLED_MESSAGES = {
+  shutdown: 'The instance stopped before the call was made.',
+  noPlace: 'No call was made: on the instance that had claimed it, no place became free for it in time.',
+} as const satisfies Partial<Record<UncalledReason, string>>;
 
 /**
  * Decides where a failure takes an execution, however it was noticed: to a retry or to the end.

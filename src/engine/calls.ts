@@ -6,13 +6,14 @@ import {
   type FreePlaces,
   type PlaceLimits,
 } from '../domain/places.ts';
+import type { UncalledReason } from '../domain/verdict.ts';
 import { StopSignal } from '../http/stop-signal.ts';
 import type { ClaimedExecution } from '../store/claimed-rows.ts';
 import type { HeldClaim } from '../store/leases.ts';
 import { logIds } from './log-ids.ts';
 import { createJointStart } from './joint-start.ts';
 import { createPaces } from './paces.ts';
-import { runExecution, type EndReason, type RunDeps } from './run-execution.ts';
+import { recordUncalled, runExecution, type EndReason, type RunDeps } from './run-execution.ts';
 
 const logger = createLogger('Worker');
 
@@ -37,6 +38,8 @@ export interface Calls {
   isCalling: (claim: HeldClaim) => boolean;
   /** Ends a call from our side, or the wait for it; the reason decides what becomes of the execution. */
   end: (executionId: string, reason: EndReason) => void;
+  /** Gives back what waits for a place: all of it, or only what has waited for so long that others are to have it. */
+  giveBack: (which: 'all' | 'overdue') => void;
   /** Whether any call waits for a place at a host that answers: it has one soon, unless something takes its time. */
   isPressed: () => boolean;
   /** Resolves when nothing is held any more. */
@@ -59,10 +62,17 @@ const AHEAD_MS = 100;
 /** What may wait for a place at most, however fast calls end. */
 const MAX_AHEAD = 500;
 
+/**
+ * What was claimed ahead is called some {@link AHEAD_MS} later, and on a slow machine ten times that. Where its host has
+ * begun to hang it would wait for a timeout, while other instances may have places.
+ */
+const MAX_WAIT_MS = 2_000;
+
 interface Held {
   execution: ClaimedExecution;
   signal: StopSignal<EndReason>;
   isCallOver: boolean;
+  heldSinceMs: number;
   /** Null while it waits for a place. */
   done: Promise<void> | null;
 }
@@ -75,9 +85,10 @@ interface Line {
 
 export function createCalls(options: CallsOptions): Calls {
   const { maxConcurrency, onRoom, onBacklogRoom, onError } = options;
+  const { monotonicMs = () => performance.now() } = options;
   const held = new Map<string, Held>();
   const lines = new Map<string, Line>();
-  const paces = createPaces(AHEAD_MS, options.monotonicMs);
+  const paces = createPaces(AHEAD_MS, monotonicMs);
   const jointStart = createJointStart();
   let calling = 0;
   let waiting = 0;
@@ -101,7 +112,13 @@ export function createCalls(options: CallsOptions): Calls {
   function add(execution: ClaimedExecution): void {
     // A claim that was lost and has come back to us: its earlier call would go on beside the new one, kept by nobody.
     end(execution.id, 'leaseLost');
-    const entry: Held = { execution, signal: new StopSignal(), isCallOver: false, done: null };
+    const entry: Held = {
+      execution,
+      signal: new StopSignal(),
+      isCallOver: false,
+      heldSinceMs: monotonicMs(),
+      done: null,
+    };
     held.set(execution.id, entry);
     if (isBacklog(execution)) backlog += 1;
     const line = lineOf(execution.host);
@@ -121,23 +138,22 @@ export function createCalls(options: CallsOptions): Calls {
     const { host } = entry.execution;
     line.calling += 1;
     calling += 1;
-    run(entry, () => {
+    const noteEnd = () => {
+      entry.isCallOver = true;
       line.calling -= 1;
       calling -= 1;
       paces.note(host);
       jointStart.add(() => {
         passPlaceOn(host);
       }, calling);
-    });
+    };
+    holdUntil(runExecution(entry.execution, options, entry.signal, noteEnd), entry);
   }
 
-  function run(entry: Held, onCallEnded: () => void): void {
-    const { execution, signal } = entry;
-    const noteEnd = () => {
-      entry.isCallOver = true;
-      onCallEnded();
-    };
-    entry.done = runExecution(execution, options, signal, noteEnd)
+  /** Holds an execution until what became of it is recorded. */
+  function holdUntil(recorded: ReturnType<typeof runExecution>, entry: Held): void {
+    const { execution } = entry;
+    entry.done = recorded
       .then((status) => {
         logger.info('Attempt ended', {
           ...logIds({ executionId: execution.id, jobId: execution.jobId }),
@@ -220,14 +236,36 @@ export function createCalls(options: CallsOptions): Calls {
   function end(executionId: string, reason: EndReason): void {
     const entry = held.get(executionId);
     if (!entry) return;
-    entry.signal.stop(reason);
-    if (entry.done !== null) return;
-    // No call is made any more, but its end is recorded like that of a call.
-    const line = lineOf(entry.execution.host);
-    line.waiting = line.waiting.filter((other) => other !== entry);
-    waiting -= 1;
-    forgetIdle(entry.execution.host, line);
-    run(entry, () => undefined);
+    if (entry.done === null) leave([entry], entry.execution.host, reason);
+    else entry.signal.stop(reason);
+  }
+
+  /** Records of some that wait at a host that they have ended without a call. */
+  function leave(entries: readonly Held[], host: string, reason: UncalledReason | 'leaseLost'): void {
+    const line = lineOf(host);
+    const leaving = new Set(entries);
+    line.waiting = line.waiting.filter((entry) => !leaving.has(entry));
+    waiting -= leaving.size;
+    forgetIdle(host, line);
+    for (const entry of leaving) {
+      entry.isCallOver = true;
+      holdUntil(recordUncalled(entry.execution, options, reason), entry);
+    }
+  }
+
+  function giveBack(which: 'all' | 'overdue'): void {
+    const overdueFromMs = monotonicMs() - MAX_WAIT_MS;
+    for (const [host, { waiting }] of lines) {
+      if (which === 'all') {
+        leave(waiting, host, 'shutdown');
+        continue;
+      }
+      const overdue = waiting.filter(({ heldSinceMs }) => heldSinceMs <= overdueFromMs);
+      if (overdue.length === 0) continue;
+      logger.warn('What waited for a place for too long is given back', { host, count: overdue.length });
+      paces.forget(host);
+      leave(overdue, host, 'noPlace');
+    }
   }
 
   return {
@@ -238,6 +276,7 @@ export function createCalls(options: CallsOptions): Calls {
       return entry?.execution.claimSeq === claimSeq && !entry.isCallOver;
     },
     end,
+    giveBack,
     isPressed: () =>
       waiting > 0 && [...lines].some(([host, line]) => line.waiting.length > 0 && paces.now(host) > 0),
     async drained() {

@@ -200,6 +200,8 @@ export function createEngine(options: EngineOptions): Engine {
     await entering?.catch(() => undefined);
     const loops = [planner, unblocker, worker, rescuer, callbackWatch, pruner];
     await Promise.all(loops.map((loop) => loop.stop()));
+    // Whoever takes over may have places at once.
+    worker.giveBack('all');
     const running = worker.held().length;
     if (running > 0) logger.info('Waiting for calls in flight', { running, graceMs: shutdownGraceMs });
     if (!(await within(worker.drained(), shutdownGraceMs))) {

@@ -8,6 +8,8 @@ export interface Paces {
   now: (host: string) => number;
   /** Calls that ended within a window when most did, in the last {@link REMEMBERED_MS} at least. */
   atBest: (host: string) => number;
+  /** A host is no longer what it was: its best is unknown until a call ends again. */
+  forget: (host: string) => void;
   /** Hosts whose best is known. */
   hosts: () => string[];
 }
@@ -40,6 +42,10 @@ export function createPaces(windowMs: number, monotonicMs: () => number = () => 
     atBest(host) {
       turn();
       return Math.max(best.get(host) ?? 0, bestBefore.get(host) ?? 0);
+    },
+    forget(host) {
+      best.delete(host);
+      bestBefore.delete(host);
     },
     hosts() {
       turn();

@@ -8,7 +8,13 @@ import {
 } from '../domain/outgoing-request.ts';
 import { encodePublicId } from '../domain/public-id.ts';
 import { maskHeaders } from '../domain/secrets.ts';
-import { decideAfterAttempt, type AbortReason, type Resting } from '../domain/verdict.ts';
+import {
+  decideAfterAttempt,
+  decideUncalled,
+  type AbortReason,
+  type Resting,
+  type UncalledReason,
+} from '../domain/verdict.ts';
 import type { Sender, SentAttempt } from '../http/send-attempt.ts';
 import { sendFilled } from '../http/send-filled.ts';
 import type { StopSignal } from '../http/stop-signal.ts';
@@ -64,6 +70,33 @@ export async function runExecution(
   return recorded ? resting.status : null;
 }
 
+/**
+ * Records that a claim has ended without a call.
+ *
+ * @returns the status that was recorded; null where the claim was lost and somebody else decides
+ */
+export async function recordUncalled(
+  execution: ClaimedExecution,
+  { settler, clock }: Pick<RunDeps, 'settler' | 'clock'>,
+  reason: UncalledReason | 'leaseLost',
+): Promise<Resting['status'] | null> {
+  if (reason === 'leaseLost') return null;
+  const now = clock.now();
+  const resting = decideUncalled(reason, now);
+  const recorded = await settler.settle({
+    ...endOf(execution, resting, now),
+    attemptDurationMs: 0,
+    responseStatus: null,
+    responseHeaders: null,
+    responseBody: null,
+    responseTruncated: false,
+    timings: null,
+    request: null,
+    log: { ...resting.log, metadata: null },
+  });
+  return recorded ? resting.status : null;
+}
+
 /** A call that ended because the sender was closed has no reason: that, too, is a shutdown. */
 function endReasonOf({ reason }: StopSignal<EndReason>): EndReason {
   return reason ?? 'shutdown';
@@ -98,14 +131,8 @@ function settlementOf(
   const response = outcome.kind === 'responded' ? outcome : null;
   const durationMs = Math.max(0, Math.round(timings.totalMs));
   return {
-    executionId: execution.id,
-    claimSeq: execution.claimSeq,
-    status: resting.status,
-    availableAt: resting.availableAt,
-    attemptFinishedAt: finishedAt,
+    ...endOf(execution, resting, finishedAt),
     attemptDurationMs: durationMs,
-    failureReason: resting.failureReason,
-    errorMessage: resting.errorMessage,
     responseStatus: response?.status ?? null,
     responseHeaders: response ? maskHeaders(response.headers) : null,
     responseBody: response?.body ?? null,
@@ -115,12 +142,28 @@ function settlementOf(
       ...request,
       body: request.body === null ? null : request.body.slice(0, MAX_RESPONSE_BODY_CHARACTERS),
     }),
-    instanceLost: false,
     log: {
-      level: resting.log.level,
-      message: resting.log.message,
+      ...resting.log,
       // Not the status, which stands in the message, nor the duration, which the attempt's timings have.
       metadata: { method: request.method, url: request.url },
     },
+  };
+}
+
+/** What a settlement takes from the decision alone. */
+function endOf(
+  { id, claimSeq }: ClaimedExecution,
+  { status, availableAt, failureReason, errorMessage }: Resting,
+  attemptFinishedAt: Date,
+) {
+  return {
+    executionId: id,
+    claimSeq,
+    status,
+    availableAt,
+    attemptFinishedAt,
+    failureReason,
+    errorMessage,
+    instanceLost: false,
   };
 }

@@ -16,7 +16,8 @@ export interface WorkerOptions extends Omit<CallsOptions, 'onRoom' | 'onBacklogR
 }
 
 /** Claims due executions as capacity allows, and runs them: what makes up for missed slots only where all else is. */
-export interface Worker extends Loop, Pick<Calls, 'held' | 'isCalling' | 'isPressed' | 'end' | 'drained'> {
+export interface Worker
+  extends Loop, Pick<Calls, 'held' | 'isCalling' | 'isPressed' | 'end' | 'giveBack' | 'drained'> {
   /**
    * Which of so many executions to come, named by their hosts, could be called at once: none while others that are due
    * wait for a place, and none once it is stopped.
@@ -164,6 +165,7 @@ export function createWorker(options: WorkerOptions): Worker {
     isCalling: calls.isCalling,
     isPressed: calls.isPressed,
     end: calls.end,
+    giveBack: calls.giveBack,
     drained: calls.drained,
   };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AttemptOutcome, RespondedOutcome } from '../../src/domain/outcome.ts';
 import { DEFAULT_RETRY_POLICY } from '../../src/domain/retry.ts';
-import { decideAfterAttempt, type AttemptedExecution } from '../../src/domain/verdict.ts';
+import { decideAfterAttempt, decideUncalled, type AttemptedExecution } from '../../src/domain/verdict.ts';
 
 const NOW = new Date('2030-01-07T09:00:00.000Z');
 
@@ -136,3 +136,24 @@ function answered(status: number): RespondedOutcome {
     noRetry: false,
   };
 }
+
+describe('without a call', () => {
+  it.each(['shutdown', 'noPlace'] as const)('its execution waits again after %s', (reason) => {
+    const message = expect.stringMatching(/call was (not )?made/) as string;
+    expect(decideUncalled(reason, NOW)).toEqual({
+      status: 'PENDING',
+      availableAt: NOW,
+      failureReason: null,
+      errorMessage: message,
+      log: { level: 'INFO', message },
+    });
+  });
+
+  it('a cancelled execution says that there was none', () => {
+    expect(decideUncalled('cancelled', NOW)).toMatchObject({
+      status: 'CANCELLED',
+      availableAt: null,
+      errorMessage: 'Cancelled before its call was made.',
+    });
+  });
+});

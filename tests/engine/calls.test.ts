@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { EVENT_LOG_LOCK } from '../../src/store/event-log.ts';
 import type { TestInstance } from '../support/instance.ts';
-import { count, insertExecution, insertJob, readExecution } from '../support/rows.ts';
+import {
+  attemptsOf,
+  count,
+  eventKindsOf,
+  insertExecution,
+  insertJob,
+  readExecution,
+  type Row,
+} from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
 import type { Gate } from '../support/target-server.ts';
 import { until } from '../support/until.ts';
@@ -18,6 +26,7 @@ const HELD = 40;
 async function keptWaiting(
   clock = { ms: 0 },
   limits: { maxConcurrency?: number } = {},
+  job: Row = {},
 ): Promise<{ instance: TestInstance; gate: Gate }> {
   const instance = scene.instance({
     ...limits,
@@ -27,7 +36,7 @@ async function keptWaiting(
   const gate = scene.target.gate('/held');
   const { host } = new URL(scene.target.url);
   const quick = await insertJob(scene.pool, { api: `${scene.target.url}/quick` });
-  const held = await insertJob(scene.pool, { api: `${scene.target.url}/held` });
+  const held = await insertJob(scene.pool, { ...job, api: `${scene.target.url}/held` });
   for (let n = 0; n < QUICK; n += 1)
     await insertExecution(scene.pool, quick, 'PENDING', { host, priority: 1 });
   for (let n = 0; n < HELD; n += 1) await insertExecution(scene.pool, held, 'PENDING', { host });
@@ -101,6 +110,71 @@ describe('an execution that was claimed ahead', () => {
     gate.open();
     await instance.worker.drained();
     expect(scene.target.callsTo('/held').map(({ headers }) => headers['x-execution-id'])).toEqual(called);
+  });
+});
+
+describe('an execution that has waited for a place for too long', () => {
+  it('is given back to whoever has places, and claimed no second time by an instance that has none', async () => {
+    const clock = { ms: 0 };
+    const { instance, gate } = await keptWaiting(clock);
+    const waiting = instance.worker.held().slice(HOST_LIMIT);
+    clock.ms = 1_999;
+    await instance.leaseKeeper.runOnce();
+    await instance.settler.idle();
+    expect(instance.worker.held().slice(HOST_LIMIT)).toEqual(waiting);
+
+    clock.ms = 2_000;
+    await instance.leaseKeeper.runOnce();
+    await until(() => instance.worker.held().length === HOST_LIMIT);
+    await instance.worker.runOnce();
+    expect(instance.worker.held()).toHaveLength(HOST_LIMIT);
+    for (const { executionId } of waiting) {
+      expect(await readExecution(scene.pool, executionId)).toMatchObject({
+        status: 'PENDING',
+        available_at: scene.clock.now(),
+        rescue_count: 0,
+        retry_count: 0,
+      });
+    }
+
+    const other = scene.instance();
+    await other.worker.runOnce();
+    await scene.target.received('/held', HELD);
+    gate.open();
+    await Promise.all([instance.worker.drained(), other.worker.drained()]);
+    expect(await countOf('SUCCESS')).toBe(QUICK + HELD);
+    expect(scene.target.callsTo('/held')).toHaveLength(HELD);
+    expect((await attemptsOf(scene.pool, waiting[0]?.executionId ?? '')).map((row) => row['number'])).toEqual(
+      [1, 2],
+    );
+  });
+
+  it('stays where it is while its host goes on answering', async () => {
+    const clock = { ms: 0 };
+    const { instance, gate } = await keptWaiting(clock);
+    const held = instance.worker.held().length;
+    clock.ms = 1_500;
+    gate.open();
+    await instance.worker.drained();
+    clock.ms = 2_000;
+    await instance.leaseKeeper.runOnce();
+    expect(await countOf('SUCCESS')).toBe(QUICK + held);
+    expect(await eventKindsOf(scene.pool)).not.toContain('EXECUTION_INTERRUPTED');
+  });
+});
+
+describe('an instance that stops', () => {
+  it('gives back at once what waits for a place, even where it may be called only once', async () => {
+    const { instance, gate } = await keptWaiting({ ms: 0 }, {}, { type: 'ATMOST_ONCE' });
+    const waiting = instance.worker.held().slice(HOST_LIMIT);
+    expect(waiting.length).toBeGreaterThan(0);
+    instance.worker.giveBack('all');
+    await until(() => instance.worker.held().length === HOST_LIMIT);
+    expect(await countOf('PENDING')).toBe(HELD - HOST_LIMIT);
+    expect(await countOf('FAILED')).toBe(0);
+    gate.open();
+    await instance.worker.drained();
+    expect(scene.target.callsTo('/held')).toHaveLength(HOST_LIMIT);
   });
 });
 

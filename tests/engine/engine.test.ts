@@ -106,6 +106,27 @@ describe('stopping an engine', () => {
     expect(await instanceRow(instanceId)).toMatchObject({ running_executions: 0 });
   });
 
+  it('gives back what waits for a place while calls in flight end', async () => {
+    const { engine } = await engineOf({ shutdownGraceMs: 10_000, maxConcurrencyPerHost: 1 });
+    const { host } = new URL(scene.target.url);
+    const aMinuteAgo = new Date(Date.now() - 60_000);
+    const gate = scene.target.gate('/slow');
+    const quick = await insertJob(scene.pool, { api: `${scene.target.url}/quick` });
+    const slow = await insertJob(scene.pool, { api: `${scene.target.url}/slow` });
+    for (let n = 0; n < 5; n += 1)
+      await insertExecution(scene.pool, quick, 'PENDING', { host, priority: 1, at: aMinuteAgo });
+    for (let n = 0; n < 20; n += 1)
+      await insertExecution(scene.pool, slow, 'PENDING', { host, at: aMinuteAgo });
+    const running = () => count(scene.pool, `job_executions WHERE job_id = '${slow}' AND status = 'RUNNING'`);
+    await engine.start();
+    await until(async () => (await running()) > 1);
+    const stopping = engine.stop();
+    await until(async () => (await running()) === 1);
+    gate.open();
+    await stopping;
+    expect(scene.target.callsTo('/slow')).toHaveLength(1);
+  });
+
   it('gives back what outlasts the grace, and tells the other instances', async () => {
     const { engine, wakeUps } = await engineOf({ shutdownGraceMs: 10 });
     scene.target.script('/slow', 'hang');

@@ -219,7 +219,12 @@ function keeperOf(
   const keeper = createLeaseKeeper({
     db,
     clock: scene.clock,
-    worker: { held, isCalling, end: (executionId, reason) => ended.push([executionId, reason]) },
+    worker: {
+      held,
+      isCalling,
+      end: (executionId, reason) => ended.push([executionId, reason]),
+      giveBack: () => undefined,
+    },
     leaseMs,
     onError: (error) => errors.push(error),
   });

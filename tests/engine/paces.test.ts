@@ -36,6 +36,16 @@ describe('the pace of a host', () => {
     expect([paces.now('a'), paces.atBest('a')]).toEqual([0, 30]);
   });
 
+  it('is unknown once it is forgotten, until it answers again', () => {
+    note('a', 30);
+    nowMs = 2_000;
+    note('b', 1);
+    paces.forget('a');
+    expect([paces.atBest('a'), paces.hosts()]).toEqual([0, ['b']]);
+    note('a', 2);
+    expect(paces.atBest('a')).toBe(2);
+  });
+
   it('is known of those alone that have answered lately', () => {
     note('a', 1);
     nowMs = 2_500;

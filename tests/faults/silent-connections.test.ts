@@ -32,15 +32,15 @@ it(
       DATABASE_URL: proxy.connectionString,
       DATABASE_QUERY_TIMEOUT_MS: `${STATEMENT_TIMEOUT_MS}`,
     });
+    // Somebody who would take its executions over, and whose only place a long one may get: what it has claimed ahead of that
+    // place must not wait for as long.
+    const other = await world.startServer({ ...withLease(LEASE_MS), MAX_CONCURRENCY: '1' });
     target.script('/work', within(1_000));
     const gate = target.gate('/long');
     const api = apiClient(server);
     await createJobs(api, JOBS, () => ({ api: `${target.url}/work`, schedule: '* * * * * *' }));
     await api.triggerMany(await api.createJob({ api: `${target.url}/long`, timeoutMs: LONG_MS }), 10);
     await target.received('/long', 10);
-    // Somebody who would take its executions over. Not before: with its only place held by a long one, what it has claimed
-    // ahead of that place would wait for as long.
-    const other = await world.startServer({ ...withLease(LEASE_MS), MAX_CONCURRENCY: '1' });
     await target.received('/work', 2 * JOBS);
 
     for (let round = 0; round < ROUNDS; round += 1) {

@@ -81,6 +81,8 @@ export const ExecutionEventKind = builder.enumType('ExecutionEventKind', {
     RETRY_SCHEDULED: { description: 'An attempt failed, another will follow.' },
     FAILED: { description: 'It failed for good.' },
     CANCELLED: { description: 'It was taken back.' },
-    INTERRUPTED: { description: 'Its instance stopped or died; it waits again.' },
+    INTERRUPTED: {
+      description: 'Its instance stopped, died, or had no place to call it from; it waits again.',
+    },
   } as const,
 });
