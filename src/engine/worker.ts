@@ -1,6 +1,13 @@
 import type { Pool } from 'pg';
 import type { Clock } from '../domain/clock.ts';
-import { claimDue, fullHosts, nextAvailableAt, type ClaimKind } from '../store/claiming.ts';
+import {
+  claimDue,
+  fullHosts,
+  MAX_CLAIM,
+  nextAvailableAt,
+  type ClaimKind,
+  type ClaimOptions,
+} from '../store/claiming.ts';
 import { givePlaces } from '../domain/places.ts';
 import type { ClaimedExecution } from '../store/claimed-rows.ts';
 import { createCalls, type Calls, type CallsOptions } from './calls.ts';
@@ -30,8 +37,8 @@ export interface Worker
 /** What is due and could not be claimed is locked by somebody: most often another instance that is claiming it. */
 const LOCKED_RETRY_MS = 20;
 
-/** Executions in one claim: enough to share its cost, few enough to leave some to other instances. */
-const MAX_CLAIM = 200;
+/** So long claims look further after one that has found less than was wanted. */
+const WIDE_LOOK_MS = 1_000;
 
 /** Between two looks past the executions of hosts that have no place left. */
 const MIN_DEEP_LOOK_MS = 100;
@@ -43,8 +50,9 @@ interface Claim {
   claimed: number;
   /** As many as there was room for. */
   limit: number;
+  look: ClaimOptions['look'];
 }
-const NOTHING: Claim = { claimed: 0, limit: 0 };
+const NOTHING: Claim = { claimed: 0, limit: 0, look: 'wide' };
 
 export function createWorker(options: WorkerOptions): Worker {
   const { pool, clock, instanceId, leaseMs, longestRestMs, onClaimed, onError } = options;
@@ -53,6 +61,8 @@ export function createWorker(options: WorkerOptions): Worker {
   const deepLook = { nextMs: 0, soonestMs: 0, intervalMs: MIN_DEEP_LOOK_MS };
   /** Whether the last claims have left anything behind for want of a place. */
   const isMoreDue: Record<ClaimKind, boolean> = { fresh: false, backlog: false };
+  /** Until then claims look past the head of the queue: some of it was locked, or of full hosts. */
+  const wideUntilMs: Record<ClaimKind, number> = { fresh: 0, backlog: 0 };
   let isStopped = false;
   const calls = createCalls({
     ...options,
@@ -69,9 +79,9 @@ export function createWorker(options: WorkerOptions): Worker {
     // Whatever ends first wakes the loop.
     if (calls.room().executions <= 0) return longestRestMs;
     const now = clock.now();
-    const { claimed, limit } = await claim('fresh', now);
+    const { claimed, limit, look } = await claim('fresh', now);
     if (claimed === limit) return calls.room().executions > 0 ? 0 : longestRestMs;
-    if (hostsWithoutPlace().length > 0) return lookPastFullHosts(now);
+    if (hostsWithoutPlace().length > 0) return look === 'head' ? 0 : lookPastFullHosts(now);
     const next = await nextAvailableAt(pool);
     isMoreDue.fresh = false;
     isMoreDue.backlog = next.backlog !== null && next.backlog <= now;
@@ -121,6 +131,8 @@ export function createWorker(options: WorkerOptions): Worker {
     const { executions, perHost, load } = calls.room();
     const limit = Math.min(kind === 'backlog' ? calls.backlogRoom() : executions, MAX_CLAIM);
     if (limit <= 0) return NOTHING;
+    const startsMs = monotonicMs();
+    const look = isDeep ? 'deep' : startsMs < wideUntilMs[kind] ? 'wide' : 'head';
     const claimed = await claimDue(pool, {
       kind,
       instanceId,
@@ -129,10 +141,11 @@ export function createWorker(options: WorkerOptions): Worker {
       limit,
       busyHosts: load,
       hostLimit: perHost,
-      isDeep,
+      look,
     });
+    if (claimed.length < limit) wideUntilMs[kind] = startsMs + WIDE_LOOK_MS;
     take(claimed);
-    return { claimed: claimed.length, limit };
+    return { claimed: claimed.length, limit, look };
   }
 
   function take(executions: readonly ClaimedExecution[]): void {

@@ -10,23 +10,29 @@ export interface ClaimOptions {
   instanceId: string;
   now: Date;
   leaseExpiresAt: Date;
+  /** {@link MAX_CLAIM} at most. */
   limit: number;
   /** What this instance has under way per host, where anything is. */
   busyHosts: ReadonlyMap<string, number>;
   /** Calls that this instance may have under way at one host. */
   hostLimit: number;
   /**
-   * Looks past all executions of full hosts, however many there are. Without it, only the head of the queue is looked
-   * at: cheap, and enough as long as full hosts have no backlog.
+   * How far down the queue to look.
+   * - head: no further than the largest claim. The cheapest, and enough while nothing at the head has to be left out.
+   * - wide: four times as far as is wanted; the rest stands for what full hosts leave out, and for what others have locked.
+   * - deep: past all executions of full hosts, however many there are.
    */
-  isDeep: boolean;
+  look: 'head' | 'wide' | 'deep';
 }
+
+/** Executions in one claim at most. */
+export const MAX_CLAIM = 200;
 
 /**
  * How far down the queue a claim looks. It is a constant of the statement, and only the deep one names hosts: with
  * parameters there, the plan that PostgreSQL keeps for all values reads and sorts the whole queue each time.
  */
-const LOOKS = { short: 200, long: 800 } as const;
+const LOOKS = { short: MAX_CLAIM, long: 4 * MAX_CLAIM } as const;
 
 const claimStatement = (kind: ClaimKind, look: number, isDeep: boolean): string => `
 -- claim: take up to $4 due executions for instance $1 at $2, leased until $3, and tell the log that they started.
@@ -104,17 +110,18 @@ ORDER BY priority DESC, available_at, id`;
  * the log says STARTED, all in one statement.
  */
 export async function claimDue(db: Queryable, options: ClaimOptions): Promise<ClaimedExecution[]> {
-  // Four times what is wanted: the rest stands for what full hosts leave out, and for what others have locked.
-  const look = 4 * options.limit <= LOOKS.short ? LOOKS.short : LOOKS.long;
+  const isShort = options.look === 'head' || 4 * options.limit <= LOOKS.short;
+  const look = isShort ? LOOKS.short : LOOKS.long;
+  const isDeep = options.look === 'deep';
   const { rows } = await db.query<ClaimedRow>({
-    name: `claim-${options.kind}-${look}${options.isDeep ? '-deep' : ''}`,
-    text: claimStatement(options.kind, look, options.isDeep),
+    name: `claim-${options.kind}-${look}${isDeep ? '-deep' : ''}`,
+    text: claimStatement(options.kind, look, isDeep),
     values: [
       options.instanceId,
       options.now,
       options.leaseExpiresAt,
       options.limit,
-      options.isDeep ? fullHosts(options) : [],
+      isDeep ? fullHosts(options) : [],
       [...options.busyHosts.keys()],
       [...options.busyHosts.values()],
       options.hostLimit,

@@ -58,7 +58,7 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
     'a claim of the %s kind goes down its queue in order, and sorts none of it',
     async (kind) => {
       const used = await indexesOf(mode, (db) =>
-        claimDue(db, { ...CLAIM, kind, busyHosts: new Map(), hostLimit: 50, isDeep: false }),
+        claimDue(db, { ...CLAIM, kind, busyHosts: new Map(), hostLimit: 50, look: 'wide' }),
       );
       expect(used.indexes).toContain('job_executions_claim');
       expect(used.indexes).not.toContain('job_executions_available');
@@ -475,7 +475,7 @@ const CLAIM = {
   limit: 50,
   busyHosts: new Map([['example.com', 3]]),
   hostLimit: 10,
-  isDeep: true,
+  look: 'deep' as const,
 } as const;
 
 const SLOT = {
