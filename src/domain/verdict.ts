@@ -27,7 +27,7 @@ export type UncalledReason = AbortReason | 'noPlace';
 /** Where an attempt takes its execution. */
 export interface Resting {
   status: 'SUCCESS' | 'FAILED' | 'CANCELLED' | 'RETRYING' | 'PENDING';
-  /** When it may be claimed again; null where it is finished. */
+  /** When it may be claimed again; null where it is finished, and where it could be claimed before. */
   availableAt: Date | null;
   /** Of the attempt; an execution that will be retried has not failed yet. */
   failureReason: FailureReason | null;
@@ -83,25 +83,19 @@ function afterShutdown({ jobType }: AttemptedExecution, now: Date): Resting {
 }
 
 /**
- * Decides where a claim takes its execution of which no call was made: whatever the kind of its job, it may be called
- * later, since its target has seen nothing.
+ * Decides where a claim takes its execution of which no call was made: it waits where it waited before, in the same place
+ * of the queue, whatever the kind of its job, since its target has seen nothing.
  */
-export function decideUncalled(reason: UncalledReason, now: Date): Resting {
+export function decideUncalled(reason: UncalledReason): Resting {
   if (reason === 'cancelled')
     return finished('CANCELLED', null, 'Cancelled before its call was made.', 'WARN');
-  const message = UNCALLED_MESSAGES[reason];
-  return {
-    status: 'PENDING',
-    availableAt: now,
-    failureReason: null,
-    errorMessage: message,
-    log: { level: 'INFO', message },
-  };
+  const log = { level: 'INFO', message: UNCALLED_MESSAGES[reason] } as const;
+  return { status: 'PENDING', availableAt: null, failureReason: null, errorMessage: null, log };
 }
 
 const UNCALLED_MESSAGES = {
-  shutdown: 'The instance stopped before the call was made.',
-  noPlace: 'No call was made: on the instance that had claimed it, no place became free for it in time.',
+  shutdown: 'Given back: the instance stopped before the call was made.',
+  noPlace: 'Given back: no place became free for the call in time, on the instance that had claimed it.',
 } as const satisfies Partial<Record<UncalledReason, string>>;
 
 /**

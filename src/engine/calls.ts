@@ -38,8 +38,13 @@ export interface Calls {
   isCalling: (claim: HeldClaim) => boolean;
   /** Ends a call from our side, or the wait for it; the reason decides what becomes of the execution. */
   end: (executionId: string, reason: EndReason) => void;
-  /** Gives back what waits for a place: all of it, or only what has waited for so long that others are to have it. */
-  giveBack: (which: 'all' | 'overdue') => void;
+  /** Gives back all that waits for a place: for a stop. */
+  giveBackWaiting: () => void;
+  /**
+   * Gives back what has waited for a place for too long, and will go on waiting by what its line did since the last look: to
+   * be called once a second or so.
+   */
+  giveBackStuck: () => void;
   /** Whether any call waits for a place at a host that answers: it has one soon, unless something takes its time. */
   isPressed: () => boolean;
   /** Resolves when nothing is held any more. */
@@ -63,16 +68,20 @@ const AHEAD_MS = 100;
 const MAX_AHEAD = 500;
 
 /**
- * What was claimed ahead is called some {@link AHEAD_MS} later, and on a slow machine ten times that. Where its host has
- * begun to hang it would wait for a timeout, while other instances may have places.
+ * A call that takes longer says nothing of how soon places become free. What has waited for longer is given back where its
+ * line does not move: its host has begun to hang, and other instances may have places.
  */
-const MAX_WAIT_MS = 2_000;
+const LONG_MS = 1_000;
+/** A line is expected to move on by so many times what it did since the last look. */
+const REACH = 2;
 
 interface Held {
   execution: ClaimedExecution;
   signal: StopSignal<EndReason>;
   isCallOver: boolean;
   heldSinceMs: number;
+  /** It had waited for long already when its line was looked at the last time. */
+  hasWaitedLong: boolean;
   /** Null while it waits for a place. */
   done: Promise<void> | null;
 }
@@ -81,6 +90,8 @@ interface Held {
 interface Line {
   calling: number;
   waiting: Held[];
+  /** Of those that waited, how many have been called since the line was looked at the last time. */
+  moved: number;
 }
 
 export function createCalls(options: CallsOptions): Calls {
@@ -104,7 +115,7 @@ export function createCalls(options: CallsOptions): Calls {
   }
 
   function lineOf(host: string): Line {
-    const line = lines.get(host) ?? { calling: 0, waiting: [] };
+    const line = lines.get(host) ?? { calling: 0, waiting: [], moved: 0 };
     lines.set(host, line);
     return line;
   }
@@ -117,6 +128,7 @@ export function createCalls(options: CallsOptions): Calls {
       signal: new StopSignal(),
       isCallOver: false,
       heldSinceMs: monotonicMs(),
+      hasWaitedLong: false,
       done: null,
     };
     held.set(execution.id, entry);
@@ -136,13 +148,14 @@ export function createCalls(options: CallsOptions): Calls {
 
   function call(entry: Held, line: Line): void {
     const { host } = entry.execution;
+    const startedMs = monotonicMs();
     line.calling += 1;
     calling += 1;
     const noteEnd = () => {
       entry.isCallOver = true;
       line.calling -= 1;
       calling -= 1;
-      paces.note(host);
+      if (monotonicMs() - startedMs < LONG_MS) paces.note(host);
       jointStart.add(() => {
         passPlaceOn(host);
       }, calling);
@@ -205,7 +218,7 @@ export function createCalls(options: CallsOptions): Calls {
   /** Gives a place that has become free to whoever waits at the same host, or else anywhere. */
   function passPlaceOn(host: string): void {
     // What was claimed since may have taken the place already.
-    const line = lines.get(host) ?? { calling: 0, waiting: [] };
+    const line = lines.get(host) ?? { calling: 0, waiting: [], moved: 0 };
     if (line.waiting.length > 0 && hasPlace(line)) callNext(line);
     else if (waiting > 0) callNextAnywhere();
     const mayHaveMore = hasOpenPlaces() || line.calling === 0;
@@ -230,6 +243,7 @@ export function createCalls(options: CallsOptions): Calls {
     const next = line.waiting.shift();
     if (!next) return;
     waiting -= 1;
+    line.moved += 1;
     call(next, line);
   }
 
@@ -253,18 +267,23 @@ export function createCalls(options: CallsOptions): Calls {
     }
   }
 
-  function giveBack(which: 'all' | 'overdue'): void {
-    const overdueFromMs = monotonicMs() - MAX_WAIT_MS;
-    for (const [host, { waiting }] of lines) {
-      if (which === 'all') {
-        leave(waiting, host, 'shutdown');
-        continue;
-      }
-      const overdue = waiting.filter(({ heldSinceMs }) => heldSinceMs <= overdueFromMs);
-      if (overdue.length === 0) continue;
-      logger.warn('What waited for a place for too long is given back', { host, count: overdue.length });
+  function giveBackWaiting(): void {
+    for (const [host, line] of lines) leave(line.waiting, host, 'shutdown');
+  }
+
+  function giveBackStuck(): void {
+    const longSinceMs = monotonicMs() - LONG_MS;
+    for (const [host, line] of lines) {
+      const stuck = line.waiting.filter(
+        ({ hasWaitedLong }, place) => hasWaitedLong && place >= REACH * line.moved,
+      );
+      line.moved = 0;
+      // Not at once: after a standstill of this process, answers that make places free may be about to be read.
+      for (const entry of line.waiting) entry.hasWaitedLong = entry.heldSinceMs <= longSinceMs;
+      if (stuck.length === 0) continue;
+      logger.warn('Executions that wait for a place at a host are given back', { host, count: stuck.length });
       paces.forget(host);
-      leave(overdue, host, 'noPlace');
+      leave(stuck, host, 'noPlace');
     }
   }
 
@@ -276,7 +295,8 @@ export function createCalls(options: CallsOptions): Calls {
       return entry?.execution.claimSeq === claimSeq && !entry.isCallOver;
     },
     end,
-    giveBack,
+    giveBackWaiting,
+    giveBackStuck,
     isPressed: () =>
       waiting > 0 && [...lines].some(([host, line]) => line.waiting.length > 0 && paces.now(host) > 0),
     async drained() {

@@ -11,6 +11,7 @@ import { createCallbackWatch } from './callback-watch.ts';
 import { createForesight } from './foresight.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import { createLeaseKeeper } from './lease-keeper.ts';
+import { createLoop } from '../loop.ts';
 import { watchLoops } from '../loop-watch.ts';
 import { LONGEST_REST_MS, type Pulse } from '../pulse.ts';
 import { createPlanner } from './planner.ts';
@@ -60,6 +61,9 @@ export interface Engine {
 /** After the abort: time for the outcomes of aborted calls to be recorded. */
 const GIVE_BACK_MS = 3_000;
 
+/** Between two looks at what waits for a place. */
+const PLACE_WATCH_MS = 1_000;
+
 /** Outcomes that come faster than this are recorded together: each statement costs the database a flush to disk. */
 const GATHER_MS = 50;
 
@@ -82,7 +86,7 @@ export function createEngine(options: EngineOptions): Engine {
       unblocker.noteEnd();
       // It is available sooner, perhaps, than whatever the worker waits for.
       if (settlements.some(({ status }) => status === 'RETRYING')) worker.wake();
-      // Given back by a stop: another instance is to take it up now, not when it next polls.
+      // Given back: another instance is to take it up now, not when it next polls.
       if (settlements.some(({ status }) => status === 'PENDING')) wakeUps.wake('executions', 'events');
       else wakeUps.wake('events');
     },
@@ -129,6 +133,14 @@ export function createEngine(options: EngineOptions): Engine {
     worker,
     leaseMs,
     onError: onError('lease keeper'),
+  });
+  const placeWatch = createLoop({
+    name: 'place watch',
+    step() {
+      worker.giveBackStuck();
+      return Promise.resolve(PLACE_WATCH_MS);
+    },
+    onError: onError('place watch'),
   });
   const rescuer = createRescuer({
     pool,
@@ -191,17 +203,30 @@ export function createEngine(options: EngineOptions): Engine {
     wakeUps.wake('instances');
     // Asked again: a stop that came meanwhile has found no loop to stop.
     if (isStopping()) return;
-    const loops = [heartbeat, leaseKeeper, rescuer, callbackWatch, planner, unblocker, worker, pruner];
+    const loops = [
+      heartbeat,
+      leaseKeeper,
+      rescuer,
+      callbackWatch,
+      planner,
+      unblocker,
+      worker,
+      placeWatch,
+      pruner,
+    ];
     for (const loop of loops) loop.start();
     logger.info('Scheduler started', { instanceId: instance.instanceId });
   }
 
   async function stopParts(): Promise<void> {
     await entering?.catch(() => undefined);
-    const loops = [planner, unblocker, worker, rescuer, callbackWatch, pruner];
-    await Promise.all(loops.map((loop) => loop.stop()));
+    // The pruner's statements may take minutes; nothing but a claim need be waited for.
+    const stopped = Promise.all(
+      [unblocker, rescuer, callbackWatch, placeWatch, pruner].map((loop) => loop.stop()),
+    );
+    await Promise.all([planner.stop(), worker.stop()]);
     // Whoever takes over may have places at once.
-    worker.giveBack('all');
+    worker.giveBackWaiting();
     const running = worker.held().length;
     if (running > 0) logger.info('Waiting for calls in flight', { running, graceMs: shutdownGraceMs });
     if (!(await within(worker.drained(), shutdownGraceMs))) {
@@ -213,6 +238,7 @@ export function createEngine(options: EngineOptions): Engine {
         settler.giveUp();
       }
     }
+    if (!(await within(stopped, GIVE_BACK_MS))) logger.warn('Some loops have not come to an end');
     await leaseKeeper.stop();
     await heartbeat.stop();
     if (entering) await within(heartbeat.leave().catch(onError('heartbeat')), GIVE_BACK_MS);

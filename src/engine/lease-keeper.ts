@@ -12,7 +12,7 @@ export interface LeaseKeeperOptions {
   /** Best a connection that nobody else uses: what keeps the others busy must not let leases end. */
   db: Queryable;
   clock: Clock;
-  worker: Pick<Worker, 'held' | 'isCalling' | 'end' | 'giveBack'>;
+  worker: Pick<Worker, 'held' | 'isCalling' | 'end'>;
   leaseMs: number;
   onError: (error: unknown) => void;
 }
@@ -26,14 +26,12 @@ const RETRY_SHARE = 1 / 8;
 
 /**
  * Keeps what this instance has in flight: extends leases in good time, all in one statement, ends the calls whose claim was lost,
- * because another instance decides about those now, and those whose cancellation was asked for. What only waits for a place is
- * let go of when it has waited for too long.
+ * because another instance decides about those now, and those whose cancellation was asked for.
  */
 export function createLeaseKeeper({ db, clock, worker, leaseMs, onError }: LeaseKeeperOptions): Loop {
   const intervalMs = Math.min(leaseMs / 3, MAX_INTERVAL_MS);
 
   async function step(): Promise<number> {
-    worker.giveBack('overdue');
     const held = worker.held();
     if (held.length === 0) return intervalMs;
     const nowMs = clock.now().getTime();

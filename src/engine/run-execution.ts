@@ -81,11 +81,10 @@ export async function recordUncalled(
   reason: UncalledReason | 'leaseLost',
 ): Promise<Resting['status'] | null> {
   if (reason === 'leaseLost') return null;
-  const now = clock.now();
-  const resting = decideUncalled(reason, now);
+  const resting = decideUncalled(reason);
   const recorded = await settler.settle({
-    ...endOf(execution, resting, now),
-    attemptDurationMs: 0,
+    ...endOf(execution, resting, clock.now()),
+    attemptDurationMs: null,
     responseStatus: null,
     responseHeaders: null,
     responseBody: null,

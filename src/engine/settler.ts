@@ -69,7 +69,8 @@ const NONE: ReadonlySet<string> = new Set();
  */
 export function createSettler(options: SettlerOptions): Settler {
   const { db, onRecorded, onPlanned, pause, gatherMs = 0, isPressed = () => false } = options;
-  let queue: Entry[] = [];
+  /** By their executions' ids. */
+  const queue = new Map<string, Entry>();
   let flushing: Promise<void> | null = null;
   const apart = new Set<Promise<void>>();
   let isGivenUp = false;
@@ -83,11 +84,11 @@ export function createSettler(options: SettlerOptions): Settler {
   };
 
   async function flush(): Promise<void> {
-    while (queue.length > 0) {
+    while (queue.size > 0) {
       if (performance.now() < gathersUntilMs()) await gather();
       lastBatchMs = performance.now();
-      const batch = queue.slice(0, MAX_BATCH);
-      queue = queue.slice(MAX_BATCH);
+      const batch = [...queue.values()].slice(0, MAX_BATCH);
+      for (const { settlement } of batch) queue.delete(settlement.executionId);
       await record(batch, write);
     }
     flushing = null;
@@ -99,7 +100,7 @@ export function createSettler(options: SettlerOptions): Settler {
 
   /** In several pauses: the pressure may end, or the batch be full. */
   async function gather(): Promise<void> {
-    for (let periods = 1; periods <= PRESSED_GATHERS && queue.length < MAX_BATCH; periods += 1) {
+    for (let periods = 1; periods <= PRESSED_GATHERS && queue.size < MAX_BATCH; periods += 1) {
       const waitMs = lastBatchMs + periods * gatherMs - performance.now();
       if (waitMs > 0) await pause(waitMs);
       if (!isPressed()) return;
@@ -199,7 +200,10 @@ export function createSettler(options: SettlerOptions): Settler {
   return {
     settle(settlement) {
       return new Promise((resolve, reject) => {
-        queue.push({ settlement, resolve, reject });
+        // Claimed anew since its earlier outcome was handed in: the claim of that one was lost.
+        queue.get(settlement.executionId)?.resolve(false);
+        queue.delete(settlement.executionId);
+        queue.set(settlement.executionId, { settlement, resolve, reject });
         flushing ??= flush();
       });
     },

@@ -32,22 +32,23 @@ export function createUnblocker({
   onError,
 }: UnblockerOptions): Unblocker {
   let isAnythingBlocked = true;
+  /** The last job of the batch before, where more are behind it: those without room must not hold up the others. */
+  let after: string | null = null;
 
   async function step(): Promise<number> {
-    const { jobs, unblocked } = await unblockBatch();
-    isAnythingBlocked = jobs > 0;
+    const { jobIds, unblocked } = await unblockBatch();
+    isAnythingBlocked = jobIds.length > 0 || after !== null;
+    after = jobIds.length === BATCH_JOBS ? (jobIds.at(-1) ?? null) : null;
     if (unblocked > 0) onUnblocked();
-    if (jobs === BATCH_JOBS) return 0;
+    if (after !== null) return 0;
     return isAnythingBlocked ? Math.min(WATCH_MS, longestRestMs) : longestRestMs;
   }
 
-  function unblockBatch(): Promise<{ jobs: number; unblocked: number }> {
+  function unblockBatch(): Promise<{ jobIds: string[]; unblocked: number }> {
     return inTransaction(pool, async (tx) => {
-      const jobs = await lockBlockedJobs(tx, BATCH_JOBS);
-      const loads = await readLoads(
-        tx,
-        jobs.map((job) => job.id),
-      );
+      const jobs = await lockBlockedJobs(tx, { limit: BATCH_JOBS, after });
+      const jobIds = jobs.map((job) => job.id);
+      const loads = await readLoads(tx, jobIds);
       const rooms = jobs.map((job) => {
         const { running, waiting } = loads.get(job.id) ?? NO_LOAD;
         // A job whose limit was lifted owes all that it kept waiting.
@@ -61,7 +62,7 @@ export function createUnblocker({
         rooms.filter((room) => room.places > 0),
         clock.now(),
       );
-      return { jobs: jobs.length, unblocked };
+      return { jobIds, unblocked };
     });
   }
 

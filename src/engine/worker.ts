@@ -1,13 +1,6 @@
 import type { Pool } from 'pg';
 import type { Clock } from '../domain/clock.ts';
-import {
-  claimDue,
-  fullHosts,
-  MAX_CLAIM,
-  nextAvailableAt,
-  type ClaimKind,
-  type ClaimOptions,
-} from '../store/claiming.ts';
+import { claimDue, fullHosts, MAX_CLAIM, nextAvailableAt, type ClaimKind } from '../store/claiming.ts';
 import { givePlaces } from '../domain/places.ts';
 import type { ClaimedExecution } from '../store/claimed-rows.ts';
 import { createCalls, type Calls, type CallsOptions } from './calls.ts';
@@ -24,7 +17,12 @@ export interface WorkerOptions extends Omit<CallsOptions, 'onRoom' | 'onBacklogR
 
 /** Claims due executions as capacity allows, and runs them: what makes up for missed slots only where all else is. */
 export interface Worker
-  extends Loop, Pick<Calls, 'held' | 'isCalling' | 'isPressed' | 'end' | 'giveBack' | 'drained'> {
+  extends
+    Loop,
+    Pick<
+      Calls,
+      'held' | 'isCalling' | 'isPressed' | 'end' | 'giveBackWaiting' | 'giveBackStuck' | 'drained'
+    > {
   /**
    * Which of so many executions to come, named by their hosts, could be called at once: none while others that are due
    * wait for a place, and none once it is stopped.
@@ -37,22 +35,21 @@ export interface Worker
 /** What is due and could not be claimed is locked by somebody: most often another instance that is claiming it. */
 const LOCKED_RETRY_MS = 20;
 
-/** So long claims look further after one that has found less than was wanted. */
-const WIDE_LOOK_MS = 1_000;
-
 /** Between two looks past the executions of hosts that have no place left. */
 const MIN_DEEP_LOOK_MS = 100;
 const MAX_DEEP_LOOK_MS = 1_000;
 /** Such a look takes the longer the more of them wait; it may take up a third of the time. */
 const DEEP_LOOK_RESTS = 2;
 
+/** So long claims look further after one that has found less than was wanted: longer than any pause between deep looks. */
+const WIDE_LOOK_MS = 5 * MAX_DEEP_LOOK_MS;
+
 interface Claim {
   claimed: number;
   /** As many as there was room for. */
   limit: number;
-  look: ClaimOptions['look'];
 }
-const NOTHING: Claim = { claimed: 0, limit: 0, look: 'wide' };
+const NOTHING: Claim = { claimed: 0, limit: 0 };
 
 export function createWorker(options: WorkerOptions): Worker {
   const { pool, clock, instanceId, leaseMs, longestRestMs, onClaimed, onError } = options;
@@ -79,9 +76,9 @@ export function createWorker(options: WorkerOptions): Worker {
     // Whatever ends first wakes the loop.
     if (calls.room().executions <= 0) return longestRestMs;
     const now = clock.now();
-    const { claimed, limit, look } = await claim('fresh', now);
+    const { claimed, limit } = await claim('fresh', now);
     if (claimed === limit) return calls.room().executions > 0 ? 0 : longestRestMs;
-    if (hostsWithoutPlace().length > 0) return look === 'head' ? 0 : lookPastFullHosts(now);
+    if (hostsWithoutPlace().length > 0) return lookPastFullHosts(now);
     const next = await nextAvailableAt(pool);
     isMoreDue.fresh = false;
     isMoreDue.backlog = next.backlog !== null && next.backlog <= now;
@@ -145,7 +142,7 @@ export function createWorker(options: WorkerOptions): Worker {
     });
     if (claimed.length < limit) wideUntilMs[kind] = startsMs + WIDE_LOOK_MS;
     take(claimed);
-    return { claimed: claimed.length, limit, look };
+    return { claimed: claimed.length, limit };
   }
 
   function take(executions: readonly ClaimedExecution[]): void {
@@ -178,7 +175,8 @@ export function createWorker(options: WorkerOptions): Worker {
     isCalling: calls.isCalling,
     isPressed: calls.isPressed,
     end: calls.end,
-    giveBack: calls.giveBack,
+    giveBackWaiting: calls.giveBackWaiting,
+    giveBackStuck: calls.giveBackStuck,
     drained: calls.drained,
   };
 }

@@ -7,7 +7,7 @@ import { countEnds } from './rollups.ts';
 import type { Queryable } from './sql.ts';
 import { toJsonb } from './sql.ts';
 
-/** How one attempt ended and where that takes its execution. All instants are the scheduler's clock. */
+/** How one claim ended and where that takes its execution. All instants are the scheduler's clock. */
 export interface Settlement {
   executionId: string;
   /** The claim under which the attempt was made; with another holder since, nothing is written. */
@@ -16,7 +16,8 @@ export interface Settlement {
   status: 'SUCCESS' | 'FAILED' | 'CANCELLED' | 'RETRYING' | 'PENDING';
   availableAt: Date | null;
   attemptFinishedAt: Date;
-  attemptDurationMs: number;
+  /** Null where no call was made. Then there was no attempt either: the execution is again what it was before its claim. */
+  attemptDurationMs: number | null;
   failureReason: FailureReason | null;
   errorMessage: string | null;
   responseStatus: number | null;
@@ -32,6 +33,7 @@ export interface Settlement {
 }
 
 const CANCELLED_BEFORE_REPEAT = 'It is not repeated: its cancellation was asked for.';
+const CANCELLED_BEFORE_CALL = 'Cancelled before its call was made.';
 
 /**
  * Who still holds the claim. Rescues come from somebody else, and hold only while the lease is over: a holder that was
@@ -43,8 +45,12 @@ const STILL_HELD = `e.claim_seq = o."claimSeq" AND e.status = 'RUNNING'
 /** What was asked to be cancelled is not called again, whatever its last attempt gave. */
 const IS_CANCELLED = `(e.cancel_requested_at IS NOT NULL AND o.status IN ('RETRYING', 'PENDING'))`;
 
+/** No call was made, and none before: it has not started. */
+const IS_UNSTARTED = `(o."attemptDurationMs" IS NULL AND e.attempt_count = 1)`;
+
 /** Whether this is an end that a job without slots waits for; it is recorded together with what it means. */
-const IS_AWAITED = `(${IS_CANCELLED} OR o.status IN ('SUCCESS', 'FAILED', 'CANCELLED')) AND EXISTS (
+const IS_AWAITED = `(${IS_CANCELLED} OR o.status IN ('SUCCESS', 'FAILED', 'CANCELLED')) AND NOT ${IS_UNSTARTED}
+  AND EXISTS (
     SELECT FROM job_dependencies AS d JOIN jobs AS j ON j.id = d.job_id
     WHERE d.depends_on_id = e.job_id AND j.schedule IS NULL AND j.run_at IS NULL)`;
 
@@ -63,18 +69,21 @@ const SETTLE = `
 -- answered as deferred.
 WITH ${OUTCOME}, held AS MATERIALIZED (
   -- Locked by id, as all do who lock several executions: two batches in two orders would wait for each other for ever.
-  SELECT e.id AS held_id, ${IS_CANCELLED} AS is_cancelled, 'Reason: ' || e.cancel_reason AS why_cancelled,
+  SELECT e.id AS held_id, e.claim_seq AS held_seq, ${IS_CANCELLED} AS is_cancelled, 'Reason: ' || e.cancel_reason AS why_cancelled,
     $2::boolean AND ${IS_AWAITED} AS is_deferred
   FROM outcome AS o JOIN job_executions AS e ON e.id = o."executionId"
   WHERE ${STILL_HELD}
   ORDER BY e.id
   FOR NO KEY UPDATE OF e
 ), decided AS (
-  SELECT o.*, CASE WHEN is_cancelled THEN 'CANCELLED' ELSE o.status END AS final_status,
-    CASE WHEN is_cancelled THEN concat_ws(' ', o."errorMessage", '${CANCELLED_BEFORE_REPEAT}', why_cancelled)
+  SELECT o.*, "attemptDurationMs" IS NULL AS is_uncalled,
+    CASE WHEN is_cancelled THEN 'CANCELLED' ELSE o.status END AS final_status,
+    CASE WHEN is_cancelled AND "attemptDurationMs" IS NULL THEN concat_ws(' ', '${CANCELLED_BEFORE_CALL}', why_cancelled)
+      WHEN is_cancelled THEN concat_ws(' ', o."errorMessage", '${CANCELLED_BEFORE_REPEAT}', why_cancelled)
       WHEN o.status = 'CANCELLED' THEN concat_ws(' ', log->>'message', why_cancelled)
       ELSE log->>'message' END AS log_message
-  FROM outcome AS o JOIN held ON held_id = o."executionId"
+  -- By the claim, too: a batch may hold what an earlier claim of the same execution came to.
+  FROM outcome AS o JOIN held ON held_id = o."executionId" AND held_seq = o."claimSeq"
   WHERE NOT is_deferred
 ), settled AS (
   UPDATE job_executions AS e
@@ -83,27 +92,32 @@ WITH ${OUTCOME}, held AS MATERIALIZED (
       callback_deadline_at = NULL,
       awaited_response = NULL,
       available_at = coalesce(o."availableAt", e.available_at),
+      attempt_count = e.attempt_count - is_uncalled::int,
+      started_at = CASE WHEN NOT ${IS_UNSTARTED} THEN e.started_at END,
+      lateness_ms = CASE WHEN NOT ${IS_UNSTARTED} THEN e.lateness_ms END,
       retry_count = e.retry_count + (o.final_status = 'RETRYING')::int,
       rescue_count = e.rescue_count + o."instanceLost"::int,
       finished_at = CASE WHEN o.final_status IN ('SUCCESS', 'FAILED', 'CANCELLED') THEN o."attemptFinishedAt" END,
-      duration_ms = CASE WHEN o.final_status IN ('SUCCESS', 'FAILED', 'CANCELLED') THEN
+      duration_ms = CASE WHEN o.final_status IN ('SUCCESS', 'FAILED', 'CANCELLED') AND NOT ${IS_UNSTARTED} THEN
         least(greatest(extract(epoch FROM (o."attemptFinishedAt" - e.started_at)) * 1000, 0), 2147483647)::int END,
       failure_reason = CASE WHEN o.final_status = 'FAILED' THEN o."failureReason" END,
-      error_message = CASE WHEN o.final_status = 'CANCELLED' THEN o.log_message ELSE o."errorMessage" END,
-      response_status = o."responseStatus",
-      response_body = o."responseBody",
-      response_truncated = o."responseTruncated",
+      error_message = CASE WHEN o.final_status = 'CANCELLED' THEN o.log_message
+        WHEN is_uncalled THEN e.error_message ELSE o."errorMessage" END,
+      response_status = CASE WHEN is_uncalled THEN e.response_status ELSE o."responseStatus" END,
+      response_body = CASE WHEN is_uncalled THEN e.response_body ELSE o."responseBody" END,
+      response_truncated = CASE WHEN is_uncalled THEN e.response_truncated ELSE o."responseTruncated" END,
       request = coalesce(nullif(o.request, 'null'::jsonb), e.request)
   FROM decided AS o
   WHERE e.id = o."executionId"
   RETURNING e.*, o."attemptFinishedAt", o."attemptDurationMs", o."failureReason" AS attempt_failure_reason,
-    o."errorMessage" AS attempt_error_message, o."responseHeaders", o.timings, o.log, o.log_message
+    o."errorMessage" AS attempt_error_message, o."responseHeaders", o.timings, o.log, o.log_message,
+    is_uncalled
 ), attempts AS (
   INSERT INTO job_execution_attempts (execution_id, number, started_at, finished_at, duration_ms, response_status,
     failure_reason, error_message, response_headers, response_body, instance_id, timings)
   SELECT id, attempt_count, attempt_started_at, "attemptFinishedAt", "attemptDurationMs", response_status,
     attempt_failure_reason, attempt_error_message, "responseHeaders", response_body, claimed_by, timings
-  FROM settled
+  FROM settled WHERE NOT is_uncalled
 ), dead_letters AS (
   INSERT INTO failed_jobs_dlq (execution_id, job_id, failure_reason, error_message, failed_at)
   SELECT id, job_id, failure_reason, error_message, finished_at FROM settled WHERE status = 'FAILED'
@@ -116,7 +130,7 @@ WITH ${OUTCOME}, held AS MATERIALIZED (
 ), lines AS (
   INSERT INTO job_execution_logs (execution_id, position, at, level, message, attempt, metadata)
   SELECT id, nextval('event_log_position_seq'), "attemptFinishedAt", (log->>'level')::log_level, log_message,
-    attempt_count, nullif(log->'metadata', 'null'::jsonb)
+    nullif(attempt_count, 0), nullif(log->'metadata', 'null'::jsonb)
   FROM log_lock, settled
 ), told AS (
   INSERT INTO event_log (position, at, kind, job_id, execution_id, status, previous_status, attempt, trigger, created_at,
@@ -126,7 +140,7 @@ WITH ${OUTCOME}, held AS MATERIALIZED (
     CASE status WHEN 'SUCCESS' THEN 'EXECUTION_SUCCEEDED' WHEN 'FAILED' THEN 'EXECUTION_FAILED'
       WHEN 'CANCELLED' THEN 'EXECUTION_CANCELLED' WHEN 'RETRYING' THEN 'EXECUTION_RETRY_SCHEDULED'
       ELSE 'EXECUTION_INTERRUPTED' END::event_kind,
-    job_id, id, status, 'RUNNING', attempt_count, trigger, created_at, scheduled_at, started_at, finished_at, duration_ms,
+    job_id, id, status, 'RUNNING', nullif(attempt_count, 0), trigger, created_at, scheduled_at, started_at, finished_at, duration_ms,
     lateness_ms, attempt_failure_reason, response_status, error_message, claimed_by
   FROM log_lock, settled
   RETURNING execution_id

@@ -3,22 +3,27 @@ import { EVENT_LOG_LOCK } from './event-log.ts';
 import type { Queryable } from './sql.ts';
 
 const LOCK_BLOCKED_JOBS = `
--- lock up to $1 jobs that have BLOCKED executions: whoever admits executions of a job holds the job's row.
+-- lock up to $1 jobs that have BLOCKED executions, those with ids behind $2: whoever admits executions of a job holds the job's row.
 SELECT id, concurrency_policy AS "concurrencyPolicy", max_concurrency AS "maxConcurrency"
 FROM jobs WHERE id IN (SELECT job_id FROM job_executions WHERE status = 'BLOCKED')
+  AND ($2::uuid IS NULL OR id > $2)
 ORDER BY id
 LIMIT $1
 FOR NO KEY UPDATE SKIP LOCKED`;
 
-/** Jobs with executions that wait for others to end, locked until the end of the transaction. */
+/**
+ * Jobs with executions that wait for others to end, in the order of their ids, locked until the end of the transaction.
+ *
+ * @param after those with ids up to this are left out; null for none
+ */
 export async function lockBlockedJobs(
   tx: Queryable,
-  limit: number,
+  { limit, after }: { limit: number; after: string | null },
 ): Promise<(ConcurrencyRule & { id: string })[]> {
   const { rows } = await tx.query<ConcurrencyRule & { id: string }>({
     name: 'lock-blocked-jobs',
     text: LOCK_BLOCKED_JOBS,
-    values: [limit],
+    values: [limit, after],
   });
   return rows;
 }

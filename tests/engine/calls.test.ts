@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { EVENT_LOG_LOCK } from '../../src/store/event-log.ts';
+import { insertDependency } from '../support/dependencies.ts';
 import type { TestInstance } from '../support/instance.ts';
 import {
   attemptsOf,
   count,
-  eventKindsOf,
+  eventsOf,
+  executionsOf,
   insertExecution,
   insertJob,
   readExecution,
@@ -97,6 +99,10 @@ describe('an execution that was claimed ahead', () => {
     const { instance, gate } = await keptWaiting();
     const called = scene.target.callsTo('/held').map(({ headers }) => headers['x-execution-id']);
     const waiting = instance.worker.held().slice(HOST_LIMIT);
+    // Satisfied by any end of a run that has started.
+    const { job_id } = await readExecution(scene.pool, waiting[0]?.executionId ?? '');
+    const behind = await insertJob(scene.pool, { schedule: null });
+    await insertDependency(scene.pool, behind, String(job_id), 'ON_COMPLETION');
     for (const { executionId } of waiting) {
       await scene.pool.query('UPDATE job_executions SET cancel_requested_at = $2 WHERE id = $1', [
         executionId,
@@ -106,36 +112,55 @@ describe('an execution that was claimed ahead', () => {
     }
     await until(() => instance.worker.held().length === HOST_LIMIT);
     for (const { executionId } of waiting)
-      expect(await readExecution(scene.pool, executionId)).toMatchObject({ status: 'CANCELLED' });
+      expect(await readExecution(scene.pool, executionId)).toMatchObject({
+        status: 'CANCELLED',
+        started_at: null,
+        duration_ms: null,
+        attempt_count: 0,
+        error_message: expect.stringMatching(/^Cancelled before its call was made\./) as string,
+      });
+    expect(await executionsOf(scene.pool, behind)).toEqual([]);
     gate.open();
     await instance.worker.drained();
     expect(scene.target.callsTo('/held').map(({ headers }) => headers['x-execution-id'])).toEqual(called);
   });
 });
 
-describe('an execution that has waited for a place for too long', () => {
-  it('is given back to whoever has places, and claimed no second time by an instance that has none', async () => {
+/** Looks at what waits, as the engine does each second. */
+async function lookAfter(instance: TestInstance, clock: { ms: number }, ms: number): Promise<void> {
+  clock.ms += ms;
+  instance.worker.giveBackStuck();
+  await instance.settler.idle();
+}
+
+describe('an execution that waits for a place at a host that has begun to hang', () => {
+  it('is what it was before its claim, is called by whoever has places, and not claimed again by who has none', async () => {
     const clock = { ms: 0 };
     const { instance, gate } = await keptWaiting(clock);
     const waiting = instance.worker.held().slice(HOST_LIMIT);
-    clock.ms = 1_999;
-    await instance.leaseKeeper.runOnce();
-    await instance.settler.idle();
+    const id = waiting[0]?.executionId ?? '';
+    await scene.pool.query('UPDATE job_executions SET lateness_ms = 5 WHERE id = $1', [id]);
+    const { claim_seq, claimed_by, ...before } = await readExecution(scene.pool, id);
+    expect(before).toMatchObject({ status: 'RUNNING', attempt_count: 1 });
+    await lookAfter(instance, clock, 999);
+    await lookAfter(instance, clock, 1);
     expect(instance.worker.held().slice(HOST_LIMIT)).toEqual(waiting);
 
-    clock.ms = 2_000;
-    await instance.leaseKeeper.runOnce();
-    await until(() => instance.worker.held().length === HOST_LIMIT);
+    await lookAfter(instance, clock, 1_000);
+    expect(instance.worker.held()).toHaveLength(HOST_LIMIT);
     await instance.worker.runOnce();
     expect(instance.worker.held()).toHaveLength(HOST_LIMIT);
-    for (const { executionId } of waiting) {
-      expect(await readExecution(scene.pool, executionId)).toMatchObject({
-        status: 'PENDING',
-        available_at: scene.clock.now(),
-        rescue_count: 0,
-        retry_count: 0,
-      });
-    }
+    expect(await readExecution(scene.pool, id)).toEqual({
+      ...before,
+      status: 'PENDING',
+      claim_seq,
+      claimed_by,
+      attempt_count: 0,
+      started_at: null,
+      lateness_ms: null,
+      lease_expires_at: null,
+    });
+    expect(await attemptsOf(scene.pool, id)).toEqual([]);
 
     const other = scene.instance();
     await other.worker.runOnce();
@@ -144,31 +169,85 @@ describe('an execution that has waited for a place for too long', () => {
     await Promise.all([instance.worker.drained(), other.worker.drained()]);
     expect(await countOf('SUCCESS')).toBe(QUICK + HELD);
     expect(scene.target.callsTo('/held')).toHaveLength(HELD);
-    expect((await attemptsOf(scene.pool, waiting[0]?.executionId ?? '')).map((row) => row['number'])).toEqual(
-      [1, 2],
+    expect(new Set(scene.target.callsTo('/held').map(({ headers }) => headers['x-attempt']))).toEqual(
+      new Set(['1']),
     );
+    const moves = (await eventsOf(scene.pool, String(before['job_id'])))
+      .filter((event) => event['execution_id'] === id)
+      .map(({ kind, attempt }) => [kind, attempt]);
+    expect(moves).toEqual([
+      ['EXECUTION_STARTED', 1],
+      ['EXECUTION_INTERRUPTED', null],
+      ['EXECUTION_STARTED', 1],
+      ['EXECUTION_SUCCEEDED', 1],
+    ]);
   });
 
-  it('stays where it is while its host goes on answering', async () => {
+  it('keeps what its attempt before gave, and is no attempt itself', async () => {
+    const { instance, gate } = await keptWaiting();
+    const id = instance.worker.held().at(-1)?.executionId ?? '';
+    await scene.pool.query(
+      `UPDATE job_executions SET attempt_count = 2, retry_count = 1, response_status = 503, response_body = 'no',
+         error_message = 'It failed.' WHERE id = $1`,
+      [id],
+    );
+    const { started_at } = await readExecution(scene.pool, id);
+    instance.worker.giveBackWaiting();
+    await instance.settler.idle();
+    expect(await readExecution(scene.pool, id)).toMatchObject({
+      status: 'PENDING',
+      attempt_count: 1,
+      retry_count: 1,
+      started_at,
+      response_status: 503,
+      response_body: 'no',
+      error_message: 'It failed.',
+    });
+    gate.open();
+    await instance.worker.drained();
+  });
+
+  it('stays where it is as far as its line is moving', async () => {
     const clock = { ms: 0 };
     const { instance, gate } = await keptWaiting(clock);
     const held = instance.worker.held().length;
-    clock.ms = 1_500;
+    await lookAfter(instance, clock, 1_000);
+    const next = scene.target.gate('/held');
+    gate.open();
+    // As many move up as ended; twice as many more are given time until the next look.
+    await until(() => instance.worker.held().length === held - HOST_LIMIT);
+    await scene.target.received('/held', 2 * HOST_LIMIT);
+    await lookAfter(instance, clock, 1_000);
+    expect(instance.worker.held()).toHaveLength(HOST_LIMIT + 2 * HOST_LIMIT);
+    next.open();
+    await instance.worker.drained();
+  });
+});
+
+describe('a host whose calls take long', () => {
+  it('has nothing claimed ahead, though several of its calls end at the same moment', async () => {
+    const clock = { ms: 0 };
+    const instance = scene.instance({ maxConcurrencyPerHost: HOST_LIMIT, monotonicMs: () => clock.ms });
+    const gate = scene.target.gate('/held');
+    const job = await insertJob(scene.pool, { api: `${scene.target.url}/held` });
+    const { host } = new URL(scene.target.url);
+    for (let n = 0; n < 3 * HOST_LIMIT; n += 1) await insertExecution(scene.pool, job, 'PENDING', { host });
+    await instance.worker.runOnce();
+    await scene.target.received('/held', HOST_LIMIT);
+    clock.ms = 1_000;
     gate.open();
     await instance.worker.drained();
-    clock.ms = 2_000;
-    await instance.leaseKeeper.runOnce();
-    expect(await countOf('SUCCESS')).toBe(QUICK + held);
-    expect(await eventKindsOf(scene.pool)).not.toContain('EXECUTION_INTERRUPTED');
+    scene.target.gate('/held');
+    await instance.worker.runOnce();
+    expect(instance.worker.held()).toHaveLength(HOST_LIMIT);
   });
 });
 
 describe('an instance that stops', () => {
   it('gives back at once what waits for a place, even where it may be called only once', async () => {
     const { instance, gate } = await keptWaiting({ ms: 0 }, {}, { type: 'ATMOST_ONCE' });
-    const waiting = instance.worker.held().slice(HOST_LIMIT);
-    expect(waiting.length).toBeGreaterThan(0);
-    instance.worker.giveBack('all');
+    expect(instance.worker.held().length).toBeGreaterThan(HOST_LIMIT);
+    instance.worker.giveBackWaiting();
     await until(() => instance.worker.held().length === HOST_LIMIT);
     expect(await countOf('PENDING')).toBe(HELD - HOST_LIMIT);
     expect(await countOf('FAILED')).toBe(0);

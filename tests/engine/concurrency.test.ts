@@ -1,8 +1,9 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { insertDependency } from '../support/dependencies.ts';
+import { START } from '../support/manual-clock.ts';
 import { createJob, reference, trigger } from '../support/instance.ts';
 import type { TestInstance } from '../support/instance.ts';
-import { eventsOf, executionsOf, insertExecution, insertJob, readExecution } from '../support/rows.ts';
+import { count, eventsOf, executionsOf, insertExecution, insertJob, readExecution } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
 import { createGate, startTarget } from '../support/target-server.ts';
 import { until } from '../support/until.ts';
@@ -90,6 +91,28 @@ describe('a slot that comes while the one before it is still running', () => {
     expect(
       events.filter((event) => event['execution_id'] === rows[1]?.['id']).map((event) => event['kind']),
     ).toEqual(['EXECUTION_PLANNED', 'EXECUTION_UNBLOCKED', 'EXECUTION_STARTED', 'EXECUTION_SUCCEEDED']);
+  });
+
+  it('waits under QUEUE for its own job alone, however many other jobs are blocked before it', async () => {
+    const instance = scene.instance();
+    const { rows } = await scene.pool.query<{ id: string }>(
+      `INSERT INTO jobs (id, name, api, concurrency_policy, created_at, updated_at)
+       SELECT gen_random_uuid(), 'Job ' || n, 'http://queue.test/', 'QUEUE', $1, $1 FROM generate_series(1, 1001) AS n
+       RETURNING id`,
+      [START],
+    );
+    const ids = rows.map(({ id }) => id).sort();
+    await scene.pool.query(
+      `INSERT INTO job_executions (id, job_id, status, trigger, created_at, available_at, host)
+       SELECT gen_random_uuid(), job_id, status, 'MANUAL', $1, $1, 'queue.test'
+       FROM unnest($2::uuid[]) AS job_id, unnest('{PENDING,BLOCKED}'::execution_status[]) AS status`,
+      [START, ids],
+    );
+    const last = ids.at(-1) ?? '';
+    await scene.pool.query(`DELETE FROM job_executions WHERE job_id = $1 AND status = 'PENDING'`, [last]);
+    for (let batch = 1; batch <= 3; batch += 1) await instance.unblocker.runOnce();
+    expect((await statusesOf(last)).map(([status]) => status)).toEqual(['PENDING']);
+    expect(await count(scene.pool, `job_executions WHERE status = 'BLOCKED'`)).toBe(1_000);
   });
 
   it('takes its place under REPLACE: the running one is cancelled, and then it runs', async () => {

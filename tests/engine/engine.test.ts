@@ -127,6 +127,26 @@ describe('stopping an engine', () => {
     expect(scene.target.callsTo('/slow')).toHaveLength(1);
   });
 
+  it('waits for no statement of the pruner, which may take minutes', async () => {
+    const { engine, instanceId } = await engineOf();
+    await scene.pool.query(
+      `INSERT INTO event_log (position, at, kind) VALUES (0, '2000-01-01', 'INSTANCE_STARTED')`,
+    );
+    const somebody = await scene.pool.connect();
+    try {
+      await somebody.query('BEGIN; SELECT 1 FROM event_log WHERE position = 0 FOR UPDATE');
+      await engine.start();
+      await until(
+        async () => (await count(scene.pool, `pg_stat_activity WHERE wait_event_type = 'Lock'`)) > 0,
+      );
+      await engine.stop();
+    } finally {
+      await somebody.query('ROLLBACK');
+      somebody.release();
+    }
+    expect(await instanceRow(instanceId)).toMatchObject({ stopped_at: expect.any(Date) as Date });
+  });
+
   it('gives back what outlasts the grace, and tells the other instances', async () => {
     const { engine, wakeUps } = await engineOf({ shutdownGraceMs: 10 });
     scene.target.script('/slow', 'hang');

@@ -219,12 +219,7 @@ function keeperOf(
   const keeper = createLeaseKeeper({
     db,
     clock: scene.clock,
-    worker: {
-      held,
-      isCalling,
-      end: (executionId, reason) => ended.push([executionId, reason]),
-      giveBack: () => undefined,
-    },
+    worker: { held, isCalling, end: (executionId, reason) => ended.push([executionId, reason]) },
     leaseMs,
     onError: (error) => errors.push(error),
   });

@@ -1,9 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { createPool } from '../../src/database/pool.ts';
 import { createSettler, type Settler } from '../../src/engine/settler.ts';
-import type { Settlement } from '../../src/store/settling.ts';
+import { settle, type Settlement } from '../../src/store/settling.ts';
 import type { Queryable, Statement } from '../../src/store/sql.ts';
-import { count, endCountsOf, everythingOf, insertJob, NO_ENDS, readExecution } from '../support/rows.ts';
+import {
+  attemptsOf,
+  count,
+  endCountsOf,
+  everythingOf,
+  insertJob,
+  NO_ENDS,
+  readExecution,
+} from '../support/rows.ts';
 import type { Row } from '../support/rows.ts';
 import { refuseChanges } from '../support/refused-rows.ts';
 import { useScene } from '../support/scene.ts';
@@ -80,6 +88,38 @@ describe('outcomes', () => {
     expect(answers).toEqual([true, false, false]);
     expect(await historyOf([reclaimed, finished])).toEqual(before);
     expect(await count(scene.pool, 'failed_jobs_dlq')).toBe(1);
+  });
+
+  it.each([
+    ['before', [1, 2]],
+    ['behind', [2, 1]],
+  ])(
+    'of a claim that was lost are not taken for those of the next one, %s which they come',
+    async (_, seqs) => {
+      const [id = ''] = await insertRunning(1);
+      await scene.pool.query('UPDATE job_executions SET claim_seq = 2, attempt_count = 2 WHERE id = $1', [
+        id,
+      ]);
+      const outcomes = seqs.map((claimSeq) =>
+        claimSeq === 1 ? { ...failed(id), claimSeq } : { ...succeeded(id), claimSeq },
+      );
+      const { written } = await settle(scene.pool, outcomes);
+      expect([...written]).toEqual([id]);
+      expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'SUCCESS' });
+      expect(await attemptsOf(scene.pool, id)).toHaveLength(1);
+    },
+  );
+
+  it('of a claim that was lost answer false where the next one has an outcome in the same batch', async () => {
+    const { settler } = await settlerOf(scene.pool);
+    const [first = '', id = ''] = await insertRunning(2);
+    await scene.pool.query('UPDATE job_executions SET claim_seq = 2, attempt_count = 2 WHERE id = $1', [id]);
+    // The first one is a batch of its own; the others gather meanwhile.
+    const answers = await Promise.all(
+      [succeeded(first), failed(id), { ...succeeded(id), claimSeq: 2 }].map(settler.settle),
+    );
+    expect(answers).toEqual([true, false, true]);
+    expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'SUCCESS' });
   });
 
   it('that the database refuses are rejected, and hold up none of their batch', async () => {

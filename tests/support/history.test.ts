@@ -7,6 +7,7 @@ import type { EventRow } from '../../src/store/event-log.ts';
 import { historyViolations } from './history.ts';
 import type { History, HistoryExecution, HistoryJob } from './history/read.ts';
 import { plus, START } from './manual-clock.ts';
+import { interruptionsIn } from './history/replay.ts';
 import type { RecordedCall } from './target-server.ts';
 
 type Told = { history: History; calls: RecordedCall[] };
@@ -16,6 +17,8 @@ type Outcome = {
   responseStatus?: number;
   seen: boolean;
   tookMs: number;
+  /** No call was made, and it is no attempt. */
+  isUncalled?: boolean;
 };
 
 const SUCCEEDED: Outcome = {
@@ -45,6 +48,7 @@ const LOST_BEFORE_THE_CALL: Outcome = {
   seen: false,
   tookMs: 2_000,
 };
+const GIVEN_BACK: Outcome = { ...LOST_BEFORE_THE_CALL, isUncalled: true };
 const LOST_AFTER_THE_CALL: Outcome = { ...LOST_BEFORE_THE_CALL, seen: true };
 
 const JOB: HistoryJob = {
@@ -124,10 +128,18 @@ function tell({ history, calls }: Told, second: number, outcomes: readonly Outco
     previousStatus = status;
   };
   say('EXECUTION_PLANNED', 'PENDING');
-  for (const { kind, status, responseStatus = null, seen, tookMs } of outcomes) {
+  for (const { kind, status, responseStatus = null, seen, tookMs, isUncalled = false } of outcomes) {
     execution.attemptCount += 1;
+    const { startedAt } = execution;
     execution.startedAt ??= at;
     say('EXECUTION_STARTED', 'RUNNING');
+    if (isUncalled) {
+      at = plus(at, tookMs);
+      execution.attemptCount -= 1;
+      execution.startedAt = startedAt;
+      say(kind, status);
+      continue;
+    }
     const number = execution.attemptCount;
     history.attempts.push({
       executionId: execution.id,
@@ -172,6 +184,17 @@ function nth<T>(things: readonly T[], index: number): T {
 
 it('finds nothing wrong with retries, failures, and calls repeated after a death', () => {
   expect(violationsOf(soundHistory())).toEqual([]);
+});
+
+it('finds nothing wrong with claims that are given back without a call, and counts no attempt for them', () => {
+  const told = soundHistory();
+  nth(told.history.jobs, 0).nextRunAt = plus(START, 6_000);
+  tell(told, 5, [GIVEN_BACK, RETRIED, GIVEN_BACK, GIVEN_BACK, SUCCEEDED]);
+  expect(violationsOf(told)).toEqual([]);
+  expect(nth(told.history.executions, 4).attemptCount).toBe(2);
+  const eventsOf = (index: number) =>
+    told.history.events.filter(({ executionId }) => executionId === nth(told.history.executions, index).id);
+  expect([interruptionsIn(eventsOf(4)), interruptionsIn(eventsOf(3))]).toEqual([0, 2]);
 });
 
 it('takes recorded ranges for the slots that they stand for', () => {
@@ -279,6 +302,20 @@ it.each<[what: string, spoil: (told: Told) => void, violation: RegExp]>([
     'an end that the log tells otherwise',
     ({ history }) => (nth(history.executions, 0).responseStatus = 201),
     /responseStatus is 201, the log says 200/,
+  ],
+  [
+    'a call of what is said to have been given back without one',
+    (told) => {
+      nth(told.history.jobs, 0).nextRunAt = plus(START, 6_000);
+      tell(told, 5, [GIVEN_BACK, SUCCEEDED]);
+      told.calls.push(nth(told.calls, -1));
+    },
+    /attempt 1 was called more than once/,
+  ],
+  [
+    'an attempt of what is said to have been given back without a call',
+    ({ history }) => (nth(history.events, -3).attempt = 1),
+    /is of attempt 3, not 2/,
   ],
   ['events out of order', ({ history }) => history.events.reverse(), /position \d+ follows \d+/],
   [

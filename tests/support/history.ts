@@ -1,8 +1,8 @@
 import type { Pool } from 'pg';
 import { callViolations } from './history/calls.ts';
 import { executionViolations } from './history/executions.ts';
-import { readHistory, type History } from './history/read.ts';
-import { replayViolations } from './history/replay.ts';
+import { byExecution, readHistory, type History } from './history/read.ts';
+import { interruptionsIn, replayViolations } from './history/replay.ts';
 import { slotViolations } from './history/slots.ts';
 import type { RecordedCall } from './target-server.ts';
 
@@ -17,7 +17,8 @@ export type HistorySummary = {
   /** Slots of schedules of which each was found to have exactly one execution or recorded reason. */
   slots: number;
   calls: number;
-  /** Attempts whose outcome nobody knows, because their instance died or gave them back: each is made once more. */
+  /** Attempts whose outcome nobody knows, because their instance died or gave them back: each is made once more. Not those
+   * that were given back without a call. */
   interruptions: number;
 };
 
@@ -65,6 +66,9 @@ export async function checkHistory(
     executions: history.executions.length,
     slots: slotViolations(history).slots,
     calls: calls.length,
-    interruptions: history.events.filter(({ kind }) => kind === 'EXECUTION_INTERRUPTED').length,
+    interruptions: [...byExecution(history.events).values()].reduce(
+      (sum, events) => sum + interruptionsIn(events),
+      0,
+    ),
   };
 }

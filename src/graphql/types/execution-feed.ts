@@ -39,7 +39,8 @@ const ExecutionEvent = builder.objectRef<FeedEvent>('ExecutionEvent').implement(
     }),
     attempt: t.int({
       nullable: true,
-      description: 'The attempt that this is about, from 1; null before the first one.',
+      description:
+        'The attempt that this is about, from 1; null before the first one. One that was given back without a call is none: after its start, this is one less again.',
       resolve: ({ event }) => event.attempt,
     }),
     execution: t.field({

@@ -31,13 +31,16 @@ export type Interruption = {
   reclaimedAt: Date | null;
 };
 
-/** All of them, as the event log tells. */
+/** All of them, as the event log tells, but for claims given back before a call: those have one attempt less than began. */
 export async function interruptions(pool: Pool): Promise<Interruption[]> {
   const { rows } = await pool.query<Interruption>(`
     SELECT i.execution_id AS "executionId", i.instance_id AS "instanceId", min(s.at) AS "reclaimedAt"
     FROM event_log AS i LEFT JOIN event_log AS s ON s.execution_id = i.execution_id
       AND s.position > i.position AND s.kind = 'EXECUTION_STARTED'
-    WHERE i.kind = 'EXECUTION_INTERRUPTED'
+    WHERE i.kind = 'EXECUTION_INTERRUPTED' AND i.attempt = (
+      SELECT b.attempt FROM event_log AS b
+      WHERE b.execution_id = i.execution_id AND b.position < i.position AND b.kind = 'EXECUTION_STARTED'
+      ORDER BY b.position DESC LIMIT 1)
     GROUP BY i.position, i.execution_id, i.instance_id ORDER BY i.position`);
   return rows;
 }

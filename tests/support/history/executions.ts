@@ -1,6 +1,7 @@
 import { isFinished } from '../../../src/domain/execution.ts';
 import { decideRetry, type RetryPolicy } from '../../../src/domain/retry.ts';
 import type { EventRow } from '../../../src/store/event-log.ts';
+import { calledStarts } from './replay.ts';
 import { byExecution, type History, type HistoryAttempt, type HistoryExecution } from './read.ts';
 
 /**
@@ -32,7 +33,7 @@ function attemptViolations(
   attempts: readonly HistoryAttempt[],
   events: readonly EventRow[],
 ): string[] {
-  const starts = events.filter(({ kind }) => kind === 'EXECUTION_STARTED');
+  const starts = calledStarts(events);
   const ended = status === 'RUNNING' ? attemptCount - 1 : attemptCount;
   const numbers = attempts.map(({ number }) => number);
   if (numbers.length !== ended || numbers.some((number, index) => number !== index + 1))

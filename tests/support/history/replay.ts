@@ -53,6 +53,7 @@ function replay(execution: HistoryExecution, events: readonly EventRow[]): strin
       );
     }
     if (kind === 'EXECUTION_STARTED') attempt += 1;
+    else if (isUncalled(event, attempt)) attempt -= 1;
     if (event.attempt !== (attempt === 0 ? null : attempt))
       violations.push(
         `${execution.id}: ${kind} at ${position} is of attempt ${event.attempt ?? 'none'}, not ${attempt}`,
@@ -68,6 +69,34 @@ function replay(execution: HistoryExecution, events: readonly EventRow[]): strin
       `${execution.id}: the log knows ${attempt} attempts, the table ${execution.attemptCount}`,
     );
   return [...violations, ...endViolations(execution, events.at(-1))];
+}
+
+/** Whether a claim ended without a call: then there is one attempt less than it had begun. */
+export function isUncalled({ kind, previousStatus, attempt }: EventRow, begun: number): boolean {
+  const mayBe = kind === 'EXECUTION_INTERRUPTED' || kind === 'EXECUTION_CANCELLED';
+  return mayBe && previousStatus === 'RUNNING' && (attempt ?? 0) === begun - 1;
+}
+
+/** The starts of which a call was made. */
+export function calledStarts(events: readonly EventRow[]): EventRow[] {
+  const starts: EventRow[] = [];
+  for (const event of events) {
+    if (event.kind === 'EXECUTION_STARTED') starts.push(event);
+    else if (isUncalled(event, starts.length)) starts.pop();
+  }
+  return starts;
+}
+
+/** How often an execution lost a claim of which a call was made, or may have been. */
+export function interruptionsIn(events: readonly EventRow[]): number {
+  let begun = 0;
+  let interruptions = 0;
+  for (const event of events) {
+    if (event.kind === 'EXECUTION_STARTED') begun += 1;
+    else if (isUncalled(event, begun)) begun -= 1;
+    else if (event.kind === 'EXECUTION_INTERRUPTED') interruptions += 1;
+  }
+  return interruptions;
 }
 
 function isAllowed(kind: string, from: ExecutionStatus | null, to: ExecutionStatus | null): boolean {
