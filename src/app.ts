@@ -139,6 +139,7 @@ export function createApp(config: Config): App {
         leaseMs: deliveryLeaseMs(config.alertTimeoutMs),
         send: alerts.send,
       },
+      claimAsMade: (make) => engine.claimAsMade(make),
     };
     const persistedOperations = await readPersistedOperations(
       config.persistedOperations,

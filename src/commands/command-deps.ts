@@ -2,6 +2,8 @@ import type { Pool } from 'pg';
 import type { Clock } from '../domain/clock.ts';
 import type { WakeUp } from '../events/wakeups.ts';
 import type { ClaimedDelivery } from '../store/alert-deliveries.ts';
+import type { ClaimedExecution } from '../store/claimed-rows.ts';
+import type { ClaimTerms } from '../store/running-by-hand.ts';
 
 /** What commands are given by whoever composes the application. */
 export interface CommandDeps {
@@ -14,7 +16,20 @@ export interface CommandDeps {
   /** Whether the scheduler may call the URL's host, as far as that can be told without looking a name up. */
   checkTarget: (url: string) => TargetCheck;
   alerts: AlertDeps;
+  claimAsMade: ClaimAsMade;
 }
+
+/**
+ * Has a command's statement claim the execution that it makes, and runs, and tells of, what it has claimed.
+ *
+ * @param make is given null where nothing may be claimed: others wait for a place, or nothing runs here
+ */
+export type ClaimAsMade = <Made extends { claimed: ClaimedExecution | null }>(
+  make: (terms: ClaimTerms | null) => Promise<Made>,
+) => Promise<Made>;
+
+/** Leaves what is made to whoever claims it. */
+export const claimNothing: ClaimAsMade = (make) => make(null);
 
 /** What commands ask of whoever sends alerts. */
 export interface AlertDeps {

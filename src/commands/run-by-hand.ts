@@ -2,12 +2,13 @@ import type { PoolClient } from 'pg';
 import { encodePublicId } from '../domain/public-id.ts';
 import type { NewAuditEntry } from '../store/audit-log.ts';
 import type { NewEvent } from '../store/event-log.ts';
-import { insertRecordedExecutions, insertRecordedUnlimited } from '../store/recording.ts';
+import type { ClaimedExecution } from '../store/claimed-rows.ts';
+import { insertRecordedExecutions } from '../store/recording.ts';
+import { insertUnlimitedRun, type ClaimTerms } from '../store/running-by-hand.ts';
 import type { WakeUp } from '../events/wakeups.ts';
 import { type Admitted, admitExecutions } from '../store/admission.ts';
 import type { NewManualExecution } from '../store/manual-executions.ts';
 import type { UntaggedJob } from '../store/jobs.ts';
-import type { Queryable } from '../store/sql.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 
 /** A job that somebody runs now. */
@@ -54,25 +55,39 @@ export async function runByHand(
   return { executionIds: newRuns.map(({ id }) => id), wakes: wakesOf(newRuns, isReplacing) };
 }
 
-/**
- * Runs a job beside whatever else runs of it, where it has no limits, in one statement.
- *
- * @returns the execution; null where nothing was done: the job has limits, is not there or is not of the version, or has
- *   an execution with the idempotency key
- */
+/** A run that was made by one statement, and what of it that statement has claimed. */
+export interface UnlimitedByHand {
+  /** Null where nothing was done: the job has limits, is not there or is not of the version, or knows the idempotency key. */
+  executionId: string | null;
+  claimed: ClaimedExecution | null;
+  /** Who is to be woken; nobody for what was claimed, of which its taker tells. */
+  wakes: WakeUp[];
+}
+
+/** Runs a job beside whatever else runs of it, where it has no limits, in one statement; at once, where there are terms. */
 export async function runUnlimitedByHand(
-  db: Queryable,
   deps: CommandDeps,
   by: Caller,
   { expectedVersion, ...asked }: RunByHand<{ id: string }> & { expectedVersion: number | null },
   now: Date,
-): Promise<{ executionId: string; wakes: WakeUp[] } | null> {
+  terms: ClaimTerms | null,
+): Promise<UnlimitedByHand> {
   const run: NewRun = { ...asked, status: 'PENDING', errorMessage: null, id: deps.newId(now) };
-  const isDone = await insertRecordedUnlimited(db, executionOf(run, now), expectedVersion, {
-    audit: [auditEntryOf(deps, by, run, now)],
-    events: [eventOf(run, now)],
-  });
-  return isDone ? { executionId: run.id, wakes: wakesOf([run], false) } : null;
+  const claimed = await insertUnlimitedRun(
+    deps.pool,
+    {
+      executionId: run.id,
+      jobId: run.job.id,
+      expectedVersion,
+      now,
+      bodyOverride: run.body,
+      idempotencyKey: run.idempotencyKey ?? null,
+      audit: auditEntryOf(deps, by, run, now),
+    },
+    terms,
+  );
+  if (claimed === undefined) return { executionId: null, claimed: null, wakes: [] };
+  return { executionId: run.id, claimed, wakes: claimed === null ? wakesOf([run], false) : [] };
 }
 
 function executionOf(

@@ -54,12 +54,12 @@ async function triggerUnlimited(
   const uuid = decodePublicId('Job', id);
   if (uuid === null) return undefined;
   const run = { job: { id: uuid }, expectedVersion, body, idempotencyKey };
-  const made = await commandStatement(
+  const { executionId } = await commandStatement(
     deps,
-    (db) => runUnlimitedByHand(db, deps, by, run, deps.clock.now()),
-    (done) => done?.wakes ?? [],
+    () => deps.claimAsMade((terms) => runUnlimitedByHand(deps, by, run, deps.clock.now(), terms)),
+    ({ wakes }) => wakes,
   );
-  return made === null ? undefined : triggered(made.executionId, true, made.wakes).result;
+  return executionId === null ? undefined : { ok: true, value: { executionId, created: true } };
 }
 
 async function triggerHeld(

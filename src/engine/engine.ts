@@ -8,6 +8,7 @@ import type { WakeUp, WakeUps } from '../events/wakeups.ts';
 import type { Sender } from '../http/send-attempt.ts';
 import { createLogger } from '../logging/logger.ts';
 import { createCallbackWatch } from './callback-watch.ts';
+import { createClaimsAsMade, type ClaimsAsMade } from './claim-as-made.ts';
 import { createForesight } from './foresight.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import { createLeaseKeeper } from './lease-keeper.ts';
@@ -54,6 +55,7 @@ export interface Engine {
   start: () => Promise<void>;
   /** Claims nothing more, drains within the grace, aborts the rest and gives it back. Final: what stopped stays so. */
   stop: () => Promise<void>;
+  claimAsMade: ClaimsAsMade['claimAsMade'];
   /** Loops that have not succeeded for longer than they should, by name; empty when all is well. */
   stalledLoops: () => string[];
 }
@@ -189,6 +191,15 @@ export function createEngine(options: EngineOptions): Engine {
   pulse.serve(unblocker, ({ isAnythingBlocked }) => isAnythingBlocked);
   pulse.serve(callbackWatch, ({ waitEndsAt }) => waitEndsAt);
 
+  let isRunning = false;
+  const claims = createClaimsAsMade({
+    worker,
+    clock,
+    instanceId: instance.instanceId,
+    leaseMs,
+    isRunning: () => isRunning && !isStopping(),
+  });
+
   const watch = watchLoops([planner, worker, leaseKeeper]);
   let entering: Promise<void> | undefined;
   let stopping: Promise<void> | undefined;
@@ -215,6 +226,7 @@ export function createEngine(options: EngineOptions): Engine {
       pruner,
     ];
     for (const loop of loops) loop.start();
+    isRunning = true;
     logger.info('Scheduler started', { instanceId: instance.instanceId });
   }
 
@@ -224,7 +236,7 @@ export function createEngine(options: EngineOptions): Engine {
     const stopped = Promise.all(
       [unblocker, rescuer, callbackWatch, placeWatch, pruner].map((loop) => loop.stop()),
     );
-    await Promise.all([planner.stop(), worker.stop()]);
+    await Promise.all([planner.stop(), worker.stop(), claims.idle()]);
     // Whoever takes over may have places at once.
     worker.giveBackWaiting();
     const running = worker.held().length;
@@ -253,6 +265,7 @@ export function createEngine(options: EngineOptions): Engine {
       stopping ??= stopParts();
       return stopping;
     },
+    claimAsMade: claims.claimAsMade,
     stalledLoops: watch.stalled,
   };
 }

@@ -28,6 +28,11 @@ export interface Worker
    * wait for a place, and none once it is stopped.
    */
   placesFor: (hosts: readonly string[]) => boolean[];
+  /**
+   * The hosts at which none of so many executions to come could be called at once, of hosts yet unknown; null where none of
+   * them could be, wherever it goes.
+   */
+  hostsFullFor: (newcomers: number) => string[] | null;
   /** Runs executions that were claimed for this instance as they were made. */
   take: (executions: readonly ClaimedExecution[]) => void;
 }
@@ -170,6 +175,10 @@ export function createWorker(options: WorkerOptions): Worker {
     },
     placesFor: (hosts) =>
       isStopped || isMoreDue.fresh ? hosts.map(() => false) : givePlaces(hosts, calls.room()),
+    hostsFullFor(newcomers) {
+      if (isStopped || isMoreDue.fresh || calls.room().executions < newcomers) return null;
+      return hostsWithoutPlace();
+    },
     take,
     held: calls.held,
     isCalling: calls.isCalling,

@@ -48,8 +48,6 @@ export interface EventRow {
 export type NewEvent = Pick<EventRow, 'at' | 'kind'> & Partial<Omit<EventRow, 'position' | 'at' | 'kind'>>;
 
 interface AppendOptions {
-  /** Locks the rows that the writes draw on, by the name `held`: where they then write nothing, nothing is appended. */
-  held?: string;
   /** False where no event tells of an end: to set up what counts them is a tenth of a small statement. */
   mayHoldEnds?: boolean;
 }
@@ -62,7 +60,7 @@ interface AppendOptions {
  */
 export function appendBehind(
   writes: Readonly<Record<string, string>>,
-  { held, mayHoldEnds = true }: AppendOptions = {},
+  { mayHoldEnds = true }: AppendOptions = {},
 ): string {
   const names = Object.keys(writes);
   const written = ['0', ...names.map((name) => `(SELECT count(*) FROM ${name})`)].join(' + ');
@@ -70,8 +68,8 @@ export function appendBehind(
 -- append events in the order given, as the last statement of a transaction, and count the ends among them.
 -- The lock stands in a materialized CTE that the insert joins: nextval is computed above the join, so no position
 -- is drawn before the lock is held. It counts what else is written, lest that wait for a row with the lock held.
-WITH ${held === undefined ? '' : `held AS MATERIALIZED (\n  ${held}\n), `}${names.map((name) => `${name} AS (\n  ${writes[name]}\n  RETURNING 1\n), `).join('')}log_lock AS MATERIALIZED (
-  SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK}) WHERE ${written} ${held === undefined ? '>= 0' : '> 0'}
+WITH ${names.map((name) => `${name} AS (\n  ${writes[name]}\n  RETURNING 1\n), `).join('')}log_lock AS MATERIALIZED (
+  SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK}) WHERE ${written} >= 0
 ), event AS (
   SELECT e.* FROM ROWS FROM (jsonb_to_recordset($1::jsonb) AS (
     at timestamptz, kind event_kind, "jobId" uuid, "executionId" uuid, status execution_status,

@@ -19,10 +19,8 @@ export interface NewManualExecution {
  * key cannot be taken meanwhile.
  *
  * The body comes as text: JSON's null, which sends no body, would become SQL's, which leaves the job's.
- *
- * @param jobs where the jobs are read; executions of jobs that are not there are left out
  */
-export function insertManualExecutionsSql(parameter: string, jobs = 'jobs'): string {
+export function insertManualExecutionsSql(parameter: string): string {
   return `INSERT INTO job_executions (id, job_id, status, trigger, created_at, available_at, finished_at, max_attempts,
   priority, host, body_override, idempotency_key, skip_reason, error_message)
 SELECT e.id, j.id, e.status, 'MANUAL', e.now, e.now, CASE WHEN e.status = 'SKIPPED' THEN e.now END,
@@ -30,7 +28,7 @@ SELECT e.id, j.id, e.status, 'MANUAL', e.now, e.now, CASE WHEN e.status = 'SKIPP
   CASE WHEN e.status = 'SKIPPED' THEN 'OVERLAP'::skip_reason END, e."errorMessage"
 FROM jsonb_to_recordset(${parameter}::jsonb) AS e(id uuid, "jobId" uuid, status execution_status, now timestamptz,
   body text, "idempotencyKey" text, "errorMessage" text)
-JOIN ${jobs} AS j ON j.id = e."jobId"`;
+JOIN jobs AS j ON j.id = e."jobId"`;
 }
 
 /** What {@link insertManualExecutionsSql} reads of an execution. */

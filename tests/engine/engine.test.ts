@@ -3,6 +3,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { resumeEndedPauses } from '../../src/commands/resume-ended-pauses.ts';
 import { createEngine, type Engine, type EngineOptions } from '../../src/engine/engine.ts';
 import { createPulse } from '../../src/pulse.ts';
+import type { ClaimTerms } from '../../src/store/running-by-hand.ts';
 import { createDatabaseClock } from '../../src/store/database-clock.ts';
 import {
   callbackUrl,
@@ -23,6 +24,7 @@ import {
   readExecution,
   type Row,
 } from '../support/rows.ts';
+import { createGate } from '../support/target-server.ts';
 import { watchTicks } from '../support/rests.ts';
 import { useScene } from '../support/scene.ts';
 import { until } from '../support/until.ts';
@@ -89,6 +91,31 @@ describe('the loops of an engine', () => {
   });
 });
 
+describe('claims by the statement that makes an execution', () => {
+  it('are offered while the engine runs, and waited for at its stop', async () => {
+    const { engine, instanceId } = await engineOf();
+    const offered: (string | null)[] = [];
+    const make = (terms: ClaimTerms | null) => {
+      offered.push(terms?.instanceId ?? null);
+      return Promise.resolve({ claimed: null });
+    };
+    await engine.claimAsMade(make);
+    await engine.start();
+    // As soon as the worker knows that nobody waits for a place.
+    await until(() => engine.claimAsMade(make).then(() => offered.at(-1) === instanceId));
+    const gate = createGate();
+    const making = engine.claimAsMade(() => gate.opened.then(() => ({ claimed: null })));
+    const stopping = engine.stop();
+    await engine.claimAsMade(make);
+    // Longer than all that a stop has to do besides.
+    for (let statement = 0; statement < 50; statement += 1) await scene.pool.query('SELECT 1');
+    expect(await instanceRow(instanceId)).toMatchObject({ stopped_at: null });
+    gate.open();
+    await Promise.all([making, stopping]);
+    expect([offered[0], offered.at(-1)]).toEqual([null, null]);
+  });
+});
+
 describe('stopping an engine', () => {
   it('lets calls in flight end within the grace, and claims nothing more', async () => {
     const { engine, instanceId } = await engineOf({ shutdownGraceMs: 10_000 });
@@ -119,6 +146,7 @@ describe('stopping an engine', () => {
       await insertExecution(scene.pool, slow, 'PENDING', { host, at: aMinuteAgo });
     const running = () => count(scene.pool, `job_executions WHERE job_id = '${slow}' AND status = 'RUNNING'`);
     await engine.start();
+    await scene.target.received('/slow');
     await until(async () => (await running()) > 1);
     const stopping = engine.stop();
     await until(async () => (await running()) === 1);

@@ -25,6 +25,7 @@ import { readOutlook } from '../../src/store/outlook.ts';
 import { readOldestKept } from '../../src/store/upkeep.ts';
 import { lockDueJobs, nextPlanning, readUpcoming } from '../../src/store/planning.ts';
 import { pruneAuditLog, pruneExecutions } from '../../src/store/pruning.ts';
+import { insertUnlimitedRun } from '../../src/store/running-by-hand.ts';
 import { startSlots } from '../../src/store/slot-starting.ts';
 import { settle } from '../../src/store/settling.ts';
 import type { Queryable, Statement } from '../../src/store/sql.ts';
@@ -94,6 +95,36 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
       startSlots(db, { slots, instanceId: 'a', now: START, leaseExpiresAt: plus(START, LEASE_MS) }),
     );
     expect(used.indexes.join()).toMatch(/jobs_(due|pkey)/);
+    expect(used.scanned).toEqual([]);
+  });
+
+  it('a run by hand is made by a look at its job alone', async () => {
+    const used = await indexesOf(mode, (db) =>
+      insertUnlimitedRun(
+        db,
+        {
+          executionId: crypto.randomUUID(),
+          jobId: crypto.randomUUID(),
+          expectedVersion: null,
+          now: START,
+          bodyOverride: undefined,
+          idempotencyKey: 'key',
+          audit: {
+            id: crypto.randomUUID(),
+            at: START,
+            action: 'TRIGGERED',
+            actor: 'test',
+            jobId: null,
+            before: null,
+            after: null,
+            requestId: null,
+            address: null,
+          },
+        },
+        { instanceId: 'a', leaseExpiresAt: plus(START, LEASE_MS), fullHosts: [] },
+      ),
+    );
+    expect(used.indexes).toContain('jobs_pkey');
     expect(used.scanned).toEqual([]);
   });
 
@@ -475,7 +506,7 @@ const CLAIM = {
   limit: 50,
   busyHosts: new Map([['example.com', 3]]),
   hostLimit: 10,
-  look: 'deep' as const,
+  look: 'deep',
 } as const;
 
 const SLOT = {

@@ -3,7 +3,7 @@ import type { Pool } from 'pg';
 import { createAlertReader, type AlertReader } from '../../src/alerts/alert-reader.ts';
 import { createDeliverer, deliveryLeaseMs, type Deliverer } from '../../src/alerts/deliverer.ts';
 import { createMailer } from '../../src/alerts/mailer.ts';
-import type { Caller, CommandDeps } from '../../src/commands/command-deps.ts';
+import { claimNothing, type Caller, type CommandDeps } from '../../src/commands/command-deps.ts';
 import type { CommandResult } from '../../src/commands/command-result.ts';
 import { createCommands, type Commands } from '../../src/commands/commands.ts';
 import type { CreateJobInput } from '../../src/commands/create-job.ts';
@@ -13,6 +13,7 @@ import { CALLBACK_PATH, signCallbackToken, type CallbackClaim } from '../../src/
 import { encodePublicId } from '../../src/domain/public-id.ts';
 import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
 import { createCallbackWatch } from '../../src/engine/callback-watch.ts';
+import { createClaimsAsMade } from '../../src/engine/claim-as-made.ts';
 import { createForesight } from '../../src/engine/foresight.ts';
 import { createHeartbeat, type Heartbeat } from '../../src/engine/heartbeat.ts';
 import { createLeaseKeeper } from '../../src/engine/lease-keeper.ts';
@@ -58,6 +59,8 @@ export type InstanceOptions = {
   /** For one try to deliver an alert. */
   alertTimeoutMs?: number;
   alertSigningKey?: Buffer;
+  /** Whether a run by hand is claimed by the statement that makes it, as an engine does that runs. */
+  claimsAsMade?: boolean;
   /** What must not be called; nothing is blocked where left out. */
   blockedRanges?: readonly string[];
 };
@@ -156,6 +159,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
     newId: newUuidV7,
     wake: wakeUps.wake,
     checkTarget: () => ({ ok: true }),
+    claimAsMade: (make) => (options.claimsAsMade ? claims.claimAsMade(make) : claimNothing(make)),
     alerts: {
       isMailConfigured: smtpUrl !== undefined,
       leaseMs: deliveryLeaseMs(alertTimeoutMs),
@@ -196,6 +200,13 @@ export function createInstance(options: InstanceOptions): TestInstance {
     onClaimed: tell('events'),
     onError,
     ...(options.monotonicMs && { monotonicMs: options.monotonicMs }),
+  });
+  const claims = createClaimsAsMade({
+    worker,
+    clock,
+    instanceId,
+    leaseMs: LEASE_MS,
+    isRunning: () => true,
   });
   const planner = createPlanner({
     pool,
