@@ -25,6 +25,7 @@ import { readOutlook } from '../../src/store/outlook.ts';
 import { readOldestKept } from '../../src/store/upkeep.ts';
 import { lockDueJobs, nextPlanning, readUpcoming } from '../../src/store/planning.ts';
 import { pruneAuditLog, pruneExecutions } from '../../src/store/pruning.ts';
+import { lockJobsByKey } from '../../src/store/jobs.ts';
 import { insertUnlimitedRun } from '../../src/store/running-by-hand.ts';
 import { startSlots } from '../../src/store/slot-starting.ts';
 import { settle } from '../../src/store/settling.ts';
@@ -125,6 +126,12 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
       ),
     );
     expect(used.indexes).toContain('jobs_pkey');
+    expect(used.scanned).toEqual([]);
+  });
+
+  it('jobs are found by their keys without reading any other', async () => {
+    const used = await indexesOf(mode, (db) => lockJobsByKey(db, ['a', 'b']));
+    expect(used.indexes).toContain('jobs_key_unique');
     expect(used.scanned).toEqual([]);
   });
 
