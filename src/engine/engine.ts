@@ -83,7 +83,7 @@ export function createEngine(options: EngineOptions): Engine {
     settleUpstream: recordUpstream,
     pause,
     gatherMs: GATHER_MS,
-    isPressed: () => worker.isPressed(),
+    isPressed: () => worker.isPressed() || foresight.isStarting(),
     onRecorded: (settlements) => {
       unblocker.noteEnd();
       // It is available sooner, perhaps, than whatever the worker waits for.
@@ -110,19 +110,20 @@ export function createEngine(options: EngineOptions): Engine {
     },
     onError: onError('worker'),
   });
+  const foresight = createForesight({
+    pool,
+    clock,
+    instanceId: instance.instanceId,
+    leaseMs,
+    worker,
+    onWaiting: () => {
+      wakeUps.wake('executions', 'events');
+    },
+  });
   const planner = createPlanner({
     ...options,
     longestRestMs: LONGEST_REST_MS,
-    foresight: createForesight({
-      pool,
-      clock,
-      instanceId: instance.instanceId,
-      leaseMs,
-      worker,
-      onWaiting: () => {
-        wakeUps.wake('executions', 'events');
-      },
-    }),
+    foresight,
     onPlanned: ({ isAnythingBlocked, isReplacing }) => {
       if (isAnythingBlocked) unblocker.wake();
       wakeUps.wake('executions', 'events', ...toStop(isReplacing));

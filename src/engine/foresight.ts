@@ -1,17 +1,18 @@
-import type { Pool } from 'pg';
 import type { Clock } from '../domain/clock.ts';
 import { earliest } from '../domain/earliest.ts';
 import { plainSlotOf } from '../domain/plain-slot.ts';
 import { encodePublicId } from '../domain/public-id.ts';
 import { createLogger } from '../logging/logger.ts';
 import { readUpcoming, type NextPlanning, type Upcoming } from '../store/planning.ts';
-import { startSlots, type ForeseenSlot, type StartedSlots } from '../store/slot-starting.ts';
+import { foreseenSlot, startSlots, type ForeseenSlot, type StartedSlots } from '../store/slot-starting.ts';
+import type { ClaimedExecution } from '../store/claimed-rows.ts';
+import type { Queryable } from '../store/sql.ts';
 import type { Worker } from './worker.ts';
 
 const logger = createLogger('Planner');
 
 export interface ForesightOptions {
-  pool: Pool;
+  pool: Queryable;
   clock: Clock;
   instanceId: string;
   leaseMs: number;
@@ -44,8 +45,15 @@ export interface Foresight {
    * @returns what comes next, apart from that; null where nothing is due so soon
    */
   look: (until: Date, except: readonly string[]) => Promise<NextPlanning | null>;
+  /** Whether slots that have come are about to be started: their calls are to come, like those that wait for a place. */
+  isStarting: () => boolean;
   /** Starts the slots that have come; what is left of them is no longer foreseen. */
   start: () => Promise<Started>;
+}
+
+interface StartedBatch extends StartedSlots {
+  /** Whether any of it waits for a place. */
+  isAnyWaiting: boolean;
 }
 
 /** Jobs that are read ahead at most. */
@@ -72,6 +80,7 @@ export function createForesight({
   let foreseen: ForeseenSlot[] = [];
   /** Jobs that were read with them, and of which it is not known what their slots become. */
   let unforeseen: Upcoming['jobs'] = [];
+  let isStarting = false;
 
   async function look(until: Date, except: readonly string[]): Promise<NextPlanning | null> {
     foreseen = [];
@@ -93,6 +102,15 @@ export function createForesight({
   }
 
   async function start(): Promise<Started> {
+    isStarting = true;
+    try {
+      return await startDue();
+    } finally {
+      isStarting = false;
+    }
+  }
+
+  async function startDue(): Promise<Started> {
     const now = clock.now();
     const isDue = ({ scheduledAt }: ForeseenSlot) => scheduledAt <= now;
     const due = foreseen.filter(isDue);
@@ -100,9 +118,11 @@ export function createForesight({
     const onTime = due.filter(({ onTimeUntil }) => now <= onTimeUntil);
     const started: Started = { nextRunAt: null, isAnyLeft: onTime.length < due.length };
     let isAnyWaiting = false;
+    let claimed: readonly ClaimedExecution[] = [];
     for (const batch of batchesOf(onTime)) {
       // Of one instant, those that wait are of no lower priority than those to come: none of these may pass them.
-      const result = await startBatch(batch, { mayCall: !isAnyWaiting });
+      const result = await startBehind(claimed, batch, !isAnyWaiting);
+      claimed = result.claimed;
       const moved = new Set(result.jobIds);
       for (const { jobId, nextRunAt } of batch) {
         if (moved.has(jobId)) started.nextRunAt = earliest(started.nextRunAt, nextRunAt);
@@ -110,18 +130,37 @@ export function createForesight({
       started.isAnyLeft ||= moved.size < batch.length;
       isAnyWaiting ||= result.isAnyWaiting;
     }
+    worker.take(claimed);
+    return started;
+  }
+
+  /**
+   * The calls of the batch before begin when the statement of the next one is on its way: they keep this process busy for
+   * as long as it takes the database.
+   */
+  async function startBehind(
+    before: readonly ClaimedExecution[],
+    batch: readonly ForeseenSlot[],
+    mayCall: boolean,
+  ): Promise<StartedBatch> {
+    const calls = nextTurn().then(() => {
+      worker.take(before);
+    });
+    const [started] = await Promise.all([startBatch(before, batch, mayCall), calls]);
     return started;
   }
 
   async function startBatch(
+    before: readonly ClaimedExecution[],
     batch: readonly ForeseenSlot[],
-    { mayCall }: { mayCall: boolean },
-  ): Promise<StartedSlots & { isAnyWaiting: boolean }> {
+    mayCall: boolean,
+  ): Promise<StartedBatch> {
     const now = clock.now();
-    const places = mayCall ? placesFor(batch, now) : [];
-    const slots = batch.map((slot, index) => ({
-      ...slot,
-      starts: slot.availableAt <= now && (places[index] ?? false),
+    const places = mayCall ? placesFor(before, batch, now) : [];
+    const slots = batch.map(({ row, availableAt }, index) => ({
+      row,
+      availableAt,
+      starts: availableAt <= now && (places[index] ?? false),
     }));
     const started = await startSlots(pool, {
       slots,
@@ -131,7 +170,6 @@ export function createForesight({
     });
     const { jobIds, executions, claimed } = started;
     logger.debug('Started as foreseen', { jobs: jobIds.length, executions, claimed: claimed.length });
-    worker.take(claimed);
     if (claimed.length < executions) onWaiting();
     // Not those that wait for their jitter alone.
     return {
@@ -141,16 +179,23 @@ export function createForesight({
   }
 
   /** Leaves places to whatever is planned in a moment and is of higher priority. */
-  function placesFor(batch: readonly ForeseenSlot[], now: Date): boolean[] {
+  function placesFor(
+    before: readonly ClaimedExecution[],
+    batch: readonly ForeseenSlot[],
+    now: Date,
+  ): boolean[] {
     const lowest = Math.min(...batch.map(({ priority }) => priority));
     const first = unforeseen.filter(({ priority, nextRunAt }) => priority > lowest && nextRunAt <= now);
-    return worker.placesFor([...first, ...batch].map(({ host }) => host)).slice(first.length);
+    return worker
+      .placesFor([...before, ...first, ...batch].map(({ host }) => host))
+      .slice(before.length + first.length);
   }
 
   return {
     nextAt: () => foreseen[0]?.scheduledAt ?? null,
     jobIds: () => foreseen.map(({ jobId }) => jobId),
     look,
+    isStarting: () => isStarting,
     start,
   };
 }
@@ -163,11 +208,15 @@ function* batchesOf(slots: readonly ForeseenSlot[]): Generator<readonly Foreseen
   }
 }
 
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 /** Null where the slot is not a plain one, and where the job cannot be planned at all: that is said when it is due. */
 function foresee(job: Upcoming['jobs'][number]): ForeseenSlot | null {
   try {
     const slot = plainSlotOf(job);
-    return slot && { ...slot, version: job.version, host: job.host };
+    return slot && foreseenSlot({ ...slot, version: job.version, host: job.host });
   } catch (error) {
     logger.debug('A slot cannot be foreseen', { jobId: encodePublicId('Job', job.id), error });
     return null;

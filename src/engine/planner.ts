@@ -18,7 +18,7 @@ export interface PlannerOptions {
   clock: Clock;
   /** The longest sleep, where nothing is due and nobody wakes it. */
   longestRestMs: number;
-  foresight: Foresight;
+  foresight: Omit<Foresight, 'isStarting'>;
   /** Draws the ids of entries of the audit log. */
   newId: (now: Date) => string;
   /** Takes up the jobs whose pause has ended; answers when the next pause ends: past where a job is held by somebody. */

@@ -84,6 +84,8 @@ export function createSettler(options: SettlerOptions): Settler {
   };
 
   async function flush(): Promise<void> {
+    // Not even the first ones are recorded at once.
+    if (isPressed()) lastBatchMs = performance.now();
     while (queue.size > 0) {
       if (performance.now() < gathersUntilMs()) await gather();
       lastBatchMs = performance.now();

@@ -4,16 +4,26 @@ import { EVENT_LOG_LOCK } from './event-log.ts';
 import { toJsonb, type Queryable } from './sql.ts';
 
 /** A plain slot, and the job as it was when that was found. */
-export interface ForeseenSlot extends PlainSlot {
+export interface JobSlot extends PlainSlot {
   /** The job's version then. */
   version: number;
   /** Host and port of its URL. */
   host: string;
 }
 
+/** A slot that is about to come, ready to be sent: by the time that it has come there are better things to do. */
+export interface ForeseenSlot extends JobSlot {
+  /** What the statement reads of it, as JSON. */
+  row: string;
+}
+
+export function foreseenSlot(slot: JobSlot): ForeseenSlot {
+  return { ...slot, row: toJsonb(slot) };
+}
+
 export interface StartSlotsOptions {
   /** `starts`: its execution is claimed at once for this instance. */
-  slots: readonly (ForeseenSlot & { starts: boolean })[];
+  slots: readonly (Pick<ForeseenSlot, 'row'> & { starts: boolean })[];
   instanceId: string;
   now: Date;
   leaseExpiresAt: Date;
@@ -36,8 +46,10 @@ const START_SLOTS = `
 -- DO NOTHING: a slot that has an execution is planned, and its job only moves on.
 WITH held AS MATERIALIZED (
   SELECT s."executionId", s."scheduledAt", s."availableAt", s."nextRunAt", s.priority, s."maxAttempts", s.host, s.starts, j.*
-  FROM jsonb_to_recordset($1::jsonb) AS s("executionId" uuid, "jobId" uuid, version int, "scheduledAt" timestamptz,
-    "availableAt" timestamptz, "nextRunAt" timestamptz, priority int, "maxAttempts" int, host text, starts boolean),
+  FROM ROWS FROM (jsonb_to_recordset($1::jsonb) AS ("executionId" uuid, "jobId" uuid, version int,
+    "scheduledAt" timestamptz, "availableAt" timestamptz, "nextRunAt" timestamptz, priority int, "maxAttempts" int,
+    host text), unnest($5::boolean[]))
+    AS s("executionId", "jobId", version, "scheduledAt", "availableAt", "nextRunAt", priority, "maxAttempts", host, starts),
   LATERAL (
     SELECT j.id, j.body, ${ATTEMPT_OF_JOB.selection} FROM jobs AS j
     WHERE j.id = s."jobId" AND j.version = s.version AND j.next_run_at = s."scheduledAt" AND NOT EXISTS (
@@ -97,7 +109,13 @@ export async function startSlots(
   const { rows } = await db.query<StartedRow>({
     name: 'start-slots',
     text: START_SLOTS,
-    values: [toJsonb(slots), instanceId, now, leaseExpiresAt],
+    values: [
+      `[${slots.map(({ row }) => row).join(',')}]`,
+      instanceId,
+      now,
+      leaseExpiresAt,
+      slots.map(({ starts }) => starts),
+    ],
   });
   return {
     jobIds: rows.map(({ jobId }) => jobId),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { encodePublicId } from '../../src/domain/public-id.ts';
 import { slotExecutionId } from '../../src/domain/slot-id.ts';
+import { createForesight } from '../../src/engine/foresight.ts';
 import {
   CALLER,
   createJob,
@@ -12,7 +13,15 @@ import {
 } from '../support/instance.ts';
 import { plus, START } from '../support/manual-clock.ts';
 import { acceptAll, refuseExecutionsOf } from '../support/refused-rows.ts';
-import { count, eventsOf, executionsOf, readExecution, readRow, type Row } from '../support/rows.ts';
+import {
+  count,
+  eventsOf,
+  executionsOf,
+  insertJob,
+  readExecution,
+  readRow,
+  type Row,
+} from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
 import { until } from '../support/until.ts';
 
@@ -445,6 +454,44 @@ describe('of slots that come together', () => {
     for (const job of jobs) expect(await onlyExecution(job)).toMatchObject({ status: 'RUNNING' });
     gate.open();
     await instance.worker.drained();
+  });
+
+  it('has its next statement on the way before the calls of the one before begin', async () => {
+    const instance = scene.instance();
+    for (let n = 0; n < 75; n += 1) await insertJob(scene.pool, { schedule: SCHEDULE, next_run_at: SLOT });
+    const order: string[] = [];
+    const note = (what: string) => {
+      order.push(`${what}, ${foresight.isStarting() ? 'starting' : 'done'}`);
+    };
+    const foresight = createForesight({
+      pool: {
+        query(statement) {
+          note('statement');
+          return instance.pool.query(statement);
+        },
+      },
+      clock: scene.clock,
+      instanceId: instance.instanceId,
+      leaseMs: LEASE_MS,
+      worker: {
+        placesFor: (hosts) => hosts.map(() => true),
+        take: (executions) => {
+          if (executions.length > 0) note(`${executions.length} calls`);
+        },
+      },
+      onWaiting: () => undefined,
+    });
+    await foresight.look(SLOT, []);
+    scene.clock.set(SLOT);
+    order.length = 0;
+    await foresight.start();
+    expect(order).toEqual([
+      'statement, starting',
+      'statement, starting',
+      '25 calls, starting',
+      '50 calls, starting',
+    ]);
+    expect(foresight.isStarting()).toBe(false);
   });
 
   it('all are started, in statement after statement, where they are many', async () => {

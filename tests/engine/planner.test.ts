@@ -16,7 +16,7 @@ import { until } from '../support/until.ts';
 const scene = useScene();
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
-const NO_FORESIGHT: Foresight = {
+const NO_FORESIGHT: Omit<Foresight, 'isStarting'> = {
   nextAt: () => null,
   jobIds: () => [],
   look: () => Promise.resolve(null),

@@ -47,7 +47,7 @@ describe('outcomes', () => {
     expect(await endCountsOf(scene.pool)).toEqual({ ...NO_ENDS, success: 200, durationSumMs: 20_000 });
   });
 
-  it('gather for five times as long while calls wait for a place', async () => {
+  it('gather for five times as long while calls wait for a place, the first ones too', async () => {
     const pauses: number[] = [];
     let isPressed = true;
     const settler = createSettler({
@@ -63,12 +63,12 @@ describe('outcomes', () => {
     });
     const [first = '', second = '', third = ''] = await insertRunning(3);
     await settler.settle(succeeded(first));
-    expect(pauses).toEqual([]);
-    await settler.settle(succeeded(second));
     expect(pauses).toEqual([1, 2, 3, 4, 5]);
+    await settler.settle(succeeded(second));
+    expect(pauses).toEqual([1, 2, 3, 4, 5, 1, 2, 3, 4, 5]);
     isPressed = false;
     await settler.settle(succeeded(third));
-    expect(pauses).toEqual([1, 2, 3, 4, 5, 1]);
+    expect(pauses).toEqual([1, 2, 3, 4, 5, 1, 2, 3, 4, 5, 1]);
   });
 
   it('never fill more than 500 to a statement', async () => {

@@ -27,7 +27,7 @@ import { lockDueJobs, nextPlanning, readUpcoming } from '../../src/store/plannin
 import { pruneAuditLog, pruneExecutions } from '../../src/store/pruning.ts';
 import { lockJobsByKey } from '../../src/store/jobs.ts';
 import { insertUnlimitedRun } from '../../src/store/running-by-hand.ts';
-import { startSlots } from '../../src/store/slot-starting.ts';
+import { foreseenSlot, startSlots } from '../../src/store/slot-starting.ts';
 import { settle } from '../../src/store/settling.ts';
 import type { Queryable, Statement } from '../../src/store/sql.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -91,7 +91,10 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
   });
 
   it('foreseen slots are started by a look at their jobs alone', async () => {
-    const slots = Array.from({ length: 200 }, () => ({ ...SLOT, jobId: crypto.randomUUID() }));
+    const slots = Array.from({ length: 200 }, () => ({
+      ...foreseenSlot({ ...SLOT, jobId: crypto.randomUUID() }),
+      starts: true,
+    }));
     const used = await indexesOf(mode, (db) =>
       startSlots(db, { slots, instanceId: 'a', now: START, leaseExpiresAt: plus(START, LEASE_MS) }),
     );
@@ -526,7 +529,6 @@ const SLOT = {
   priority: 0,
   maxAttempts: 1,
   host: 'a.test',
-  starts: true,
 };
 
 const SETTLEMENT = {
