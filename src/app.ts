@@ -139,7 +139,7 @@ export function createApp(config: Config): App {
         leaseMs: deliveryLeaseMs(config.alertTimeoutMs),
         send: alerts.send,
       },
-      claimAsMade: (make) => engine.claimAsMade(make),
+      claimAsMade: (executionId, make) => engine.claimAsMade(executionId, make),
     };
     const persistedOperations = await readPersistedOperations(
       config.persistedOperations,

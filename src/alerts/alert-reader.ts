@@ -9,10 +9,18 @@ import {
   moveReader,
   readWatchedEvents,
   saveAlertStates,
+  type WatchedEvent,
 } from '../store/alert-reading.ts';
-import { findOverdue, insertLateMarks, nextLateAt, takeLateMarks } from '../store/late-executions.ts';
+import {
+  findOverdue,
+  forgetLateMarks,
+  insertLateMarks,
+  nextLateAt,
+  readLateMarks,
+  type LateMark,
+} from '../store/late-executions.ts';
 import { inTransaction, type Queryable } from '../store/sql.ts';
-import { evaluateEvents, evaluateOverdue } from './evaluate.ts';
+import { evaluateEvents, evaluateOverdue, type AlertReport } from './evaluate.ts';
 import { writeReports } from './write-reports.ts';
 
 const logger = createLogger('Alerts');
@@ -87,12 +95,13 @@ export function createAlertReader(options: AlertReaderOptions): AlertReader {
     const from = place.since > place.position ? place.since : place.position;
     const { events, through, isFull } = await readWatchedEvents(tx, from, BATCH);
     const alerts = await lockWatchingAlerts(tx, [...new Set(events.map(({ jobId }) => jobId))]);
-    const started = events.filter(({ kind }) => kind === 'EXECUTION_STARTED');
-    const late = await takeLateMarks(
-      tx,
-      started.map(({ executionId }) => executionId),
-    );
+    const late = await readLateMarks(tx, idsOf(events, isStart));
     const { reports, changed } = evaluateEvents(events, alerts, late);
+    await insertLateMarks(tx, reports.filter(({ event, isKept }) => event === 'LATE' && isKept).map(markOf));
+    await forgetLateMarks(
+      tx,
+      idsOf(events, (event) => !isStart(event)),
+    );
     await saveAlertStates(tx, changed);
     const added = await writeReports(tx, reports, options, now);
     if (through !== null) await moveReader(tx, through);
@@ -112,10 +121,7 @@ export function createAlertReader(options: AlertReaderOptions): AlertReader {
     const overdue = await findOverdue(tx, now, BATCH);
     const alerts = await lockWatchingAlerts(tx, [...new Set(overdue.map(({ jobId }) => jobId))]);
     const reports = evaluateOverdue(overdue, alerts, now);
-    await insertLateMarks(
-      tx,
-      reports.map(({ alert, facts }) => ({ alertId: alert.id, executionId: facts.executionId })),
-    );
+    await insertLateMarks(tx, reports.map(markOf));
     return { added: await writeReports(tx, reports, options, now), restMs: OVERDUE_LOOK_MS };
   }
 
@@ -137,4 +143,16 @@ export function createAlertReader(options: AlertReaderOptions): AlertReader {
       await loop.stop();
     },
   };
+}
+
+function isStart({ kind }: WatchedEvent): boolean {
+  return kind === 'EXECUTION_STARTED';
+}
+
+function idsOf(events: readonly WatchedEvent[], isMeant: (event: WatchedEvent) => boolean): string[] {
+  return events.filter(isMeant).map(({ executionId }) => executionId);
+}
+
+function markOf({ alert, facts }: AlertReport): LateMark {
+  return { alertId: alert.id, executionId: facts.executionId };
 }

@@ -39,10 +39,15 @@ export function evaluateEvents(
   for (const event of events) {
     for (const alert of byJob.get(event.jobId) ?? []) {
       if (event.position <= alert.sincePosition) continue;
-      const isKnownLate = knownLate.has(markKey({ alertId: alert.id, executionId: event.executionId }));
+      const mark = markKey({ alertId: alert.id, executionId: event.executionId });
       const before = states.get(alert.id) ?? stateOf(alert);
-      const { state, reports: told } = applyTransition(alert, before, transitionOf(event, isKnownLate));
+      const { state, reports: told } = applyTransition(
+        alert,
+        before,
+        transitionOf(event, knownLate.has(mark)),
+      );
       states.set(alert.id, state);
+      if (told.some((report) => report.event === 'LATE')) knownLate.add(mark);
       const { at, isKept } = event;
       reports.push(...told.map((report) => ({ ...report, alert, at, facts: event, isKept })));
     }

@@ -22,14 +22,16 @@ export interface CommandDeps {
 /**
  * Has a command's statement claim the execution that it makes, and runs, and tells of, what it has claimed.
  *
+ * @param executionId a new one
  * @param make is given null where nothing may be claimed: others wait for a place, or nothing runs here
  */
 export type ClaimAsMade = <Made extends { claimed: ClaimedExecution | null }>(
+  executionId: string,
   make: (terms: ClaimTerms | null) => Promise<Made>,
 ) => Promise<Made>;
 
 /** Leaves what is made to whoever claims it. */
-export const claimNothing: ClaimAsMade = (make) => make(null);
+export const claimNothing: ClaimAsMade = (_, make) => make(null);
 
 /** What commands ask of whoever sends alerts. */
 export interface AlertDeps {

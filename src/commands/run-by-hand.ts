@@ -68,11 +68,20 @@ export interface UnlimitedByHand {
 export async function runUnlimitedByHand(
   deps: CommandDeps,
   by: Caller,
-  { expectedVersion, ...asked }: RunByHand<{ id: string }> & { expectedVersion: number | null },
+  asked: RunByHand<{ id: string }> & { expectedVersion: number | null },
+): Promise<UnlimitedByHand> {
+  const now = deps.clock.now();
+  const run: NewRun = { ...asked, status: 'PENDING', errorMessage: null, id: deps.newId(now) };
+  return deps.claimAsMade(run.id, (terms) => makeUnlimited(deps, by, { ...run, ...asked }, now, terms));
+}
+
+async function makeUnlimited(
+  deps: CommandDeps,
+  by: Caller,
+  { expectedVersion, ...run }: NewRun & { expectedVersion: number | null },
   now: Date,
   terms: ClaimTerms | null,
 ): Promise<UnlimitedByHand> {
-  const run: NewRun = { ...asked, status: 'PENDING', errorMessage: null, id: deps.newId(now) };
   const claimed = await insertUnlimitedRun(
     deps.pool,
     {

@@ -56,7 +56,7 @@ async function triggerUnlimited(
   const run = { job: { id: uuid }, expectedVersion, body, idempotencyKey };
   const { executionId } = await commandStatement(
     deps,
-    () => deps.claimAsMade((terms) => runUnlimitedByHand(deps, by, run, deps.clock.now(), terms)),
+    () => runUnlimitedByHand(deps, by, run),
     ({ wakes }) => wakes,
   );
   return executionId === null ? undefined : { ok: true, value: { executionId, created: true } };

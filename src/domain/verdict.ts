@@ -22,7 +22,7 @@ export interface AttemptedExecution {
 export type AbortReason = 'cancelled' | 'shutdown';
 
 /** Why a call was never made. */
-export type UncalledReason = AbortReason | 'noPlace';
+export type UncalledReason = AbortReason | 'noPlace' | 'answerLost';
 
 /** Where an attempt takes its execution. */
 export interface Resting {
@@ -96,6 +96,7 @@ export function decideUncalled(reason: UncalledReason): Resting {
 const UNCALLED_MESSAGES = {
   shutdown: 'Given back: the instance stopped before the call was made.',
   noPlace: 'Given back: no place became free for the call in time, on the instance that had claimed it.',
+  answerLost: 'Given back: it was claimed as it was made, and the answer of the database was lost.',
 } as const satisfies Partial<Record<UncalledReason, string>>;
 
 /**

@@ -1,10 +1,20 @@
 import type { Clock } from '../domain/clock.ts';
 import type { ClaimedExecution } from '../store/claimed-rows.ts';
 import type { ClaimTerms } from '../store/running-by-hand.ts';
+import { createLogger } from '../logging/logger.ts';
+import { logIds } from './log-ids.ts';
+import { recordUncalled } from './run-execution.ts';
+import type { Settler } from './settler.ts';
 import type { Worker } from './worker.ts';
+
+const logger = createLogger('Worker');
+
+/** What is claimed as it is made has this one. */
+const FIRST_CLAIM = 1;
 
 export interface ClaimAsMadeOptions {
   worker: Pick<Worker, 'hostsFullFor' | 'take'>;
+  settler: Pick<Settler, 'settle'>;
   clock: Clock;
   instanceId: string;
   leaseMs: number;
@@ -16,9 +26,11 @@ export interface ClaimsAsMade {
   /**
    * Has a statement claim the execution that it makes, and runs what it has claimed.
    *
+   * @param executionId a new one, of which nobody else knows
    * @param make is given null where nothing may be claimed: others wait for a place, or nothing runs here
    */
   claimAsMade: <Made extends { claimed: ClaimedExecution | null }>(
+    executionId: string,
     make: (terms: ClaimTerms | null) => Promise<Made>,
   ) => Promise<Made>;
   /** Resolves when no such statement is under way any more. */
@@ -29,11 +41,13 @@ export interface ClaimsAsMade {
  * Lets whoever makes an execution claim it for this instance in the same statement, where there is a place: the call of a run
  * by hand goes out one statement after the request for it, and not after a claim of its own.
  *
- * Its host is known to the statement alone, so what is made at the same moment counts at all hosts together, not at each: a
- * few may find no place and wait for one, as what is claimed ahead.
+ * Its host is known to the statement alone, so what is made at the same moment counts at each host. A statement whose answer
+ * is lost may have claimed all the same: that is undone, lest the execution wait for its lease to end, and be taken for one
+ * that was called.
  */
 export function createClaimsAsMade({
   worker,
+  settler,
   clock,
   instanceId,
   leaseMs,
@@ -46,8 +60,19 @@ export function createClaimsAsMade({
     return fullHosts && { instanceId, leaseExpiresAt: new Date(clock.now().getTime() + leaseMs), fullHosts };
   }
 
+  function undo(executionId: string): void {
+    recordUncalled({ id: executionId, claimSeq: FIRST_CLAIM }, { settler, clock }, 'answerLost').catch(
+      (error: unknown) => {
+        logger.warn('A claim whose answer was lost could not be undone; its lease will end', {
+          ...logIds({ executionId }),
+          error,
+        });
+      },
+    );
+  }
+
   return {
-    async claimAsMade(make) {
+    async claimAsMade(executionId, make) {
       const offered = terms();
       if (offered === null) return make(null);
       const making = make(offered);
@@ -56,6 +81,9 @@ export function createClaimsAsMade({
         const made = await making;
         if (made.claimed !== null) worker.take([made.claimed]);
         return made;
+      } catch (error) {
+        undo(executionId);
+        throw error;
       } finally {
         underWay.delete(making);
       }

@@ -195,6 +195,7 @@ export function createEngine(options: EngineOptions): Engine {
   let isRunning = false;
   const claims = createClaimsAsMade({
     worker,
+    settler,
     clock,
     instanceId: instance.instanceId,
     leaseMs,
@@ -231,18 +232,25 @@ export function createEngine(options: EngineOptions): Engine {
     logger.info('Scheduler started', { instanceId: instance.instanceId });
   }
 
+  /** Commands that are under way may claim something yet. */
+  async function drained(): Promise<void> {
+    await claims.idle();
+    worker.giveBackWaiting();
+    await worker.drained();
+  }
+
   async function stopParts(): Promise<void> {
     await entering?.catch(() => undefined);
     // The pruner's statements may take minutes; nothing but a claim need be waited for.
     const stopped = Promise.all(
       [unblocker, rescuer, callbackWatch, placeWatch, pruner].map((loop) => loop.stop()),
     );
-    await Promise.all([planner.stop(), worker.stop(), claims.idle()]);
+    await Promise.all([planner.stop(), worker.stop()]);
     // Whoever takes over may have places at once.
     worker.giveBackWaiting();
     const running = worker.held().length;
     if (running > 0) logger.info('Waiting for calls in flight', { running, graceMs: shutdownGraceMs });
-    if (!(await within(worker.drained(), shutdownGraceMs))) {
+    if (!(await within(drained(), shutdownGraceMs))) {
       for (const { executionId } of worker.held()) worker.end(executionId, 'shutdown');
       if (!(await within(worker.drained(), GIVE_BACK_MS))) {
         logger.warn('Some outcomes could not be recorded; their leases will end', {

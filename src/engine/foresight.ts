@@ -146,8 +146,7 @@ export function createForesight({
     const calls = nextTurn().then(() => {
       worker.take(before);
     });
-    const [started] = await Promise.all([startBatch(before, batch, mayCall), calls]);
-    return started;
+    return startBatch(before, batch, mayCall).finally(() => calls);
   }
 
   async function startBatch(

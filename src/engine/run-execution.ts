@@ -76,8 +76,8 @@ export async function runExecution(
  * @returns the status that was recorded; null where the claim was lost and somebody else decides
  */
 export async function recordUncalled(
-  execution: ClaimedExecution,
-  { settler, clock }: Pick<RunDeps, 'settler' | 'clock'>,
+  execution: Pick<ClaimedExecution, 'id' | 'claimSeq'>,
+  { settler, clock }: { settler: Pick<Settler, 'settle'>; clock: Clock },
   reason: UncalledReason | 'leaseLost',
 ): Promise<Resting['status'] | null> {
   if (reason === 'leaseLost') return null;
@@ -151,7 +151,7 @@ function settlementOf(
 
 /** What a settlement takes from the decision alone. */
 function endOf(
-  { id, claimSeq }: ClaimedExecution,
+  { id, claimSeq }: Pick<ClaimedExecution, 'id' | 'claimSeq'>,
   { status, availableAt, failureReason, errorMessage }: Resting,
   attemptFinishedAt: Date,
 ) {

@@ -202,10 +202,13 @@ export function createSettler(options: SettlerOptions): Settler {
   return {
     settle(settlement) {
       return new Promise((resolve, reject) => {
-        // Claimed anew since its earlier outcome was handed in: the claim of that one was lost.
-        queue.get(settlement.executionId)?.resolve(false);
-        queue.delete(settlement.executionId);
-        queue.set(settlement.executionId, { settlement, resolve, reject });
+        const entry = { settlement, resolve, reject };
+        const other = queue.get(settlement.executionId);
+        // Of two claims of an execution the earlier one was lost.
+        const [lost, kept] =
+          other && other.settlement.claimSeq > settlement.claimSeq ? [entry, other] : [other, entry];
+        lost?.resolve(false);
+        queue.set(settlement.executionId, kept);
         flushing ??= flush();
       });
     },

@@ -34,19 +34,26 @@ export function createUnblocker({
   let isAnythingBlocked = true;
   /** The last job of the batch before, where more are behind it: those without room must not hold up the others. */
   let after: string | null = null;
+  /** Something has ended since the round began: it may concern a job that was looked at before. */
+  let hasEndedSince = false;
 
   async function step(): Promise<number> {
-    const { jobIds, unblocked } = await unblockBatch();
-    isAnythingBlocked = jobIds.length > 0 || after !== null;
+    const first = after;
+    if (first === null) hasEndedSince = false;
+    // Should it fail, the next round begins anew.
+    after = null;
+    const { jobIds, unblocked } = await unblockBatch(first);
+    isAnythingBlocked = jobIds.length > 0 || first !== null;
     after = jobIds.length === BATCH_JOBS ? (jobIds.at(-1) ?? null) : null;
     if (unblocked > 0) onUnblocked();
     if (after !== null) return 0;
+    if (first !== null && hasEndedSince) return 0;
     return isAnythingBlocked ? Math.min(WATCH_MS, longestRestMs) : longestRestMs;
   }
 
-  function unblockBatch(): Promise<{ jobIds: string[]; unblocked: number }> {
+  function unblockBatch(first: string | null): Promise<{ jobIds: string[]; unblocked: number }> {
     return inTransaction(pool, async (tx) => {
-      const jobs = await lockBlockedJobs(tx, { limit: BATCH_JOBS, after });
+      const jobs = await lockBlockedJobs(tx, { limit: BATCH_JOBS, after: first });
       const jobIds = jobs.map((job) => job.id);
       const loads = await readLoads(tx, jobIds);
       const rooms = jobs.map((job) => {
@@ -73,6 +80,7 @@ export function createUnblocker({
       return loop.dueAtMs;
     },
     noteEnd() {
+      hasEndedSince = true;
       if (isAnythingBlocked) loop.wake();
     },
   };

@@ -29,8 +29,8 @@ export interface Worker
    */
   placesFor: (hosts: readonly string[]) => boolean[];
   /**
-   * The hosts at which none of so many executions to come could be called at once, of hosts yet unknown; null where none of
-   * them could be, wherever it goes.
+   * The hosts at which so many executions to come, of hosts yet unknown, could not all be called at once; null where they
+   * could not be called together at any.
    */
   hostsFullFor: (newcomers: number) => string[] | null;
   /** Runs executions that were claimed for this instance as they were made. */
@@ -176,8 +176,10 @@ export function createWorker(options: WorkerOptions): Worker {
     placesFor: (hosts) =>
       isStopped || isMoreDue.fresh ? hosts.map(() => false) : givePlaces(hosts, calls.room()),
     hostsFullFor(newcomers) {
-      if (isStopped || isMoreDue.fresh || calls.room().executions < newcomers) return null;
-      return hostsWithoutPlace();
+      const { executions, perHost, load } = calls.room();
+      if (isStopped || isMoreDue.fresh || Math.min(executions, perHost) < newcomers) return null;
+      // They may all be of one host.
+      return fullHosts({ busyHosts: load, hostLimit: perHost - newcomers + 1 });
     },
     take,
     held: calls.held,

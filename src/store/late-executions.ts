@@ -56,7 +56,7 @@ ORDER BY e.scheduled_at, a.id LIMIT $2`,
   }));
 }
 
-/** Remembers that these were told, so that their start is not told again. */
+/** Remembers that these were told, so that they are not told again, however often they start. */
 export async function insertLateMarks(tx: Queryable, marks: readonly LateMark[]): Promise<void> {
   if (marks.length === 0) return;
   await tx.query({
@@ -67,14 +67,24 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[]) ON CONFLICT DO NOTHING`,
   });
 }
 
-/** Forgets the marks of executions that have started, and answers with them. */
-export async function takeLateMarks(tx: Queryable, executionIds: readonly string[]): Promise<LateMark[]> {
+/** The marks of executions. They stay when one has started: its claim may be undone, and it starts once more. */
+export async function readLateMarks(tx: Queryable, executionIds: readonly string[]): Promise<LateMark[]> {
   if (executionIds.length === 0) return [];
   const { rows } = await tx.query<LateMark & Record<string, unknown>>({
-    name: 'take-late-marks',
-    text: `DELETE FROM job_alert_late_executions WHERE execution_id = ANY($1::uuid[])
-RETURNING alert_id AS "alertId", execution_id AS "executionId"`,
+    name: 'read-late-marks',
+    text: `SELECT alert_id AS "alertId", execution_id AS "executionId"
+FROM job_alert_late_executions WHERE execution_id = ANY($1::uuid[])`,
     values: [executionIds],
   });
   return rows;
+}
+
+/** Forgets the marks of executions that have ended. */
+export async function forgetLateMarks(tx: Queryable, executionIds: readonly string[]): Promise<void> {
+  if (executionIds.length === 0) return;
+  await tx.query({
+    name: 'forget-late-marks',
+    text: 'DELETE FROM job_alert_late_executions WHERE execution_id = ANY($1::uuid[])',
+    values: [executionIds],
+  });
 }

@@ -36,14 +36,17 @@ WITH held AS MATERIALIZED (
   WHERE j.id = $2 AND j.status <> 'DELETED' AND j.version = coalesce($3, j.version)
     AND j.concurrency_policy = 'ALLOW' AND j.max_concurrency IS NULL
   FOR NO KEY UPDATE OF j
+), ready AS MATERIALIZED (
+  -- Who has waited for the job's lock leaves the run to a claim: its lease, and its start, would be those of before.
+  SELECT *, starts AND clock_timestamp() < $5::timestamptz + interval '1 s' AS begins FROM held
 ), made AS (
   INSERT INTO job_executions (id, job_id, status, trigger, created_at, available_at, max_attempts, priority, host,
     body_override, idempotency_key, claim_seq, attempt_count, claimed_by, lease_expires_at, started_at, attempt_started_at)
-  SELECT $4, id, CASE WHEN starts THEN 'RUNNING' ELSE 'PENDING' END::execution_status, 'MANUAL', $5, $5,
-    1 + coalesce("maxRetries", 0), priority, host, $6::jsonb, $7, starts::int, starts::int,
-    CASE WHEN starts THEN $8 END, CASE WHEN starts THEN $9::timestamptz END, CASE WHEN starts THEN $5::timestamptz END,
-    CASE WHEN starts THEN $5::timestamptz END
-  FROM held
+  SELECT $4, id, CASE WHEN begins THEN 'RUNNING' ELSE 'PENDING' END::execution_status, 'MANUAL', $5, $5,
+    1 + coalesce("maxRetries", 0), priority, host, $6::jsonb, $7, begins::int, begins::int,
+    CASE WHEN begins THEN $8 END, CASE WHEN begins THEN $9::timestamptz END, CASE WHEN begins THEN $5::timestamptz END,
+    CASE WHEN begins THEN $5::timestamptz END
+  FROM ready
   ON CONFLICT (job_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
   RETURNING *
 ), audited AS (
@@ -72,7 +75,7 @@ SELECT made.id, job_id AS "jobId", status, trigger, scheduled_at AS "scheduledAt
   attempt_started_at AS "attemptStartedAt", attempt_count AS "attemptCount", retry_count AS "retryCount",
   rescue_count AS "rescueCount", claim_seq AS "claimSeq", made.host, coalesce(body_override, body) AS body,
   ${ATTEMPT_OF_JOB.names}, NULL AS upstream
-FROM made, held`;
+FROM made, ready`;
 
 /**
  * Makes an execution of a job without limits, claims it where there are terms for that, and writes it down, in one statement,

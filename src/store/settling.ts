@@ -42,11 +42,12 @@ const CANCELLED_BEFORE_CALL = 'Cancelled before its call was made.';
 const STILL_HELD = `e.claim_seq = o."claimSeq" AND e.status = 'RUNNING'
     AND (NOT o."instanceLost" OR e.lease_expires_at < o."attemptFinishedAt")`;
 
-/** What was asked to be cancelled is not called again, whatever its last attempt gave. */
-const IS_CANCELLED = `(e.cancel_requested_at IS NOT NULL AND o.status IN ('RETRYING', 'PENDING'))`;
-
 /** No call was made, and none before: it has not started. */
 const IS_UNSTARTED = `(o."attemptDurationMs" IS NULL AND e.attempt_count = 1)`;
+
+/** What was asked to be cancelled, or was taken back before its first call, is not called again, whatever its last attempt gave. */
+const IS_CANCELLED = `(o.status IN ('RETRYING', 'PENDING')
+    AND (e.cancel_requested_at IS NOT NULL OR ${IS_UNSTARTED} AND e.withdraw_reason IS NOT NULL))`;
 
 /** Whether this is an end that a job without slots waits for; it is recorded together with what it means. */
 const IS_AWAITED = `(${IS_CANCELLED} OR o.status IN ('SUCCESS', 'FAILED', 'CANCELLED')) AND NOT ${IS_UNSTARTED}
@@ -69,7 +70,7 @@ const SETTLE = `
 -- answered as deferred.
 WITH ${OUTCOME}, held AS MATERIALIZED (
   -- Locked by id, as all do who lock several executions: two batches in two orders would wait for each other for ever.
-  SELECT e.id AS held_id, e.claim_seq AS held_seq, ${IS_CANCELLED} AS is_cancelled, 'Reason: ' || e.cancel_reason AS why_cancelled,
+  SELECT e.id AS held_id, e.claim_seq AS held_seq, ${IS_CANCELLED} AS is_cancelled, e.cancel_requested_at IS NOT NULL AS is_asked, 'Reason: ' || coalesce(e.cancel_reason, e.withdraw_reason) AS why_cancelled,
     $2::boolean AND ${IS_AWAITED} AS is_deferred
   FROM outcome AS o JOIN job_executions AS e ON e.id = o."executionId"
   WHERE ${STILL_HELD}
@@ -77,7 +78,7 @@ WITH ${OUTCOME}, held AS MATERIALIZED (
   FOR NO KEY UPDATE OF e
 ), decided AS (
   SELECT o.*, "attemptDurationMs" IS NULL AS is_uncalled,
-    CASE WHEN is_cancelled THEN 'CANCELLED' ELSE o.status END AS final_status,
+    CASE WHEN is_cancelled THEN 'CANCELLED' ELSE o.status END AS final_status, is_cancelled AND NOT is_asked AS is_withdrawn,
     CASE WHEN is_cancelled AND "attemptDurationMs" IS NULL THEN concat_ws(' ', '${CANCELLED_BEFORE_CALL}', why_cancelled)
       WHEN is_cancelled THEN concat_ws(' ', o."errorMessage", '${CANCELLED_BEFORE_REPEAT}', why_cancelled)
       WHEN o.status = 'CANCELLED' THEN concat_ws(' ', log->>'message', why_cancelled)
@@ -100,6 +101,8 @@ WITH ${OUTCOME}, held AS MATERIALIZED (
       finished_at = CASE WHEN o.final_status IN ('SUCCESS', 'FAILED', 'CANCELLED') THEN o."attemptFinishedAt" END,
       duration_ms = CASE WHEN o.final_status IN ('SUCCESS', 'FAILED', 'CANCELLED') AND NOT ${IS_UNSTARTED} THEN
         least(greatest(extract(epoch FROM (o."attemptFinishedAt" - e.started_at)) * 1000, 0), 2147483647)::int END,
+      cancel_requested_at = coalesce(e.cancel_requested_at, CASE WHEN is_withdrawn THEN o."attemptFinishedAt" END),
+      cancel_reason = CASE WHEN is_withdrawn THEN e.withdraw_reason ELSE e.cancel_reason END,
       failure_reason = CASE WHEN o.final_status = 'FAILED' THEN o."failureReason" END,
       error_message = CASE WHEN o.final_status = 'CANCELLED' THEN o.log_message
         WHEN is_uncalled THEN e.error_message ELSE o."errorMessage" END,
@@ -130,7 +133,7 @@ WITH ${OUTCOME}, held AS MATERIALIZED (
 ), lines AS (
   INSERT INTO job_execution_logs (execution_id, position, at, level, message, attempt, metadata)
   SELECT id, nextval('event_log_position_seq'), "attemptFinishedAt", (log->>'level')::log_level, log_message,
-    nullif(attempt_count, 0), nullif(log->'metadata', 'null'::jsonb)
+    CASE WHEN NOT is_uncalled THEN attempt_count END, nullif(log->'metadata', 'null'::jsonb)
   FROM log_lock, settled
 ), told AS (
   INSERT INTO event_log (position, at, kind, job_id, execution_id, status, previous_status, attempt, trigger, created_at,
@@ -141,8 +144,9 @@ WITH ${OUTCOME}, held AS MATERIALIZED (
       WHEN 'CANCELLED' THEN 'EXECUTION_CANCELLED' WHEN 'RETRYING' THEN 'EXECUTION_RETRY_SCHEDULED'
       ELSE 'EXECUTION_INTERRUPTED' END::event_kind,
     job_id, id, status, 'RUNNING', nullif(attempt_count, 0), trigger, created_at, scheduled_at, started_at, finished_at, duration_ms,
-    lateness_ms, attempt_failure_reason, response_status, error_message, claimed_by
-  FROM log_lock, settled
+    lateness_ms, attempt_failure_reason, CASE WHEN is_told THEN response_status END, CASE WHEN is_told THEN error_message END,
+    claimed_by
+  FROM log_lock, (SELECT *, NOT is_uncalled OR status = 'CANCELLED' AS is_told FROM settled) AS settled
   RETURNING execution_id
 )
 SELECT execution_id AS "executionId", false AS "isDeferred" FROM told

@@ -5,7 +5,8 @@ import type { Queryable } from './sql.ts';
 /** Which waiting executions of jobs are taken back, and why, for a person. */
 export interface Withdrawal {
   /**
-   * - planned: what slots or dependencies have planned and nobody has started.
+   * - planned: what slots or dependencies have planned and nobody has started; what is claimed for the first time too, should
+   *   its claim end without a call.
    * - named: of that, the executions of `executionIds`.
    * - waiting: everything that waits, whatever made it.
    */
@@ -31,33 +32,46 @@ interface WithdrawnRow {
   instanceId: string | null;
 }
 
+const OF_THE_PLANNER = `trigger IN ('SCHEDULE', 'CATCH_UP', 'DEPENDENCY')`;
 const NEVER_STARTED = `finished_at IS NULL AND started_at IS NULL AND status IN ('PENDING', 'BLOCKED')
-    AND trigger IN ('SCHEDULE', 'CATCH_UP', 'DEPENDENCY')`;
+    AND ${OF_THE_PLANNER}`;
 
 /** Which executions are cancelled, out of those that are locked. */
-const SCOPES: Record<Withdrawal['scope'], { locked: string; cancelled: string }> = {
-  planned: { locked: NEVER_STARTED, cancelled: 'true' },
-  named: { locked: `${NEVER_STARTED} AND id = ANY($4::uuid[])`, cancelled: 'true' },
+const SCOPES: Record<Withdrawal['scope'], { locked: string; cancelled: string; marksClaims: boolean }> = {
+  // Also what is claimed for the first time: its claim may be undone at this moment, or later.
+  planned: {
+    locked: `finished_at IS NULL AND attempt_count <= 1 AND status IN ('PENDING', 'BLOCKED', 'RUNNING') AND ${OF_THE_PLANNER}`,
+    cancelled: `status <> 'RUNNING' AND started_at IS NULL`,
+    marksClaims: true,
+  },
+  named: { locked: `${NEVER_STARTED} AND id = ANY($4::uuid[])`, cancelled: 'true', marksClaims: false },
   // Also those that run, whose cancellation is asked for next: locked only then, they would be locked out of the order of
   // ids.
   waiting: {
     locked: `finished_at IS NULL`,
     cancelled: `status <> 'RUNNING'`,
+    marksClaims: false,
   },
 };
 
+/** Tells whoever undoes a claim that the execution is not to wait again. */
+const MARKED_CLAIMS = `marked AS (
+  UPDATE job_executions AS e SET withdraw_reason = $3 FROM locked WHERE e.id = locked.id AND locked.status = 'RUNNING'
+), `;
+
 function withdrawStatement(scope: Withdrawal['scope']): string {
-  const { locked, cancelled } = SCOPES[scope];
+  const { locked, cancelled, marksClaims } = SCOPES[scope];
   return `
 -- withdraw (${scope}): cancel executions of the jobs $1 that wait, at $2, for reason $3; $4 are their ids, where named.
 -- The rows are locked before they are changed: one that is being claimed at this moment is waited for, and the second
 -- look at its status then leaves it alone. All in one order, that of ids, whatever their job: two turns, job by job, would
 -- meet others who lock several (a batch that is being settled) in a circle.
 WITH locked AS MATERIALIZED (
-  SELECT id, status FROM job_executions WHERE job_id = ANY($1::uuid[]) AND ${locked} ORDER BY id FOR NO KEY UPDATE
+  SELECT id, status, started_at FROM job_executions
+  WHERE job_id = ANY($1::uuid[]) AND ${locked} ORDER BY id FOR NO KEY UPDATE
 ), waiting AS (
   SELECT * FROM locked WHERE ${cancelled}
-), withdrawn AS (
+), ${marksClaims ? MARKED_CLAIMS : ''}withdrawn AS (
   UPDATE job_executions AS e
   -- No lease is left on what waits; said all the same, since the constraints are checked first against the row as this
   -- statement's snapshot has it, and there it may still run.

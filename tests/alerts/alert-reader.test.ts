@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { AlertNotice } from '../../src/domain/alert-notice.ts';
 import { pruneEvents, readEventLogState, readEvents } from '../../src/store/event-log.ts';
 import { appendEvents } from '../../src/store/event-log.ts';
+import { claimDue } from '../../src/store/claiming.ts';
+import { settle } from '../../src/store/settling.ts';
 import { inTransaction } from '../../src/store/sql.ts';
 import { encodePublicId } from '../../src/domain/public-id.ts';
 import type { StoredJob } from '../../src/store/jobs.ts';
@@ -20,6 +22,7 @@ import {
 import { plus, START } from '../support/manual-clock.ts';
 import { watchTicks } from '../support/rests.ts';
 import { count, insertExecution, insertJob, readRow } from '../support/rows.ts';
+import { uncalled } from '../support/settlements.ts';
 import { useScene } from '../support/scene.ts';
 import { until } from '../support/until.ts';
 
@@ -299,6 +302,43 @@ describe('lateness', () => {
     expect(await toldOf(alert)).toEqual(['LATE']);
     expect(await count(scene.pool, 'job_alert_late_executions')).toBe(0);
     expect(await count(scene.pool, `event_log WHERE kind = 'EXECUTION_STARTED'`)).toBe(1);
+  });
+
+  it.each([
+    ['before it is claimed', 6_001],
+    ['when it is claimed', 0],
+  ])('is told once of a run that is claimed and given back again and again, first %s', async (_, waitMs) => {
+    const instance = scene.instance();
+    const job = await jobOf(instance, minutely);
+    const alert = await createAlert(instance, job, late);
+    scene.clock.advance(60_000);
+    await instance.planner.runOnce();
+    scene.clock.advance(waitMs);
+    await instance.alertReader.runOnce();
+    scene.clock.advance(6_001);
+    for (let claimSeq = 1; claimSeq <= 3; claimSeq += 1) {
+      const now = scene.clock.now();
+      const [claimed] = await claimDue(scene.pool, {
+        kind: 'fresh',
+        instanceId: 'another',
+        now,
+        leaseExpiresAt: plus(now, 30_000),
+        limit: 1,
+        busyHosts: new Map(),
+        hostLimit: 1,
+        look: 'head',
+      });
+      await instance.alertReader.runOnce();
+      await settle(scene.pool, [uncalled(claimed?.id ?? '', claimSeq)]);
+      await instance.alertReader.runOnce();
+      scene.clock.advance(60_000);
+      await instance.alertReader.runOnce();
+    }
+    expect(await toldOf(alert)).toEqual(['LATE']);
+    await instance.work();
+    await instance.alertReader.runOnce();
+    expect(await toldOf(alert)).toEqual(['LATE']);
+    expect(await count(scene.pool, 'job_alert_late_executions')).toBe(0);
   });
 
   it('of what waits for earlier runs is told too, and what has no slot is never late', async () => {

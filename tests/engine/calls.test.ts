@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { encodePublicId } from '../../src/domain/public-id.ts';
+import { settle } from '../../src/store/settling.ts';
 import { EVENT_LOG_LOCK } from '../../src/store/event-log.ts';
 import { insertDependency } from '../support/dependencies.ts';
-import type { TestInstance } from '../support/instance.ts';
+import { CALLER, createJob, reference, valueOf, type TestInstance } from '../support/instance.ts';
+import { START } from '../support/manual-clock.ts';
+import { uncalled } from '../support/settlements.ts';
 import {
   attemptsOf,
   count,
@@ -240,6 +244,62 @@ describe('a host whose calls take long', () => {
     scene.target.gate('/held');
     await instance.worker.runOnce();
     expect(instance.worker.held()).toHaveLength(HOST_LIMIT);
+  });
+});
+
+describe('a pause while an execution is claimed', () => {
+  it('takes it back when its claim ends without a call, and leaves alone what is called', async () => {
+    const { instance, gate } = await keptWaiting({ ms: 0 }, {}, { schedule: '* * * * * *' });
+    const { rows } = await scene.pool.query<{ id: string }>(
+      `UPDATE job_executions SET trigger = 'SCHEDULE', scheduled_at = $1::timestamptz + row_number * interval '1 s'
+       FROM (SELECT id, row_number() OVER () FROM job_executions WHERE status = 'RUNNING') AS held
+       WHERE job_executions.id = held.id RETURNING job_id AS id`,
+      [START],
+    );
+    const jobId = rows[0]?.id ?? '';
+    const waiting = instance.worker.held().slice(HOST_LIMIT);
+    valueOf(await instance.commands.pauseJob(CALLER, { id: encodePublicId('Job', jobId) }));
+    valueOf(await instance.commands.resumeJob(CALLER, { id: encodePublicId('Job', jobId) }));
+    instance.worker.giveBackWaiting();
+    await instance.settler.idle();
+    for (const { executionId } of waiting) {
+      expect(await readExecution(scene.pool, executionId)).toMatchObject({
+        status: 'CANCELLED',
+        started_at: null,
+        attempt_count: 0,
+        cancel_reason: 'The job was paused.',
+        error_message: 'Cancelled before its call was made. Reason: The job was paused.',
+      });
+    }
+    gate.open();
+    await instance.worker.drained();
+    expect(await countOf('SUCCESS')).toBe(QUICK + HOST_LIMIT);
+    expect(scene.target.callsTo('/held')).toHaveLength(HOST_LIMIT);
+  });
+
+  it('waits for the end of a claim that is being undone', async () => {
+    const instance = scene.instance();
+    const job = await createJob(instance, { schedule: '* * * * * *' });
+    const id = await insertExecution(scene.pool, job.id, 'RUNNING', {
+      trigger: 'SCHEDULE',
+      scheduled_at: START,
+      attempt_count: 1,
+      claim_seq: 1,
+    });
+    const somebody = await scene.pool.connect();
+    try {
+      await somebody.query('BEGIN');
+      await settle(somebody, [uncalled(id)]);
+      const pausing = instance.commands.pauseJob(CALLER, reference(job));
+      await until(
+        async () => (await count(scene.pool, `pg_stat_activity WHERE wait_event_type = 'Lock'`)) > 0,
+      );
+      await somebody.query('COMMIT');
+      valueOf(await pausing);
+    } finally {
+      somebody.release();
+    }
+    expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'CANCELLED', started_at: null });
   });
 });
 

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { CALLER, createJob, LEASE_MS, reference, trigger, type TestInstance } from '../support/instance.ts';
+import type { ClaimAsMade } from '../../src/commands/command-deps.ts';
+import { triggerJob } from '../../src/commands/trigger-job.ts';
+import { createClaimsAsMade } from '../../src/engine/claim-as-made.ts';
 import { checkHistory } from '../support/history.ts';
 import { plus, START } from '../support/manual-clock.ts';
 import { eventsOf, executionsOf, insertExecution, readExecution } from '../support/rows.ts';
@@ -103,6 +106,44 @@ describe('a run by hand', () => {
     expect(results.filter((result) => result.ok && result.value.created)).toHaveLength(1);
     await instance.worker.drained();
     expect(scene.target.calls).toHaveLength(1);
+  });
+
+  it('waits for no lease to end where the answer of its statement was lost', async () => {
+    const instance = scene.instance();
+    const job = await jobOf(instance, { type: 'ATMOST_ONCE' });
+    const claims = createClaimsAsMade({
+      worker: { hostsFullFor: () => [], take: () => undefined },
+      settler: instance.settler,
+      clock: scene.clock,
+      instanceId: instance.instanceId,
+      leaseMs: LEASE_MS,
+      isRunning: () => true,
+    });
+    const deps = {
+      ...instance.commandDeps,
+      claimAsMade: ((executionId, make) =>
+        claims.claimAsMade(executionId, async (terms) => {
+          await make(terms);
+          throw new Error('The connection was lost');
+        })) satisfies ClaimAsMade,
+    };
+    await expect(triggerJob(deps, CALLER, reference(job))).rejects.toThrow('The connection was lost');
+    await instance.settler.idle();
+    expect(await executionsOf(scene.pool, job.id)).toMatchObject([
+      { status: 'PENDING', attempt_count: 0, started_at: null },
+    ]);
+    await instance.work();
+    expect(scene.target.calls).toHaveLength(1);
+  });
+
+  it('takes no more places than its host has, however many are made at once', async () => {
+    const instance = scene.instance({ claimsAsMade: true, maxConcurrencyPerHost: 3 });
+    const gate = scene.target.gate('/hook');
+    const job = await jobOf(instance);
+    await Promise.all(Array.from({ length: 12 }, () => trigger(instance, job)));
+    expect(instance.worker.held()).toHaveLength(3);
+    gate.open();
+    await instance.worker.drained();
   });
 
   it('takes no more places than there are, however many are made at once', async () => {

@@ -99,14 +99,14 @@ describe('claims by the statement that makes an execution', () => {
       offered.push(terms?.instanceId ?? null);
       return Promise.resolve({ claimed: null });
     };
-    await engine.claimAsMade(make);
+    await engine.claimAsMade(randomUUID(), make);
     await engine.start();
     // As soon as the worker knows that nobody waits for a place.
-    await until(() => engine.claimAsMade(make).then(() => offered.at(-1) === instanceId));
+    await until(() => engine.claimAsMade(randomUUID(), make).then(() => offered.at(-1) === instanceId));
     const gate = createGate();
-    const making = engine.claimAsMade(() => gate.opened.then(() => ({ claimed: null })));
+    const making = engine.claimAsMade(randomUUID(), () => gate.opened.then(() => ({ claimed: null })));
     const stopping = engine.stop();
-    await engine.claimAsMade(make);
+    await engine.claimAsMade(randomUUID(), make);
     // Longer than all that a stop has to do besides.
     for (let statement = 0; statement < 50; statement += 1) await scene.pool.query('SELECT 1');
     expect(await instanceRow(instanceId)).toMatchObject({ stopped_at: null });

@@ -116,9 +116,9 @@ describe('outcomes', () => {
     await scene.pool.query('UPDATE job_executions SET claim_seq = 2, attempt_count = 2 WHERE id = $1', [id]);
     // The first one is a batch of its own; the others gather meanwhile.
     const answers = await Promise.all(
-      [succeeded(first), failed(id), { ...succeeded(id), claimSeq: 2 }].map(settler.settle),
+      [succeeded(first), failed(id), { ...succeeded(id), claimSeq: 2 }, failed(id)].map(settler.settle),
     );
-    expect(answers).toEqual([true, false, true]);
+    expect(answers).toEqual([true, false, true, false]);
     expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'SUCCESS' });
   });
 

@@ -27,7 +27,7 @@ beforeEach(() => {
 afterEach(() => {
   configureLogging({ level: 'info', console: false });
   vi.useRealTimers();
-  rmSync(root, { recursive: true, force: true });
+  rmSync(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
 });
 
 function configure(options: Partial<LoggingOptions> = {}): void {

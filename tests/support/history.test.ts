@@ -313,6 +313,16 @@ it.each<[what: string, spoil: (told: Told) => void, violation: RegExp]>([
     /attempt 1 was called more than once/,
   ],
   [
+    'a start of what was given back without a call',
+    (told) => {
+      nth(told.history.jobs, 0).nextRunAt = plus(START, 6_000);
+      tell(told, 5, [GIVEN_BACK, SUCCEEDED]);
+      const givenBack = told.history.events.findLast(({ kind }) => kind === 'EXECUTION_INTERRUPTED');
+      if (givenBack) givenBack.startedAt = START;
+    },
+    /tells of a start that there was not/,
+  ],
+  [
     'an attempt of what is said to have been given back without a call',
     ({ history }) => (nth(history.events, -3).attempt = 1),
     /is of attempt 3, not 2/,

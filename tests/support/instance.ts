@@ -159,7 +159,8 @@ export function createInstance(options: InstanceOptions): TestInstance {
     newId: newUuidV7,
     wake: wakeUps.wake,
     checkTarget: () => ({ ok: true }),
-    claimAsMade: (make) => (options.claimsAsMade ? claims.claimAsMade(make) : claimNothing(make)),
+    claimAsMade: (executionId, make) =>
+      (options.claimsAsMade ? claims.claimAsMade : claimNothing)(executionId, make),
     alerts: {
       isMailConfigured: smtpUrl !== undefined,
       leaseMs: deliveryLeaseMs(alertTimeoutMs),
@@ -203,6 +204,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
   });
   const claims = createClaimsAsMade({
     worker,
+    settler,
     clock,
     instanceId,
     leaseMs: LEASE_MS,

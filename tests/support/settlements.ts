@@ -37,6 +37,20 @@ export function succeeded(executionId: string): Settlement {
   };
 }
 
+/** A claim of which no call was made. */
+export function uncalled(executionId: string, claimSeq = 1): Settlement {
+  return {
+    ...succeeded(executionId),
+    claimSeq,
+    status: 'PENDING',
+    attemptDurationMs: null,
+    responseStatus: null,
+    responseHeaders: null,
+    responseBody: null,
+    log: { level: 'INFO', message: 'Given back.', metadata: null },
+  };
+}
+
 /** The same attempt, answered and waiting for its callback for a minute. */
 export function awaiting(executionId: string): CallbackWait {
   return { ...succeeded(executionId), deadlineAt: plus(START, 60_100) };

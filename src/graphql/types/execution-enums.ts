@@ -73,7 +73,9 @@ export const ExecutionEventKind = builder.enumType('ExecutionEventKind', {
     PLANNED: { description: 'It came into being and waits.' },
     SKIPPED: { description: 'It came into being as one that never runs.' },
     UNBLOCKED: { description: 'What it waited for has ended.' },
-    STARTED: { description: 'An attempt has begun.' },
+    STARTED: {
+      description: 'An attempt has begun; where no call could be made after all, it is INTERRUPTED and none.',
+    },
     CALLBACK_AWAITED: {
       description: 'Its target has answered, and is to call back; it goes on running until then.',
     },

@@ -45,7 +45,10 @@ export const Execution = builder.prismaNode('JobExecution', {
       nullable: true,
       description: 'startedAt minus scheduledAt, in milliseconds.',
     }),
-    attemptCount: t.exposeInt('attemptCount', { description: 'Attempts begun so far.' }),
+    attemptCount: t.exposeInt('attemptCount', {
+      description:
+        'Attempts begun so far. One of which no call could be made is none: then it is one less again.',
+    }),
     maxAttempts: t.exposeInt('maxAttempts', { description: 'Attempts that the job’s retry policy allows.' }),
     nextAttemptAt: t.field({
       type: 'DateTime',
@@ -128,7 +131,8 @@ export const Execution = builder.prismaNode('JobExecution', {
     }),
     instanceId: t.exposeString('claimedBy', {
       nullable: true,
-      description: 'The instance that made the last attempt, or makes it now.',
+      description:
+        'The instance that claimed it last: it makes, or made, the last attempt, unless no call could be made.',
     }),
     deadLetter: t.relation('deadLetter', {
       nullable: true,

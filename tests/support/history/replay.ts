@@ -54,6 +54,8 @@ function replay(execution: HistoryExecution, events: readonly EventRow[]): strin
     }
     if (kind === 'EXECUTION_STARTED') attempt += 1;
     else if (isUncalled(event, attempt)) attempt -= 1;
+    if (attempt === 0 && (event.startedAt !== null || event.latenessMs !== null))
+      violations.push(`${execution.id}: ${kind} at ${position} tells of a start that there was not`);
     if (event.attempt !== (attempt === 0 ? null : attempt))
       violations.push(
         `${execution.id}: ${kind} at ${position} is of attempt ${event.attempt ?? 'none'}, not ${attempt}`,
