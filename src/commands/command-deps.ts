@@ -2,8 +2,7 @@ import type { Pool } from 'pg';
 import type { Clock } from '../domain/clock.ts';
 import type { WakeUp } from '../events/wakeups.ts';
 import type { ClaimedDelivery } from '../store/alert-deliveries.ts';
-import type { ClaimedExecution } from '../store/claimed-rows.ts';
-import type { ClaimTerms } from '../store/running-by-hand.ts';
+import type { ClaimAsMade } from '../store/running-by-hand.ts';
 
 /** What commands are given by whoever composes the application. */
 export interface CommandDeps {
@@ -18,17 +17,6 @@ export interface CommandDeps {
   alerts: AlertDeps;
   claimAsMade: ClaimAsMade;
 }
-
-/**
- * Has a command's statement claim the execution that it makes, and runs, and tells of, what it has claimed.
- *
- * @param executionId a new one
- * @param make is given null where nothing may be claimed: others wait for a place, or nothing runs here
- */
-export type ClaimAsMade = <Made extends { claimed: ClaimedExecution | null }>(
-  executionId: string,
-  make: (terms: ClaimTerms | null) => Promise<Made>,
-) => Promise<Made>;
 
 /** Leaves what is made to whoever claims it. */
 export const claimNothing: ClaimAsMade = (_, make) => make(null);

@@ -115,7 +115,7 @@ export function createCalls(options: CallsOptions): Calls {
   }
 
   function lineOf(host: string): Line {
-    const line = lines.get(host) ?? { calling: 0, waiting: [], moved: 0 };
+    const line = lines.get(host) ?? newLine();
     lines.set(host, line);
     return line;
   }
@@ -160,15 +160,15 @@ export function createCalls(options: CallsOptions): Calls {
         passPlaceOn(host);
       }, calling);
     };
-    holdUntil(runExecution(entry.execution, options, entry.signal, noteEnd), entry);
+    holdUntil(runExecution(entry.execution, options, entry.signal, noteEnd), entry, 'Attempt ended');
   }
 
-  /** Holds an execution until what became of it is recorded. */
-  function holdUntil(recorded: ReturnType<typeof runExecution>, entry: Held): void {
+  /** Holds an execution until what became of it is recorded, and logs that. */
+  function holdUntil(recorded: ReturnType<typeof runExecution>, entry: Held, what: string): void {
     const { execution } = entry;
     entry.done = recorded
       .then((status) => {
-        logger.info('Attempt ended', {
+        logger.info(what, {
           ...logIds({ executionId: execution.id, jobId: execution.jobId }),
           attempt: execution.attemptCount,
           status: status ?? 'claim lost',
@@ -218,7 +218,7 @@ export function createCalls(options: CallsOptions): Calls {
   /** Gives a place that has become free to whoever waits at the same host, or else anywhere. */
   function passPlaceOn(host: string): void {
     // What was claimed since may have taken the place already.
-    const line = lines.get(host) ?? { calling: 0, waiting: [], moved: 0 };
+    const line = lines.get(host) ?? newLine();
     if (line.waiting.length > 0 && hasPlace(line)) callNext(line);
     else if (waiting > 0) callNextAnywhere();
     const mayHaveMore = hasOpenPlaces() || line.calling === 0;
@@ -263,7 +263,7 @@ export function createCalls(options: CallsOptions): Calls {
     forgetIdle(host, line);
     for (const entry of leaving) {
       entry.isCallOver = true;
-      holdUntil(recordUncalled(entry.execution, options, reason), entry);
+      holdUntil(recordUncalled(entry.execution, options, reason), entry, 'Claim ended without a call');
     }
   }
 
@@ -306,6 +306,10 @@ export function createCalls(options: CallsOptions): Calls {
     room,
     backlogRoom,
   };
+}
+
+function newLine(): Line {
+  return { calling: 0, waiting: [], moved: 0 };
 }
 
 function isBacklog({ trigger }: ClaimedExecution): boolean {

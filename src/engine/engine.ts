@@ -3,12 +3,13 @@ import type { CallbackClaim } from '../domain/callback-token.ts';
 import { earliest } from '../domain/earliest.ts';
 import type { DatabaseClock } from '../store/database-clock.ts';
 import type { Settlement } from '../store/settling.ts';
+import type { ClaimAsMade } from '../store/running-by-hand.ts';
 import { settleUpstream } from '../store/settling-upstream.ts';
 import type { WakeUp, WakeUps } from '../events/wakeups.ts';
 import type { Sender } from '../http/send-attempt.ts';
 import { createLogger } from '../logging/logger.ts';
 import { createCallbackWatch } from './callback-watch.ts';
-import { createClaimsAsMade, type ClaimsAsMade } from './claim-as-made.ts';
+import { createClaimsAsMade } from './claims-as-made.ts';
 import { createForesight } from './foresight.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import { createLeaseKeeper } from './lease-keeper.ts';
@@ -55,7 +56,7 @@ export interface Engine {
   start: () => Promise<void>;
   /** Claims nothing more, drains within the grace, aborts the rest and gives it back. Final: what stopped stays so. */
   stop: () => Promise<void>;
-  claimAsMade: ClaimsAsMade['claimAsMade'];
+  claimAsMade: ClaimAsMade;
   /** Loops that have not succeeded for longer than they should, by name; empty when all is well. */
   stalledLoops: () => string[];
 }

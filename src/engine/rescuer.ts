@@ -3,7 +3,7 @@ import type { Clock } from '../domain/clock.ts';
 import { decideAfterLoss } from '../domain/execution.ts';
 import { createLogger } from '../logging/logger.ts';
 import { findLostExecutions, nextLeaseEndAt, type LostExecution } from '../store/leases.ts';
-import { settle, type Settlement } from '../store/settling.ts';
+import { NO_ANSWER, settle, type Settlement } from '../store/settling.ts';
 import type { UpstreamSettled } from '../store/settling-upstream.ts';
 import type { HeldClaim } from '../store/leases.ts';
 import { createContact } from './contact.ts';
@@ -127,12 +127,7 @@ function settlementOf(lost: LostExecution, now: Date): Settlement {
     attemptDurationMs: storableMs(now.getTime() - lost.attemptStartedAt.getTime()),
     failureReason: 'INSTANCE_LOST',
     errorMessage: MESSAGE,
-    responseStatus: null,
-    responseHeaders: null,
-    responseBody: null,
-    responseTruncated: false,
-    timings: null,
-    request: null,
+    ...NO_ANSWER,
     instanceLost: true,
     log: { level: 'WARN', message: MESSAGE, metadata: { instanceId: lost.claimedBy } },
   };

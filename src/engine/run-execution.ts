@@ -19,7 +19,7 @@ import type { Sender, SentAttempt } from '../http/send-attempt.ts';
 import { sendFilled } from '../http/send-filled.ts';
 import type { StopSignal } from '../http/stop-signal.ts';
 import type { ClaimedExecution } from '../store/claimed-rows.ts';
-import type { Settlement } from '../store/settling.ts';
+import { NO_ANSWER, type Settlement } from '../store/settling.ts';
 import { awaitCallback } from './await-callback.ts';
 import type { Settler } from './settler.ts';
 import { templateValuesOf } from './template-values.ts';
@@ -85,12 +85,7 @@ export async function recordUncalled(
   const recorded = await settler.settle({
     ...endOf(execution, resting, clock.now()),
     attemptDurationMs: null,
-    responseStatus: null,
-    responseHeaders: null,
-    responseBody: null,
-    responseTruncated: false,
-    timings: null,
-    request: null,
+    ...NO_ANSWER,
     log: { ...resting.log, metadata: null },
   });
   return recorded ? resting.status : null;

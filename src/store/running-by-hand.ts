@@ -11,6 +11,17 @@ export interface ClaimTerms {
   fullHosts: readonly string[];
 }
 
+/**
+ * Has a command's statement claim the execution that it makes, and runs, and tells of, what it has claimed.
+ *
+ * @param executionId a new one, of which nobody else knows
+ * @param make is given null where nothing may be claimed: others wait for a place, or nothing runs here
+ */
+export type ClaimAsMade = <Made extends { claimed: ClaimedExecution | null }>(
+  executionId: string,
+  make: (terms: ClaimTerms | null) => Promise<Made>,
+) => Promise<Made>;
+
 /** A run that somebody asked for, of a job that limits none. */
 export interface UnlimitedRun {
   executionId: string;

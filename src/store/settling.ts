@@ -16,7 +16,7 @@ export interface Settlement {
   status: 'SUCCESS' | 'FAILED' | 'CANCELLED' | 'RETRYING' | 'PENDING';
   availableAt: Date | null;
   attemptFinishedAt: Date;
-  /** Null where no call was made. Then there was no attempt either: the execution is again what it was before its claim. */
+  /** Null where no call was made. Then there was no attempt either: the execution waits as before its claim. */
   attemptDurationMs: number | null;
   failureReason: FailureReason | null;
   errorMessage: string | null;
@@ -32,6 +32,16 @@ export interface Settlement {
   log: { level: LogLevel; message: string; metadata: Record<string, unknown> | null };
 }
 
+/** What a settlement says of the answer where there was none to the call, or no call. */
+export const NO_ANSWER = {
+  responseStatus: null,
+  responseHeaders: null,
+  responseBody: null,
+  responseTruncated: false,
+  timings: null,
+  request: null,
+} as const satisfies Partial<Settlement>;
+
 const CANCELLED_BEFORE_REPEAT = 'It is not repeated: its cancellation was asked for.';
 const CANCELLED_BEFORE_CALL = 'Cancelled before its call was made.';
 
@@ -45,7 +55,10 @@ const STILL_HELD = `e.claim_seq = o."claimSeq" AND e.status = 'RUNNING'
 /** No call was made, and none before: it has not started. */
 const IS_UNSTARTED = `(o."attemptDurationMs" IS NULL AND e.attempt_count = 1)`;
 
-/** What was asked to be cancelled, or was taken back before its first call, is not called again, whatever its last attempt gave. */
+/**
+ * What was asked to be cancelled is not called again, whatever its last attempt gave; nor is what was taken back before its
+ * first call.
+ */
 const IS_CANCELLED = `(o.status IN ('RETRYING', 'PENDING')
     AND (e.cancel_requested_at IS NOT NULL OR ${IS_UNSTARTED} AND e.withdraw_reason IS NOT NULL))`;
 
@@ -70,15 +83,17 @@ const SETTLE = `
 -- answered as deferred.
 WITH ${OUTCOME}, held AS MATERIALIZED (
   -- Locked by id, as all do who lock several executions: two batches in two orders would wait for each other for ever.
-  SELECT e.id AS held_id, e.claim_seq AS held_seq, ${IS_CANCELLED} AS is_cancelled, e.cancel_requested_at IS NOT NULL AS is_asked, 'Reason: ' || coalesce(e.cancel_reason, e.withdraw_reason) AS why_cancelled,
+  SELECT e.id AS held_id, e.claim_seq AS held_seq, ${IS_UNSTARTED} AS is_unstarted, ${IS_CANCELLED} AS is_cancelled,
+    e.cancel_requested_at IS NULL AS is_unasked,
+    'Reason: ' || CASE WHEN e.cancel_requested_at IS NULL THEN e.withdraw_reason ELSE e.cancel_reason END AS why_cancelled,
     $2::boolean AND ${IS_AWAITED} AS is_deferred
   FROM outcome AS o JOIN job_executions AS e ON e.id = o."executionId"
   WHERE ${STILL_HELD}
   ORDER BY e.id
   FOR NO KEY UPDATE OF e
 ), decided AS (
-  SELECT o.*, "attemptDurationMs" IS NULL AS is_uncalled,
-    CASE WHEN is_cancelled THEN 'CANCELLED' ELSE o.status END AS final_status, is_cancelled AND NOT is_asked AS is_withdrawn,
+  SELECT o.*, is_unstarted, "attemptDurationMs" IS NULL AS is_uncalled, is_cancelled AND is_unasked AS is_withdrawn,
+    CASE WHEN is_cancelled THEN 'CANCELLED' ELSE o.status END AS final_status,
     CASE WHEN is_cancelled AND "attemptDurationMs" IS NULL THEN concat_ws(' ', '${CANCELLED_BEFORE_CALL}', why_cancelled)
       WHEN is_cancelled THEN concat_ws(' ', o."errorMessage", '${CANCELLED_BEFORE_REPEAT}', why_cancelled)
       WHEN o.status = 'CANCELLED' THEN concat_ws(' ', log->>'message', why_cancelled)
@@ -94,12 +109,12 @@ WITH ${OUTCOME}, held AS MATERIALIZED (
       awaited_response = NULL,
       available_at = coalesce(o."availableAt", e.available_at),
       attempt_count = e.attempt_count - is_uncalled::int,
-      started_at = CASE WHEN NOT ${IS_UNSTARTED} THEN e.started_at END,
-      lateness_ms = CASE WHEN NOT ${IS_UNSTARTED} THEN e.lateness_ms END,
+      started_at = CASE WHEN NOT is_unstarted THEN e.started_at END,
+      lateness_ms = CASE WHEN NOT is_unstarted THEN e.lateness_ms END,
       retry_count = e.retry_count + (o.final_status = 'RETRYING')::int,
       rescue_count = e.rescue_count + o."instanceLost"::int,
       finished_at = CASE WHEN o.final_status IN ('SUCCESS', 'FAILED', 'CANCELLED') THEN o."attemptFinishedAt" END,
-      duration_ms = CASE WHEN o.final_status IN ('SUCCESS', 'FAILED', 'CANCELLED') AND NOT ${IS_UNSTARTED} THEN
+      duration_ms = CASE WHEN o.final_status IN ('SUCCESS', 'FAILED', 'CANCELLED') AND NOT is_unstarted THEN
         least(greatest(extract(epoch FROM (o."attemptFinishedAt" - e.started_at)) * 1000, 0), 2147483647)::int END,
       cancel_requested_at = coalesce(e.cancel_requested_at, CASE WHEN is_withdrawn THEN o."attemptFinishedAt" END),
       cancel_reason = CASE WHEN is_withdrawn THEN e.withdraw_reason ELSE e.cancel_reason END,
@@ -143,9 +158,9 @@ WITH ${OUTCOME}, held AS MATERIALIZED (
     CASE status WHEN 'SUCCESS' THEN 'EXECUTION_SUCCEEDED' WHEN 'FAILED' THEN 'EXECUTION_FAILED'
       WHEN 'CANCELLED' THEN 'EXECUTION_CANCELLED' WHEN 'RETRYING' THEN 'EXECUTION_RETRY_SCHEDULED'
       ELSE 'EXECUTION_INTERRUPTED' END::event_kind,
-    job_id, id, status, 'RUNNING', nullif(attempt_count, 0), trigger, created_at, scheduled_at, started_at, finished_at, duration_ms,
-    lateness_ms, attempt_failure_reason, CASE WHEN is_told THEN response_status END, CASE WHEN is_told THEN error_message END,
-    claimed_by
+    job_id, id, status, 'RUNNING', nullif(attempt_count, 0), trigger, created_at, scheduled_at, started_at, finished_at,
+    duration_ms, lateness_ms, attempt_failure_reason, CASE WHEN is_told THEN response_status END,
+    CASE WHEN is_told THEN error_message END, claimed_by
   FROM log_lock, (SELECT *, NOT is_uncalled OR status = 'CANCELLED' AS is_told FROM settled) AS settled
   RETURNING execution_id
 )

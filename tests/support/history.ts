@@ -17,8 +17,10 @@ export type HistorySummary = {
   /** Slots of schedules of which each was found to have exactly one execution or recorded reason. */
   slots: number;
   calls: number;
-  /** Attempts whose outcome nobody knows, because their instance died or gave them back: each is made once more. Not those
-   * that were given back without a call. */
+  /**
+   * Attempts whose outcome nobody knows, because their instance died or gave them back: each is made once more. Claims that
+   * were given back without a call are none.
+   */
   interruptions: number;
 };
 

@@ -13,7 +13,7 @@ import { CALLBACK_PATH, signCallbackToken, type CallbackClaim } from '../../src/
 import { encodePublicId } from '../../src/domain/public-id.ts';
 import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
 import { createCallbackWatch } from '../../src/engine/callback-watch.ts';
-import { createClaimsAsMade } from '../../src/engine/claim-as-made.ts';
+import { createClaimsAsMade } from '../../src/engine/claims-as-made.ts';
 import { createForesight } from '../../src/engine/foresight.ts';
 import { createHeartbeat, type Heartbeat } from '../../src/engine/heartbeat.ts';
 import { createLeaseKeeper } from '../../src/engine/lease-keeper.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { CALLER, createJob, LEASE_MS, reference, trigger, type TestInstance } from '../support/instance.ts';
-import type { ClaimAsMade } from '../../src/commands/command-deps.ts';
 import { triggerJob } from '../../src/commands/trigger-job.ts';
-import { createClaimsAsMade } from '../../src/engine/claim-as-made.ts';
+import type { ClaimAsMade } from '../../src/store/running-by-hand.ts';
+import { createClaimsAsMade } from '../../src/engine/claims-as-made.ts';
 import { checkHistory } from '../support/history.ts';
 import { plus, START } from '../support/manual-clock.ts';
 import { eventsOf, executionsOf, insertExecution, readExecution } from '../support/rows.ts';

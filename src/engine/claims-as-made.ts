@@ -1,6 +1,5 @@
 import type { Clock } from '../domain/clock.ts';
-import type { ClaimedExecution } from '../store/claimed-rows.ts';
-import type { ClaimTerms } from '../store/running-by-hand.ts';
+import type { ClaimAsMade, ClaimTerms } from '../store/running-by-hand.ts';
 import { createLogger } from '../logging/logger.ts';
 import { logIds } from './log-ids.ts';
 import { recordUncalled } from './run-execution.ts';
@@ -23,16 +22,7 @@ export interface ClaimAsMadeOptions {
 }
 
 export interface ClaimsAsMade {
-  /**
-   * Has a statement claim the execution that it makes, and runs what it has claimed.
-   *
-   * @param executionId a new one, of which nobody else knows
-   * @param make is given null where nothing may be claimed: others wait for a place, or nothing runs here
-   */
-  claimAsMade: <Made extends { claimed: ClaimedExecution | null }>(
-    executionId: string,
-    make: (terms: ClaimTerms | null) => Promise<Made>,
-  ) => Promise<Made>;
+  claimAsMade: ClaimAsMade;
   /** Resolves when no such statement is under way any more. */
   idle: () => Promise<void>;
 }
