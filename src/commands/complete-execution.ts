@@ -7,6 +7,7 @@ import { cutText } from '../domain/text.ts';
 import { createLogger } from '../logging/logger.ts';
 import { settlementOfWait, type CallbackOutput } from '../store/callback-settlement.ts';
 import { findCalledBack, type CalledBackExecution } from '../store/callbacks.ts';
+import { settlementRow } from '../store/settling.ts';
 import { settleAny } from '../store/settling-upstream.ts';
 import type { CommandDeps } from './command-deps.ts';
 
@@ -51,7 +52,7 @@ async function complete(
 
   const resting = decideAfterCallback(execution, report, now, deps.random());
   const settlement = settlementOfWait(execution, resting, now, outputOf(report));
-  const { written, isReplacing } = await settleAny(pool, [settlement], newId);
+  const { written, isReplacing } = await settleAny(pool, [settlementRow(settlement)], newId);
   // Somebody was quicker: the same callback sent twice, or whoever ends what waits too long.
   if (!written.has(execution.id)) return refusalOf(await findCalledBack(pool, claim), claim);
   // Jobs too: executions of this one, or of those that depend on it, may have waited for the end.

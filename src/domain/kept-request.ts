@@ -33,9 +33,13 @@ const OF_WHAT_WAS_SENT = 'x-attempt';
 export function keptRequest(request: ShownRequest): ShownRequest {
   if (!(OF_WHAT_WAS_SENT in request.headers)) return request;
   const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(request.headers)) if (!REPEATED.has(name)) headers[name] = value;
-  if (headers['accept-encoding'] === ACCEPTED_ENCODINGS) delete headers['accept-encoding'];
+  for (const [name, value] of Object.entries(request.headers))
+    if (!isRepeated(name, value)) headers[name] = value;
   return { ...request, headers };
+}
+
+function isRepeated(name: string, value: string): boolean {
+  return REPEATED.has(name) || (name === 'accept-encoding' && value === ACCEPTED_ENCODINGS);
 }
 
 /** The request as it was sent. */

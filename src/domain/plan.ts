@@ -106,8 +106,8 @@ function holdBack(job: DueJob, runs: readonly DueRun[], unmet: string): Decided 
   const slotCount = runs.length;
   const range = `${first.scheduledAt.toISOString()} to ${last.scheduledAt.toISOString()}`;
   const skipped: PlannedExecution = {
-    ...rowOf(job, first.scheduledAt),
     status: 'SKIPPED',
+    ...rowOf(job, first.scheduledAt),
     trigger: first.trigger,
     availableAt: first.scheduledAt,
     slotCount,
@@ -148,8 +148,8 @@ function runOf(
   status: 'PENDING' | 'BLOCKED',
 ): PlannedExecution {
   return {
-    ...rowOf(job, scheduledAt),
     status,
+    ...rowOf(job, scheduledAt),
     trigger,
     availableAt: new Date(scheduledAt.getTime() + jitterFor(job.id, scheduledAt, job.jitterMs)),
     slotCount: standsFor,
@@ -160,8 +160,8 @@ function runOf(
 
 function overlapOf(job: DueJob, { scheduledAt, trigger }: DueRun, errorMessage: string): PlannedExecution {
   return {
-    ...rowOf(job, scheduledAt),
     status: 'SKIPPED',
+    ...rowOf(job, scheduledAt),
     trigger,
     availableAt: scheduledAt,
     slotCount: 1,

@@ -1,4 +1,4 @@
-import { TypeID } from 'typeid-js';
+import { fromUUID, TypeID } from 'typeid-js';
 import { boundedMemo } from './bounded-memo.ts';
 
 /**
@@ -21,16 +21,10 @@ const KINDS = new Map<string, PublicIdKind>(
   (Object.entries(ID_PREFIXES) as [PublicIdKind, string][]).map(([kind, prefix]) => [prefix, kind]),
 );
 
-/** Ids of each kind whose spelling is remembered. */
+/** Jobs whose spelling is remembered: each of their executions names them, in headers, log lines and events. */
 const KNOWN_LIMIT = 1_000;
 
-/** One attempt names its job and its execution in its headers, its log lines and its events. */
-const ENCODERS = Object.fromEntries(
-  Object.entries(ID_PREFIXES).map(([kind, prefix]) => [
-    kind,
-    boundedMemo(KNOWN_LIMIT, (uuid) => TypeID.fromUUID(prefix, uuid).toString()),
-  ]),
-) as Record<PublicIdKind, (uuid: string) => string>;
+const encodeKnownJob = boundedMemo(KNOWN_LIMIT, (uuid) => fromUUID(uuid, ID_PREFIXES.Job));
 
 /** Longer than any id; what is longer is not even looked at. */
 const MAX_LENGTH = 64;
@@ -41,7 +35,7 @@ const MAX_LENGTH = 64;
  * @throws Error when `uuid` is no UUID, which only a bug can bring about
  */
 export function encodePublicId(kind: PublicIdKind, uuid: string): string {
-  return ENCODERS[kind](uuid);
+  return kind === 'Job' ? encodeKnownJob(uuid) : fromUUID(uuid, ID_PREFIXES[kind]);
 }
 
 /** Kind and UUID of a public id; null for anything that {@link encodePublicId} could not have written. */

@@ -5,6 +5,7 @@ import { createLogger } from '../logging/logger.ts';
 import { settlementOfWait } from '../store/callback-settlement.ts';
 import { findSilent, nextWaitEndAt, type SilentExecution } from '../store/callbacks.ts';
 import type { Settlement } from '../store/settling.ts';
+import { settlementRow } from '../store/settling.ts';
 import { settleAny } from '../store/settling-upstream.ts';
 import { logIds } from './log-ids.ts';
 import { togetherOrOneByOne } from './one-by-one.ts';
@@ -69,7 +70,7 @@ export function createCallbackWatch(options: CallbackWatchOptions): Loop {
   async function endWaits(silent: readonly SilentExecution[], now: Date): Promise<void> {
     if (silent.length === 0) return;
     const settlements = silent.map((execution) => end(execution, now));
-    const { written, isReplacing } = await settleAny(pool, settlements, newId);
+    const { written, isReplacing } = await settleAny(pool, settlements.map(settlementRow), newId);
     for (const { executionId, status } of settlements.filter((one) => written.has(one.executionId))) {
       logger.info('Waited for a callback no longer', { ...logIds({ executionId }), status });
     }

@@ -75,8 +75,13 @@ const LONG_MS = 1_000;
 /** A line is expected to move on by so many times what it did since the last look. */
 const REACH = 2;
 
+/** What is asked of an execution from its claim to its record. */
+type Claim = Pick<ClaimedExecution, 'id' | 'jobId' | 'claimSeq' | 'attemptCount' | 'host' | 'trigger'>;
+
 interface Held {
-  execution: ClaimedExecution;
+  claim: Claim;
+  /** What its call is made of; null once that has begun, lest it be kept until the outcome is recorded. */
+  execution: ClaimedExecution | null;
   signal: StopSignal<EndReason>;
   isCallOver: boolean;
   heldSinceMs: number;
@@ -124,6 +129,7 @@ export function createCalls(options: CallsOptions): Calls {
     // A claim that was lost and has come back to us: its earlier call would go on beside the new one, kept by nobody.
     end(execution.id, 'leaseLost');
     const entry: Held = {
+      claim: claimOf(execution),
       execution,
       signal: new StopSignal(),
       isCallOver: false,
@@ -135,7 +141,7 @@ export function createCalls(options: CallsOptions): Calls {
     if (isBacklog(execution)) backlog += 1;
     const line = lineOf(execution.host);
     if (hasPlace(line)) {
-      call(entry, line);
+      call(entry, execution, line);
     } else {
       line.waiting.push(entry);
       waiting += 1;
@@ -146,8 +152,9 @@ export function createCalls(options: CallsOptions): Calls {
     return calling < maxConcurrency && line.calling < placesPerHost(options, calling);
   }
 
-  function call(entry: Held, line: Line): void {
-    const { host } = entry.execution;
+  function call(entry: Held, execution: ClaimedExecution, line: Line): void {
+    const { host } = entry.claim;
+    entry.execution = null;
     const startedMs = monotonicMs();
     line.calling += 1;
     calling += 1;
@@ -160,25 +167,25 @@ export function createCalls(options: CallsOptions): Calls {
         passPlaceOn(host);
       }, calling);
     };
-    holdUntil(runExecution(entry.execution, options, entry.signal, noteEnd), entry, 'Attempt ended');
+    holdUntil(runExecution(execution, options, entry.signal, noteEnd), entry, 'Attempt ended');
   }
 
   /** Holds an execution until what became of it is recorded, and logs that. */
   function holdUntil(recorded: ReturnType<typeof runExecution>, entry: Held, what: string): void {
-    const { execution } = entry;
+    const { claim } = entry;
     entry.done = recorded
       .then((status) => {
         logger.info(what, {
-          ...logIds({ executionId: execution.id, jobId: execution.jobId }),
-          attempt: execution.attemptCount,
+          attempt: claim.attemptCount,
           status: status ?? 'claim lost',
+          ...logIds({ executionId: claim.id, jobId: claim.jobId }),
         });
       })
       .catch(onError)
       .finally(() => {
         // Only our own entry: after a lost lease the same execution may have been claimed again.
-        if (held.get(execution.id) === entry) held.delete(execution.id);
-        if (isBacklog(execution)) {
+        if (held.get(claim.id) === entry) held.delete(claim.id);
+        if (isBacklog(claim)) {
           backlog -= 1;
           if (backlogRoom() > 0) onBacklogRoom();
         }
@@ -241,16 +248,16 @@ export function createCalls(options: CallsOptions): Calls {
 
   function callNext(line: Line): void {
     const next = line.waiting.shift();
-    if (!next) return;
+    if (!next?.execution) return;
     waiting -= 1;
     line.moved += 1;
-    call(next, line);
+    call(next, next.execution, line);
   }
 
   function end(executionId: string, reason: EndReason): void {
     const entry = held.get(executionId);
     if (!entry) return;
-    if (entry.done === null) leave([entry], entry.execution.host, reason);
+    if (entry.done === null) leave([entry], entry.claim.host, reason);
     else entry.signal.stop(reason);
   }
 
@@ -263,7 +270,8 @@ export function createCalls(options: CallsOptions): Calls {
     forgetIdle(host, line);
     for (const entry of leaving) {
       entry.isCallOver = true;
-      holdUntil(recordUncalled(entry.execution, options, reason), entry, 'Claim ended without a call');
+      entry.execution = null;
+      holdUntil(recordUncalled(entry.claim, options, reason), entry, 'Claim ended without a call');
     }
   }
 
@@ -289,10 +297,10 @@ export function createCalls(options: CallsOptions): Calls {
 
   return {
     add,
-    held: () => [...held.values()].map(({ execution: { id, claimSeq } }) => ({ executionId: id, claimSeq })),
+    held: () => [...held.values()].map(({ claim: { id, claimSeq } }) => ({ executionId: id, claimSeq })),
     isCalling({ executionId, claimSeq }) {
       const entry = held.get(executionId);
-      return entry?.execution.claimSeq === claimSeq && !entry.isCallOver;
+      return entry?.claim.claimSeq === claimSeq && !entry.isCallOver;
     },
     end,
     giveBackWaiting,
@@ -312,6 +320,10 @@ function newLine(): Line {
   return { calling: 0, waiting: [], moved: 0 };
 }
 
-function isBacklog({ trigger }: ClaimedExecution): boolean {
+function claimOf({ id, jobId, claimSeq, attemptCount, host, trigger }: ClaimedExecution): Claim {
+  return { id, jobId, claimSeq, attemptCount, host, trigger };
+}
+
+function isBacklog({ trigger }: Claim): boolean {
   return trigger === 'CATCH_UP';
 }

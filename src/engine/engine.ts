@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import type { CallbackClaim } from '../domain/callback-token.ts';
 import { earliest } from '../domain/earliest.ts';
 import type { DatabaseClock } from '../store/database-clock.ts';
-import type { Settlement } from '../store/settling.ts';
+import type { SettlementRow } from '../store/settling.ts';
 import type { ClaimAsMade } from '../store/running-by-hand.ts';
 import { settleUpstream } from '../store/settling-upstream.ts';
 import type { WakeUp, WakeUps } from '../events/wakeups.ts';
@@ -77,7 +77,7 @@ export function createEngine(options: EngineOptions): Engine {
     logger.warn('A step failed and is tried again', { part, error });
   };
 
-  const recordUpstream = (settlements: readonly Settlement[]) =>
+  const recordUpstream = (settlements: readonly SettlementRow[]) =>
     settleUpstream(pool, settlements, options.newId);
   const settler = createSettler({
     db: pool,

@@ -215,7 +215,7 @@ function nextTurn(): Promise<void> {
 function foresee(job: Upcoming['jobs'][number]): ForeseenSlot | null {
   try {
     const slot = plainSlotOf(job);
-    return slot && foreseenSlot({ ...slot, version: job.version, host: job.host });
+    return slot && foreseenSlot({ version: job.version, host: job.host, ...slot });
   } catch (error) {
     logger.debug('A slot cannot be foreseen', { jobId: encodePublicId('Job', job.id), error });
     return null;

@@ -3,7 +3,7 @@ import type { Clock } from '../domain/clock.ts';
 import { decideAfterLoss } from '../domain/execution.ts';
 import { createLogger } from '../logging/logger.ts';
 import { findLostExecutions, nextLeaseEndAt, type LostExecution } from '../store/leases.ts';
-import { NO_ANSWER, settle, type Settlement } from '../store/settling.ts';
+import { NO_ANSWER, settle, settlementRow, type Settlement, type SettlementRow } from '../store/settling.ts';
 import type { UpstreamSettled } from '../store/settling-upstream.ts';
 import type { HeldClaim } from '../store/leases.ts';
 import { createContact } from './contact.ts';
@@ -21,7 +21,7 @@ export interface RescuerOptions {
   /** What this instance holds. */
   held: () => readonly HeldClaim[];
   /** Records ends that other jobs wait for, together with the runs that they set off, in one transaction. */
-  settleUpstream: (settlements: readonly Settlement[]) => Promise<UpstreamSettled>;
+  settleUpstream: (settlements: readonly SettlementRow[]) => Promise<UpstreamSettled>;
   /** Called after executions were rescued: they may be claimed, the log has grown. */
   onRescued: (setOff: { isReplacing: boolean }) => void;
   onError: (error: unknown) => void;
@@ -91,7 +91,7 @@ export function createRescuer(options: RescuerOptions): Loop {
 
   /** What another rescuer has recorded meanwhile, or a slow holder extended, is left out by the statements. */
   async function rescue(lost: readonly LostExecution[], now: Date): Promise<void> {
-    const settlements = lost.map((execution) => settlementOf(execution, now));
+    const settlements = lost.map((execution) => settlementRow(settlementOf(execution, now)));
     const { written, deferred } = await settle(pool, settlements);
     tell(lost, { written, isReplacing: false });
     if (deferred.size === 0) return;

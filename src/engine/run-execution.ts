@@ -48,26 +48,43 @@ export type EndReason = AbortReason | 'leaseLost';
  * @returns the status that was recorded, RUNNING where the callback is awaited; null where the claim was lost and
  *   somebody else decides
  */
-export async function runExecution(
+export function runExecution(
   execution: ClaimedExecution,
   deps: RunDeps,
   signal: StopSignal<EndReason>,
   onCallEnded: () => void,
-): Promise<Resting['status'] | 'RUNNING' | null> {
+): Promise<Recorded> {
+  // In two parts, so that what the call had, request and answer, is let go of before its outcome is recorded.
+  return callTarget(execution, deps, signal, onCallEnded).then(({ recording }) => recording);
+}
+
+/** What was recorded; null where the claim was lost. */
+type Recorded = Resting['status'] | 'RUNNING' | null;
+
+/** @returns what will be recorded, in an object: a promise by itself would be waited for. */
+async function callTarget(
+  execution: ClaimedExecution,
+  deps: RunDeps,
+  signal: StopSignal<EndReason>,
+  onCallEnded: () => void,
+): Promise<{ recording: Recorded | Promise<Recorded> }> {
   const request = requestOf(execution, deps);
   const options = { signal, timeoutMs: execution.timeoutMs };
   const sent = await sendFilled(deps.sender, request, () => templateValuesOf(execution), options).finally(
     onCallEnded,
   );
   const ended = sent.outcome.kind === 'aborted' ? endReasonOf(signal) : null;
-  if (ended === 'leaseLost') return null;
+  if (ended === 'leaseLost') return { recording: null };
   const finishedAt = deps.clock.now();
   const resting = decideAfterAttempt(execution, sent.outcome, ended, finishedAt, deps.random());
   const settlement = settlementOf(execution, sent, resting, finishedAt);
   if (execution.completion === 'CALLBACK' && resting.status === 'SUCCESS')
-    return awaitCallback(execution, settlement, deps.settler);
-  const recorded = await deps.settler.settle(settlement);
-  return recorded ? resting.status : null;
+    return { recording: awaitCallback(execution, settlement, deps.settler) };
+  return { recording: recordedAs(resting.status, deps.settler.settle(settlement)) };
+}
+
+async function recordedAs(status: Resting['status'], settled: Promise<boolean>): Promise<Recorded> {
+  return (await settled) ? status : null;
 }
 
 /**
@@ -79,16 +96,16 @@ export async function recordUncalled(
   execution: Pick<ClaimedExecution, 'id' | 'claimSeq'>,
   { settler, clock }: { settler: Pick<Settler, 'settle'>; clock: Clock },
   reason: UncalledReason | 'leaseLost',
-): Promise<Resting['status'] | null> {
+): Promise<Recorded> {
   if (reason === 'leaseLost') return null;
   const resting = decideUncalled(reason);
-  const recorded = await settler.settle({
-    ...endOf(execution, resting, clock.now()),
+  const settlement: Settlement = {
     attemptDurationMs: null,
+    log: { metadata: null, ...resting.log },
+    ...endOf(execution, resting, clock.now()),
     ...NO_ANSWER,
-    log: { ...resting.log, metadata: null },
-  });
-  return recorded ? resting.status : null;
+  };
+  return recordedAs(resting.status, settler.settle(settlement));
 }
 
 /** A call that ended because the sender was closed has no reason: that, too, is a shutdown. */
@@ -125,7 +142,6 @@ function settlementOf(
   const response = outcome.kind === 'responded' ? outcome : null;
   const durationMs = Math.max(0, Math.round(timings.totalMs));
   return {
-    ...endOf(execution, resting, finishedAt),
     attemptDurationMs: durationMs,
     responseStatus: response?.status ?? null,
     responseHeaders: response ? maskHeaders(response.headers) : null,
@@ -137,10 +153,11 @@ function settlementOf(
       body: request.body === null ? null : request.body.slice(0, MAX_RESPONSE_BODY_CHARACTERS),
     }),
     log: {
-      ...resting.log,
       // Not the status, which stands in the message, nor the duration, which the attempt's timings have.
       metadata: { method: request.method, url: request.url },
+      ...resting.log,
     },
+    ...endOf(execution, resting, finishedAt),
   };
 }
 

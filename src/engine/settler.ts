@@ -1,7 +1,13 @@
 import { createLogger } from '../logging/logger.ts';
 import { startWait, type CallbackWait, type WaitStart } from '../store/callbacks.ts';
 import { isAway, isRefused } from '../store/failures.ts';
-import { settle, type Settled, type Settlement } from '../store/settling.ts';
+import {
+  settle,
+  settlementRow,
+  type Settled,
+  type Settlement,
+  type SettlementRow,
+} from '../store/settling.ts';
 import type { UpstreamSettled } from '../store/settling-upstream.ts';
 import type { Queryable } from '../store/sql.ts';
 import { logIds } from './log-ids.ts';
@@ -25,9 +31,9 @@ export interface Settler {
 export interface SettlerOptions {
   db: Queryable;
   /** Records ends that other jobs wait for, together with the runs that they set off, in one transaction. */
-  settleUpstream: (settlements: readonly Settlement[]) => Promise<UpstreamSettled>;
+  settleUpstream: (settlements: readonly SettlementRow[]) => Promise<UpstreamSettled>;
   /** Called after each recorded batch: claims may be made, the log has grown. */
-  onRecorded: (settlements: readonly Settlement[]) => void;
+  onRecorded: (settlements: readonly SettlementRow[]) => void;
   /** Called when a callback has begun to be awaited: the log has grown. */
   onAwaiting: () => void;
   /** Called after recorded ends have set off runs of other jobs. */
@@ -41,7 +47,7 @@ export interface SettlerOptions {
 }
 
 interface Entry {
-  settlement: Settlement;
+  settlement: SettlementRow;
   resolve: (recorded: boolean) => void;
   reject: (error: unknown) => void;
 }
@@ -55,7 +61,7 @@ const RETRY_MS = 500;
 const MAX_TRIES = 6;
 
 /** Writes a batch; what it defers is to be written in another way. */
-type Write = (settlements: readonly Settlement[]) => Promise<Settled>;
+type Write = (settlements: readonly SettlementRow[]) => Promise<Settled>;
 
 const NONE: ReadonlySet<string> = new Set();
 
@@ -202,7 +208,7 @@ export function createSettler(options: SettlerOptions): Settler {
   return {
     settle(settlement) {
       return new Promise((resolve, reject) => {
-        const entry = { settlement, resolve, reject };
+        const entry = { settlement: settlementRow(settlement), resolve, reject };
         const other = queue.get(settlement.executionId);
         // Of two claims of an execution the earlier one was lost.
         const [lost, kept] =

@@ -67,7 +67,7 @@ export function exchange(client: Got, hop: Hop, options: ExchangeOptions): Promi
       stopReading?.();
       // After a complete response the socket has gone back to its agent, and this leaves it alone.
       stream.destroy();
-      resolve({ ...result, phases });
+      resolve({ phases, ...result });
     };
     const abort = () => {
       end({ kind: 'aborted' });

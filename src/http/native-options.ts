@@ -14,9 +14,9 @@ export const fewNativeOptions: HandlerFunction = (options, next) => {
 function nativeOptions(options: Options): RequestOptions {
   const { method, headers, dnsLookup: lookup, maxHeaderSize, agent, https } = options;
   const plain = { method, headers, lookup, maxHeaderSize };
-  if (!isEncrypted(options)) return { ...plain, agent: agent.http };
+  if (!isEncrypted(options)) return { agent: agent.http, ...plain };
   const { certificateAuthority: ca, rejectUnauthorized } = https;
-  return { ...plain, agent: agent.https, ca, rejectUnauthorized };
+  return { agent: agent.https, ca, rejectUnauthorized, ...plain };
 }
 
 function isEncrypted({ url }: Options): boolean {

@@ -81,7 +81,7 @@ export function createSender(options: SenderOptions): Sender {
     const startedAtMs = performance.now();
     const sent = (outcome: AttemptOutcome, phases: PhaseTimings = NO_PHASES): SentCall => ({
       outcome,
-      timings: { ...phases, totalMs: roundMs(performance.now() - startedAtMs) },
+      timings: { totalMs: roundMs(performance.now() - startedAtMs), ...phases },
     });
     const problem = requestProblem(call, timeoutMs);
     if (problem) return sent({ kind: 'failed', ...problem });
@@ -112,7 +112,7 @@ export function createSender(options: SenderOptions): Sender {
       const body = encodeBody(request.body);
       const headers = buildRequestHeaders(request, body, options.version);
       const sent = await send({ ...request, headers, body: body?.text ?? null }, callOptions);
-      return { ...sent, request: showRequest(request, headers, body) };
+      return { request: showRequest(request, headers, body), ...sent };
     },
     openSockets: () => connections.openCount(),
     close() {
@@ -181,9 +181,9 @@ async function exchangeRepairing(
   options: { signal: ExchangeSignal; follows: (status: number) => boolean },
   atMostOnce: boolean,
 ): Promise<Exchange> {
-  const first = await exchange(client, hop, { ...options, freshConnection: atMostOnce });
+  const first = await exchange(client, hop, { freshConnection: atMostOnce, ...options });
   if (first.kind !== 'failed' || !first.staleConnection || atMostOnce) return first;
-  return exchange(client, hop, { ...options, freshConnection: true });
+  return exchange(client, hop, { freshConnection: true, ...options });
 }
 
 function toOutcome(result: Exclude<Exchange, { kind: 'redirected' }>, hop: Hop): AttemptOutcome {

@@ -26,7 +26,7 @@ export async function answerGraphql(
   }
   const { quick } = endpoint;
   const { accept = '*/*', 'accept-encoding': acceptEncoding } = request.headers;
-  const sending = { ...pump, acceptEncoding };
+  const sending = { acceptEncoding, ...pump };
   const facts = factsOf(request, requestId);
   const type = request.method === 'POST' ? quick.typeFor(accept) : undefined;
   const executing = type === undefined ? null : quick.execute(read.params, facts);

@@ -79,5 +79,5 @@ function attemptOfJob(columns: Record<string, string>): { selection: string; nam
 export type ClaimedRow = Omit<ClaimedExecution, 'retryPolicy'> & RetryPolicyColumns;
 
 export function claimedOf(row: ClaimedRow): ClaimedExecution {
-  return { ...row, retryPolicy: retryPolicyOf(row) };
+  return { retryPolicy: retryPolicyOf(row), ...row };
 }

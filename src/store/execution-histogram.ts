@@ -39,5 +39,5 @@ GROUP BY 1`,
   );
   if (rows === null) return null;
   const counted = new Map(rows.rows.map(({ bucket, ...counts }) => [bucket, counts]));
-  return boundsOf(span).map((bounds, index) => ({ ...bounds, ...(counted.get(index) ?? NONE) }));
+  return boundsOf(span).map((bounds, index) => Object.assign(bounds, counted.get(index) ?? NONE));
 }

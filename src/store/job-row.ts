@@ -113,5 +113,5 @@ export function jobOf(row: JobRow, tags: readonly string[]): StoredJob {
     retryOn,
     respectRetryAfter,
   });
-  return { ...job, retryPolicy, tags };
+  return { retryPolicy, tags, ...job };
 }

@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import type { RunEnd } from '../domain/dependency.ts';
 import { appendEvents } from './event-log.ts';
 import { lockJoinsBehind, recordEnds } from './joins.ts';
-import { lockHeld, settle, settleLocked, type Settlement } from './settling.ts';
+import { lockHeld, settle, settleLocked, type SettlementRow } from './settling.ts';
 import { inTransaction } from './sql.ts';
 
 /** What came of settlements whose executions others wait for. */
@@ -25,7 +25,7 @@ export interface UpstreamSettled {
  */
 export async function settleUpstream(
   pool: Pool,
-  settlements: readonly Settlement[],
+  settlements: readonly SettlementRow[],
   newId: (now: Date) => string,
 ): Promise<UpstreamSettled> {
   return inTransaction(pool, async (tx) => {
@@ -47,7 +47,7 @@ export async function settleUpstream(
 /** Records attempts in whichever of the two ways each of them needs; in the plain one where no job waits for it. */
 export async function settleAny(
   pool: Pool,
-  settlements: readonly Settlement[],
+  settlements: readonly SettlementRow[],
   newId: (now: Date) => string,
 ): Promise<UpstreamSettled> {
   const { written, deferred } = await settle(pool, settlements);

@@ -32,6 +32,20 @@ export interface Settlement {
   log: { level: LogLevel; message: string; metadata: Record<string, unknown> | null };
 }
 
+/**
+ * A settlement as the statements take it. Outcomes wait to be recorded, hundreds of them where calls are many: as a text each,
+ * they leave the garbage collector nothing to follow.
+ */
+export interface SettlementRow extends Pick<Settlement, 'executionId' | 'claimSeq' | 'status'> {
+  /** All of the settlement. */
+  json: string;
+}
+
+export function settlementRow(settlement: Settlement): SettlementRow {
+  const { executionId, claimSeq, status } = settlement;
+  return { executionId, claimSeq, status, json: toJsonb(settlement) };
+}
+
 /** What a settlement says of the answer where there was none to the call, or no call. */
 export const NO_ANSWER = {
   responseStatus: null,
@@ -181,7 +195,7 @@ export interface Settled {
  *
  * An edge that is being added at this moment counts from the next end on: the outcome of this one was known before.
  */
-export async function settle(db: Queryable, settlements: readonly Settlement[]): Promise<Settled> {
+export async function settle(db: Queryable, settlements: readonly SettlementRow[]): Promise<Settled> {
   return runSettle(db, settlements, true);
 }
 
@@ -193,14 +207,14 @@ export async function settle(db: Queryable, settlements: readonly Settlement[]):
  */
 export async function settleLocked(
   tx: Queryable,
-  settlements: readonly Settlement[],
+  settlements: readonly SettlementRow[],
 ): Promise<ReadonlySet<string>> {
   return (await runSettle(tx, settlements, false)).written;
 }
 
 async function runSettle(
   db: Queryable,
-  settlements: readonly Settlement[],
+  settlements: readonly SettlementRow[],
   defers: boolean,
 ): Promise<Settled> {
   const written = new Set<string>();
@@ -209,7 +223,7 @@ async function runSettle(
   const { rows } = await db.query<{ executionId: string; isDeferred: boolean }>({
     name: 'settle',
     text: SETTLE,
-    values: [toJsonb(settlements), defers],
+    values: [`[${settlements.map(({ json }) => json).join(',')}]`, defers],
   });
   for (const { executionId, isDeferred } of rows) (isDeferred ? deferred : written).add(executionId);
   return { written, deferred };
@@ -236,11 +250,14 @@ ORDER BY e.id
 FOR NO KEY UPDATE OF e`;
 
 /** Locks the executions of the settlements whose claim still holds, until the transaction ends. */
-export async function lockHeld(tx: Queryable, settlements: readonly Settlement[]): Promise<HeldExecution[]> {
+export async function lockHeld(
+  tx: Queryable,
+  settlements: readonly SettlementRow[],
+): Promise<HeldExecution[]> {
   const { rows } = await tx.query<HeldExecution & Record<string, unknown>>({
     name: 'lock-held',
     text: LOCK_HELD,
-    values: [toJsonb(settlements.map(claimAndEndOf))],
+    values: [toJsonb(settlements.map(({ json }) => claimAndEndOf(JSON.parse(json) as Settlement)))],
   });
   return rows;
 }
@@ -251,7 +268,8 @@ function claimAndEndOf({
   claimSeq,
   status,
   attemptFinishedAt,
+  attemptDurationMs,
   instanceLost,
 }: Settlement): object {
-  return { executionId, claimSeq, status, attemptFinishedAt, instanceLost };
+  return { executionId, claimSeq, status, attemptFinishedAt, attemptDurationMs, instanceLost };
 }

@@ -18,7 +18,7 @@ export interface ForeseenSlot extends JobSlot {
 }
 
 export function foreseenSlot(slot: JobSlot): ForeseenSlot {
-  return { ...slot, row: toJsonb(slot) };
+  return { row: toJsonb(slot), ...slot };
 }
 
 export interface StartSlotsOptions {
@@ -121,7 +121,7 @@ export async function startSlots(
     jobIds: rows.map(({ jobId }) => jobId),
     executions: rows.filter(({ id }) => id !== null).length,
     claimed: rows.flatMap(({ id, status, ...row }) =>
-      id !== null && status === 'RUNNING' ? claimedOf({ ...row, id }) : [],
+      id !== null && status === 'RUNNING' ? claimedOf({ id, ...row }) : [],
     ),
   };
 }

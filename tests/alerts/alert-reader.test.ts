@@ -4,7 +4,7 @@ import type { AlertNotice } from '../../src/domain/alert-notice.ts';
 import { pruneEvents, readEventLogState, readEvents } from '../../src/store/event-log.ts';
 import { appendEvents } from '../../src/store/event-log.ts';
 import { claimDue } from '../../src/store/claiming.ts';
-import { settle } from '../../src/store/settling.ts';
+import { settle, settlementRow } from '../../src/store/settling.ts';
 import { inTransaction } from '../../src/store/sql.ts';
 import { encodePublicId } from '../../src/domain/public-id.ts';
 import type { StoredJob } from '../../src/store/jobs.ts';
@@ -329,7 +329,7 @@ describe('lateness', () => {
         look: 'head',
       });
       await instance.alertReader.runOnce();
-      await settle(scene.pool, [uncalled(claimed?.id ?? '', claimSeq)]);
+      await settle(scene.pool, [uncalled(claimed?.id ?? '', claimSeq)].map(settlementRow));
       await instance.alertReader.runOnce();
       scene.clock.advance(60_000);
       await instance.alertReader.runOnce();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { encodePublicId } from '../../src/domain/public-id.ts';
-import { settle } from '../../src/store/settling.ts';
+import { settle, settlementRow } from '../../src/store/settling.ts';
 import { EVENT_LOG_LOCK } from '../../src/store/event-log.ts';
 import { insertDependency } from '../support/dependencies.ts';
 import { CALLER, createJob, reference, valueOf, type TestInstance } from '../support/instance.ts';
@@ -289,7 +289,7 @@ describe('a pause while an execution is claimed', () => {
     const somebody = await scene.pool.connect();
     try {
       await somebody.query('BEGIN');
-      await settle(somebody, [uncalled(id)]);
+      await settle(somebody, [uncalled(id)].map(settlementRow));
       const pausing = instance.commands.pauseJob(CALLER, reference(job));
       await until(
         async () => (await count(scene.pool, `pg_stat_activity WHERE wait_event_type = 'Lock'`)) > 0,

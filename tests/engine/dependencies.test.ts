@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { encodePublicId } from '../../src/domain/public-id.ts';
 import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
 import { extendLeases } from '../../src/store/leases.ts';
-import { settle, type Settlement } from '../../src/store/settling.ts';
+import { settle, settlementRow, type Settlement } from '../../src/store/settling.ts';
 import { settleUpstream } from '../../src/store/settling-upstream.ts';
 import { insertDependency, satisfactionsOf, triggersOf } from '../support/dependencies.ts';
 import { CALLER, LEASE_MS, reference, type TestInstance, trigger } from '../support/instance.ts';
@@ -261,7 +261,7 @@ describe('runs that would overlap', () => {
     const [b = ''] = await insertJobs('b', { concurrency_policy: 'FORBID' });
     await insertDependency(scene.pool, b, a);
     const ids = await insertRunning(scene.pool, a, 3);
-    await settleUpstream(scene.pool, ids.map(succeeded), newUuidV7);
+    await settleUpstream(scene.pool, ids.map(succeeded).map(settlementRow), newUuidV7);
     const runs = await executionsOf(scene.pool, b);
     const statuses = runs.map((row) => [row['status'], row['skip_reason']]);
     expect(statuses.sort()).toEqual([
@@ -288,7 +288,7 @@ describe('runs that would overlap', () => {
     const [b = ''] = await insertJobs('b', { concurrency_policy: 'QUEUE' });
     await insertDependency(scene.pool, b, a);
     const ids = await insertRunning(scene.pool, a, 3);
-    await settleUpstream(scene.pool, ids.map(succeeded), newUuidV7);
+    await settleUpstream(scene.pool, ids.map(succeeded).map(settlementRow), newUuidV7);
     expect(await count(scene.pool, `job_executions WHERE status = 'BLOCKED'`)).toBe(2);
     scene.clock.advance(1_000);
     for (let done = 1; done <= 3; done += 1) {
@@ -307,7 +307,7 @@ describe('runs that would overlap', () => {
       const replaced = await insertRunning(scene.pool, b, 3);
       const held = [...upstream, ...replaced].map((executionId) => ({ executionId, claimSeq: 1 }));
       await Promise.all([
-        settleUpstream(scene.pool, upstream.map(succeeded), newUuidV7),
+        settleUpstream(scene.pool, upstream.map(succeeded).map(settlementRow), newUuidV7),
         extendLeases(scene.pool, held, plus(START, LEASE_MS), plus(START, LEASE_MS + 1)),
       ]);
       expect(
@@ -339,7 +339,10 @@ describe('ends that other jobs wait for', () => {
       ...(await insertRunning(scene.pool, a, 1)),
       ...(await insertRunning(scene.pool, other, 1)),
     ];
-    const { written, deferred } = await settle(scene.pool, [succeeded(awaited), succeeded(plain)]);
+    const { written, deferred } = await settle(
+      scene.pool,
+      [succeeded(awaited), succeeded(plain)].map(settlementRow),
+    );
     expect([[...written], [...deferred]]).toEqual([[plain], [awaited]]);
     expect(await readExecution(scene.pool, awaited)).toMatchObject({ status: 'RUNNING' });
   });
@@ -351,11 +354,13 @@ describe('ends that other jobs wait for', () => {
     await insertDependency(scene.pool, b, a);
     await insertDependency(scene.pool, c, a);
     const [first = '', second = ''] = await insertRunning(scene.pool, a, 2);
-    expect((await settle(scene.pool, [succeeded(first)])).written).toEqual(new Set([first]));
+    expect((await settle(scene.pool, [succeeded(first)].map(settlementRow))).written).toEqual(
+      new Set([first]),
+    );
     const [d = ''] = await insertJobs('d');
     await insertDependency(scene.pool, d, a);
     const interrupted: Settlement = { ...succeeded(second), status: 'PENDING', availableAt: START };
-    expect((await settle(scene.pool, [interrupted])).written).toEqual(new Set([second]));
+    expect((await settle(scene.pool, [interrupted].map(settlementRow))).written).toEqual(new Set([second]));
   });
 
   it('set off nothing where their claim was lost', async () => {
@@ -365,7 +370,9 @@ describe('ends that other jobs wait for', () => {
     const [kept = '', reclaimed = ''] = await insertRunning(scene.pool, a, 2);
     await scene.pool.query('UPDATE job_executions SET claim_seq = 2 WHERE id = $1', [reclaimed]);
     const late = [succeeded(kept), succeeded(reclaimed)];
-    expect((await settleUpstream(scene.pool, late, newUuidV7)).written).toEqual(new Set([kept]));
+    expect((await settleUpstream(scene.pool, late.map(settlementRow), newUuidV7)).written).toEqual(
+      new Set([kept]),
+    );
     expect(await instance.settler.settle(succeeded(reclaimed))).toBe(false);
     expect(await executionsOf(scene.pool, b)).toHaveLength(1);
   });
@@ -380,8 +387,8 @@ describe('ends that other jobs wait for', () => {
       failureReason: 'INSTANCE_LOST',
       instanceLost: true,
     };
-    expect((await settle(scene.pool, [rescue])).deferred.size).toBe(0);
-    expect((await settleUpstream(scene.pool, [rescue], newUuidV7)).written.size).toBe(0);
+    expect((await settle(scene.pool, [rescue].map(settlementRow))).deferred.size).toBe(0);
+    expect((await settleUpstream(scene.pool, [rescue].map(settlementRow), newUuidV7)).written.size).toBe(0);
     expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'RUNNING' });
     expect(await executionsOf(scene.pool, b)).toEqual([]);
   });
@@ -391,10 +398,12 @@ describe('ends that other jobs wait for', () => {
     await insertDependency(scene.pool, b, a);
     const [id = ''] = await insertRunning(scene.pool, a, 1);
     const taken = await insertExecution(scene.pool, a, 'PENDING');
-    await expect(settleUpstream(scene.pool, [succeeded(id)], () => taken)).rejects.toThrow('duplicate key');
+    await expect(settleUpstream(scene.pool, [succeeded(id)].map(settlementRow), () => taken)).rejects.toThrow(
+      'duplicate key',
+    );
     expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'RUNNING' });
     expect(await eventsOf(scene.pool)).toEqual([]);
-    await settleUpstream(scene.pool, [succeeded(id)], newUuidV7);
+    await settleUpstream(scene.pool, [succeeded(id)].map(settlementRow), newUuidV7);
     expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'SUCCESS' });
     expect(await executionsOf(scene.pool, b)).toHaveLength(1);
   });
@@ -428,7 +437,7 @@ describe('ends that other jobs wait for', () => {
       const ids = [...(await insertRunning(scene.pool, a, 2)), ...(await insertRunning(scene.pool, b, 2))];
       const [deleted] = await Promise.all([
         commands.deleteJob(CALLER, reference({ id: b })),
-        settleUpstream(pool, ids.map(succeeded), newUuidV7),
+        settleUpstream(pool, ids.map(succeeded).map(settlementRow), newUuidV7),
       ]);
       expect(deleted.ok).toBe(true);
     }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createPool } from '../../src/database/pool.ts';
 import { createSettler, type Settler } from '../../src/engine/settler.ts';
-import { settle, type Settlement } from '../../src/store/settling.ts';
+import { settle, settlementRow, type Settlement } from '../../src/store/settling.ts';
 import type { Queryable, Statement } from '../../src/store/sql.ts';
 import {
   attemptsOf,
@@ -103,7 +103,7 @@ describe('outcomes', () => {
       const outcomes = seqs.map((claimSeq) =>
         claimSeq === 1 ? { ...failed(id), claimSeq } : { ...succeeded(id), claimSeq },
       );
-      const { written } = await settle(scene.pool, outcomes);
+      const { written } = await settle(scene.pool, outcomes.map(settlementRow));
       expect([...written]).toEqual([id]);
       expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'SUCCESS' });
       expect(await attemptsOf(scene.pool, id)).toHaveLength(1);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { encodePublicId } from '../../src/domain/public-id.ts';
 import { percentilesOf, SKETCH_ENTRY_RADIX, sketchBucketOf } from '../../src/domain/sketch.ts';
-import { settleLocked, type Settlement } from '../../src/store/settling.ts';
+import { settleLocked, settlementRow, type Settlement } from '../../src/store/settling.ts';
 import { clearJobs } from '../commands/harness.ts';
 import { plus, START } from '../support/manual-clock.ts';
 import { insertExecution, insertJob, type Row } from '../support/rows.ts';
@@ -288,7 +288,7 @@ async function end(
   }
   const written = await settleLocked(
     api.pool,
-    ids.map((id) => change(succeeded(id))),
+    ids.map((id) => settlementRow(change(succeeded(id)))),
   );
   expect(written.size).toBe(executions);
 }

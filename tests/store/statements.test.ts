@@ -28,7 +28,7 @@ import { pruneAuditLog, pruneExecutions } from '../../src/store/pruning.ts';
 import { lockJobsByKey } from '../../src/store/jobs.ts';
 import { insertUnlimitedRun } from '../../src/store/running-by-hand.ts';
 import { foreseenSlot, startSlots } from '../../src/store/slot-starting.ts';
-import { settle } from '../../src/store/settling.ts';
+import { settle, settlementRow } from '../../src/store/settling.ts';
 import type { Queryable, Statement } from '../../src/store/sql.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { LEASE_MS } from '../support/instance.ts';
@@ -193,7 +193,7 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
   });
 
   it('outcomes are settled by id', async () => {
-    const used = await indexesOf(mode, (db) => settle(db, [SETTLEMENT]));
+    const used = await indexesOf(mode, (db) => settle(db, [settlementRow(SETTLEMENT)]));
     expect(used.indexes).toContain('job_executions_pkey');
     expect(used.scanned).not.toContain('job_executions');
   });

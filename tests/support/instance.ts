@@ -28,7 +28,7 @@ import type { WakeUp, WakeUps } from '../../src/events/wakeups.ts';
 import { createSender, type Sender } from '../../src/http/send-attempt.ts';
 import { createTargetGuard } from '../../src/http/target-guard.ts';
 import type { StoredJob } from '../../src/store/jobs.ts';
-import type { Settlement } from '../../src/store/settling.ts';
+import type { SettlementRow } from '../../src/store/settling.ts';
 import { settleUpstream } from '../../src/store/settling-upstream.ts';
 import type { ManualClock } from './manual-clock.ts';
 
@@ -177,7 +177,8 @@ export function createInstance(options: InstanceOptions): TestInstance {
     ({ isReplacing }: { isReplacing: boolean }) => {
       wakeUps.wake(...kinds, ...(isReplacing ? (['cancellations'] as const) : []));
     };
-  const recordUpstream = (settlements: readonly Settlement[]) => settleUpstream(pool, settlements, newUuidV7);
+  const recordUpstream = (settlements: readonly SettlementRow[]) =>
+    settleUpstream(pool, settlements, newUuidV7);
   const settler = createSettler({
     db: pool,
     settleUpstream: recordUpstream,
