@@ -112,7 +112,8 @@ export function exchange(client: Got, hop: Hop, options: ExchangeOptions): Promi
 
 /** got reports a request that it cannot send as an error event, later, like any other failure. */
 function openStream(client: Got, hop: Hop, freshConnection: boolean): Request {
-  const stream = client.stream(hop.url, {
+  const stream = client(hop.url, {
+    isStream: true,
     method: hop.method,
     headers: hop.headers,
     ...(hop.body === null ? {} : { body: hop.body }),

@@ -13,7 +13,7 @@ import { exchange } from './exchange.ts';
 import type { Exchange, ExchangeSignal } from './exchange.ts';
 import { blockedTarget, describeFailure, failure } from './failure.ts';
 import type { CallFailure } from './failure.ts';
-import { fewNativeOptions } from './native-options.ts';
+import { fewNativeOptions, requestByParts } from './native-options.ts';
 import { MAX_REDIRECTS, withoutCredentials } from './redirects.ts';
 import type { Hop } from './redirects.ts';
 import { buildRequestHeaders, encodeBody, showRequest, userAgent } from './request-headers.ts';
@@ -77,7 +77,7 @@ export function createSender(options: SenderOptions): Sender {
   const inFlight = new Set<ExchangeSignal>();
   let closed = false;
 
-  const send = async (call: PlainCall, { signal, timeoutMs }: CallOptions): Promise<SentCall> => {
+  const make = async (call: PlainCall, { signal, timeoutMs }: CallOptions): Promise<SentCall> => {
     const startedAtMs = performance.now();
     const sent = (outcome: AttemptOutcome, phases: PhaseTimings = NO_PHASES): SentCall => ({
       outcome,
@@ -107,11 +107,12 @@ export function createSender(options: SenderOptions): Sender {
   };
 
   return {
-    send,
+    send: (call, callOptions) =>
+      make({ ...call, headers: { 'user-agent': userAgent(options.version), ...call.headers } }, callOptions),
     async sendAttempt(request, callOptions) {
       const body = encodeBody(request.body);
       const headers = buildRequestHeaders(request, body, options.version);
-      const sent = await send({ ...request, headers, body: body?.text ?? null }, callOptions);
+      const sent = await make({ ...request, headers, body: body?.text ?? null }, callOptions);
       return { request: showRequest(request, headers, body), ...sent };
     },
     openSockets: () => connections.openCount(),
@@ -128,20 +129,25 @@ export function createSender(options: SenderOptions): Sender {
  * escape the retry policy, its redirects follow without the guard and read an endless body to its end, its timeouts
  * restart with each redirect.
  */
-function createClient({ guard, certificateAuthority, version }: SenderOptions, { agents }: Connections): Got {
-  return got.extend({
+function createClient({ guard, certificateAuthority }: SenderOptions, { agents }: Connections): Got {
+  const client = got.extend({
     retry: { limit: 0 },
     throwHttpErrors: false,
     followRedirect: false,
     decompress: false,
     allowGetBody: true,
-    headers: { 'user-agent': userAgent(version) },
     agent: agents,
     dnsLookup: guard.lookup,
     maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
     handlers: [fewNativeOptions],
+    request: requestByParts,
+    // What is frozen, got copies for each call property by property.
+    mutableDefaults: true,
     ...(certificateAuthority === undefined ? {} : { https: { certificateAuthority } }),
   });
+  // Its own user agent. Headers that each call adds to a copy of others become an object of a new shape each time.
+  client.defaults.options.headers = {};
+  return client;
 }
 
 type Answer = { outcome: AttemptOutcome; phases: PhaseTimings };
