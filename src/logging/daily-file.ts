@@ -4,6 +4,7 @@ import DailyRotateFile from 'winston-daily-rotate-file';
 
 /** The key under which winston's transports expect the finished line. */
 const MESSAGE = Symbol.for('message');
+const DAY_MS = 86_400_000;
 
 /** A file of one day that is open, and changes to the next day's by itself. */
 export interface DailyFile {
@@ -25,7 +26,8 @@ export interface DailyFileEvents {
 }
 
 /**
- * Opens `<name>-<date>.log` in a folder, which is made if missing. Dates are UTC like the timestamps inside, so that
+ * Opens `<name>-<date>.log` in a folder, which is made if missing. The lines of one turn of the event loop are written together:
+ * with each write the transport works out its date anew, which takes longer than all else that a line takes. Dates are UTC like the timestamps inside, so that
  * no day is doubled or missing where clocks change. Files older than `keepDays` that it made are removed when a new
  * day begins.
  *
@@ -39,6 +41,8 @@ export function openDailyFile(
 ): DailyFile {
   let pendingBytes = 0;
   let path: string | undefined;
+  let gathered: string[] = [];
+  let day = today();
   const auditFile = join(dir, `.${name}-audit.json`);
 
   fs.mkdirSync(dir, { recursive: true });
@@ -68,15 +72,44 @@ export function openDailyFile(
     events.onError(error);
   });
 
+  function put(lines: string): void {
+    file.log?.({ [MESSAGE]: lines }, () => undefined);
+  }
+
+  function putGathered(): void {
+    const lines = gathered;
+    gathered = [];
+    if (lines.length === 0) return;
+    try {
+      put(lines.join('\n'));
+    } catch (error) {
+      events.onError(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
   return {
     write(line) {
       pendingBytes += Buffer.byteLength(line) + 1;
-      file.log?.({ [MESSAGE]: line }, () => undefined);
+      // Not gathered: whoever writes is to know whether the next day's file could be opened.
+      if (day !== today()) {
+        putGathered();
+        put(line);
+        day = today();
+        return;
+      }
+      if (gathered.push(line) === 1) setImmediate(putGathered);
     },
     pendingBytes: () => pendingBytes,
     path: () => path,
-    close: () => file.close?.(),
+    close() {
+      putGathered();
+      file.close?.();
+    },
   };
+}
+
+function today(): number {
+  return Math.floor(Date.now() / DAY_MS);
 }
 
 /**

@@ -27,7 +27,7 @@ export interface PipelineOptions {
   readonly now: () => number;
 }
 
-/** Where entries go: one winston logger, with a transport for the console and one per file. */
+/** Where entries go: winston, and behind it the console and the files. */
 export interface Pipeline {
   /** Whether an entry of this level goes anywhere, so that others need not be built. */
   isEnabled: (level: LogLevel) => boolean;
@@ -44,6 +44,9 @@ const ENTRY = Symbol('entry');
 const MESSAGE = Symbol.for('message');
 type Carrier = winston.Logform.TransformableInfo & { [ENTRY]: LogEntry; [MESSAGE]: string };
 
+/** Takes the entries down to a level. */
+type Outlet = { level: LogLevel; take: (entry: LogEntry, json: string) => void };
+
 type Screen = { show: (entry: LogEntry, json?: string) => void; sink: LogSink };
 
 /** Builds the pipeline and opens its files. No trouble with them is ever thrown. */
@@ -51,21 +54,21 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   guardStream(process.stderr);
   const screen = createScreen(options);
   const files = options.dir === undefined ? [] : createFiles(options, options.dir, screen);
-  const transports = files.map(({ file, sink }) => fileTransport(file, sink, options, screen));
-  if (options.console) transports.push(createTransport(options.level, screen.show));
+  const outlets = files.map(({ file, sink }) => fileOutlet(file, sink, options, screen));
+  if (options.console) outlets.push({ level: options.level, take: screen.show });
 
   const root = winston.createLogger({
     levels: LEVELS,
     level: options.level,
     format: winston.format.printf((info) => formatJson((info as Carrier)[ENTRY])),
-    transports,
+    transports: [createTransport(options.level, outlets)],
   });
   // What a transport reports without a listener here would be an uncaught exception of the whole process.
   root.on('error', () => undefined);
 
   const sinks = [screen.sink, ...files.map(({ sink }) => sink)];
   return {
-    isEnabled: (level) => transports.length > 0 && LEVELS[level] <= LEVELS[options.level],
+    isEnabled: (level) => outlets.length > 0 && LEVELS[level] <= LEVELS[options.level],
     write(entry) {
       root.log({ level: entry.level, message: entry.message, [ENTRY]: entry } as winston.LogEntry);
     },
@@ -120,25 +123,23 @@ function createFiles(
   }));
 }
 
-function fileTransport(
-  file: LogFile,
-  sink: LogSink,
-  options: PipelineOptions,
-  screen: Screen,
-): winston.transport {
-  const level = LEVELS[file.level] < LEVELS[options.level] ? file.level : options.level;
-  return createTransport(level, (entry, json) => {
-    if (!file.takes(entry) || sink.write(json)) return;
-    // `all` holds everything, so its refusals, and no other file's, are shown where the console is silent otherwise.
-    if (file.name === 'all' && !options.console) screen.show(entry, json);
-  });
+function fileOutlet(file: LogFile, sink: LogSink, options: PipelineOptions, screen: Screen): Outlet {
+  return {
+    level: file.level,
+    take(entry, json) {
+      if (!file.takes(entry) || sink.write(json)) return;
+      // `all` holds everything, so its refusals, and no other file's, are shown where the console is silent otherwise.
+      if (file.name === 'all' && !options.console) screen.show(entry, json);
+    },
+  };
 }
 
-function createTransport(level: LogLevel, take: (entry: LogEntry, json: string) => void): winston.transport {
+/** One for all outlets: winston pipes each entry to each transport, whether that takes it or not, through three streams. */
+function createTransport(level: LogLevel, outlets: readonly Outlet[]): winston.transport {
   const stream = new Writable({
     objectMode: true,
-    write(info: Carrier, _encoding, done) {
-      take(info[ENTRY], info[MESSAGE]);
+    write({ [ENTRY]: entry, [MESSAGE]: json }: Carrier, _encoding, done) {
+      for (const { level, take } of outlets) if (LEVELS[entry.level] <= LEVELS[level]) take(entry, json);
       done();
     },
   });

@@ -119,7 +119,7 @@ export function createSharedResults(
   }
 
   function tell(args: ExecutionArgs, event: unknown): Told | Promise<Told> {
-    const result = execute({ ...args, rootValue: event });
+    const result = execute(Object.assign({}, args, { rootValue: event }));
     return result instanceof Promise ? result.then(serialised) : serialised(result);
   }
 

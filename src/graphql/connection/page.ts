@@ -73,25 +73,56 @@ export function pageOf<Row extends object>(
   const [hasNextPage, hasPreviousPage] =
     pageSize.from === 'end' ? [isCursor(args.before), hasMore] : [hasMore, isCursor(args.after)];
   const [first, last] = [shown[0], shown.at(-1)];
-  // Cursors are written when they are asked for: most often nobody does, and one is as much work as the rest of its row.
-  return {
-    edges: shown.map((node) => ({
-      node,
-      get cursor() {
-        return cursorOf(node);
-      },
-    })),
-    pageInfo: {
-      hasNextPage,
-      hasPreviousPage,
-      get startCursor() {
-        return first ? cursorOf(first) : null;
-      },
-      get endCursor() {
-        return last ? cursorOf(last) : null;
-      },
-    },
+  const cursors = {
+    start: () => (first ? cursorOf(first) : null),
+    end: () => (last ? cursorOf(last) : null),
   };
+  return {
+    edges: shown.map((node) => new LazyEdge(node, cursorOf)),
+    pageInfo: new LazyPageInfo(hasNextPage, hasPreviousPage, cursors),
+  };
+}
+
+/**
+ * Cursors are written when they are asked for: most often nobody does, and one is as much work as the rest of its row. Of
+ * classes: a getter in an object literal makes it an object of the slow kind.
+ */
+class LazyEdge<Row> {
+  readonly node: Row;
+  readonly #cursorOf: (row: Row) => string;
+
+  constructor(node: Row, cursorOf: (row: Row) => string) {
+    this.node = node;
+    this.#cursorOf = cursorOf;
+  }
+
+  get cursor(): string {
+    return this.#cursorOf(this.node);
+  }
+}
+
+class LazyPageInfo {
+  readonly hasNextPage: boolean;
+  readonly hasPreviousPage: boolean;
+  readonly #cursors: { start: () => string | null; end: () => string | null };
+
+  constructor(
+    hasNextPage: boolean,
+    hasPreviousPage: boolean,
+    cursors: { start: () => string | null; end: () => string | null },
+  ) {
+    this.hasNextPage = hasNextPage;
+    this.hasPreviousPage = hasPreviousPage;
+    this.#cursors = cursors;
+  }
+
+  get startCursor(): string | null {
+    return this.#cursors.start();
+  }
+
+  get endCursor(): string | null {
+    return this.#cursors.end();
+  }
 }
 
 function isCursor(cursor: string | null | undefined): boolean {

@@ -57,5 +57,5 @@ export async function readPage<Row extends object>(
       );
     rows.push(...mergeRows(found, ordering, isReversed).slice(0, lacking));
   }
-  return { ...pageOf(request, rows), totalCount: () => source.count(filter) };
+  return { totalCount: () => source.count(filter), ...pageOf(request, rows) };
 }

@@ -52,5 +52,5 @@ export async function auditPageOfJob(
   }
   const select = selectionOfRows(context, info, NEWEST_FIRST);
   const rows = await context.jobHistory.auditEntries.load({ jobId, from, limit: request.query.take, select });
-  return { ...pageOf(request, rows as AuditLogEntryRow[]), totalCount };
+  return { totalCount, ...pageOf(request, rows as AuditLogEntryRow[]) };
 }

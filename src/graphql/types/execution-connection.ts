@@ -63,7 +63,7 @@ export async function executionPageOfJob(
   if (from !== null) {
     const asked = { condition, from, limit: request.pageSize.size };
     const { rows, hasMore } = await context.jobHistory.executions.load({ jobId, ...asked, where, select });
-    return { ...pageOf(request, rows as unknown as JobExecution[], hasMore), totalCount };
+    return { totalCount, ...pageOf(request, rows as unknown as JobExecution[], hasMore) };
   }
   const { jobExecution } = context.prisma;
   const page = await readPage(

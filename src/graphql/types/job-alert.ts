@@ -99,7 +99,7 @@ async function deliveryPageOf(
   if (from !== null) {
     const limit = request.query.take;
     const rows = await context.alertLoaders.deliveries.load({ alertId, from, limit, select });
-    return { ...pageOf(request, rows as unknown as DeliveryRow[]), totalCount };
+    return { totalCount, ...pageOf(request, rows as unknown as DeliveryRow[]) };
   }
   const { alertDelivery } = context.prisma;
   const page = await readPage(

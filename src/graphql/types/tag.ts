@@ -60,7 +60,7 @@ async function jobPageOfTag(
   if (from !== null) {
     const ids = await context.tagLoaders.jobIds.load({ tagId, from, limit: request.query.take });
     const rows = await Promise.all(ids.map((id) => context.jobLoader.load({ id, select })));
-    return { ...pageOf(request, rows.filter((row) => row !== null) as unknown as JobModel[]), totalCount };
+    return { totalCount, ...pageOf(request, rows.filter((row) => row !== null) as unknown as JobModel[]) };
   }
   const filter = { tagAssociations: { some: { tagId } }, status: { not: 'DELETED' } } as const;
   const { job } = context.prisma;
