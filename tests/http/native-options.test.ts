@@ -1,9 +1,9 @@
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
+import http, { Agent as HttpAgent } from 'node:http';
+import https, { Agent as HttpsAgent } from 'node:https';
 import { checkServerIdentity } from 'node:tls';
 import { Options } from 'got';
 import { describe, expect, it } from 'vitest';
-import { fewNativeOptions } from '../../src/http/native-options.ts';
+import { fewNativeOptions, requestByParts } from '../../src/http/native-options.ts';
 
 const GIVEN = {
   method: 'POST',
@@ -48,5 +48,28 @@ describe('fewNativeOptions', () => {
     const options = new Options('http://example.com', { ...GIVEN, agent: { http: false, https: false } });
     void fewNativeOptions(options, (same) => same as never);
     expect(options.createNativeRequestOptions().agent).toBe(false);
+  });
+});
+
+describe('requestByParts', () => {
+  const facts = (request: http.ClientRequest) => {
+    const { protocol, host, path, method } = request;
+    const shown = { protocol, host, path, method, hostHeader: request.getHeader('host') };
+    request.on('error', () => undefined).destroy();
+    return shown;
+  };
+
+  it.each([
+    'http://127.0.0.1:9/a%20b/c?d=e&f',
+    'http://[::1]:9/',
+    'http://xn--bcher-kva.test/?',
+    'https://127.0.0.1:9/a',
+    'https://127.0.0.1/',
+  ])('asks node for what it makes of %s itself', (text) => {
+    const url = new URL(text);
+    const { request } = url.protocol === 'https:' ? https : http;
+    const options = { method: 'PUT', agent: false } as const;
+    const ours = requestByParts(url, options) as http.ClientRequest;
+    expect(facts(ours)).toEqual(facts(request(url, options)));
   });
 });
