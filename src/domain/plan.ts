@@ -175,8 +175,8 @@ function skipOf(job: DueJob, { firstAt, lastAt, count }: SkippedSlots, due: DueD
   const howMany = due.countIsExact ? `${count}` : `at least ${count}`;
   const cap = due.cappedAt === null ? '' : ` The policy runs at most ${due.cappedAt} of them.`;
   return {
-    ...rowOf(job, firstAt),
     status: 'SKIPPED',
+    ...rowOf(job, firstAt),
     trigger: 'SCHEDULE',
     availableAt: firstAt,
     slotCount: count,

@@ -25,7 +25,7 @@ export function* plannedLoad(
   { rules, leftOut }: PlannedSchedules,
   span: BucketedSpan,
 ): Generator<void, PlannedBucket[], undefined> {
-  const buckets = boundsOf(span).map((bounds): PlannedBucket => ({ ...bounds, count: 0, jobIds: [] }));
+  const buckets = boundsOf(span).map((bounds): PlannedBucket => ({ count: 0, jobIds: [], ...bounds }));
   for (const planned of rules) {
     addRule(buckets, planned, span);
     yield;

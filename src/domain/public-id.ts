@@ -29,11 +29,7 @@ const encodeKnownJob = boundedMemo(KNOWN_LIMIT, (uuid) => fromUUID(uuid, ID_PREF
 /** Longer than any id; what is longer is not even looked at. */
 const MAX_LENGTH = 64;
 
-/**
- * The public spelling of a row's id.
- *
- * @throws Error when `uuid` is no UUID, which only a bug can bring about
- */
+/** The public spelling of a row's id, which has to be a UUID: that is not looked at. */
 export function encodePublicId(kind: PublicIdKind, uuid: string): string {
   return kind === 'Job' ? encodeKnownJob(uuid) : fromUUID(uuid, ID_PREFIXES[kind]);
 }

@@ -33,5 +33,5 @@ export async function awaitCallback(
 function waitOf({ completionTimeoutMs }: ClaimedExecution, answered: Settlement): CallbackWait {
   const deadlineAt = new Date(answered.attemptFinishedAt.getTime() + completionTimeoutMs);
   const message = `${answered.log.message} Its callback is awaited until ${deadlineAt.toISOString()}.`;
-  return { ...answered, deadlineAt, log: { ...answered.log, message } };
+  return { deadlineAt, ...answered, log: { ...answered.log, message } };
 }

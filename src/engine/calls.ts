@@ -80,8 +80,6 @@ type Claim = Pick<ClaimedExecution, 'id' | 'jobId' | 'claimSeq' | 'attemptCount'
 
 interface Held {
   claim: Claim;
-  /** What its call is made of; null once that has begun, lest it be kept until the outcome is recorded. */
-  execution: ClaimedExecution | null;
   signal: StopSignal<EndReason>;
   isCallOver: boolean;
   heldSinceMs: number;
@@ -91,10 +89,16 @@ interface Held {
   done: Promise<void> | null;
 }
 
+/** What is to be called apart from who holds it: that holds it until its outcome is recorded, which needs none of this. */
+interface Waiting {
+  entry: Held;
+  execution: ClaimedExecution;
+}
+
 /** Calls of one host. */
 interface Line {
   calling: number;
-  waiting: Held[];
+  waiting: Waiting[];
   /** Of those that waited, how many have been called since the line was looked at the last time. */
   moved: number;
 }
@@ -130,7 +134,6 @@ export function createCalls(options: CallsOptions): Calls {
     end(execution.id, 'leaseLost');
     const entry: Held = {
       claim: claimOf(execution),
-      execution,
       signal: new StopSignal(),
       isCallOver: false,
       heldSinceMs: monotonicMs(),
@@ -143,7 +146,7 @@ export function createCalls(options: CallsOptions): Calls {
     if (hasPlace(line)) {
       call(entry, execution, line);
     } else {
-      line.waiting.push(entry);
+      line.waiting.push({ entry, execution });
       waiting += 1;
     }
   }
@@ -154,7 +157,6 @@ export function createCalls(options: CallsOptions): Calls {
 
   function call(entry: Held, execution: ClaimedExecution, line: Line): void {
     const { host } = entry.claim;
-    entry.execution = null;
     const startedMs = monotonicMs();
     line.calling += 1;
     calling += 1;
@@ -175,11 +177,11 @@ export function createCalls(options: CallsOptions): Calls {
     const { claim } = entry;
     entry.done = recorded
       .then((status) => {
-        logger.info(what, {
-          attempt: claim.attemptCount,
-          status: status ?? 'claim lost',
-          ...logIds({ executionId: claim.id, jobId: claim.jobId }),
-        });
+        const ids = logIds({ executionId: claim.id, jobId: claim.jobId });
+        logger.info(
+          what,
+          Object.assign(ids, { attempt: claim.attemptCount, status: status ?? 'claim lost' }),
+        );
       })
       .catch(onError)
       .finally(() => {
@@ -248,10 +250,10 @@ export function createCalls(options: CallsOptions): Calls {
 
   function callNext(line: Line): void {
     const next = line.waiting.shift();
-    if (!next?.execution) return;
+    if (!next) return;
     waiting -= 1;
     line.moved += 1;
-    call(next, next.execution, line);
+    call(next.entry, next.execution, line);
   }
 
   function end(executionId: string, reason: EndReason): void {
@@ -265,29 +267,29 @@ export function createCalls(options: CallsOptions): Calls {
   function leave(entries: readonly Held[], host: string, reason: UncalledReason | 'leaseLost'): void {
     const line = lineOf(host);
     const leaving = new Set(entries);
-    line.waiting = line.waiting.filter((entry) => !leaving.has(entry));
+    line.waiting = line.waiting.filter(({ entry }) => !leaving.has(entry));
     waiting -= leaving.size;
     forgetIdle(host, line);
     for (const entry of leaving) {
       entry.isCallOver = true;
-      entry.execution = null;
       holdUntil(recordUncalled(entry.claim, options, reason), entry, 'Claim ended without a call');
     }
   }
 
   function giveBackWaiting(): void {
-    for (const [host, line] of lines) leave(line.waiting, host, 'shutdown');
+    for (const [host, line] of lines) leave(entriesOf(line), host, 'shutdown');
   }
 
   function giveBackStuck(): void {
     const longSinceMs = monotonicMs() - LONG_MS;
     for (const [host, line] of lines) {
-      const stuck = line.waiting.filter(
+      const entries = entriesOf(line);
+      const stuck = entries.filter(
         ({ hasWaitedLong }, place) => hasWaitedLong && place >= REACH * line.moved,
       );
       line.moved = 0;
       // Not at once: after a standstill of this process, answers that make places free may be about to be read.
-      for (const entry of line.waiting) entry.hasWaitedLong = entry.heldSinceMs <= longSinceMs;
+      for (const entry of entries) entry.hasWaitedLong = entry.heldSinceMs <= longSinceMs;
       if (stuck.length === 0) continue;
       logger.warn('Executions that wait for a place at a host are given back', { host, count: stuck.length });
       paces.forget(host);
@@ -314,6 +316,10 @@ export function createCalls(options: CallsOptions): Calls {
     room,
     backlogRoom,
   };
+}
+
+function entriesOf({ waiting }: Line): Held[] {
+  return waiting.map(({ entry }) => entry);
 }
 
 function newLine(): Line {

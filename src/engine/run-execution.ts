@@ -54,7 +54,7 @@ export function runExecution(
   signal: StopSignal<EndReason>,
   onCallEnded: () => void,
 ): Promise<Recorded> {
-  // In two parts, so that what the call had, request and answer, is let go of before its outcome is recorded.
+  // In two parts, so that what the call had, request and answer, is let go of while its outcome waits to be recorded.
   return callTarget(execution, deps, signal, onCallEnded).then(({ recording }) => recording);
 }
 

@@ -1,6 +1,5 @@
 import http from 'node:http';
-import https from 'node:https';
-import type { RequestOptions } from 'node:https';
+import https, { type RequestOptions } from 'node:https';
 import type { HandlerFunction, Options, RequestFunction } from 'got';
 
 /**

@@ -31,7 +31,7 @@ export type SenderOptions = {
   certificateAuthority?: string;
 };
 
-/** A call that is no attempt of an execution, such as an alert: its headers are sent as they are. */
+/** A call that is no attempt of an execution, such as an alert: its headers are sent as they are, with the scheduler's user agent. */
 export type PlainCall = {
   method: HttpMethod;
   url: string;
@@ -145,7 +145,7 @@ function createClient({ guard, certificateAuthority }: SenderOptions, { agents }
     mutableDefaults: true,
     ...(certificateAuthority === undefined ? {} : { https: { certificateAuthority } }),
   });
-  // Its own user agent. Headers that each call adds to a copy of others become an object of a new shape each time.
+  // Without got's own user agent: headers that each call adds to a copy of others become an object of a new shape each time.
   client.defaults.options.headers = {};
   return client;
 }

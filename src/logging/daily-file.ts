@@ -21,15 +21,19 @@ export interface DailyFile {
 export interface DailyFileEvents {
   /** Some bytes have been written; also called when the last ones were. */
   onWritten: () => void;
+  /** These were taken, and could not be written after all. */
+  onRefused: (lines: readonly string[]) => void;
   /** Nothing can be written any more; the file has to be opened anew. */
   onError: (error: Error) => void;
 }
 
 /**
- * Opens `<name>-<date>.log` in a folder, which is made if missing. The lines of one turn of the event loop are written together:
- * with each write the transport works out its date anew, which takes longer than all else that a line takes. Dates are UTC like the timestamps inside, so that
+ * Opens `<name>-<date>.log` in a folder, which is made if missing. Dates are UTC like the timestamps inside, so that
  * no day is doubled or missing where clocks change. Files older than `keepDays` that it made are removed when a new
  * day begins.
+ *
+ * The lines of one turn of the event loop are written together: with each write the transport works out the date anew, which
+ * takes longer than all else that a line takes. Those of the turn in which a day ends may be in the file of the next one.
  *
  * @throws where the folder cannot be made
  */
@@ -83,6 +87,15 @@ export function openDailyFile(
     try {
       put(lines.join('\n'));
     } catch (error) {
+      events.onRefused(lines);
+      throw error;
+    }
+  }
+
+  function tryToPutGathered(): void {
+    try {
+      putGathered();
+    } catch (error) {
       events.onError(error instanceof Error ? error : new Error(String(error)));
     }
   }
@@ -97,12 +110,12 @@ export function openDailyFile(
         day = today();
         return;
       }
-      if (gathered.push(line) === 1) setImmediate(putGathered);
+      if (gathered.push(line) === 1) setImmediate(tryToPutGathered);
     },
     pendingBytes: () => pendingBytes,
     path: () => path,
     close() {
-      putGathered();
+      tryToPutGathered();
       file.close?.();
     },
   };

@@ -106,6 +106,9 @@ function createFiles(
       name: file.name,
       keepDays: file.keepDays,
       now: options.now,
+      onRefused(lines) {
+        if (isShownInstead(file, options)) for (const line of lines) screen.sink.write(line);
+      },
       onBroken(error) {
         // One disk, five files: the first to fail speaks for all.
         if (broken.size === 0) {
@@ -128,10 +131,14 @@ function fileOutlet(file: LogFile, sink: LogSink, options: PipelineOptions, scre
     level: file.level,
     take(entry, json) {
       if (!file.takes(entry) || sink.write(json)) return;
-      // `all` holds everything, so its refusals, and no other file's, are shown where the console is silent otherwise.
-      if (file.name === 'all' && !options.console) screen.show(entry, json);
+      if (isShownInstead(file, options)) screen.show(entry, json);
     },
   };
+}
+
+/** `all` holds everything, so its refusals, and no other file's, are shown where the console is silent otherwise. */
+function isShownInstead(file: LogFile, { console }: PipelineOptions): boolean {
+  return file.name === 'all' && !console;
 }
 
 /** One for all outlets: winston pipes each entry to each transport, whether that takes it or not, through three streams. */
@@ -139,8 +146,13 @@ function createTransport(level: LogLevel, outlets: readonly Outlet[]): winston.t
   const stream = new Writable({
     objectMode: true,
     write({ [ENTRY]: entry, [MESSAGE]: json }: Carrier, _encoding, done) {
-      for (const { level, take } of outlets) if (LEVELS[entry.level] <= LEVELS[level]) take(entry, json);
-      done();
+      try {
+        for (const outlet of outlets)
+          if (LEVELS[entry.level] <= LEVELS[outlet.level]) outlet.take(entry, json);
+      } finally {
+        // Without this no entry would follow.
+        done();
+      }
     },
   });
   // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- winston's types describe its own stream transport by an interface beside the class it extends

@@ -15,6 +15,8 @@ export interface RotatingFileOptions {
   readonly name: string;
   readonly keepDays: number;
   readonly now: () => number;
+  /** Lines were taken, and could not be written after all. */
+  readonly onRefused: (lines: readonly string[]) => void;
   /** The file cannot be written; told once, until {@link onHealed}. */
   readonly onBroken: (error: Error) => void;
   /** The file is written again. @param dropped the lines that were refused meanwhile */
@@ -41,6 +43,10 @@ export function createRotatingFile(options: RotatingFileOptions): LogSink {
       const opened: DailyFile = openDailyFile(dir, name, keepDays, {
         onWritten: () => {
           if (opened === current) wrote(opened);
+        },
+        onRefused: (lines) => {
+          dropped += lines.length;
+          options.onRefused(lines);
         },
         onError: (error) => {
           if (opened === current) fail(error);

@@ -119,6 +119,7 @@ export function createSharedResults(
   }
 
   function tell(args: ExecutionArgs, event: unknown): Told | Promise<Told> {
+    // Not a literal that begins with a spread: its shape would be new for each event.
     const result = execute(Object.assign({}, args, { rootValue: event }));
     return result instanceof Promise ? result.then(serialised) : serialised(result);
   }

@@ -39,7 +39,7 @@ export function settlementOfWait(
     timings: response?.timings ?? null,
     request: null,
     instanceLost: false,
-    log: { ...resting.log, metadata: null },
+    log: { metadata: null, ...resting.log },
   };
 }
 

@@ -150,7 +150,7 @@ export async function findSilent(
     text: FIND_SILENT,
     values: [now, limit, except],
   });
-  return rows.map((row) => ({ ...row, retryPolicy: retryPolicyOf(row) }));
+  return rows.map((row) => ({ retryPolicy: retryPolicyOf(row), ...row }));
 }
 
 /** When the next wait of anybody ends; null where no callback is awaited. */
@@ -182,5 +182,5 @@ WHERE e.id = $1`,
     values: [executionId, attempt],
   });
   const [row] = rows;
-  return row ? { ...row, retryPolicy: retryPolicyOf(row) } : null;
+  return row ? { retryPolicy: retryPolicyOf(row), ...row } : null;
 }

@@ -33,8 +33,8 @@ export interface Settlement {
 }
 
 /**
- * A settlement as the statements take it. Outcomes wait to be recorded, hundreds of them where calls are many: as a text each,
- * they leave the garbage collector nothing to follow.
+ * A settlement as the statements take it. Outcomes wait to be recorded, hundreds of them where calls are many: as a
+ * text each, they leave the garbage collector nothing to follow.
  */
 export interface SettlementRow extends Pick<Settlement, 'executionId' | 'claimSeq' | 'status'> {
   /** All of the settlement. */
@@ -257,19 +257,15 @@ export async function lockHeld(
   const { rows } = await tx.query<HeldExecution & Record<string, unknown>>({
     name: 'lock-held',
     text: LOCK_HELD,
-    values: [toJsonb(settlements.map(({ json }) => claimAndEndOf(JSON.parse(json) as Settlement)))],
+    values: [toJsonb(settlements.map(claimAndEndOf))],
   });
   return rows;
 }
 
 /** What the statement asks of a settlement; the answers of targets need not travel twice. */
-function claimAndEndOf({
-  executionId,
-  claimSeq,
-  status,
-  attemptFinishedAt,
-  attemptDurationMs,
-  instanceLost,
-}: Settlement): object {
+function claimAndEndOf({ json }: SettlementRow): object {
+  const { executionId, claimSeq, status, attemptFinishedAt, attemptDurationMs, instanceLost } = JSON.parse(
+    json,
+  ) as Record<keyof Settlement, unknown>;
   return { executionId, claimSeq, status, attemptFinishedAt, attemptDurationMs, instanceLost };
 }

@@ -235,6 +235,32 @@ describe('a log folder in trouble', () => {
     expect(shown.at(-1)).toContain('[Api] after');
   });
 
+  it('whose parent is gone when a day ends loses nothing of what the turn had written before', async () => {
+    configure();
+    const log = createLogger('Api');
+    log.info('before');
+    await flushLogs();
+    rmSync(root, { recursive: true });
+    writeFileSync(root, 'in the way');
+
+    log.info('first');
+    log.info('second');
+    tick(12 * 3_600_000);
+    log.info('after');
+    await flushLogs();
+    expect(shown.join('\n')).toMatch(/first[^]*second[^]*after/);
+  });
+
+  it('that are closed have all that was written in the same turn', async () => {
+    configure();
+    const messages = Array.from({ length: 10 }, (_, index) => `message ${index}`);
+    for (const message of messages) createLogger('Api').info(message);
+    configure();
+    await vi.waitFor(async () => {
+      expect(await messagesOf('all')).toEqual(messages);
+    });
+  });
+
   onLinux('on a full disk refuses entries until there is room', async () => {
     mkdirSync(dir);
     for (const name of FILES) symlinkSync('/dev/full', join(dir, `${name}-2026-03-10.log`));

@@ -84,8 +84,8 @@ export function pageOf<Row extends object>(
 }
 
 /**
- * Cursors are written when they are asked for: most often nobody does, and one is as much work as the rest of its row. Of
- * classes: a getter in an object literal makes it an object of the slow kind.
+ * Cursors are written when they are asked for: most often nobody does, and one is as much work as the rest of its row. The
+ * getters are those of classes, since a getter in a literal makes it an object of the slow kind.
  */
 class LazyEdge<Row> {
   readonly node: Row;

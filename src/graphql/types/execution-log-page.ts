@@ -20,5 +20,5 @@ export async function logPageOf(
   const rows = isBounded
     ? await prisma.executionLog.findMany({ where: { executionId, ...where }, orderBy, take })
     : await executionLogLoaders.lines.load({ executionId, limit: take, from: request.pageSize.from });
-  return { ...pageOf(request, rows), totalCount: () => executionLogLoaders.counts.load({ executionId }) };
+  return { totalCount: () => executionLogLoaders.counts.load({ executionId }), ...pageOf(request, rows) };
 }
