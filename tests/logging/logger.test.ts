@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { configureLogging, consoleFormatFor, createLogger, flushLogs } from '../../src/logging/logger.ts';
-import type { LoggingOptions } from '../../src/logging/logger.ts';
+import type { Logger, LoggingOptions } from '../../src/logging/logger.ts';
 
 const FILES = ['all', 'combined', 'error', 'executions', 'scheduler'];
 const onLinux = it.skipIf(process.platform !== 'linux');
@@ -55,6 +55,17 @@ async function linesOf(name: string, day = '2026-03-10'): Promise<Line[]> {
 
 async function messagesOf(name: string, day?: string): Promise<unknown[]> {
   return (await linesOf(name, day)).map((line) => line['message']);
+}
+
+/** A logger that has written into its files, whose folder is gone since and cannot be made again. */
+async function logBeforeParentGoes(): Promise<Logger> {
+  configure();
+  const log = createLogger('Api');
+  log.info('before');
+  await flushLogs();
+  rmSync(root, { recursive: true });
+  writeFileSync(root, 'in the way');
+  return log;
 }
 
 function tick(ms: number): void {
@@ -221,13 +232,7 @@ describe('a log folder in trouble', () => {
   });
 
   it('whose parent is gone at midnight stops nobody who logs', async () => {
-    configure();
-    const log = createLogger('Api');
-    log.info('before');
-    await flushLogs();
-    rmSync(root, { recursive: true });
-    writeFileSync(root, 'in the way');
-
+    const log = await logBeforeParentGoes();
     tick(12 * 3_600_000);
     log.info('after');
     await flushLogs();
@@ -236,13 +241,7 @@ describe('a log folder in trouble', () => {
   });
 
   it('whose parent is gone when a day ends loses nothing of what the turn had written before', async () => {
-    configure();
-    const log = createLogger('Api');
-    log.info('before');
-    await flushLogs();
-    rmSync(root, { recursive: true });
-    writeFileSync(root, 'in the way');
-
+    const log = await logBeforeParentGoes();
     log.info('first');
     log.info('second');
     tick(12 * 3_600_000);
