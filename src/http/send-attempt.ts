@@ -13,7 +13,7 @@ import { exchange } from './exchange.ts';
 import type { Exchange, ExchangeSignal } from './exchange.ts';
 import { blockedTarget, describeFailure, failure } from './failure.ts';
 import type { CallFailure } from './failure.ts';
-import { fewNativeOptions, requestByParts } from './native-options.ts';
+import { fewNativeOptions, requestByParts } from './native-requests.ts';
 import { MAX_REDIRECTS, withoutCredentials } from './redirects.ts';
 import type { Hop } from './redirects.ts';
 import { buildRequestHeaders, encodeBody, showRequest, userAgent } from './request-headers.ts';
@@ -31,7 +31,10 @@ export type SenderOptions = {
   certificateAuthority?: string;
 };
 
-/** A call that is no attempt of an execution, such as an alert: its headers are sent as they are, with the scheduler's user agent. */
+/**
+ * A call that is no attempt of an execution, such as an alert: its headers are sent as they are, beside the scheduler's user
+ * agent.
+ */
 export type PlainCall = {
   method: HttpMethod;
   url: string;
@@ -77,7 +80,7 @@ export function createSender(options: SenderOptions): Sender {
   const inFlight = new Set<ExchangeSignal>();
   let closed = false;
 
-  const make = async (call: PlainCall, { signal, timeoutMs }: CallOptions): Promise<SentCall> => {
+  const sendAsItIs = async (call: PlainCall, { signal, timeoutMs }: CallOptions): Promise<SentCall> => {
     const startedAtMs = performance.now();
     const sent = (outcome: AttemptOutcome, phases: PhaseTimings = NO_PHASES): SentCall => ({
       outcome,
@@ -108,11 +111,14 @@ export function createSender(options: SenderOptions): Sender {
 
   return {
     send: (call, callOptions) =>
-      make({ ...call, headers: { 'user-agent': userAgent(options.version), ...call.headers } }, callOptions),
+      sendAsItIs(
+        { ...call, headers: { 'user-agent': userAgent(options.version), ...call.headers } },
+        callOptions,
+      ),
     async sendAttempt(request, callOptions) {
       const body = encodeBody(request.body);
       const headers = buildRequestHeaders(request, body, options.version);
-      const sent = await make({ ...request, headers, body: body?.text ?? null }, callOptions);
+      const sent = await sendAsItIs({ ...request, headers, body: body?.text ?? null }, callOptions);
       return { request: showRequest(request, headers, body), ...sent };
     },
     openSockets: () => connections.openCount(),
@@ -145,7 +151,7 @@ function createClient({ guard, certificateAuthority }: SenderOptions, { agents }
     mutableDefaults: true,
     ...(certificateAuthority === undefined ? {} : { https: { certificateAuthority } }),
   });
-  // Without got's own user agent: headers that each call adds to a copy of others become an object of a new shape each time.
+  // Without got's own user agent: headers that a call adds to a copy of others become an object of a shape of its own.
   client.defaults.options.headers = {};
   return client;
 }

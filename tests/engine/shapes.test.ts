@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { keptRequest } from '../../src/domain/kept-request.ts';
-import type { Resting } from '../../src/domain/verdict.ts';
 import { runExecution, type RunDeps } from '../../src/engine/run-execution.ts';
 import type { Sender, SentAttempt } from '../../src/http/send-attempt.ts';
 import { StopSignal } from '../../src/http/stop-signal.ts';
@@ -85,12 +84,7 @@ async function settlementOf(execution: ClaimedExecution): Promise<Settlement> {
     random: () => 0,
     callbackUrl: () => '',
   };
-  const status: Resting['status'] | 'RUNNING' | null = await runExecution(
-    execution,
-    deps,
-    new StopSignal(),
-    () => undefined,
-  );
+  const status = await runExecution(execution, deps, new StopSignal(), () => undefined);
   const [settlement] = settled;
   if (status !== 'SUCCESS' || !settlement) throw new Error(`The call ended as ${status}`);
   return settlement;

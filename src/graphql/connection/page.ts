@@ -72,15 +72,8 @@ export function pageOf<Row extends object>(
   // On the side that was not asked for, a cursor is taken as sign of the row it came from: looking would cost a read.
   const [hasNextPage, hasPreviousPage] =
     pageSize.from === 'end' ? [isCursor(args.before), hasMore] : [hasMore, isCursor(args.after)];
-  const [first, last] = [shown[0], shown.at(-1)];
-  const cursors = {
-    start: () => (first ? cursorOf(first) : null),
-    end: () => (last ? cursorOf(last) : null),
-  };
-  return {
-    edges: shown.map((node) => new LazyEdge(node, cursorOf)),
-    pageInfo: new LazyPageInfo(hasNextPage, hasPreviousPage, cursors),
-  };
+  const edges = shown.map((node) => new LazyEdge(node, cursorOf));
+  return { edges, pageInfo: new LazyPageInfo(hasNextPage, hasPreviousPage, edges) };
 }
 
 /**
@@ -104,24 +97,20 @@ class LazyEdge<Row> {
 class LazyPageInfo {
   readonly hasNextPage: boolean;
   readonly hasPreviousPage: boolean;
-  readonly #cursors: { start: () => string | null; end: () => string | null };
+  readonly #edges: readonly { cursor: string }[];
 
-  constructor(
-    hasNextPage: boolean,
-    hasPreviousPage: boolean,
-    cursors: { start: () => string | null; end: () => string | null },
-  ) {
+  constructor(hasNextPage: boolean, hasPreviousPage: boolean, edges: readonly { cursor: string }[]) {
     this.hasNextPage = hasNextPage;
     this.hasPreviousPage = hasPreviousPage;
-    this.#cursors = cursors;
+    this.#edges = edges;
   }
 
   get startCursor(): string | null {
-    return this.#cursors.start();
+    return this.#edges[0]?.cursor ?? null;
   }
 
   get endCursor(): string | null {
-    return this.#cursors.end();
+    return this.#edges.at(-1)?.cursor ?? null;
   }
 }
 

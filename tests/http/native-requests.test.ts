@@ -3,7 +3,7 @@ import https, { Agent as HttpsAgent } from 'node:https';
 import { checkServerIdentity } from 'node:tls';
 import { Options } from 'got';
 import { describe, expect, it } from 'vitest';
-import { fewNativeOptions, requestByParts } from '../../src/http/native-options.ts';
+import { fewNativeOptions, requestByParts } from '../../src/http/native-requests.ts';
 
 const GIVEN = {
   method: 'POST',
