@@ -1,3 +1,4 @@
+import type { Pool } from 'pg';
 import type { Clock } from '../domain/clock.ts';
 import { earliest } from '../domain/earliest.ts';
 import { plainSlotOf } from '../domain/plain-slot.ts';
@@ -7,12 +8,13 @@ import { readUpcoming, type NextPlanning, type Upcoming } from '../store/plannin
 import { foreseenSlot, startSlots, type ForeseenSlot, type StartedSlots } from '../store/slot-starting.ts';
 import type { ClaimedExecution } from '../store/claimed-rows.ts';
 import type { Queryable } from '../store/sql.ts';
+import { createPreparation, type Preparation } from './prepared-slots.ts';
 import type { Worker } from './worker.ts';
 
 const logger = createLogger('Planner');
 
 export interface ForesightOptions {
-  pool: Queryable;
+  pool: Queryable & Pick<Pool, 'connect'>;
   clock: Clock;
   instanceId: string;
   leaseMs: number;
@@ -31,13 +33,16 @@ export interface Started {
 }
 
 /**
- * Slots that are about to come, read just before they do. Nothing is written ahead of a slot; but what it becomes is
- * known, so that a single statement makes its execution, and claims it where there is a place, if its job still is what it was
- * when it was read. A change in between, by whomever, leaves the slot to be planned as any other.
+ * Slots that are about to come, read just before they do. Nothing of a slot is to be seen before it comes; but what it becomes
+ * is known, so that a single statement makes its execution, and claims it where there is a place, if its job still is what it
+ * was when it was read. A change in between, by whomever, leaves the slot to be planned as any other. Of many slots at one
+ * instant, that is done just before, and committed when they come (see {@link Preparation}).
  */
-export interface Foresight {
+export interface Foresight extends Pick<Preparation, 'prepare' | 'abandon'> {
   /** When the earliest slot comes that is foreseen; null where none is. */
   nextAt: () => Date | null;
+  /** When slots are to be prepared; null where none are. */
+  prepareAt: () => Date | null;
   jobIds: () => string[];
   /**
    * Foresees what is due up to an instant, in place of all that was foreseen before.
@@ -81,8 +86,16 @@ export function createForesight({
   /** Jobs that were read with them, and of which it is not known what their slots become. */
   let unforeseen: Upcoming['jobs'] = [];
   let isStarting = false;
+  const preparation = createPreparation({
+    pool,
+    clock,
+    instanceId,
+    leaseMs,
+    placesFor: (slots, now) => placesFor([], slots, now),
+  });
 
   async function look(until: Date, except: readonly string[]): Promise<NextPlanning | null> {
+    await preparation.abandon();
     foreseen = [];
     unforeseen = [];
     const { jobs, apart } = await readUpcoming(pool, until, { except, limit: MAX_FORESEEN });
@@ -98,6 +111,7 @@ export function createForesight({
         runAt = earliest(runAt, job.nextRunAt);
       }
     }
+    preparation.plan(foreseen);
     return { ...apart, runAt };
   }
 
@@ -115,22 +129,22 @@ export function createForesight({
     const isDue = ({ scheduledAt }: ForeseenSlot) => scheduledAt <= now;
     const due = foreseen.filter(isDue);
     foreseen = foreseen.filter((slot) => !isDue(slot));
-    const onTime = due.filter(({ onTimeUntil }) => now <= onTimeUntil);
-    const started: Started = { nextRunAt: null, isAnyLeft: onTime.length < due.length };
+    const begun = await preparation.commit(now);
+    const moved = new Set(begun.movedJobIds);
+    let { claimed } = begun;
     let isAnyWaiting = false;
-    let claimed: readonly ClaimedExecution[] = [];
-    for (const batch of batchesOf(onTime)) {
+    const toStart = due.filter(({ jobId, onTimeUntil }) => !begun.jobIds.has(jobId) && now <= onTimeUntil);
+    for (const batch of batchesOf(toStart)) {
       // Of one instant, those that wait are of no lower priority than those to come: none of these may pass them.
       const result = await startBehind(claimed, batch, !isAnyWaiting);
       claimed = result.claimed;
-      const moved = new Set(result.jobIds);
-      for (const { jobId, nextRunAt } of batch) {
-        if (moved.has(jobId)) started.nextRunAt = earliest(started.nextRunAt, nextRunAt);
-      }
-      started.isAnyLeft ||= moved.size < batch.length;
+      for (const jobId of result.jobIds) moved.add(jobId);
       isAnyWaiting ||= result.isAnyWaiting;
     }
     worker.take(claimed);
+    const started: Started = { nextRunAt: null, isAnyLeft: moved.size < due.length };
+    for (const { jobId, nextRunAt } of due)
+      if (moved.has(jobId)) started.nextRunAt = earliest(started.nextRunAt, nextRunAt);
     return started;
   }
 
@@ -192,6 +206,9 @@ export function createForesight({
 
   return {
     nextAt: () => foreseen[0]?.scheduledAt ?? null,
+    prepareAt: preparation.dueAt,
+    prepare: preparation.prepare,
+    abandon: preparation.abandon,
     jobIds: () => foreseen.map(({ jobId }) => jobId),
     look,
     isStarting: () => isStarting,

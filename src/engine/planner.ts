@@ -104,7 +104,9 @@ export function createPlanner(options: PlannerOptions): Loop {
       next = (await foresight.look(soon, setAside.ids())) ?? next;
       ({ runAt } = next);
     }
-    return untilEarliest(earliest(foresight.nextAt(), runAt), pauseEndsAt);
+    if (isPast(foresight.prepareAt(), clock.now())) await foresight.prepare();
+    const foreseenAt = earliest(foresight.prepareAt(), foresight.nextAt());
+    return untilEarliest(earliest(foreseenAt, runAt), pauseEndsAt);
   }
 
   /** Plans a batch; or each of its jobs by itself, where one of them keeps all from being written. */
@@ -161,6 +163,10 @@ export function createPlanner(options: PlannerOptions): Loop {
     wake() {
       told += 1;
       loop.wake();
+    },
+    async stop() {
+      await loop.stop();
+      await foresight.abandon();
     },
   };
 }

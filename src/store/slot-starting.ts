@@ -38,13 +38,8 @@ export interface StartedSlots {
   claimed: ClaimedExecution[];
 }
 
-const START_SLOTS = `
--- start slots: what locking due jobs, recording their plan and claiming do one after the other, for slots of which is
--- known beforehand what they become. The job must be as it was then: same version, same next run, and no slot left out
--- since, which changes neither. SKIP LOCKED: who holds a job is planning or changing it.
--- LATERAL, and rows named by an array, as in a claim: a look by id for each, whatever the statistics say.
--- DO NOTHING: a slot that has an execution is planned, and its job only moves on.
-WITH held AS MATERIALIZED (
+/** Makes executions and moves their jobs on: the rows of `held`, `planned` and `moved`. */
+const MAKE = `WITH held AS MATERIALIZED (
   SELECT s."executionId", s."scheduledAt", s."availableAt", s."nextRunAt", s.priority, s."maxAttempts", s.host, s.starts, j.*
   FROM ROWS FROM (jsonb_to_recordset($1::jsonb) AS ("executionId" uuid, "jobId" uuid, version int,
     "scheduledAt" timestamptz, "availableAt" timestamptz, "nextRunAt" timestamptz, priority int, "maxAttempts" int,
@@ -72,13 +67,12 @@ WITH held AS MATERIALIZED (
   UPDATE jobs SET next_run_at = held."nextRunAt"
   FROM held WHERE jobs.id = ANY (ARRAY(SELECT id FROM held)) AND jobs.id = held.id
   RETURNING jobs.id
-), log_lock AS MATERIALIZED (
-  SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK})
-  FROM (SELECT (SELECT count(*) FROM planned) AS n, (SELECT count(*) FROM moved) AS m) AS done WHERE n > 0
-), told AS (
-  INSERT INTO event_log (position, at, kind, job_id, execution_id, status, previous_status, attempt, trigger,
+)`;
+
+/** Tells of the executions `planned` as they were made, behind \`log_lock\`. */
+const TELL = `INSERT INTO event_log (position, at, kind, job_id, execution_id, status, previous_status, attempt, trigger,
     created_at, scheduled_at, started_at, lateness_ms, instance_id)
-  SELECT nextval('event_log_position_seq'), $3, kind, job_id, id, status, previous_status, attempt, 'SCHEDULE',
+  SELECT nextval('event_log_position_seq'), created_at, kind, job_id, id, status, previous_status, attempt, 'SCHEDULE',
     created_at, scheduled_at, started_at, lateness_ms, claimed_by
   FROM log_lock, (
     SELECT 'EXECUTION_PLANNED'::event_kind AS kind, job_id, id, 'PENDING'::execution_status AS status,
@@ -90,25 +84,70 @@ WITH held AS MATERIALIZED (
       lateness_ms, claimed_by, available_at
     FROM planned WHERE status = 'RUNNING'
     ORDER BY kind, available_at, id
-  ) AS ordered
-)
-SELECT held.id AS "jobId", planned.id, planned.status, trigger, scheduled_at AS "scheduledAt", started_at AS "startedAt",
+  ) AS ordered`;
+
+const ANSWER = `SELECT held.id AS "jobId", planned.id, planned.status, trigger, scheduled_at AS "scheduledAt", started_at AS "startedAt",
   attempt_started_at AS "attemptStartedAt", attempt_count AS "attemptCount", retry_count AS "retryCount",
   rescue_count AS "rescueCount", claim_seq AS "claimSeq", held.host, body, ${ATTEMPT_OF_JOB.names}, NULL AS upstream
 FROM held LEFT JOIN planned ON planned.id = held."executionId"
 ORDER BY held.priority DESC, held."availableAt", held."executionId"`;
 
+const START_SLOTS = `
+-- start slots: what locking due jobs, recording their plan and claiming do one after the other, for slots of which is
+-- known beforehand what they become. The job must be as it was then: same version, same next run, and no slot left out
+-- since, which changes neither. SKIP LOCKED: who holds a job is planning or changing it.
+-- LATERAL, and rows named by an array, as in a claim: a look by id for each, whatever the statistics say.
+-- DO NOTHING: a slot that has an execution is planned, and its job only moves on.
+${MAKE}, log_lock AS MATERIALIZED (
+  SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK})
+  FROM (SELECT (SELECT count(*) FROM planned) AS n, (SELECT count(*) FROM moved) AS m) AS done WHERE n > 0
+), told AS (
+  ${TELL}
+)
+${ANSWER}`;
+
+const PREPARE_SLOTS = `
+-- prepare slots: the same, but for what the log is told.
+${MAKE}
+${ANSWER}`;
+
+const TELL_PREPARED = `
+-- tell of prepared slots: the executions $1, which this transaction has made.
+WITH log_lock AS MATERIALIZED (
+  SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK})
+), planned AS MATERIALIZED (
+  SELECT * FROM job_executions WHERE id = ANY ($1::uuid[])
+)
+${TELL}`;
+
 /** Null where the slot had an execution before. */
 type StartedRow = Omit<ClaimedRow, 'id'> & { id: string | null; status: 'PENDING' | 'RUNNING' | null };
 
 /** Makes executions of foreseen slots that have come, moves their jobs on, and claims those that are to start at once. */
-export async function startSlots(
+export async function startSlots(db: Queryable, options: StartSlotsOptions): Promise<StartedSlots> {
+  return makeSlots(db, { name: 'start-slots', text: START_SLOTS }, options);
+}
+
+/**
+ * The same in a transaction that is to end when the slots have come, and whose last statement is {@link tellPrepared}: until
+ * then it holds the jobs, and nobody sees anything of this.
+ */
+export async function prepareSlots(tx: Queryable, options: StartSlotsOptions): Promise<StartedSlots> {
+  return makeSlots(tx, { name: 'prepare-slots', text: PREPARE_SLOTS }, options);
+}
+
+/** Tells the log of executions that the transaction has prepared. */
+export async function tellPrepared(tx: Queryable, executionIds: readonly string[]): Promise<void> {
+  await tx.query({ name: 'tell-prepared', text: TELL_PREPARED, values: [executionIds] });
+}
+
+async function makeSlots(
   db: Queryable,
+  statement: { name: string; text: string },
   { slots, instanceId, now, leaseExpiresAt }: StartSlotsOptions,
 ): Promise<StartedSlots> {
   const { rows } = await db.query<StartedRow>({
-    name: 'start-slots',
-    text: START_SLOTS,
+    ...statement,
     values: [
       `[${slots.map(({ row }) => row).join(',')}]`,
       instanceId,

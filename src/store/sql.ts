@@ -23,36 +23,72 @@ export interface Statement {
  */
 const MAX_STANDSTILL_MS = 10_000;
 
-const BEGIN = `BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${MAX_STANDSTILL_MS}`;
+/** A transaction that is open: exactly one of its ends must be called, once. */
+export interface OpenTransaction {
+  tx: PoolClient;
+  /** Where this throws, nothing is known of what was written; {@link OpenTransaction.rollback} is still to be called. */
+  commit: () => Promise<void>;
+  /**
+   * Never throws.
+   *
+   * @param reason what failed, where that is why
+   */
+  rollback: (reason?: unknown) => Promise<void>;
+}
 
 /**
- * Runs `work` in one transaction: committed when it resolves, rolled back when it throws, ended by the database when it
- * stands still for {@link MAX_STANDSTILL_MS}.
+ * Opens a transaction, which the database ends when it stands still for longer than it may.
  *
  * A connection that cannot even roll back, or that has fallen silent, is closed rather than handed to the next caller
  * with an open transaction in it.
  */
-export async function inTransaction<T>(pool: Pool, work: (tx: PoolClient) => Promise<T>): Promise<T> {
-  const client = await pool.connect();
+export async function openTransaction(
+  pool: Pick<Pool, 'connect'>,
+  { maxStandstillMs = MAX_STANDSTILL_MS } = {},
+): Promise<OpenTransaction> {
+  const tx = await pool.connect();
   let broken: Error | undefined;
   // The pool listens only to connections that nobody uses; one that dies in our hands without a listener would end
   // the process.
   const onConnectionLost = (error: Error): void => {
     broken = error;
   };
-  client.on('error', onConnectionLost);
+  const release = () => {
+    tx.off('error', onConnectionLost);
+    tx.release(broken);
+  };
+  const transaction: OpenTransaction = {
+    tx,
+    async commit() {
+      await tx.query('COMMIT');
+      release();
+    },
+    async rollback(reason) {
+      if (isUnanswered(reason)) broken = asError(reason);
+      else await tx.query('ROLLBACK').catch((error: unknown) => (broken = asError(error)));
+      release();
+    },
+  };
+  tx.on('error', onConnectionLost);
   try {
-    await client.query(BEGIN);
-    const result = await work(client);
-    await client.query('COMMIT');
+    await tx.query(`BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${maxStandstillMs}`);
+    return transaction;
+  } catch (error) {
+    await transaction.rollback(error);
+    throw error;
+  }
+}
+
+/** Runs `work` in one transaction (see {@link openTransaction}): committed when it resolves, rolled back when it throws. */
+export async function inTransaction<T>(pool: Pool, work: (tx: PoolClient) => Promise<T>): Promise<T> {
+  const { tx, commit, rollback } = await openTransaction(pool);
+  try {
+    const result = await work(tx);
+    await commit();
     return result;
   } catch (error) {
-    if (isUnanswered(error)) broken = asError(error);
-    else await client.query('ROLLBACK').catch((rollbackError: unknown) => (broken = asError(rollbackError)));
+    await rollback(error);
     throw error;
-  } finally {
-    client.off('error', onConnectionLost);
-    client.release(broken);
   }
 }
 

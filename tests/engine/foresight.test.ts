@@ -465,6 +465,7 @@ describe('of slots that come together', () => {
     };
     const foresight = createForesight({
       pool: {
+        connect: () => Promise.reject(new Error('Nothing is prepared')),
         query(statement) {
           note('statement');
           return instance.pool.query(statement);

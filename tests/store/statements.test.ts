@@ -27,7 +27,7 @@ import { lockDueJobs, nextPlanning, readUpcoming } from '../../src/store/plannin
 import { pruneAuditLog, pruneExecutions } from '../../src/store/pruning.ts';
 import { lockJobsByKey } from '../../src/store/jobs.ts';
 import { insertUnlimitedRun } from '../../src/store/running-by-hand.ts';
-import { foreseenSlot, startSlots } from '../../src/store/slot-starting.ts';
+import { foreseenSlot, prepareSlots, startSlots, tellPrepared } from '../../src/store/slot-starting.ts';
 import { settle, settlementRow } from '../../src/store/settling.ts';
 import type { Queryable, Statement } from '../../src/store/sql.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -90,15 +90,25 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
     expect(used.scanned).toEqual([]);
   });
 
-  it('foreseen slots are started by a look at their jobs alone', async () => {
+  it.each([
+    { what: 'started', statement: startSlots },
+    { what: 'prepared', statement: prepareSlots },
+  ])('foreseen slots are $what by a look at their jobs alone', async ({ statement }) => {
     const slots = Array.from({ length: 200 }, () => ({
       ...foreseenSlot({ ...SLOT, jobId: crypto.randomUUID() }),
       starts: true,
     }));
     const used = await indexesOf(mode, (db) =>
-      startSlots(db, { slots, instanceId: 'a', now: START, leaseExpiresAt: plus(START, LEASE_MS) }),
+      statement(db, { slots, instanceId: 'a', now: START, leaseExpiresAt: plus(START, LEASE_MS) }),
     );
     expect(used.indexes.join()).toMatch(/jobs_(due|pkey)/);
+    expect(used.scanned).toEqual([]);
+  });
+
+  it('prepared executions are told of by a look at each of them', async () => {
+    const ids = Array.from({ length: 200 }, () => crypto.randomUUID());
+    const used = await indexesOf(mode, (db) => tellPrepared(db, ids));
+    expect(used.indexes).toEqual(['job_executions_pkey']);
     expect(used.scanned).toEqual([]);
   });
 
