@@ -101,7 +101,8 @@ export function createPreparation(options: PreparationOptions): Preparation {
     }
   }
 
-  async function make(slots: readonly ForeseenSlot[], scheduledAt: Date): Promise<PreparedSlots> {
+  /** Null where all jobs are held by somebody else, or have changed. */
+  async function make(slots: readonly ForeseenSlot[], scheduledAt: Date): Promise<PreparedSlots | null> {
     const jobIds = new Set<string>();
     const movedJobIds = new Set<string>();
     const claimed: ClaimedExecution[] = [];
@@ -122,6 +123,10 @@ export function createPreparation(options: PreparationOptions): Preparation {
     } catch (error) {
       await transaction.rollback(error);
       throw error;
+    }
+    if (movedJobIds.size === 0) {
+      await transaction.rollback();
+      return null;
     }
     logger.debug('Prepared', { jobs: movedJobIds.size, executions: claimed.length });
     return { jobIds, movedJobIds, claimed, scheduledAt, transaction };

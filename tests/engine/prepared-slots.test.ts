@@ -199,6 +199,8 @@ describe('many slots of one instant', () => {
     const gate = scene.target.gate('/work');
     await scheduled(one, 60);
     await prepare(one, other);
+    // The other one has found those held that it has places for.
+    expect(await openTransactions()).toBe(1);
     await reachSlot(one, other);
     expect(await count(scene.pool, `job_executions WHERE claimed_by = '${one.instanceId}'`)).toBe(30);
     gate.open();

@@ -10,15 +10,51 @@ import { createJobs, endSchedules, EVERY_SECOND_PLANNED } from '../support/fault
 import { unhandledErrors } from '../support/faults/server-log.ts';
 import { namedSessions } from '../support/faults/sessions.ts';
 import { checkHistory } from '../support/history.ts';
+import type { ServerProcess } from '../support/server-process.ts';
 import { until } from '../support/until.ts';
 import { useWorld } from '../support/world.ts';
 
 const world = useWorld('test');
 const LEASE_MS = 4_000;
 const IN_FLIGHT = 20;
-const JOBS = 10;
+/** So many of one instant are prepared before it. */
+const JOBS = 30;
 /** A transaction that stands still is ended after ten seconds; the rest is for whoever waited. */
 const STALL_LIMIT_MS = 12_000;
+
+/** What is prepared stands still for a second at most; then the others see that it is theirs. */
+const PREPARED_LIMIT_MS = 2_000;
+
+type NamedServer = ServerProcess & { name: string };
+
+/** Two servers whose database sessions bear their names. */
+async function startNamed(): Promise<NamedServer[]> {
+  return Promise.all(
+    ['one', 'other'].map(async (name) => {
+      const DATABASE_URL = namedSessions(world.connectionString, name);
+      return { name, ...(await world.startServer({ ...withLease(LEASE_MS), DATABASE_URL })) };
+    }),
+  );
+}
+
+/** Freezes whichever server has prepared slots, before it has committed them; answers which. */
+async function freezePrepared(servers: readonly NamedServer[]): Promise<NamedServer> {
+  const holder = async () => {
+    const { rows } = await world.pool.query<{ name: string }>(
+      `SELECT application_name AS name FROM pg_stat_activity
+       WHERE datname = current_database() AND state = 'idle in transaction' AND query LIKE '%-- prepare slots:%'`,
+    );
+    return servers.find(({ name }) => name === rows[0]?.name);
+  };
+  for (;;) {
+    const server = await until(holder);
+    server.signal('SIGSTOP');
+    // What it has sent before is carried out.
+    await delay(50);
+    if (await holder()) return server;
+    server.signal('SIGCONT');
+  }
+}
 
 /** All that is said of an execution that has ended, in the tables and in the log. */
 async function recordOf(pool: Pool, jobId: string): Promise<unknown> {
@@ -92,15 +128,7 @@ it(
   { timeout: 120_000 },
   async () => {
     const { target, pool } = world;
-    const servers = await Promise.all(
-      ['one', 'other'].map(async (name) => ({
-        name,
-        ...(await world.startServer({
-          ...withLease(LEASE_MS),
-          DATABASE_URL: namedSessions(world.connectionString, name),
-        })),
-      })),
-    );
+    const servers = await startNamed();
     const [first] = servers;
     if (!first) throw new Error('No server');
     await createJobs(apiClient(first), JOBS, () => ({
@@ -133,6 +161,38 @@ it(
     const history = await checkHistory(pool, target.calls);
     reportFigures('an instance frozen in the middle of a transaction', { ...history, stalledMs });
     expect(stalledMs).toBeLessThanOrEqual(STALL_LIMIT_MS);
+    expect(servers.flatMap(unhandledErrors)).toEqual([]);
+  },
+);
+
+it(
+  'has the others run the slots that an instance had prepared when it was frozen',
+  { timeout: 120_000 },
+  async () => {
+    const { target, pool } = world;
+    const servers = await startNamed();
+    const [first] = servers;
+    if (!first) throw new Error('No server');
+    await createJobs(apiClient(first), JOBS, () => ({
+      api: `${target.url}/work`,
+      schedule: '* * * * * *',
+    }));
+    await target.received('/work', 2 * JOBS);
+
+    const frozen = await freezePrepared(servers);
+    const frozenAt = Date.now();
+    await delay(2 * LEASE_MS);
+    const meanwhile = target.calls.filter(({ at }) => at.getTime() > frozenAt);
+    frozen.signal('SIGCONT');
+    await endSchedules(pool);
+    const history = await checkHistory(pool, target.calls);
+    const late = latenesses(meanwhile);
+    reportFigures('an instance frozen with prepared slots', { ...history, latenessMeanwhile: spread(late) });
+    expect(history.executions).toBe(history.slots);
+    expect(history.calls).toBe(history.slots);
+    // They were held indeed, and not for long.
+    expect(Math.max(...late)).toBeGreaterThan(500);
+    expect(Math.max(...late)).toBeLessThanOrEqual(PREPARED_LIMIT_MS);
     expect(servers.flatMap(unhandledErrors)).toEqual([]);
   },
 );

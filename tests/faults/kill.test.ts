@@ -16,7 +16,8 @@ import { useWorld } from '../support/world.ts';
 
 const world = useWorld('test');
 const KILLS = 20;
-const JOBS = 14;
+/** Half of them are foreseen, and so many of one instant are prepared before it. */
+const JOBS = 60;
 const EXECUTIONS = 1_000;
 const LEASE_MS = 4_000;
 /** What a victim must have under way: a kill that hits nothing shows nothing. */

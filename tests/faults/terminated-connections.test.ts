@@ -16,7 +16,8 @@ import { useWorld } from '../support/world.ts';
 const world = useWorld('test');
 const TOTAL_MS = 60_000;
 const EVERY_MS = 2_000;
-const JOBS = 30;
+/** Half of them are foreseen, and so many of one instant are prepared before it. */
+const JOBS = 60;
 const LEASE_MS = 5_000;
 
 it(

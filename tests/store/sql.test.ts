@@ -1,7 +1,13 @@
 import type { PoolClient } from 'pg';
 import { describe, expect, it } from 'vitest';
 import { createPool } from '../../src/database/pool.ts';
-import { inPatientTransaction, inTransaction, toJsonb, type Queryable } from '../../src/store/sql.ts';
+import {
+  inPatientTransaction,
+  inTransaction,
+  openTransaction,
+  toJsonb,
+  type Queryable,
+} from '../../src/store/sql.ts';
 import { count, insertJob } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
 import { startSilentProxy } from '../support/silent-proxy.ts';
@@ -68,6 +74,35 @@ describe('a transaction', () => {
     expect((await pool.query('SELECT 1')).rowCount).toBe(1);
     await pool.end();
   });
+});
+
+describe('a transaction that is open', () => {
+  it('is to be seen by nobody until it is committed, and not at all once it is rolled back', async () => {
+    const pool = onePool();
+    const kept = await openTransaction(pool);
+    await kept.tx.query('CREATE TABLE kept ()');
+    expect(await tables('kept')).toBe(0);
+    await kept.commit();
+    const given = await openTransaction(pool);
+    await given.tx.query('CREATE TABLE given_up ()');
+    await given.rollback();
+    expect([await tables('kept'), await tables('given_up')]).toEqual([1, 0]);
+    expect(pool.idleCount).toBe(1);
+    await scene.pool.query('DROP TABLE kept');
+    await pool.end();
+  });
+
+  it('is ended by the database where it stands still for longer than it may', async () => {
+    const pool = onePool();
+    const { tx, rollback } = await openTransaction(pool, { maxStandstillMs: 50 });
+    await new Promise((resolve) => tx.once('error', resolve));
+    await expect(tx.query('SELECT 1')).rejects.toThrow();
+    await rollback();
+    expect(pool.totalCount).toBe(0);
+    await pool.end();
+  });
+
+  const tables = (name: string) => count(scene.pool, `pg_tables WHERE tablename = '${name}'`);
 });
 
 describe('a transaction whose connection has fallen silent', () => {
