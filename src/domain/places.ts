@@ -56,3 +56,10 @@ export function givePlaces(hosts: readonly string[], { executions, perHost, load
     return true;
   });
 }
+
+/** What is left of places when some are kept for others, named by their hosts. */
+export function keepPlaces(free: FreePlaces, hosts: readonly string[]): FreePlaces {
+  const load = new Map(free.load);
+  for (const host of hosts) load.set(host, (load.get(host) ?? 0) + 1);
+  return { executions: free.executions - hosts.length, perHost: free.perHost, load };
+}

@@ -18,7 +18,7 @@ export interface ForesightOptions {
   clock: Clock;
   instanceId: string;
   leaseMs: number;
-  worker: Pick<Worker, 'placesFor' | 'take'>;
+  worker: Pick<Worker, 'placesFor' | 'keepPlaces' | 'take'>;
   /** Called after each statement that made executions which wait for a place, or for their jitter. */
   onWaiting: () => void;
   monotonicMs?: () => number;
@@ -38,7 +38,7 @@ export interface Started {
  * was when it was read. A change in between, by whomever, leaves the slot to be planned as any other. Of many slots at one
  * instant, that is done just before, and committed when they come (see {@link Preparation}).
  */
-export interface Foresight extends Pick<Preparation, 'prepare' | 'abandon'> {
+export interface Foresight extends Pick<Preparation, 'preparedFor' | 'prepare' | 'abandon'> {
   /** When the earliest slot comes that is foreseen; null where none is. */
   nextAt: () => Date | null;
   /** When slots are to be prepared; null where none are. */
@@ -91,7 +91,10 @@ export function createForesight({
     clock,
     instanceId,
     leaseMs,
+    few: FIRST_BATCH,
+    batchSize: LARGEST_BATCH,
     placesFor: (slots, now) => placesFor([], slots, now),
+    keepPlaces: worker.keepPlaces,
   });
 
   async function look(until: Date, except: readonly string[]): Promise<NextPlanning | null> {
@@ -133,7 +136,10 @@ export function createForesight({
     const moved = new Set(begun.movedJobIds);
     let { claimed } = begun;
     let isAnyWaiting = false;
-    const toStart = due.filter(({ jobId, onTimeUntil }) => !begun.jobIds.has(jobId) && now <= onTimeUntil);
+    const begunAt = clock.now();
+    const toStart = due.filter(
+      ({ jobId, onTimeUntil }) => !begun.jobIds.has(jobId) && begunAt <= onTimeUntil,
+    );
     for (const batch of batchesOf(toStart)) {
       // Of one instant, those that wait are of no lower priority than those to come: none of these may pass them.
       const result = await startBehind(claimed, batch, !isAnyWaiting);
@@ -142,6 +148,7 @@ export function createForesight({
       isAnyWaiting ||= result.isAnyWaiting;
     }
     worker.take(claimed);
+    preparation.plan(foreseen);
     const started: Started = { nextRunAt: null, isAnyLeft: moved.size < due.length };
     for (const { jobId, nextRunAt } of due)
       if (moved.has(jobId)) started.nextRunAt = earliest(started.nextRunAt, nextRunAt);
@@ -207,6 +214,7 @@ export function createForesight({
   return {
     nextAt: () => foreseen[0]?.scheduledAt ?? null,
     prepareAt: preparation.dueAt,
+    preparedFor: preparation.preparedFor,
     prepare: preparation.prepare,
     abandon: preparation.abandon,
     jobIds: () => foreseen.map(({ jobId }) => jobId),

@@ -39,7 +39,7 @@ const LOCKED_RETRY_MS = 50;
 
 /**
  * Turns due slots into executions. Sleeps until the earliest job is due, not from poll to poll. What was foreseen and is as
- * it was is started by one statement (see {@link Foresight}); of all else it takes batches that no other instance has locked,
+ * it was is started by one statement, or by the commit of what was prepared (see {@link Foresight}); of all else it takes batches that no other instance has locked,
  * decides in domain/, and writes each batch in one transaction.
  *
  * What an outage has left behind is planned batch by batch, and before each of them what has become due since: the
@@ -57,6 +57,18 @@ export function createPlanner(options: PlannerOptions): Loop {
 
   async function step(): Promise<number> {
     const now = clock.now();
+    const heldUntil = foresight.preparedFor();
+    if (heldUntil !== null && heldUntil > now) {
+      const restMs = heldUntil.getTime() - now.getTime();
+      // Jobs are held until then, and nothing else may come between.
+      if (restMs <= FORESIGHT_MS) return restMs;
+      // The clock was set back.
+      await foresight.abandon();
+    }
+    if (!isPast(foresight.nextAt(), now) && isPast(prepareAt(), now)) {
+      await foresight.prepare();
+      return untilEarliest(earliest(prepareAt(), foresight.nextAt()), null);
+    }
     if (isPast(foresight.nextAt(), now)) await startForeseen();
     else if (!isPast(next.runAt, now)) await look();
     const backlogUntil = new Date(now.getTime() - BACKLOG_AFTER_MS);
@@ -71,6 +83,13 @@ export function createPlanner(options: PlannerOptions): Loop {
     if (next.runAt > backlogUntil) return LOCKED_RETRY_MS;
     const backlog = await plan({ ...all, after: EVER, until: backlogUntil }, now);
     return backlog.jobs > 0 ? 0 : LOCKED_RETRY_MS;
+  }
+
+  /** Null, too, where something else comes before the slots: it would wait for what is prepared. */
+  function prepareAt(): Date | null {
+    const slotAt = foresight.nextAt();
+    const isFirst = slotAt !== null && (next.runAt === null || next.runAt >= slotAt);
+    return isFirst ? foresight.prepareAt() : null;
   }
 
   async function look(): Promise<void> {
@@ -104,8 +123,7 @@ export function createPlanner(options: PlannerOptions): Loop {
       next = (await foresight.look(soon, setAside.ids())) ?? next;
       ({ runAt } = next);
     }
-    if (isPast(foresight.prepareAt(), clock.now())) await foresight.prepare();
-    const foreseenAt = earliest(foresight.prepareAt(), foresight.nextAt());
+    const foreseenAt = earliest(prepareAt(), foresight.nextAt());
     return untilEarliest(earliest(foreseenAt, runAt), pauseEndsAt);
   }
 

@@ -2,18 +2,25 @@ import type { Pool } from 'pg';
 import type { Clock } from '../domain/clock.ts';
 import { createLogger } from '../logging/logger.ts';
 import type { ClaimedExecution } from '../store/claimed-rows.ts';
-import { prepareSlots, tellPrepared, type ForeseenSlot } from '../store/slot-starting.ts';
-import { openTransaction, type OpenTransaction } from '../store/sql.ts';
+import { isAway } from '../store/failures.ts';
+import { heldOfPrepared, prepareSlots, tellPreparedSql, type ForeseenSlot } from '../store/slot-starting.ts';
+import { openTransaction, type OpenTransaction, type Queryable } from '../store/sql.ts';
 
 const logger = createLogger('Planner');
 
 export interface PreparationOptions {
-  pool: Pick<Pool, 'connect'>;
+  pool: Queryable & Pick<Pool, 'connect'>;
   clock: Clock;
   instanceId: string;
   leaseMs: number;
+  /** As many slots cost hardly more at their time than the commit of what was prepared would. */
+  few: number;
+  /** Slots in one statement. */
+  batchSize: number;
   /** Which of slots of one instant have a place for their calls. */
   placesFor: (slots: readonly ForeseenSlot[], now: Date) => boolean[];
+  /** Keeps places at hosts, in place of those that were kept before. */
+  keepPlaces: (hosts: readonly string[]) => void;
 }
 
 /**
@@ -22,12 +29,15 @@ export interface PreparationOptions {
  * with this process it would end as if it had never been.
  *
  * Who wants to change one of the jobs meanwhile waits until then, and so comes after the slot. Nobody else waits: other
- * instances pass over jobs that are held, and what has no place here is left to them.
+ * instances pass over jobs that are held, and what has no place here is left to them. The planner does nothing else while it
+ * holds jobs.
  */
 export interface Preparation {
   /** When to prepare; null where there is nothing to be prepared, or it is done. */
   dueAt: () => Date | null;
-  /** Says what is foreseen, in the order of instants and priorities; of what was said before, nothing may be prepared. */
+  /** The instant for which something is prepared; null where nothing is. */
+  preparedFor: () => Date | null;
+  /** Says what is foreseen, in the order of instants and priorities, in place of what was said before. */
   plan: (foreseen: readonly ForeseenSlot[]) => void;
   /** Prepares what there is a place for, as far as the time is enough. Never throws: what is not prepared is started at its time. */
   prepare: () => Promise<void>;
@@ -56,23 +66,27 @@ interface PreparedSlots extends BegunSlots {
 
 const NOTHING: BegunSlots = { jobIds: new Set(), movedJobIds: new Set(), claimed: [] };
 
-/** So few are made and claimed by one statement in hardly more time than it takes to commit. */
-const MIN_SLOTS = 26;
-/** How long before their instant slots are prepared, and with that their jobs held. On a slow machine one takes 0.15 ms. */
+/** How long before their instant slots are prepared, and with that their jobs held: beside what the slots themselves take. */
 const AHEAD_MS = 20;
-const AHEAD_MS_PER_SLOT = 0.2;
-/** Slots in one statement. */
-const BATCH = 200;
+/** What a slot takes at least; the last preparation says whether it is more. */
+const LEAST_MS_PER_SLOT = 0.2;
+/** Between two looks for places. */
+const NO_PLACE_RETRY_MS = 10;
 /** A process that is frozen meanwhile holds the jobs no longer. */
 const MAX_STANDSTILL_MS = 1_000;
-/** Executions have started at their instant, their rows say: where it has passed for longer, they are made anew. */
+/**
+ * Executions have started at their instant, their rows say: where it has passed for longer, or where the log's lock takes
+ * longer to get, they are made anew.
+ */
 const MAX_LATE_MS = 50;
+const MAX_LOCK_WAIT_MS = 250;
 
 export function createPreparation(options: PreparationOptions): Preparation {
-  const { pool, clock, instanceId, leaseMs, placesFor } = options;
+  const { pool, clock, instanceId, leaseMs, few, batchSize, placesFor, keepPlaces } = options;
   /** To be prepared, once their time has come. */
   let planned: { slots: readonly ForeseenSlot[]; scheduledAt: Date; dueAt: Date } | null = null;
   let prepared: PreparedSlots | null = null;
+  let msPerSlot = LEAST_MS_PER_SLOT;
 
   function plan(foreseen: readonly ForeseenSlot[]): void {
     planned = null;
@@ -80,24 +94,44 @@ export function createPreparation(options: PreparationOptions): Preparation {
     if (!first) return;
     const { scheduledAt } = first;
     const isThen = (at: Date) => at.getTime() === scheduledAt.getTime();
-    // Without what starts later, by its jitter.
-    const slots = foreseen.filter((slot) => isThen(slot.scheduledAt) && isThen(slot.availableAt));
-    if (slots.length < MIN_SLOTS) return;
-    const aheadMs = AHEAD_MS + AHEAD_MS_PER_SLOT * slots.length;
+    // What starts later, by its jitter, can wait; what would be missed with a holder that is frozen is left to whoever is not.
+    const slots = foreseen.filter(
+      (slot) =>
+        isThen(slot.scheduledAt) &&
+        isThen(slot.availableAt) &&
+        slot.onTimeUntil.getTime() >= scheduledAt.getTime() + MAX_STANDSTILL_MS,
+    );
+    if (slots.length <= few) return;
+    const aheadMs = AHEAD_MS + msPerSlot * slots.length;
     planned = { slots, scheduledAt, dueAt: new Date(scheduledAt.getTime() - aheadMs) };
   }
 
   async function prepare(): Promise<void> {
     if (!planned) return;
     const { slots, scheduledAt } = planned;
-    planned = null;
+    const now = clock.now();
+    const inTime = Math.floor((scheduledAt.getTime() - now.getTime()) / msPerSlot);
     const places = placesFor(slots, scheduledAt);
-    const withPlace = slots.filter((_slot, index) => places[index]);
-    if (withPlace.length < MIN_SLOTS) return;
+    const chosen = slots.filter((_slot, index) => places[index]).slice(0, Math.max(inTime, 0));
+    if (inTime > few && chosen.length === 0) {
+      // A claim is under way, perhaps: what it leaves is not known yet.
+      planned = { ...planned, dueAt: new Date(now.getTime() + NO_PLACE_RETRY_MS) };
+      return;
+    }
+    planned = null;
+    if (chosen.length <= few) {
+      // Found too slow once, slots would never be timed again.
+      msPerSlot = Math.max(msPerSlot / 2, LEAST_MS_PER_SLOT);
+      return;
+    }
+    keepPlaces(chosen.map(({ host }) => host));
     try {
-      prepared = await make(withPlace, scheduledAt);
+      prepared = await make(chosen, scheduledAt);
+      msPerSlot = Math.max((clock.now().getTime() - now.getTime()) / chosen.length, LEAST_MS_PER_SLOT);
     } catch (error) {
       logger.warn('Slots could not be prepared; they are started at their time', { error });
+    } finally {
+      if (!prepared) keepPlaces([]);
     }
   }
 
@@ -106,10 +140,13 @@ export function createPreparation(options: PreparationOptions): Preparation {
     const jobIds = new Set<string>();
     const movedJobIds = new Set<string>();
     const claimed: ClaimedExecution[] = [];
-    const transaction = await openTransaction(pool, { maxStandstillMs: MAX_STANDSTILL_MS });
+    const transaction = await openTransaction(pool, {
+      maxStandstillMs: MAX_STANDSTILL_MS,
+      maxLockWaitMs: MAX_LOCK_WAIT_MS,
+    });
     try {
-      for (let from = 0; from < slots.length && clock.now() < scheduledAt; from += BATCH) {
-        const batch = slots.slice(from, from + BATCH);
+      for (let from = 0; from < slots.length && clock.now() < scheduledAt; from += batchSize) {
+        const batch = slots.slice(from, from + batchSize);
         const made = await prepareSlots(transaction.tx, {
           slots: batch.map(({ row }) => ({ row, starts: true })),
           instanceId,
@@ -138,29 +175,37 @@ export function createPreparation(options: PreparationOptions): Preparation {
     if (!prepared) return NOTHING;
     const { transaction, ...begun } = prepared;
     prepared = null;
+    const executionIds = begun.claimed.map(({ id }) => id);
     try {
-      const executionIds = begun.claimed.map(({ id }) => id);
-      if (executionIds.length > 0) await tellPrepared(transaction.tx, executionIds);
-    } catch (error) {
-      await transaction.rollback(error);
-      logger.warn('Prepared slots came to nothing; they are started as they would be without', { error });
-      return NOTHING;
-    }
-    try {
-      await transaction.commit();
+      await transaction.commit(executionIds.length > 0 ? tellPreparedSql(executionIds) : undefined);
       return begun;
     } catch (error) {
-      await transaction.rollback(error);
-      throw error;
+      logger.warn('Prepared slots could not be committed', { error });
+      if (!isAway(error)) return NOTHING;
+      // Perhaps they were, and only the answer was lost: nobody else would call them before their leases have ended.
+      const held = await heldOfPrepared(pool, executionIds, instanceId);
+      if (held.size === 0) return NOTHING;
+      return { ...begun, claimed: begun.claimed.filter(({ id }) => held.has(id)) };
+    } finally {
+      keepPlaces([]);
     }
   }
 
   async function abandon(): Promise<void> {
     planned = null;
-    const given = prepared;
+    if (!prepared) return;
+    const { transaction } = prepared;
     prepared = null;
-    await given?.transaction.rollback();
+    await transaction.rollback();
+    keepPlaces([]);
   }
 
-  return { dueAt: () => planned?.dueAt ?? null, plan, prepare, commit, abandon };
+  return {
+    dueAt: () => planned?.dueAt ?? null,
+    preparedFor: () => prepared?.scheduledAt ?? null,
+    plan,
+    prepare,
+    commit,
+    abandon,
+  };
 }

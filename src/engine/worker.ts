@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import type { Clock } from '../domain/clock.ts';
 import { claimDue, fullHosts, MAX_CLAIM, nextAvailableAt, type ClaimKind } from '../store/claiming.ts';
-import { givePlaces } from '../domain/places.ts';
+import { givePlaces, keepPlaces, type FreePlaces } from '../domain/places.ts';
 import type { ClaimedExecution } from '../store/claimed-rows.ts';
 import { createCalls, type Calls, type CallsOptions } from './calls.ts';
 import { createLoop, type Loop } from '../loop.ts';
@@ -33,6 +33,8 @@ export interface Worker
    * could not be called together at any.
    */
   hostsFullFor: (newcomers: number) => string[] | null;
+  /** Keeps places for executions to come, named by their hosts, in place of those that were kept before. */
+  keepPlaces: (hosts: readonly string[]) => void;
   /** Runs executions that were claimed for this instance as they were made. */
   take: (executions: readonly ClaimedExecution[]) => void;
 }
@@ -66,6 +68,8 @@ export function createWorker(options: WorkerOptions): Worker {
   /** Until then claims look past the head of the queue: some of it was locked, or of full hosts. */
   const wideUntilMs: Record<ClaimKind, number> = { fresh: 0, backlog: 0 };
   let isStopped = false;
+  /** The hosts of executions to come, for which places are kept. */
+  let kept: readonly string[] = [];
   const calls = createCalls({
     ...options,
     onRoom() {
@@ -76,13 +80,17 @@ export function createWorker(options: WorkerOptions): Worker {
     },
   });
 
+  function room(): FreePlaces {
+    return keepPlaces(calls.room(), kept);
+  }
+
   async function step(): Promise<number> {
     isMoreDue.fresh = isMoreDue.backlog = true;
     // Whatever ends first wakes the loop.
-    if (calls.room().executions <= 0) return longestRestMs;
+    if (room().executions <= 0) return longestRestMs;
     const now = clock.now();
     const { claimed, limit } = await claim('fresh', now);
-    if (claimed === limit) return calls.room().executions > 0 ? 0 : longestRestMs;
+    if (claimed === limit) return room().executions > 0 ? 0 : longestRestMs;
     if (hostsWithoutPlace().length > 0) return lookPastFullHosts(now);
     const next = await nextAvailableAt(pool);
     isMoreDue.fresh = false;
@@ -125,12 +133,12 @@ export function createWorker(options: WorkerOptions): Worker {
   }
 
   function hostsWithoutPlace(): string[] {
-    const { load, perHost } = calls.room();
+    const { load, perHost } = room();
     return fullHosts({ busyHosts: load, hostLimit: perHost });
   }
 
   async function claim(kind: ClaimKind, now: Date, { isDeep = false } = {}): Promise<Claim> {
-    const { executions, perHost, load } = calls.room();
+    const { executions, perHost, load } = room();
     const limit = Math.min(kind === 'backlog' ? calls.backlogRoom() : executions, MAX_CLAIM);
     if (limit <= 0) return NOTHING;
     const startsMs = monotonicMs();
@@ -173,13 +181,16 @@ export function createWorker(options: WorkerOptions): Worker {
       isStopped = true;
       return loop.stop();
     },
-    placesFor: (hosts) =>
-      isStopped || isMoreDue.fresh ? hosts.map(() => false) : givePlaces(hosts, calls.room()),
+    placesFor: (hosts) => (isStopped || isMoreDue.fresh ? hosts.map(() => false) : givePlaces(hosts, room())),
     hostsFullFor(newcomers) {
-      const { executions, perHost, load } = calls.room();
+      const { executions, perHost, load } = room();
       if (isStopped || isMoreDue.fresh || Math.min(executions, perHost) < newcomers) return null;
       // They may all be of one host.
       return fullHosts({ busyHosts: load, hostLimit: perHost - newcomers + 1 });
+    },
+    keepPlaces(hosts) {
+      kept = hosts;
+      if (isMoreDue.fresh) loop.wake();
     },
     take,
     held: calls.held,

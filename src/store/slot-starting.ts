@@ -69,7 +69,7 @@ const MAKE = `WITH held AS MATERIALIZED (
   RETURNING jobs.id
 )`;
 
-/** Tells of the executions `planned` as they were made, behind \`log_lock\`. */
+/** Tells of the executions `planned`, with the lock of `log_lock`. */
 const TELL = `INSERT INTO event_log (position, at, kind, job_id, execution_id, status, previous_status, attempt, trigger,
     created_at, scheduled_at, started_at, lateness_ms, instance_id)
   SELECT nextval('event_log_position_seq'), created_at, kind, job_id, id, status, previous_status, attempt, 'SCHEDULE',
@@ -111,15 +111,6 @@ const PREPARE_SLOTS = `
 ${MAKE}
 ${ANSWER}`;
 
-const TELL_PREPARED = `
--- tell of prepared slots: the executions $1, which this transaction has made.
-WITH log_lock AS MATERIALIZED (
-  SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK})
-), planned AS MATERIALIZED (
-  SELECT * FROM job_executions WHERE id = ANY ($1::uuid[])
-)
-${TELL}`;
-
 /** Null where the slot had an execution before. */
 type StartedRow = Omit<ClaimedRow, 'id'> & { id: string | null; status: 'PENDING' | 'RUNNING' | null };
 
@@ -129,16 +120,40 @@ export async function startSlots(db: Queryable, options: StartSlotsOptions): Pro
 }
 
 /**
- * The same in a transaction that is to end when the slots have come, and whose last statement is {@link tellPrepared}: until
- * then it holds the jobs, and nobody sees anything of this.
+ * The same in a transaction that is to end when the slots have come, and whose last statement is that of
+ * {@link tellPreparedSql}: until then it holds the jobs, and nobody sees anything of this.
  */
 export async function prepareSlots(tx: Queryable, options: StartSlotsOptions): Promise<StartedSlots> {
   return makeSlots(tx, { name: 'prepare-slots', text: PREPARE_SLOTS }, options);
 }
 
-/** Tells the log of executions that the transaction has prepared. */
-export async function tellPrepared(tx: Queryable, executionIds: readonly string[]): Promise<void> {
-  await tx.query({ name: 'tell-prepared', text: TELL_PREPARED, values: [executionIds] });
+/**
+ * The statement that tells the log of executions that its transaction has prepared. It takes the log's lock, and has no
+ * parameters, so that it can be sent together with the commit.
+ */
+export function tellPreparedSql(executionIds: readonly string[]): string {
+  return `
+-- tell of prepared slots
+WITH log_lock AS MATERIALIZED (
+  SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK})
+), planned AS MATERIALIZED (
+  SELECT * FROM job_executions WHERE id = ANY ('{${executionIds.join(',')}}'::uuid[])
+)
+${TELL}`;
+}
+
+/** Those of executions, claimed for the first time when they were made, that the instance holds. */
+export async function heldOfPrepared(
+  db: Queryable,
+  executionIds: readonly string[],
+  instanceId: string,
+): Promise<Set<string>> {
+  const { rows } = await db.query<{ id: string }>({
+    name: 'held-of-prepared',
+    text: `SELECT id FROM job_executions WHERE id = ANY ($1::uuid[]) AND status = 'RUNNING' AND claim_seq = 1 AND claimed_by = $2`,
+    values: [executionIds, instanceId],
+  });
+  return new Set(rows.map(({ id }) => id));
 }
 
 async function makeSlots(

@@ -23,17 +23,31 @@ export interface Statement {
  */
 const MAX_STANDSTILL_MS = 10_000;
 
-/** A transaction that is open: exactly one of its ends must be called, once. */
+/** Gives up what was written, where it can; its answer is worth no long wait, since the server does so by itself. */
+const ROLLBACK = { text: 'ROLLBACK', query_timeout: 2_000 };
+
+/** A transaction that is open: one of its ends must be called, once. */
 export interface OpenTransaction {
   tx: PoolClient;
-  /** Where this throws, nothing is known of what was written; {@link OpenTransaction.rollback} is still to be called. */
-  commit: () => Promise<void>;
+  /**
+   * @param last a statement without parameters that is sent together with the commit: what it locks is held for no longer
+   *   than the server needs
+   * @throws where it was not committed, and, with an error of `isAway`, where that is not known
+   */
+  commit: (last?: string) => Promise<void>;
   /**
    * Never throws.
    *
    * @param reason what failed, where that is why
    */
   rollback: (reason?: unknown) => Promise<void>;
+}
+
+export interface OpenTransactionOptions {
+  /** How long it may stand still. */
+  maxStandstillMs?: number;
+  /** How long a statement of it waits for a lock; as long as it may take where left out. */
+  maxLockWaitMs?: number;
 }
 
 /**
@@ -44,7 +58,7 @@ export interface OpenTransaction {
  */
 export async function openTransaction(
   pool: Pick<Pool, 'connect'>,
-  { maxStandstillMs = MAX_STANDSTILL_MS } = {},
+  { maxStandstillMs = MAX_STANDSTILL_MS, maxLockWaitMs }: OpenTransactionOptions = {},
 ): Promise<OpenTransaction> {
   const tx = await pool.connect();
   let broken: Error | undefined;
@@ -53,43 +67,54 @@ export async function openTransaction(
   const onConnectionLost = (error: Error): void => {
     broken = error;
   };
-  const release = () => {
+  tx.on('error', onConnectionLost);
+
+  function release(): void {
     tx.off('error', onConnectionLost);
     tx.release(broken);
-  };
-  const transaction: OpenTransaction = {
-    tx,
-    async commit() {
-      await tx.query('COMMIT');
-      release();
-    },
-    async rollback(reason) {
-      if (isUnanswered(reason)) broken = asError(reason);
-      else await tx.query('ROLLBACK').catch((error: unknown) => (broken = asError(error)));
-      release();
-    },
-  };
-  tx.on('error', onConnectionLost);
-  try {
-    await tx.query(`BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${maxStandstillMs}`);
-    return transaction;
-  } catch (error) {
-    await transaction.rollback(error);
-    throw error;
   }
+
+  async function rollback(reason?: unknown): Promise<void> {
+    if (isUnanswered(reason)) broken = asError(reason);
+    else await tx.query(ROLLBACK).catch((error: unknown) => (broken = asError(error)));
+    release();
+  }
+
+  async function orRollback(work: Promise<unknown>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      await rollback(error);
+      throw error;
+    }
+  }
+
+  const lockWait = maxLockWaitMs === undefined ? '' : `; SET LOCAL lock_timeout = ${maxLockWaitMs}`;
+  await orRollback(
+    tx.query(`BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${maxStandstillMs}${lockWait}`),
+  );
+  return {
+    tx,
+    async commit(last) {
+      await orRollback(tx.query(last === undefined ? 'COMMIT' : `${last}; COMMIT`));
+      release();
+    },
+    rollback,
+  };
 }
 
 /** Runs `work` in one transaction (see {@link openTransaction}): committed when it resolves, rolled back when it throws. */
 export async function inTransaction<T>(pool: Pool, work: (tx: PoolClient) => Promise<T>): Promise<T> {
   const { tx, commit, rollback } = await openTransaction(pool);
+  let result: T;
   try {
-    const result = await work(tx);
-    await commit();
-    return result;
+    result = await work(tx);
   } catch (error) {
     await rollback(error);
     throw error;
   }
+  await commit();
+  return result;
 }
 
 /**

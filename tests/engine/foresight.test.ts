@@ -476,6 +476,7 @@ describe('of slots that come together', () => {
       leaseMs: LEASE_MS,
       worker: {
         placesFor: (hosts) => hosts.map(() => true),
+        keepPlaces: () => undefined,
         take: (executions) => {
           if (executions.length > 0) note(`${executions.length} calls`);
         },

@@ -19,6 +19,7 @@ const MINUTE_MS = 60_000;
 const NO_FORESIGHT: Omit<Foresight, 'isStarting'> = {
   nextAt: () => null,
   prepareAt: () => null,
+  preparedFor: () => null,
   prepare: () => Promise.resolve(),
   abandon: () => Promise.resolve(),
   jobIds: () => [],

@@ -1,6 +1,22 @@
 import { describe, expect, it } from 'vitest';
+import { plainSlotOf } from '../../src/domain/plain-slot.ts';
 import { slotExecutionId } from '../../src/domain/slot-id.ts';
-import { CALLER, createJob, LEASE_MS, reference, valueOf, type TestInstance } from '../support/instance.ts';
+import {
+  createPreparation,
+  type Preparation,
+  type PreparationOptions,
+} from '../../src/engine/prepared-slots.ts';
+import { readUpcoming } from '../../src/store/planning.ts';
+import { foreseenSlot, type ForeseenSlot } from '../../src/store/slot-starting.ts';
+import {
+  CALLER,
+  createJob,
+  LEASE_MS,
+  reference,
+  trigger,
+  valueOf,
+  type TestInstance,
+} from '../support/instance.ts';
 import { plus, START } from '../support/manual-clock.ts';
 import { refuseExecutionsOf, refuseRowsOf } from '../support/refused-rows.ts';
 import { count, eventsOf, executionsOf, readRow, type Row } from '../support/rows.ts';
@@ -28,8 +44,14 @@ async function scheduled(
   );
 }
 
-/** Lets planners look before the slot, and, when it is near, prepare it. */
+/** Lets planners look before the slot, and prepare it when it is near. */
 async function prepare(...instances: TestInstance[]): Promise<void> {
+  await tryToPrepare(...instances);
+  expect(await openTransactions()).toBe(1);
+}
+
+/** The same where nothing may come of it. */
+async function tryToPrepare(...instances: TestInstance[]): Promise<void> {
   for (const beforeMs of [150, 15]) {
     scene.clock.set(plus(SLOT, -beforeMs));
     for (const { planner } of instances) await planner.runOnce();
@@ -66,7 +88,6 @@ describe('many slots of one instant', () => {
     const [job] = jobs as [Job];
     const before = await readRow(scene.pool, 'jobs', job.id);
     await prepare(instance);
-    expect(await openTransactions()).toBe(1);
     expect(await statuses()).toEqual({});
     expect(await readRow(scene.pool, 'jobs', job.id)).toEqual(before);
     expect(await count(scene.pool, `event_log WHERE execution_id IS NOT NULL`)).toBe(0);
@@ -141,7 +162,11 @@ describe('many slots of one instant', () => {
        SELECT gen_random_uuid(), 'job ' || n, $1, $2, $3, $3, $4 FROM generate_series(1, $5::int) AS n`,
       [`${scene.target.url}/work`, SCHEDULE, START, SLOT, jobs],
     );
-    await prepare(instance);
+    for (const beforeMs of [150, 100]) {
+      scene.clock.set(plus(SLOT, -beforeMs));
+      await instance.planner.runOnce();
+    }
+    expect(await openTransactions()).toBe(1);
     await reachSlot(instance);
     expect(await count(scene.pool, 'job_executions WHERE started_at = scheduled_at')).toBe(jobs);
     await instance.worker.drained();
@@ -198,9 +223,8 @@ describe('many slots of one instant', () => {
     const other = scene.instance({ ...ROOM, maxConcurrencyPerHost: 30 });
     const gate = scene.target.gate('/work');
     await scheduled(one, 60);
+    // The other one finds those held that it has places for.
     await prepare(one, other);
-    // The other one has found those held that it has places for.
-    expect(await openTransactions()).toBe(1);
     await reachSlot(one, other);
     expect(await count(scene.pool, `job_executions WHERE claimed_by = '${one.instanceId}'`)).toBe(30);
     gate.open();
@@ -213,7 +237,7 @@ describe('many slots of one instant', () => {
   it('are not prepared, and hold no job, where they are few', async () => {
     const instance = scene.instance(ROOM);
     await scheduled(instance, 25);
-    await prepare(instance);
+    await tryToPrepare(instance);
     expect(await openTransactions()).toBe(0);
     await reachSlot(instance);
     await instance.worker.drained();
@@ -276,7 +300,7 @@ describe('prepared slots', () => {
     const instance = scene.instance(ROOM);
     await scheduled(instance, MANY);
     await instance.worker.stop();
-    await prepare(instance);
+    await tryToPrepare(instance);
     expect(await openTransactions()).toBe(0);
     await reachSlot(instance);
     expect(await statuses()).toEqual({ PENDING: MANY });
@@ -286,7 +310,7 @@ describe('prepared slots', () => {
     const instance = scene.instance(ROOM);
     const [poison] = (await scheduled(instance, MANY + 1)) as [Job];
     await refuseExecutionsOf(scene.pool, [poison.id]);
-    await prepare(instance);
+    await tryToPrepare(instance);
     expect(await openTransactions()).toBe(0);
     await reachSlot(instance);
     await instance.planner.runOnce();
@@ -303,8 +327,8 @@ describe('prepared slots', () => {
       `SELECT pg_terminate_backend(pid, 5000) FROM ${OF_THIS_DATABASE} AND state = 'idle in transaction'`,
     );
     await reachSlot(instance);
-    expect(await statuses()).toEqual({ RUNNING: MANY });
     await instance.worker.drained();
+    expect(await statuses()).toEqual({ SUCCESS: MANY });
     expect(scene.target.callsTo('/work')).toHaveLength(MANY);
   });
 
@@ -317,5 +341,212 @@ describe('prepared slots', () => {
     expect(await openTransactions()).toBe(0);
     expect(await statuses()).toEqual({});
     expect(scene.target.callsTo('/work')).toEqual([]);
+  });
+
+  it('are given up where the clock is set back, and started when they come all the same', async () => {
+    const instance = scene.instance(ROOM);
+    await scheduled(instance, MANY);
+    await prepare(instance);
+    scene.clock.set(plus(SLOT, -5_000));
+    await instance.planner.runOnce();
+    expect(await openTransactions()).toBe(0);
+    await reachSlot(instance);
+    await instance.worker.drained();
+    expect(await statuses()).toEqual({ SUCCESS: MANY });
+  });
+
+  it('keep the planner from all else until they have come', async () => {
+    const instance = scene.instance(ROOM);
+    await scheduled(instance, MANY);
+    await prepare(instance);
+    const [sooner] = (await scheduled(instance, 1, { schedule: null, runAt: plus(SLOT, -10) })) as [Job];
+    scene.clock.set(plus(SLOT, -10));
+    instance.planner.wake();
+    await instance.planner.runOnce();
+    expect(await executionsOf(scene.pool, sooner.id)).toEqual([]);
+    expect(await openTransactions()).toBe(1);
+    await reachSlot(instance);
+    expect(await onlyExecution(sooner)).toMatchObject({ scheduled_at: plus(SLOT, -10) });
+    await instance.worker.drained();
+    expect(await statuses()).toEqual({ SUCCESS: MANY, PENDING: 1 });
+  });
+
+  it('are committed though all other connections wait for their jobs', async () => {
+    const instance = scene.instance(ROOM);
+    const jobs = await scheduled(instance, MANY);
+    await prepare(instance);
+    const pauses = jobs.slice(0, 8).map((job) => instance.commands.pauseJob(CALLER, reference(job)));
+    // Of the six connections of the pool, one holds the jobs.
+    await until(async () => (await waiting()) === 5);
+    await instance.planner.runOnce();
+    await reachSlot(instance);
+    for (const paused of pauses) valueOf(await paused);
+    await instance.worker.drained();
+    expect(await statuses()).toEqual({ SUCCESS: MANY });
+  });
+
+  it('have their places kept until they come, and no longer', async () => {
+    const instance = scene.instance({ ...ROOM, maxConcurrencyPerHost: 40 });
+    const gate = scene.target.gate('/work');
+    await scheduled(instance, MANY);
+    const [byHand] = (await scheduled(instance, 1, { schedule: null })) as [Job];
+    await prepare(instance);
+    for (let run = 0; run < 20; run += 1) await trigger(instance, byHand);
+    await instance.worker.runOnce();
+    expect(await count(scene.pool, `job_executions WHERE status = 'RUNNING'`)).toBe(10);
+    await reachSlot(instance);
+    expect(await statuses()).toEqual({ RUNNING: 40, PENDING: 10 });
+    gate.open();
+    await instance.worker.drained();
+    await instance.work();
+    expect(await statuses()).toEqual({ SUCCESS: MANY + 20 });
+  });
+
+  it('come behind a slot of their own just before', async () => {
+    const instance = scene.instance(ROOM);
+    const [first] = (await scheduled(instance, 1, {
+      schedule: '@every 10s',
+      startAt: plus(SLOT, -30),
+    })) as [Job];
+    await scheduled(instance, MANY);
+    scene.clock.set(plus(SLOT, -150));
+    await instance.planner.runOnce();
+    scene.clock.set(plus(SLOT, -30));
+    await instance.planner.runOnce();
+    expect(await onlyExecution(first)).toMatchObject({ started_at: plus(SLOT, -30) });
+    scene.clock.set(plus(SLOT, -15));
+    await instance.planner.runOnce();
+    expect(await openTransactions()).toBe(1);
+    await reachSlot(instance);
+    await instance.worker.drained();
+    expect(await count(scene.pool, 'job_executions WHERE lateness_ms = 0')).toBe(MANY + 1);
+  });
+
+  it('are not made of those that would be missed with a holder that is frozen', async () => {
+    const instance = scene.instance(ROOM);
+    await scheduled(instance, MANY, { misfireGraceMs: 999 });
+    await tryToPrepare(instance);
+    expect(await openTransactions()).toBe(0);
+    await reachSlot(instance);
+    await instance.worker.drained();
+    expect(await statuses()).toEqual({ SUCCESS: MANY });
+  });
+});
+
+describe('a preparation', () => {
+  const LEAD_MS = 15;
+
+  async function foreseen(instance: TestInstance, jobs: number): Promise<ForeseenSlot[]> {
+    await scheduled(instance, jobs);
+    const upcoming = await readUpcoming(scene.pool, SLOT, { except: [], limit: jobs });
+    return upcoming.jobs.flatMap((job) => {
+      const slot = plainSlotOf(job);
+      return slot ? [foreseenSlot({ version: job.version, host: job.host, ...slot })] : [];
+    });
+  }
+
+  /** One whose connections do something of their own with each text that they send. */
+  function preparationWith(
+    onQuery: (text: string, send: () => Promise<unknown>) => Promise<unknown>,
+    placesFor: PreparationOptions['placesFor'] = (slots) => slots.map(() => true),
+  ): { preparation: Preparation; kept: number[] } {
+    const kept: number[] = [];
+    const preparation = createPreparation({
+      pool: {
+        query: (statement) => scene.pool.query(statement),
+        async connect() {
+          const client = await scene.pool.connect();
+          const query = client.query.bind(client) as (query: unknown) => Promise<unknown>;
+          return new Proxy(client, {
+            get(_client, name) {
+              if (name === 'query')
+                return (sent: string | { text: string }) =>
+                  onQuery(typeof sent === 'string' ? sent : sent.text, () => query(sent));
+              const value: unknown = Reflect.get(client, name);
+              return typeof value === 'function' ? (value.bind(client) as unknown) : value;
+            },
+          });
+        },
+      },
+      clock: scene.clock,
+      instanceId: 'test-1',
+      leaseMs: LEASE_MS,
+      few: 25,
+      batchSize: 200,
+      placesFor,
+      keepPlaces: (hosts) => kept.push(hosts.length),
+    });
+    return { preparation, kept };
+  }
+
+  it('has what was committed called, also where the answer was lost', async () => {
+    const { preparation, kept } = preparationWith(async (text, send) => {
+      const answer = await send();
+      if (text.endsWith('COMMIT')) throw new Error('Connection terminated unexpectedly');
+      return answer;
+    });
+    preparation.plan(await foreseen(scene.instance(), MANY));
+    scene.clock.set(plus(SLOT, -LEAD_MS));
+    await preparation.prepare();
+    scene.clock.set(SLOT);
+    const { claimed } = await preparation.commit(SLOT);
+    expect(claimed).toHaveLength(MANY);
+    expect(await statuses()).toEqual({ RUNNING: MANY });
+    expect(kept).toEqual([MANY, 0]);
+  });
+
+  it('has nothing called of which it turns out that it was not committed', async () => {
+    const { preparation, kept } = preparationWith((text, send) =>
+      text.endsWith('COMMIT') ? Promise.reject(new Error('Connection terminated unexpectedly')) : send(),
+    );
+    preparation.plan(await foreseen(scene.instance(), MANY));
+    scene.clock.set(plus(SLOT, -LEAD_MS));
+    await preparation.prepare();
+    scene.clock.set(SLOT);
+    const { claimed, jobIds } = await preparation.commit(SLOT);
+    expect([claimed.length, jobIds.size]).toEqual([0, 0]);
+    expect(await statuses()).toEqual({});
+    expect(kept).toEqual([MANY, 0]);
+  });
+
+  it('asks again soon where there is no place for any, and not for long', async () => {
+    let places = false;
+    const { preparation } = preparationWith(
+      (_text, send) => send(),
+      (slots) => slots.map(() => places),
+    );
+    preparation.plan(await foreseen(scene.instance(), MANY));
+    scene.clock.set(plus(SLOT, -26));
+    await preparation.prepare();
+    expect(preparation.dueAt()).toEqual(plus(SLOT, -16));
+    places = true;
+    scene.clock.set(plus(SLOT, -16));
+    await preparation.prepare();
+    expect(preparation.preparedFor()).toEqual(SLOT);
+    await preparation.abandon();
+  });
+
+  it('begins the sooner the longer the last one took, and leaves out what it would not manage', async () => {
+    let msPerStatement = 60;
+    const { preparation } = preparationWith((text, send) => {
+      if (text.includes('prepare slots')) scene.clock.advance(msPerStatement);
+      return send();
+    });
+    const slots = await foreseen(scene.instance(), MANY);
+    preparation.plan(slots);
+    expect(preparation.dueAt()).toEqual(plus(SLOT, -26));
+    scene.clock.set(plus(SLOT, -100));
+    await preparation.prepare();
+    await preparation.abandon();
+
+    preparation.plan(slots);
+    expect(preparation.dueAt()).toEqual(plus(SLOT, -80));
+    msPerStatement = 0;
+    scene.clock.set(plus(SLOT, -50));
+    await preparation.prepare();
+    // Time for 25 of them.
+    expect([preparation.dueAt(), preparation.preparedFor()]).toEqual([null, null]);
+    preparation.plan(slots);
+    expect(preparation.dueAt()).toEqual(plus(SLOT, -50));
   });
 });
