@@ -103,6 +103,7 @@ export function createApp(config: Config): App {
     const hub = createEventHub({
       db: pool,
       pollIntervalMs: config.pollIntervalMs,
+      isPressed: () => engine.isPressed(),
       onError: onError('event hub'),
     });
     wakeUps.on('events', hub.wake);

@@ -57,6 +57,8 @@ export interface Engine {
   /** Claims nothing more, drains within the grace, aborts the rest and gives it back. Final: what stopped stays so. */
   stop: () => Promise<void>;
   claimAsMade: ClaimAsMade;
+  /** Whether calls wait for a place at a host that answers, or slots that have come are being started. */
+  isPressed: () => boolean;
   /** Loops that have not succeeded for longer than they should, by name; empty when all is well. */
   stalledLoops: () => string[];
 }
@@ -79,12 +81,13 @@ export function createEngine(options: EngineOptions): Engine {
 
   const recordUpstream = (settlements: readonly SettlementRow[]) =>
     settleUpstream(pool, settlements, options.newId);
+  const isPressed = () => worker.isPressed() || foresight.isStarting();
   const settler = createSettler({
     db: pool,
     settleUpstream: recordUpstream,
     pause,
     gatherMs: GATHER_MS,
-    isPressed: () => worker.isPressed() || foresight.isStarting(),
+    isPressed,
     onRecorded: (settlements) => {
       unblocker.noteEnd();
       // It is available sooner, perhaps, than whatever the worker waits for.
@@ -276,6 +279,7 @@ export function createEngine(options: EngineOptions): Engine {
       return stopping;
     },
     claimAsMade: claims.claimAsMade,
+    isPressed,
     stalledLoops: watch.stalled,
   };
 }

@@ -15,6 +15,8 @@ export interface HubOptions {
   pollIntervalMs: number;
   /** Events kept in memory for those who keep up. */
   windowCapacity?: number;
+  /** Whether this process has work under way that goes before what subscribers are told of it. */
+  isPressed?: () => boolean;
   onError: (error: unknown) => void;
 }
 
@@ -43,8 +45,9 @@ export interface EventHub {
 const STEP_LIMIT = 256;
 const WINDOW_CAPACITY = 8_192;
 /**
- * With more events than these in a fifth of a second executions are being worked off, here or by another instance, and
- * subscribers take what is left of the time.
+ * With more events than these in a fifth of a second executions are being worked off, by another instance perhaps, and
+ * subscribers take what is left of the time. It does not tell all of it: what is recorded seldom, because there is so much to do,
+ * comes in lumps with longer pauses.
  */
 const BUSY_EVENTS = 200;
 const BUSY_WINDOW_MS = 200;
@@ -56,12 +59,13 @@ export function createEventHub({
   db,
   pollIntervalMs,
   windowCapacity = WINDOW_CAPACITY,
+  isPressed = () => false,
   onError,
 }: HubOptions): EventHub {
   const waiters = new Set<Waiter>();
   const chunks = createLogChunks(db);
   const recent = createRecentCounts(BUSY_WINDOW_MS);
-  const spareTime = createSpareTime({ isBusy: () => recent.of('events') > BUSY_EVENTS });
+  const spareTime = createSpareTime({ isBusy: () => isPressed() || recent.of('events') > BUSY_EVENTS });
   const itemOf = createItems();
   let stopped = false;
   let generation = 0;

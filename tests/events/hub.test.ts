@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import pg from 'pg';
-import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, inject, it, onTestFinished, vi } from 'vitest';
 import { createPool } from '../../src/database/pool.ts';
 import { encodeCursor } from '../../src/events/cursor.ts';
 import type { FeedItem, FeedOptions } from '../../src/events/feed.ts';
@@ -50,6 +50,30 @@ describe('a subscription without `after`', () => {
     await append(10, 'a');
     await append(10, 'b');
     expect(await take(feed, 2)).toEqual(['a 3', 'b 3']);
+  });
+});
+
+describe('a hub whose process has work that goes before', () => {
+  it('rests between the turns of its subscribers, and tells them all of it all the same', async () => {
+    const rests = vi.spyOn(globalThis, 'setTimeout');
+    onTestFinished(() => {
+      rests.mockRestore();
+    });
+    let isPressed = true;
+    const { subscribe, append } = hubOf({ isPressed: () => isPressed });
+    const feed = await subscribe(everything);
+    /** Rests are as long as the turns were, in parts of a millisecond; nothing else waits for such a time. */
+    const rested = async (name: string): Promise<boolean> => {
+      rests.mockClear();
+      await append(1, name);
+      expect(await take(feed, 1)).toEqual([`${name} 0`]);
+      await append(1, name);
+      expect(await take(feed, 1)).toEqual([`${name} 0`]);
+      return rests.mock.calls.some(([, ms]) => ms !== undefined && !Number.isInteger(ms));
+    };
+    expect(await rested('pressed')).toBe(true);
+    isPressed = false;
+    expect(await rested('not')).toBe(false);
   });
 });
 
