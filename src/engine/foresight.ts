@@ -132,9 +132,9 @@ export function createForesight({
     const isDue = ({ scheduledAt }: ForeseenSlot) => scheduledAt <= now;
     const due = foreseen.filter(isDue);
     foreseen = foreseen.filter((slot) => !isDue(slot));
-    const begun = await preparation.commit(now);
+    const begun = await preparation.commit(now, worker.take);
     const moved = new Set(begun.movedJobIds);
-    let { claimed } = begun;
+    let claimed: readonly ClaimedExecution[] = [];
     let isAnyWaiting = false;
     const begunAt = clock.now();
     const toStart = due.filter(

@@ -42,11 +42,12 @@ export interface Preparation {
   /** Prepares what there is a place for, as far as the time is enough. Never throws: what is not prepared is started at its time. */
   prepare: () => Promise<void>;
   /**
-   * Makes true what is prepared, now that its instant has come; nothing where that cannot be.
+   * Makes true what is prepared, now that its instant has come, in two parts; nothing where that cannot be.
    *
-   * @throws where it is not known whether it has become true
+   * @param onBegun is given what each of them has claimed, at once
+   * @throws where it is not known whether all of it has become true
    */
-  commit: (now: Date) => Promise<BegunSlots>;
+  commit: (now: Date, onBegun: (claimed: readonly ClaimedExecution[]) => void) => Promise<BegunSlots>;
   /** Leaves everything as it was before. */
   abandon: () => Promise<void>;
 }
@@ -56,20 +57,22 @@ export interface BegunSlots {
   jobIds: ReadonlySet<string>;
   /** Those that were as foreseen, and have moved on. The others were held by somebody, or had changed. */
   movedJobIds: ReadonlySet<string>;
-  claimed: readonly ClaimedExecution[];
 }
 
-interface PreparedSlots extends BegunSlots {
-  scheduledAt: Date;
+/** Slots that are committed together. */
+interface Part {
+  jobIds: string[];
+  movedJobIds: string[];
+  claimed: ClaimedExecution[];
   transaction: OpenTransaction;
 }
-
-const NOTHING: BegunSlots = { jobIds: new Set(), movedJobIds: new Set(), claimed: [] };
 
 /** How long before their instant slots are prepared, and with that their jobs held: beside what the slots themselves take. */
 const AHEAD_MS = 20;
 /** What a slot takes at least; the last preparation says whether it is more. */
 const LEAST_MS_PER_SLOT = 0.2;
+/** So many slots are committed by themselves: their calls begin while the log is told of the others. */
+const FIRST_PART = 50;
 /** Between two looks for places. */
 const NO_PLACE_RETRY_MS = 10;
 /** A process that is frozen meanwhile holds the jobs no longer. */
@@ -85,7 +88,7 @@ export function createPreparation(options: PreparationOptions): Preparation {
   const { pool, clock, instanceId, leaseMs, few, batchSize, placesFor, keepPlaces } = options;
   /** To be prepared, once their time has come. */
   let planned: { slots: readonly ForeseenSlot[]; scheduledAt: Date; dueAt: Date } | null = null;
-  let prepared: PreparedSlots | null = null;
+  let prepared: { parts: readonly Part[]; scheduledAt: Date } | null = null;
   let msPerSlot = LEAST_MS_PER_SLOT;
 
   function plan(foreseen: readonly ForeseenSlot[]): void {
@@ -125,25 +128,32 @@ export function createPreparation(options: PreparationOptions): Preparation {
       return;
     }
     keepPlaces(chosen.map(({ host }) => host));
+    const parts: Part[] = [];
     try {
-      prepared = await make(chosen, scheduledAt);
+      for (const slots of [chosen.slice(0, FIRST_PART), chosen.slice(FIRST_PART)]) {
+        const part = await make(slots, scheduledAt);
+        if (part) parts.push(part);
+      }
       msPerSlot = Math.max((clock.now().getTime() - now.getTime()) / chosen.length, LEAST_MS_PER_SLOT);
     } catch (error) {
       logger.warn('Slots could not be prepared; they are started at their time', { error });
-    } finally {
-      if (!prepared) keepPlaces([]);
     }
+    if (parts.length > 0) prepared = { parts, scheduledAt };
+    keepPlacesFor(parts);
   }
 
-  /** Null where all jobs are held by somebody else, or have changed. */
-  async function make(slots: readonly ForeseenSlot[], scheduledAt: Date): Promise<PreparedSlots | null> {
-    const jobIds = new Set<string>();
-    const movedJobIds = new Set<string>();
-    const claimed: ClaimedExecution[] = [];
+  function keepPlacesFor(parts: Iterable<Part>): void {
+    keepPlaces([...parts].flatMap(({ claimed }) => claimed.map(({ host }) => host)));
+  }
+
+  /** Null where all jobs are held by somebody else, or have changed, and where there is no time left. */
+  async function make(slots: readonly ForeseenSlot[], scheduledAt: Date): Promise<Part | null> {
+    if (slots.length === 0 || clock.now() >= scheduledAt) return null;
     const transaction = await openTransaction(pool, {
       maxStandstillMs: MAX_STANDSTILL_MS,
       maxLockWaitMs: MAX_LOCK_WAIT_MS,
     });
+    const part: Part = { jobIds: [], movedJobIds: [], claimed: [], transaction };
     try {
       for (let from = 0; from < slots.length && clock.now() < scheduledAt; from += batchSize) {
         const batch = slots.slice(from, from + batchSize);
@@ -153,50 +163,71 @@ export function createPreparation(options: PreparationOptions): Preparation {
           now: scheduledAt,
           leaseExpiresAt: new Date(scheduledAt.getTime() + leaseMs),
         });
-        for (const { jobId } of batch) jobIds.add(jobId);
-        for (const jobId of made.jobIds) movedJobIds.add(jobId);
-        claimed.push(...made.claimed);
+        part.jobIds.push(...batch.map(({ jobId }) => jobId));
+        part.movedJobIds.push(...made.jobIds);
+        part.claimed.push(...made.claimed);
       }
     } catch (error) {
       await transaction.rollback(error);
       throw error;
     }
-    if (movedJobIds.size === 0) {
+    if (part.movedJobIds.length === 0) {
       await transaction.rollback();
       return null;
     }
-    logger.debug('Prepared', { jobs: movedJobIds.size, executions: claimed.length });
-    return { jobIds, movedJobIds, claimed, scheduledAt, transaction };
+    logger.debug('Prepared', { jobs: part.movedJobIds.length, executions: part.claimed.length });
+    return part;
   }
 
-  async function commit(now: Date): Promise<BegunSlots> {
+  async function commit(
+    now: Date,
+    onBegun: (claimed: readonly ClaimedExecution[]) => void,
+  ): Promise<BegunSlots> {
     planned = null;
     if (prepared && now.getTime() - prepared.scheduledAt.getTime() > MAX_LATE_MS) await abandon();
-    if (!prepared) return NOTHING;
-    const { transaction, ...begun } = prepared;
+    const parts = new Set(prepared?.parts);
     prepared = null;
-    const executionIds = begun.claimed.map(({ id }) => id);
+    const jobIds = new Set<string>();
+    const movedJobIds = new Set<string>();
+    const ended = await Promise.allSettled(
+      [...parts].map(async (part) => {
+        try {
+          const claimed = await commitPart(part);
+          if (claimed === null) return;
+          for (const jobId of part.jobIds) jobIds.add(jobId);
+          for (const jobId of part.movedJobIds) movedJobIds.add(jobId);
+          onBegun(claimed);
+        } finally {
+          parts.delete(part);
+          keepPlacesFor(parts);
+        }
+      }),
+    );
+    for (const end of ended) if (end.status === 'rejected') throw end.reason;
+    return { jobIds, movedJobIds };
+  }
+
+  /** Answers what it has claimed; null where it has come to nothing. */
+  async function commitPart({ claimed, transaction }: Part): Promise<readonly ClaimedExecution[] | null> {
+    const executionIds = claimed.map(({ id }) => id);
     try {
       await transaction.commit(executionIds.length > 0 ? tellPreparedSql(executionIds) : undefined);
-      return begun;
+      return claimed;
     } catch (error) {
       logger.warn('Prepared slots could not be committed', { error });
-      if (!isAway(error)) return NOTHING;
+      if (!isAway(error)) return null;
       // Perhaps they were, and only the answer was lost: nobody else would call them before their leases have ended.
       const held = await heldOfPrepared(pool, executionIds, instanceId);
-      if (held.size === 0) return NOTHING;
-      return { ...begun, claimed: begun.claimed.filter(({ id }) => held.has(id)) };
-    } finally {
-      keepPlaces([]);
+      return held.size === 0 ? null : claimed.filter(({ id }) => held.has(id));
     }
   }
 
   async function abandon(): Promise<void> {
     planned = null;
-    if (!prepared) return;
-    const { transaction } = prepared;
+    const parts = prepared?.parts ?? [];
     prepared = null;
-    await transaction.rollback();
+    if (parts.length === 0) return;
+    await Promise.all(parts.map(({ transaction }) => transaction.rollback()));
     keepPlaces([]);
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { backlogPlaces, givePlaces, openPlaces, placesPerHost } from '../../src/domain/places.ts';
+import { backlogPlaces, givePlaces, keepPlaces, openPlaces, placesPerHost } from '../../src/domain/places.ts';
 
 const LIMITS = { maxConcurrency: 500, maxConcurrencyPerHost: 50 };
 
@@ -60,6 +60,25 @@ describe('free places', () => {
       'new',
       'new',
     ]);
+    expect(load.get('busy')).toBe(1);
+  });
+
+  it('are fewer where some are kept, at the hosts for which they are', () => {
+    const load = new Map([
+      ['busy', 1],
+      ['fast', -1],
+    ]);
+    const free = { executions: 10, perHost: 2, load };
+    expect(keepPlaces(free, ['busy', 'new', 'new'])).toEqual({
+      executions: 7,
+      perHost: 2,
+      load: new Map([
+        ['busy', 2],
+        ['fast', -1],
+        ['new', 2],
+      ]),
+    });
+    expect(keepPlaces(free, [])).toEqual(free);
     expect(load.get('busy')).toBe(1);
   });
 });

@@ -166,7 +166,7 @@ describe('many slots of one instant', () => {
       scene.clock.set(plus(SLOT, -beforeMs));
       await instance.planner.runOnce();
     }
-    expect(await openTransactions()).toBe(1);
+    expect(await openTransactions()).toBe(2);
     await reachSlot(instance);
     expect(await count(scene.pool, 'job_executions WHERE started_at = scheduled_at')).toBe(jobs);
     await instance.worker.drained();
@@ -489,10 +489,11 @@ describe('a preparation', () => {
     scene.clock.set(plus(SLOT, -LEAD_MS));
     await preparation.prepare();
     scene.clock.set(SLOT);
-    const { claimed } = await preparation.commit(SLOT);
-    expect(claimed).toHaveLength(MANY);
+    const begun: string[] = [];
+    await preparation.commit(SLOT, (claimed) => begun.push(...claimed.map(({ id }) => id)));
+    expect(begun).toHaveLength(MANY);
     expect(await statuses()).toEqual({ RUNNING: MANY });
-    expect(kept).toEqual([MANY, 0]);
+    expect(kept).toEqual([MANY, MANY, 0]);
   });
 
   it('has nothing called of which it turns out that it was not committed', async () => {
@@ -503,10 +504,31 @@ describe('a preparation', () => {
     scene.clock.set(plus(SLOT, -LEAD_MS));
     await preparation.prepare();
     scene.clock.set(SLOT);
-    const { claimed, jobIds } = await preparation.commit(SLOT);
-    expect([claimed.length, jobIds.size]).toEqual([0, 0]);
+    const { jobIds } = await preparation.commit(SLOT, () => {
+      throw new Error('Nothing has begun');
+    });
+    expect(jobIds.size).toBe(0);
     expect(await statuses()).toEqual({});
-    expect(kept).toEqual([MANY, 0]);
+    expect(kept).toEqual([MANY, MANY, 0]);
+  });
+
+  it('begins with the first fifty, whatever becomes of the others', async () => {
+    let commits = 0;
+    const { preparation, kept } = preparationWith((text, send) => {
+      if (text.endsWith('COMMIT')) commits += 1;
+      return text.endsWith('COMMIT') && commits === 2
+        ? Promise.reject(new Error('Refused by a test.'))
+        : send();
+    });
+    preparation.plan(await foreseen(scene.instance(), 60));
+    scene.clock.set(plus(SLOT, -LEAD_MS));
+    await preparation.prepare();
+    scene.clock.set(SLOT);
+    const begun: number[] = [];
+    const { jobIds } = await preparation.commit(SLOT, (claimed) => begun.push(claimed.length));
+    expect([begun, jobIds.size]).toEqual([[50], 50]);
+    expect(await statuses()).toEqual({ RUNNING: 50 });
+    expect(kept.at(-1)).toBe(0);
   });
 
   it('asks again soon where there is no place for any, and not for long', async () => {
