@@ -97,14 +97,9 @@ export function createPreparation(options: PreparationOptions): Preparation {
     if (!first) return;
     const { scheduledAt } = first;
     const isThen = (at: Date) => at.getTime() === scheduledAt.getTime();
-    // What starts later, by its jitter, can wait; what would be missed with a holder that is frozen is left to whoever is not.
-    const slots = foreseen.filter(
-      (slot) =>
-        isThen(slot.scheduledAt) &&
-        isThen(slot.availableAt) &&
-        slot.onTimeUntil.getTime() >= scheduledAt.getTime() + MAX_STANDSTILL_MS,
-    );
-    if (slots.length <= few) return;
+    // Without what starts later, by its jitter.
+    const slots = foreseen.filter((slot) => isThen(slot.scheduledAt) && isThen(slot.availableAt));
+    if (slots.filter(mayBeHeld).length <= few) return;
     const aheadMs = AHEAD_MS + msPerSlot * slots.length;
     planned = { slots, scheduledAt, dueAt: new Date(scheduledAt.getTime() - aheadMs) };
   }
@@ -115,7 +110,9 @@ export function createPreparation(options: PreparationOptions): Preparation {
     const now = clock.now();
     const inTime = Math.floor((scheduledAt.getTime() - now.getTime()) / msPerSlot);
     const places = placesFor(slots, scheduledAt);
-    const chosen = slots.filter((_slot, index) => places[index]).slice(0, Math.max(inTime, 0));
+    const chosen = slots
+      .filter((slot, index) => places[index] && mayBeHeld(slot))
+      .slice(0, Math.max(inTime, 0));
     if (inTime > few && chosen.length === 0) {
       // A claim is under way, perhaps: what it leaves is not known yet.
       planned = { ...planned, dueAt: new Date(now.getTime() + NO_PLACE_RETRY_MS) };
@@ -239,4 +236,9 @@ export function createPreparation(options: PreparationOptions): Preparation {
     commit,
     abandon,
   };
+}
+
+/** What would be missed with a holder that is frozen is left to whoever is not. */
+function mayBeHeld({ scheduledAt, onTimeUntil }: ForeseenSlot): boolean {
+  return onTimeUntil.getTime() >= scheduledAt.getTime() + MAX_STANDSTILL_MS;
 }

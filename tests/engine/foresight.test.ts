@@ -23,6 +23,7 @@ import {
   type Row,
 } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
+import { startedAtSlot, toldOfStart } from '../support/started-slots.ts';
 import { until } from '../support/until.ts';
 
 const scene = useScene();
@@ -60,23 +61,12 @@ describe('a slot that is foreseen', () => {
     await foresee(instance);
     await reachSlot(instance);
 
+    const { instanceId } = instance;
     expect(await onlyExecution(job)).toMatchObject({
-      id: slotExecutionId(job.id, SLOT),
-      status: 'RUNNING',
-      trigger: 'SCHEDULE',
-      scheduled_at: SLOT,
-      available_at: SLOT,
-      created_at: SLOT,
-      started_at: SLOT,
-      attempt_started_at: SLOT,
-      lateness_ms: 0,
-      attempt_count: 1,
+      ...startedAtSlot({ job, slot: SLOT, instanceId }),
       max_attempts: 3,
       priority: 7,
       host: new URL(scene.target.url).host,
-      claim_seq: 1,
-      claimed_by: instance.instanceId,
-      lease_expires_at: plus(SLOT, LEASE_MS),
     });
     expect(await readRow(scene.pool, 'jobs', job.id)).toMatchObject({
       next_run_at: plus(SLOT, 10 * SECOND_MS),
@@ -98,22 +88,10 @@ describe('a slot that is foreseen', () => {
     expect(instance.wakeUps.woken).toEqual(['events']);
     await instance.worker.drained();
 
-    const execution_id = slotExecutionId(job.id, SLOT);
-    const slot = { execution_id, trigger: 'SCHEDULE', scheduled_at: SLOT, created_at: SLOT };
-    expect((await eventsOf(scene.pool, job.id)).slice(1)).toMatchObject([
-      { ...slot, kind: 'EXECUTION_PLANNED', status: 'PENDING', previous_status: null, started_at: null },
-      {
-        ...slot,
-        kind: 'EXECUTION_STARTED',
-        status: 'RUNNING',
-        previous_status: 'PENDING',
-        attempt: 1,
-        started_at: SLOT,
-        lateness_ms: 0,
-        instance_id: instance.instanceId,
-      },
-      { execution_id, kind: 'EXECUTION_SUCCEEDED' },
-    ]);
+    const { instanceId } = instance;
+    expect((await eventsOf(scene.pool, job.id)).slice(1)).toMatchObject(
+      toldOfStart({ job, slot: SLOT, instanceId }),
+    );
   });
 
   it('has nothing written before it comes', async () => {

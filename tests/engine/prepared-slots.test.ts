@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { plainSlotOf } from '../../src/domain/plain-slot.ts';
-import { slotExecutionId } from '../../src/domain/slot-id.ts';
 import {
   createPreparation,
   type Preparation,
@@ -21,6 +20,7 @@ import { plus, START } from '../support/manual-clock.ts';
 import { refuseExecutionsOf, refuseRowsOf } from '../support/refused-rows.ts';
 import { count, eventsOf, executionsOf, readRow, type Row } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
+import { startedAtSlot, toldOfStart } from '../support/started-slots.ts';
 import { until } from '../support/until.ts';
 
 const scene = useScene();
@@ -95,22 +95,12 @@ describe('many slots of one instant', () => {
     await reachSlot(instance);
     expect(await openTransactions()).toBe(0);
     expect(await statuses()).toEqual({ RUNNING: MANY });
+    const { instanceId } = instance;
     expect(await onlyExecution(job)).toMatchObject({
-      id: slotExecutionId(job.id, SLOT),
-      trigger: 'SCHEDULE',
-      scheduled_at: SLOT,
-      available_at: SLOT,
-      created_at: SLOT,
-      started_at: SLOT,
-      attempt_started_at: SLOT,
-      lateness_ms: 0,
-      attempt_count: 1,
+      ...startedAtSlot({ job, slot: SLOT, instanceId }),
       max_attempts: 3,
       priority: 7,
       host: new URL(scene.target.url).host,
-      claim_seq: 1,
-      claimed_by: instance.instanceId,
-      lease_expires_at: plus(SLOT, LEASE_MS),
     });
     expect(await readRow(scene.pool, 'jobs', job.id)).toMatchObject({
       next_run_at: plus(SLOT, 10_000),
@@ -131,22 +121,10 @@ describe('many slots of one instant', () => {
     await reachSlot(instance);
     expect(instance.wakeUps.woken).toEqual(['events']);
     await instance.worker.drained();
-    const execution_id = slotExecutionId(job.id, SLOT);
-    const slot = { execution_id, at: SLOT, trigger: 'SCHEDULE', scheduled_at: SLOT, created_at: SLOT };
-    expect((await eventsOf(scene.pool, job.id)).slice(1)).toMatchObject([
-      { ...slot, kind: 'EXECUTION_PLANNED', status: 'PENDING', previous_status: null, started_at: null },
-      {
-        ...slot,
-        kind: 'EXECUTION_STARTED',
-        status: 'RUNNING',
-        previous_status: 'PENDING',
-        attempt: 1,
-        started_at: SLOT,
-        lateness_ms: 0,
-        instance_id: instance.instanceId,
-      },
-      { execution_id, kind: 'EXECUTION_SUCCEEDED' },
-    ]);
+    const { instanceId } = instance;
+    expect((await eventsOf(scene.pool, job.id)).slice(1)).toMatchObject(
+      toldOfStart({ job, slot: SLOT, instanceId }),
+    );
     const { rows } = await scene.pool.query<{ kind: string }>(
       `SELECT kind FROM event_log WHERE kind IN ('EXECUTION_PLANNED', 'EXECUTION_STARTED') ORDER BY position`,
     );
@@ -420,6 +398,18 @@ describe('prepared slots', () => {
     await reachSlot(instance);
     await instance.worker.drained();
     expect(await count(scene.pool, 'job_executions WHERE lateness_ms = 0')).toBe(MANY + 1);
+  });
+
+  it('leave a place to one of higher priority that may not be held', async () => {
+    const instance = scene.instance({ ...ROOM, maxConcurrencyPerHost: MANY });
+    const gate = scene.target.gate('/work');
+    await scheduled(instance, MANY, { priority: 1 });
+    const [high] = (await scheduled(instance, 1, { priority: 9, misfireGraceMs: 0 })) as [Job];
+    await prepare(instance);
+    await reachSlot(instance);
+    expect(await onlyExecution(high)).toMatchObject({ status: 'RUNNING' });
+    expect(await statuses()).toEqual({ RUNNING: MANY, PENDING: 1 });
+    gate.open();
   });
 
   it('are not made of those that would be missed with a holder that is frozen', async () => {

@@ -27,14 +27,16 @@ const PREPARED_LIMIT_MS = 2_000;
 
 type NamedServer = ServerProcess & { name: string };
 
-/** Two servers whose database sessions bear their names. */
-async function startNamed(): Promise<NamedServer[]> {
-  return Promise.all(
-    ['one', 'other'].map(async (name) => {
-      const DATABASE_URL = namedSessions(world.connectionString, name);
-      return { name, ...(await world.startServer({ ...withLease(LEASE_MS), DATABASE_URL })) };
-    }),
-  );
+/** Two servers, whose database sessions bear their names, at work with jobs of every second. */
+async function startWorking(input: Record<string, unknown>): Promise<NamedServer[]> {
+  const start = async (name: string): Promise<NamedServer> => {
+    const DATABASE_URL = namedSessions(world.connectionString, name);
+    return { name, ...(await world.startServer({ ...withLease(LEASE_MS), DATABASE_URL })) };
+  };
+  const [one, other] = await Promise.all([start('one'), start('other')]);
+  await createJobs(apiClient(one), JOBS, () => ({ api: `${world.target.url}/work`, ...input }));
+  await world.target.received('/work', 2 * JOBS);
+  return [one, other];
 }
 
 /** Freezes whichever server has prepared slots, before it has committed them; answers which. */
@@ -128,14 +130,7 @@ it(
   { timeout: 120_000 },
   async () => {
     const { target, pool } = world;
-    const servers = await startNamed();
-    const [first] = servers;
-    if (!first) throw new Error('No server');
-    await createJobs(apiClient(first), JOBS, () => ({
-      api: `${target.url}/work`,
-      ...EVERY_SECOND_PLANNED,
-    }));
-    await target.received('/work', 2 * JOBS);
+    const servers = await startWorking(EVERY_SECOND_PLANNED);
 
     const log = await holdEventLog(pool);
     const planning = await log.waits('%-- record a plan:%');
@@ -170,14 +165,7 @@ it(
   { timeout: 120_000 },
   async () => {
     const { target, pool } = world;
-    const servers = await startNamed();
-    const [first] = servers;
-    if (!first) throw new Error('No server');
-    await createJobs(apiClient(first), JOBS, () => ({
-      api: `${target.url}/work`,
-      schedule: '* * * * * *',
-    }));
-    await target.received('/work', 2 * JOBS);
+    const servers = await startWorking({ schedule: '* * * * * *' });
 
     const frozen = await freezePrepared(servers);
     const frozenAt = Date.now();
