@@ -38,8 +38,8 @@ const FORESIGHT_MS = 200;
 const LOCKED_RETRY_MS = 50;
 
 /**
- * Turns due slots into executions. Sleeps until the earliest job is due, not from poll to poll. What was foreseen and is as
- * it was is started by one statement, or by the commit of what was prepared (see {@link Foresight}); of all else it takes batches that no other instance has locked,
+ * Turns due slots into executions. Sleeps until the earliest job is due, not from poll to poll. What was foreseen, and is as it
+ * was, is started as the {@link Foresight} does it; of all else the planner takes batches that no other instance has locked,
  * decides in domain/, and writes each batch in one transaction.
  *
  * What an outage has left behind is planned batch by batch, and before each of them what has become due since: the

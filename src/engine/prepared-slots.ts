@@ -3,7 +3,13 @@ import type { Clock } from '../domain/clock.ts';
 import { createLogger } from '../logging/logger.ts';
 import type { ClaimedExecution } from '../store/claimed-rows.ts';
 import { isAway } from '../store/failures.ts';
-import { heldOfPrepared, prepareSlots, tellPreparedSql, type ForeseenSlot } from '../store/slot-starting.ts';
+import {
+  heldOfPrepared,
+  jobsLetGo,
+  prepareSlots,
+  tellPreparedSql,
+  type ForeseenSlot,
+} from '../store/slot-starting.ts';
 import { openTransaction, type OpenTransaction, type Queryable } from '../store/sql.ts';
 
 const logger = createLogger('Planner');
@@ -77,6 +83,8 @@ const FIRST_PART = 50;
 const NO_PLACE_RETRY_MS = 10;
 /** A process that is frozen meanwhile holds the jobs no longer. */
 const MAX_STANDSTILL_MS = 1_000;
+/** From their instant on: its last statement may have ended somewhat later. */
+const MAX_HELD_MS = MAX_STANDSTILL_MS + 500;
 /**
  * Executions have started at their instant, their rows say: where it has passed for longer, or where the log's lock takes
  * longer to get, they are made anew.
@@ -121,35 +129,54 @@ export function createPreparation(options: PreparationOptions): Preparation {
     planned = null;
     if (chosen.length <= few) {
       // Found too slow once, slots would never be timed again.
-      msPerSlot = Math.max(msPerSlot / 2, LEAST_MS_PER_SLOT);
+      if (inTime <= few) msPerSlot = Math.max(msPerSlot / 2, LEAST_MS_PER_SLOT);
       return;
     }
     keepPlaces(chosen.map(({ host }) => host));
+    const parts = await makeParts([chosen.slice(0, FIRST_PART), chosen.slice(FIRST_PART)], scheduledAt);
+    if (parts.length > 0) prepared = { parts, scheduledAt };
+    keepPlacesFor(parts);
+    const tried = parts.reduce((sum, { jobIds }) => sum + jobIds.length, 0);
+    if (tried > 0) msPerSlot = Math.max((clock.now().getTime() - now.getTime()) / tried, LEAST_MS_PER_SLOT);
+  }
+
+  async function makeParts(slots: readonly ForeseenSlot[][], scheduledAt: Date): Promise<Part[]> {
     const parts: Part[] = [];
     try {
-      for (const slots of [chosen.slice(0, FIRST_PART), chosen.slice(FIRST_PART)]) {
-        const part = await make(slots, scheduledAt);
+      // All connections before any job is held: those who have the others may wait for just these jobs.
+      const transactions = await openTransactions(slots.filter(({ length }) => length > 0).length);
+      for (const [index, transaction] of transactions.entries()) {
+        const part = await make(slots[index] ?? [], scheduledAt, transaction);
         if (part) parts.push(part);
       }
-      msPerSlot = Math.max((clock.now().getTime() - now.getTime()) / chosen.length, LEAST_MS_PER_SLOT);
     } catch (error) {
       logger.warn('Slots could not be prepared; they are started at their time', { error });
     }
-    if (parts.length > 0) prepared = { parts, scheduledAt };
-    keepPlacesFor(parts);
+    return parts;
   }
 
-  function keepPlacesFor(parts: Iterable<Part>): void {
-    keepPlaces([...parts].flatMap(({ claimed }) => claimed.map(({ host }) => host)));
+  async function openTransactions(count: number): Promise<OpenTransaction[]> {
+    const limits = { maxStandstillMs: MAX_STANDSTILL_MS, maxLockWaitMs: MAX_LOCK_WAIT_MS };
+    const opened = await Promise.allSettled(
+      Array.from({ length: count }, () => openTransaction(pool, limits)),
+    );
+    const transactions = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    const failed = opened.find((one) => one.status === 'rejected');
+    if (!failed) return transactions;
+    await Promise.all(transactions.map(({ rollback }) => rollback()));
+    throw failed.reason;
   }
 
-  /** Null where all jobs are held by somebody else, or have changed, and where there is no time left. */
-  async function make(slots: readonly ForeseenSlot[], scheduledAt: Date): Promise<Part | null> {
-    if (slots.length === 0 || clock.now() >= scheduledAt) return null;
-    const transaction = await openTransaction(pool, {
-      maxStandstillMs: MAX_STANDSTILL_MS,
-      maxLockWaitMs: MAX_LOCK_WAIT_MS,
-    });
+  function keepPlacesFor(parts: readonly Part[]): void {
+    keepPlaces(parts.flatMap(({ claimed }) => claimed.map(({ host }) => host)));
+  }
+
+  /** Null where all jobs are held by somebody else, or have changed, where there is no time left, and where it fails. */
+  async function make(
+    slots: readonly ForeseenSlot[],
+    scheduledAt: Date,
+    transaction: OpenTransaction,
+  ): Promise<Part | null> {
     const part: Part = { jobIds: [], movedJobIds: [], claimed: [], transaction };
     try {
       for (let from = 0; from < slots.length && clock.now() < scheduledAt; from += batchSize) {
@@ -165,8 +192,9 @@ export function createPreparation(options: PreparationOptions): Preparation {
         part.claimed.push(...made.claimed);
       }
     } catch (error) {
+      logger.warn('Slots could not be prepared; they are started at their time', { error });
       await transaction.rollback(error);
-      throw error;
+      return null;
     }
     if (part.movedJobIds.length === 0) {
       await transaction.rollback();
@@ -182,30 +210,32 @@ export function createPreparation(options: PreparationOptions): Preparation {
   ): Promise<BegunSlots> {
     planned = null;
     if (prepared && now.getTime() - prepared.scheduledAt.getTime() > MAX_LATE_MS) await abandon();
-    const parts = new Set(prepared?.parts);
+    const parts = prepared?.parts ?? [];
     prepared = null;
     const jobIds = new Set<string>();
     const movedJobIds = new Set<string>();
-    const ended = await Promise.allSettled(
-      [...parts].map(async (part) => {
-        try {
-          const claimed = await commitPart(part);
-          if (claimed === null) return;
-          for (const jobId of part.jobIds) jobIds.add(jobId);
-          for (const jobId of part.movedJobIds) movedJobIds.add(jobId);
-          onBegun(claimed);
-        } finally {
-          parts.delete(part);
-          keepPlacesFor(parts);
-        }
-      }),
-    );
-    for (const end of ended) if (end.status === 'rejected') throw end.reason;
+    // All at once, but begun in their order: those of higher priority first.
+    const commits = parts.map((part) => Promise.allSettled([commitPart(part)]));
+    const failures: unknown[] = [];
+    for (const [index, part] of parts.entries()) {
+      const [outcome] = (await commits[index]) ?? [];
+      keepPlacesFor(parts.slice(index + 1));
+      if (outcome?.status === 'rejected') failures.push(outcome.reason);
+      if (outcome?.status !== 'fulfilled' || outcome.value === null) continue;
+      for (const jobId of part.jobIds) jobIds.add(jobId);
+      for (const jobId of part.movedJobIds) movedJobIds.add(jobId);
+      onBegun(outcome.value);
+    }
+    if (failures.length > 0) throw failures[0];
     return { jobIds, movedJobIds };
   }
 
   /** Answers what it has claimed; null where it has come to nothing. */
-  async function commitPart({ claimed, transaction }: Part): Promise<readonly ClaimedExecution[] | null> {
+  async function commitPart({
+    claimed,
+    movedJobIds,
+    transaction,
+  }: Part): Promise<readonly ClaimedExecution[] | null> {
     const executionIds = claimed.map(({ id }) => id);
     try {
       await transaction.commit(executionIds.length > 0 ? tellPreparedSql(executionIds) : undefined);
@@ -214,6 +244,7 @@ export function createPreparation(options: PreparationOptions): Preparation {
       logger.warn('Prepared slots could not be committed', { error });
       if (!isAway(error)) return null;
       // Perhaps they were, and only the answer was lost: nobody else would call them before their leases have ended.
+      await jobsLetGo(pool, movedJobIds);
       const held = await heldOfPrepared(pool, executionIds, instanceId);
       return held.size === 0 ? null : claimed.filter(({ id }) => held.has(id));
     }
@@ -240,5 +271,5 @@ export function createPreparation(options: PreparationOptions): Preparation {
 
 /** What would be missed with a holder that is frozen is left to whoever is not. */
 function mayBeHeld({ scheduledAt, onTimeUntil }: ForeseenSlot): boolean {
-  return onTimeUntil.getTime() >= scheduledAt.getTime() + MAX_STANDSTILL_MS;
+  return onTimeUntil.getTime() >= scheduledAt.getTime() + MAX_HELD_MS;
 }

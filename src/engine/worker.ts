@@ -139,7 +139,7 @@ export function createWorker(options: WorkerOptions): Worker {
 
   async function claim(kind: ClaimKind, now: Date, { isDeep = false } = {}): Promise<Claim> {
     const { executions, perHost, load } = room();
-    const limit = Math.min(kind === 'backlog' ? calls.backlogRoom() : executions, MAX_CLAIM);
+    const limit = Math.min(kind === 'backlog' ? calls.backlogRoom() : executions, executions, MAX_CLAIM);
     if (limit <= 0) return NOTHING;
     const startsMs = monotonicMs();
     const look = isDeep ? 'deep' : startsMs < wideUntilMs[kind] ? 'wide' : 'head';

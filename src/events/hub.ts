@@ -46,11 +46,12 @@ const STEP_LIMIT = 256;
 const WINDOW_CAPACITY = 8_192;
 /**
  * With more events than these in a fifth of a second executions are being worked off, by another instance perhaps, and
- * subscribers take what is left of the time. It does not tell all of it: what is recorded seldom, because there is so much to do,
- * comes in lumps with longer pauses.
+ * subscribers take what is left of the time. Where calls wait for a place here, as many in a second: outcomes are then recorded
+ * a few times a second, and between two records the log is quiet.
  */
 const BUSY_EVENTS = 200;
 const BUSY_WINDOW_MS = 200;
+const PRESSED_WINDOW_MS = 1_000;
 const NO_TAGS: readonly string[] = [];
 const NO_ITEMS: readonly FeedItem[] = [];
 const AT_ONCE = Promise.resolve();
@@ -65,7 +66,10 @@ export function createEventHub({
   const waiters = new Set<Waiter>();
   const chunks = createLogChunks(db);
   const recent = createRecentCounts(BUSY_WINDOW_MS);
-  const spareTime = createSpareTime({ isBusy: () => isPressed() || recent.of('events') > BUSY_EVENTS });
+  const pressed = createRecentCounts(PRESSED_WINDOW_MS);
+  const spareTime = createSpareTime({
+    isBusy: () => recent.of('events') > BUSY_EVENTS || (isPressed() && pressed.of('events') > BUSY_EVENTS),
+  });
   const itemOf = createItems();
   let stopped = false;
   let generation = 0;
@@ -76,6 +80,7 @@ export function createEventHub({
     isWanted: () => waiters.size > 0,
     onEvents: (count) => {
       recent.note('events', count);
+      pressed.note('events', count);
     },
     onChange: () => {
       const current = tail.view?.generation ?? generation;

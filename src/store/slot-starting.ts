@@ -142,6 +142,15 @@ WITH log_lock AS MATERIALIZED (
 ${TELL}`;
 }
 
+/** Waits until the transaction has ended that holds the jobs. */
+export async function jobsLetGo(db: Queryable, jobIds: readonly string[]): Promise<void> {
+  await db.query({
+    name: 'jobs-let-go',
+    text: 'SELECT FROM jobs WHERE id = ANY ($1::uuid[]) ORDER BY id FOR SHARE',
+    values: [jobIds],
+  });
+}
+
 /** Those of executions, claimed for the first time when they were made, that the instance holds. */
 export async function heldOfPrepared(
   db: Queryable,

@@ -76,7 +76,7 @@ export async function openTransaction(
 
   async function rollback(reason?: unknown): Promise<void> {
     if (isUnanswered(reason)) broken = asError(reason);
-    else await tx.query(ROLLBACK).catch((error: unknown) => (broken = asError(error)));
+    else await tx.query(ROLLBACK).catch((error: unknown) => (broken = notRolledBack(error)));
     release();
   }
 
@@ -131,6 +131,11 @@ export async function inPatientTransaction<T>(
     await tx.query(`SET LOCAL statement_timeout = ${timeoutMs}`);
     return work({ query: (statement) => tx.query({ ...statement, ...patience }) });
   });
+}
+
+/** Without an answer in so short a time a connection need not have fallen silent, and says nothing of others. */
+function notRolledBack(error: unknown): Error {
+  return isUnanswered(error) ? new Error('Not rolled back in time', { cause: error }) : asError(error);
 }
 
 function asError(error: unknown): Error {

@@ -5,6 +5,7 @@ import {
   type Preparation,
   type PreparationOptions,
 } from '../../src/engine/prepared-slots.ts';
+import { EVENT_LOG_LOCK } from '../../src/store/event-log.ts';
 import { readUpcoming } from '../../src/store/planning.ts';
 import { foreseenSlot, type ForeseenSlot } from '../../src/store/slot-starting.ts';
 import {
@@ -18,7 +19,7 @@ import {
 } from '../support/instance.ts';
 import { plus, START } from '../support/manual-clock.ts';
 import { refuseExecutionsOf, refuseRowsOf } from '../support/refused-rows.ts';
-import { count, eventsOf, executionsOf, readRow, type Row } from '../support/rows.ts';
+import { count, eventsOf, executionsOf, insertExecution, readRow, type Row } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
 import { startedAtSlot, toldOfStart } from '../support/started-slots.ts';
 import { until } from '../support/until.ts';
@@ -363,6 +364,25 @@ describe('prepared slots', () => {
     expect(await statuses()).toEqual({ SUCCESS: MANY });
   });
 
+  it('have their places kept from what makes up for missed slots, too', async () => {
+    const instance = scene.instance({ maxConcurrency: 50, maxConcurrencyPerHost: 40 });
+    const gate = scene.target.gate('/work');
+    await scheduled(instance, MANY);
+    const [missed] = (await scheduled(instance, 1, { schedule: null })) as [Job];
+    await prepare(instance);
+    for (let run = 0; run < 20; run += 1)
+      await insertExecution(scene.pool, missed.id, 'PENDING', {
+        trigger: 'CATCH_UP',
+        scheduled_at: plus(START, run),
+        host: new URL(scene.target.url).host,
+      });
+    await instance.worker.runOnce();
+    expect(await count(scene.pool, `job_executions WHERE status = 'RUNNING'`)).toBe(10);
+    await reachSlot(instance);
+    gate.open();
+    await instance.worker.drained();
+  });
+
   it('have their places kept until they come, and no longer', async () => {
     const instance = scene.instance({ ...ROOM, maxConcurrencyPerHost: 40 });
     const gate = scene.target.gate('/work');
@@ -414,7 +434,7 @@ describe('prepared slots', () => {
 
   it('are not made of those that would be missed with a holder that is frozen', async () => {
     const instance = scene.instance(ROOM);
-    await scheduled(instance, MANY, { misfireGraceMs: 999 });
+    await scheduled(instance, MANY, { misfireGraceMs: 1_499 });
     await tryToPrepare(instance);
     expect(await openTransactions()).toBe(0);
     await reachSlot(instance);
@@ -500,6 +520,72 @@ describe('a preparation', () => {
     expect(jobIds.size).toBe(0);
     expect(await statuses()).toEqual({});
     expect(kept).toEqual([MANY, MANY, 0]);
+  });
+
+  it('begins with the first fifty, also where the others are committed before', async () => {
+    let letGo: () => void = () => undefined;
+    const othersCommitted = new Promise<void>((resolve) => (letGo = resolve));
+    let commits = 0;
+    const { preparation } = preparationWith(async (text, send) => {
+      if (!text.endsWith('COMMIT')) return send();
+      commits += 1;
+      if (commits === 1) {
+        await othersCommitted;
+        return send();
+      }
+      const answer = await send();
+      letGo();
+      return answer;
+    });
+    preparation.plan(await foreseen(scene.instance(), 60));
+    scene.clock.set(plus(SLOT, -LEAD_MS));
+    await preparation.prepare();
+    scene.clock.set(SLOT);
+    const begun: number[] = [];
+    await preparation.commit(SLOT, (claimed) => begun.push(claimed.length));
+    expect(begun).toEqual([50, 10]);
+  });
+
+  it('begins with the others where the first fifty come to nothing', async () => {
+    let commits = 0;
+    const { preparation } = preparationWith((text, send) => {
+      if (text.endsWith('COMMIT')) commits += 1;
+      return text.endsWith('COMMIT') && commits === 1
+        ? Promise.reject(new Error('Refused by a test.'))
+        : send();
+    });
+    preparation.plan(await foreseen(scene.instance(), 60));
+    scene.clock.set(plus(SLOT, -LEAD_MS));
+    await preparation.prepare();
+    scene.clock.set(SLOT);
+    const begun: number[] = [];
+    const { jobIds } = await preparation.commit(SLOT, (claimed) => begun.push(claimed.length));
+    expect([begun, jobIds.size]).toEqual([[10], 10]);
+  });
+
+  it('is not committed where the log’s lock is held for too long, and its slots are started by and by', async () => {
+    const instance = scene.instance(ROOM);
+    await scheduled(instance, MANY);
+    await prepare(instance);
+    const holder = await scene.pool.connect();
+    await holder.query('SELECT pg_advisory_lock($1)', [EVENT_LOG_LOCK]);
+    scene.clock.set(SLOT);
+    const started = instance.planner.runOnce();
+    // It waits by the statement without preparation, now.
+    await until(async () => (await waiting()) === 1 && (await openTransactions()) === 0);
+    expect(await statuses()).toEqual({});
+    await until(
+      async () =>
+        (await count(
+          scene.pool,
+          `${OF_THIS_DATABASE} AND query LIKE '%-- start slots:%' AND wait_event = 'advisory'`,
+        )) === 1,
+    );
+    await holder.query('SELECT pg_advisory_unlock($1)', [EVENT_LOG_LOCK]);
+    holder.release();
+    await started;
+    await instance.worker.drained();
+    expect(await statuses()).toEqual({ SUCCESS: MANY });
   });
 
   it('begins with the first fifty, whatever becomes of the others', async () => {

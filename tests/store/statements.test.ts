@@ -30,6 +30,7 @@ import { insertUnlimitedRun } from '../../src/store/running-by-hand.ts';
 import {
   foreseenSlot,
   heldOfPrepared,
+  jobsLetGo,
   prepareSlots,
   startSlots,
   tellPreparedSql,
@@ -124,6 +125,13 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
     const ids = Array.from({ length: 200 }, () => crypto.randomUUID());
     const used = await indexesOf(mode, (db) => statement(db, ids));
     expect(used.indexes.join()).toMatch(/^job_executions_(pkey|lease)$/);
+    expect(used.scanned).toEqual([]);
+  });
+
+  it('jobs that prepared executions are of are waited for by a look at each of them', async () => {
+    const ids = Array.from({ length: 200 }, () => crypto.randomUUID());
+    const used = await indexesOf(mode, (db) => jobsLetGo(db, ids));
+    expect(used.indexes.join()).toMatch(/^jobs_/);
     expect(used.scanned).toEqual([]);
   });
 
