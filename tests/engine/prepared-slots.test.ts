@@ -489,19 +489,38 @@ describe('a preparation', () => {
     return { preparation, kept };
   }
 
+  /** Prepares so many slots and lets them come; answers how many each part has begun, and how many jobs are dealt with. */
+  async function runThrough(
+    preparation: Preparation,
+    jobs: number,
+  ): Promise<{ begun: number[]; dealtWith: number }> {
+    preparation.plan(await foreseen(scene.instance(), jobs));
+    scene.clock.set(plus(SLOT, -LEAD_MS));
+    await preparation.prepare();
+    scene.clock.set(SLOT);
+    const begun: number[] = [];
+    const { jobIds } = await preparation.commit(SLOT, (claimed) => begun.push(claimed.length));
+    return { begun, dealtWith: jobIds.size };
+  }
+
+  /** One that is refused one of its commits, counted from 1. */
+  function preparationWithout(refused: number): ReturnType<typeof preparationWith> {
+    let commits = 0;
+    return preparationWith((text, send) => {
+      if (text.endsWith('COMMIT')) commits += 1;
+      return text.endsWith('COMMIT') && commits === refused
+        ? Promise.reject(new Error('Refused by a test.'))
+        : send();
+    });
+  }
+
   it('has what was committed called, also where the answer was lost', async () => {
     const { preparation, kept } = preparationWith(async (text, send) => {
       const answer = await send();
       if (text.endsWith('COMMIT')) throw new Error('Connection terminated unexpectedly');
       return answer;
     });
-    preparation.plan(await foreseen(scene.instance(), MANY));
-    scene.clock.set(plus(SLOT, -LEAD_MS));
-    await preparation.prepare();
-    scene.clock.set(SLOT);
-    const begun: string[] = [];
-    await preparation.commit(SLOT, (claimed) => begun.push(...claimed.map(({ id }) => id)));
-    expect(begun).toHaveLength(MANY);
+    expect(await runThrough(preparation, MANY)).toEqual({ begun: [MANY], dealtWith: MANY });
     expect(await statuses()).toEqual({ RUNNING: MANY });
     expect(kept).toEqual([MANY, MANY, 0]);
   });
@@ -510,14 +529,7 @@ describe('a preparation', () => {
     const { preparation, kept } = preparationWith((text, send) =>
       text.endsWith('COMMIT') ? Promise.reject(new Error('Connection terminated unexpectedly')) : send(),
     );
-    preparation.plan(await foreseen(scene.instance(), MANY));
-    scene.clock.set(plus(SLOT, -LEAD_MS));
-    await preparation.prepare();
-    scene.clock.set(SLOT);
-    const { jobIds } = await preparation.commit(SLOT, () => {
-      throw new Error('Nothing has begun');
-    });
-    expect(jobIds.size).toBe(0);
+    expect(await runThrough(preparation, MANY)).toEqual({ begun: [], dealtWith: 0 });
     expect(await statuses()).toEqual({});
     expect(kept).toEqual([MANY, MANY, 0]);
   });
@@ -537,30 +549,12 @@ describe('a preparation', () => {
       letGo();
       return answer;
     });
-    preparation.plan(await foreseen(scene.instance(), 60));
-    scene.clock.set(plus(SLOT, -LEAD_MS));
-    await preparation.prepare();
-    scene.clock.set(SLOT);
-    const begun: number[] = [];
-    await preparation.commit(SLOT, (claimed) => begun.push(claimed.length));
-    expect(begun).toEqual([50, 10]);
+    expect(await runThrough(preparation, 60)).toEqual({ begun: [50, 10], dealtWith: 60 });
   });
 
   it('begins with the others where the first fifty come to nothing', async () => {
-    let commits = 0;
-    const { preparation } = preparationWith((text, send) => {
-      if (text.endsWith('COMMIT')) commits += 1;
-      return text.endsWith('COMMIT') && commits === 1
-        ? Promise.reject(new Error('Refused by a test.'))
-        : send();
-    });
-    preparation.plan(await foreseen(scene.instance(), 60));
-    scene.clock.set(plus(SLOT, -LEAD_MS));
-    await preparation.prepare();
-    scene.clock.set(SLOT);
-    const begun: number[] = [];
-    const { jobIds } = await preparation.commit(SLOT, (claimed) => begun.push(claimed.length));
-    expect([begun, jobIds.size]).toEqual([[10], 10]);
+    const { preparation } = preparationWithout(1);
+    expect(await runThrough(preparation, 60)).toEqual({ begun: [10], dealtWith: 10 });
   });
 
   it('is not committed where the log’s lock is held for too long, and its slots are started by and by', async () => {
@@ -589,20 +583,8 @@ describe('a preparation', () => {
   });
 
   it('begins with the first fifty, whatever becomes of the others', async () => {
-    let commits = 0;
-    const { preparation, kept } = preparationWith((text, send) => {
-      if (text.endsWith('COMMIT')) commits += 1;
-      return text.endsWith('COMMIT') && commits === 2
-        ? Promise.reject(new Error('Refused by a test.'))
-        : send();
-    });
-    preparation.plan(await foreseen(scene.instance(), 60));
-    scene.clock.set(plus(SLOT, -LEAD_MS));
-    await preparation.prepare();
-    scene.clock.set(SLOT);
-    const begun: number[] = [];
-    const { jobIds } = await preparation.commit(SLOT, (claimed) => begun.push(claimed.length));
-    expect([begun, jobIds.size]).toEqual([[50], 50]);
+    const { preparation, kept } = preparationWithout(2);
+    expect(await runThrough(preparation, 60)).toEqual({ begun: [50], dealtWith: 50 });
     expect(await statuses()).toEqual({ RUNNING: 50 });
     expect(kept.at(-1)).toBe(0);
   });
