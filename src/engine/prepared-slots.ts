@@ -215,16 +215,18 @@ export function createPreparation(options: PreparationOptions): Preparation {
     const jobIds = new Set<string>();
     const movedJobIds = new Set<string>();
     // All at once, but begun in their order: those of higher priority first.
-    const commits = parts.map((part) => Promise.allSettled([commitPart(part)]));
+    const commits = parts.map((part) => ({ part, ended: Promise.allSettled([commitPart(part)]) }));
     const failures: unknown[] = [];
-    for (const [index, part] of parts.entries()) {
-      const [outcome] = (await commits[index]) ?? [];
+    for (const [index, { part, ended }] of commits.entries()) {
+      const [outcome] = await ended;
       keepPlacesFor(parts.slice(index + 1));
-      if (outcome?.status === 'rejected') failures.push(outcome.reason);
-      if (outcome?.status !== 'fulfilled' || outcome.value === null) continue;
-      for (const jobId of part.jobIds) jobIds.add(jobId);
-      for (const jobId of part.movedJobIds) movedJobIds.add(jobId);
-      onBegun(outcome.value);
+      if (outcome.status === 'rejected') {
+        failures.push(outcome.reason);
+      } else if (outcome.value !== null) {
+        for (const jobId of part.jobIds) jobIds.add(jobId);
+        for (const jobId of part.movedJobIds) movedJobIds.add(jobId);
+        onBegun(outcome.value);
+      }
     }
     if (failures.length > 0) throw failures[0];
     return { jobIds, movedJobIds };

@@ -66,9 +66,9 @@ export function createEventHub({
   const waiters = new Set<Waiter>();
   const chunks = createLogChunks(db);
   const recent = createRecentCounts(BUSY_WINDOW_MS);
-  const pressed = createRecentCounts(PRESSED_WINDOW_MS);
+  const lastSecond = createRecentCounts(PRESSED_WINDOW_MS);
   const spareTime = createSpareTime({
-    isBusy: () => recent.of('events') > BUSY_EVENTS || (isPressed() && pressed.of('events') > BUSY_EVENTS),
+    isBusy: () => recent.of('events') > BUSY_EVENTS || (isPressed() && lastSecond.of('events') > BUSY_EVENTS),
   });
   const itemOf = createItems();
   let stopped = false;
@@ -80,7 +80,7 @@ export function createEventHub({
     isWanted: () => waiters.size > 0,
     onEvents: (count) => {
       recent.note('events', count);
-      pressed.note('events', count);
+      lastSecond.note('events', count);
     },
     onChange: () => {
       const current = tail.view?.generation ?? generation;
