@@ -8,17 +8,27 @@ import type { EventRow } from '../store/event-log.ts';
 export interface EventWindow {
   readonly floor: bigint;
   readonly tip: bigint;
+  /** Whether anybody has come so near to the tip that the events behind it will be read from here. */
+  readonly isKeptUpWith: boolean;
   /** Adds events that follow the tip, in order; the oldest leave when the window is full. */
   append: (events: readonly EventRow[]) => void;
   /** The events behind `position`, at most `limit`; `position` must not lie below the floor. */
   after: (position: bigint, limit: number) => readonly EventRow[];
+  /** Says that somebody has come to `position`, wherever they read it. */
+  reached: (position: bigint) => void;
+  /** Drops all events, and goes on behind `position` without those in between. */
+  skipTo: (position: bigint) => void;
 }
+
+/** Who is further behind than this part of the window has little left of it, when events come faster than they are read. */
+const KEPT_UP_SHARE = 4n;
 
 /** @param capacity events kept; about 500 bytes each */
 export function createEventWindow(start: bigint, capacity: number): EventWindow {
   let events: EventRow[] = [];
   let floor = start;
   let tip = start;
+  let furthest = start;
 
   return {
     get floor() {
@@ -26,6 +36,9 @@ export function createEventWindow(start: bigint, capacity: number): EventWindow 
     },
     get tip() {
       return tip;
+    },
+    get isKeptUpWith() {
+      return tip - furthest <= BigInt(capacity) / KEPT_UP_SHARE;
     },
     append(added) {
       events.push(...added);
@@ -39,6 +52,14 @@ export function createEventWindow(start: bigint, capacity: number): EventWindow 
     after(position, limit) {
       const from = firstBehind(events, position);
       return events.slice(from, from + limit);
+    },
+    reached(position) {
+      if (position > furthest) furthest = position;
+    },
+    skipTo(position) {
+      events = [];
+      floor = position;
+      tip = position;
     },
   };
 }

@@ -98,6 +98,7 @@ export function createEventHub({
       if (usesTags) tail.followTags();
       const view = await readView();
       const start = await startingPoint(view, after ?? null, chunks);
+      view.window.reached(start.position);
       return walkLog({ chunks, tail, waiter, spareTime, itemOf, filter, usesTags, ...view, ...start });
     } catch (error) {
       waiter.close();
@@ -264,6 +265,7 @@ function walkLog(walk: Walk): StepSource<FeedItem> {
     const from = encodeCursor({ epoch, position });
     ({ epoch, generation } = view);
     position = view.window.tip;
+    view.window.reached(position);
     return gapTo(reason, from, { epoch, position });
   }
 
@@ -274,6 +276,7 @@ function walkLog(walk: Walk): StepSource<FeedItem> {
       const tags = usesTags && event.jobId !== null ? view.tags?.at(event.jobId, position) : undefined;
       if (filter(event, tags ?? NO_TAGS)) items.push(itemOf(event, epoch));
     }
+    view.window.reached(position);
     return items;
   }
 

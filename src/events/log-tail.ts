@@ -11,7 +11,7 @@ export interface LogTailOptions {
   windowCapacity: number;
   /** Whether anybody would read what is tailed. */
   isWanted: () => boolean;
-  /** Told how many events were added, before `onChange` is called. */
+  /** Told about how many events were added, before `onChange` is called; see {@link EventLogState} for why not exactly. */
   onEvents?: (count: number) => void;
   /** Called when there is something new, when the log is another one, or could be read again after an error. */
   onChange: () => void;
@@ -28,7 +28,10 @@ export interface TailView {
   tags: TagHistory | null;
 }
 
-/** Follows the event log into a window that all subscribers share. */
+/**
+ * Follows the event log into a window that all subscribers share. While all of them are far behind, it follows how far the
+ * log goes and reads none of its events: they would leave the window before anybody comes to them.
+ */
 export interface LogTail {
   /** Null before the first read and after `forget`. */
   readonly view: TailView | null;
@@ -97,10 +100,15 @@ export function createLogTail(options: LogTailOptions): LogTail {
   async function readToTip(): Promise<void> {
     const recovering = failing || isRecoveryAwaited;
     let current = view ?? show(await readEventLogState(db));
+    // Asked once: of thousands that come together, nobody can have read any before the last is here.
+    const { isKeptUpWith } = current.window;
     for (;;) {
       // Before the log is read on: what the snapshot is behind of is then among the events that follow.
       if (areTagsWanted) current.tags ??= createTagHistory(await readTagSnapshot(db));
-      const { state, events } = await readLog(db, current.window.tip, READ_LIMIT);
+      const isReadAlong = isKeptUpWith || current.tags !== null;
+      const { state, events } = isReadAlong
+        ? await readLog(db, current.window.tip, READ_LIMIT)
+        : { state: await readEventLogState(db), events: [] };
       // Asked with each read, not only after an error: a failover while all connections rest raises none.
       if (isAnotherLog(current, state)) {
         generation += 1;
@@ -108,10 +116,12 @@ export function createLogTail(options: LogTailOptions): LogTail {
         onChange();
         continue;
       }
-      current.window.append(events);
+      const added = isReadAlong ? events.length : Number(state.tip - current.window.tip);
+      if (isReadAlong) current.window.append(events);
+      else current.window.skipTo(state.tip);
       current.tags?.follow(events, state.prunedThrough);
-      onEvents?.(events.length);
-      if (events.length > 0) onChange();
+      onEvents?.(added);
+      if (added > 0) onChange();
       if (events.length < READ_LIMIT) break;
     }
     failing = false;

@@ -43,6 +43,26 @@ describe('the window', () => {
       expect(window.after(window.floor, Infinity).length).toBeGreaterThanOrEqual(wanted);
     }
   });
+  it('is kept up with while somebody has come to within a quarter of its capacity', () => {
+    const window = createEventWindow(100n, 40);
+    window.append([event(110n)]);
+    expect(window.isKeptUpWith).toBe(true);
+    window.append([event(111n)]);
+    expect(window.isKeptUpWith).toBe(false);
+    window.reached(101n);
+    window.reached(90n);
+    expect(window.isKeptUpWith).toBe(true);
+  });
+
+  it('holds nothing of what it skipped, and goes on behind it', () => {
+    const window = createEventWindow(0n, 40);
+    window.append([event(1n), event(2n)]);
+    window.skipTo(50n);
+    expect([window.floor, window.tip]).toEqual([50n, 50n]);
+    expect(window.after(50n, 10)).toEqual([]);
+    window.append([event(51n)]);
+    expect(positionsOf(window.after(50n, 10))).toEqual([51n]);
+  });
 });
 
 function event(position: bigint): EventRow {

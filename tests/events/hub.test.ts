@@ -281,6 +281,52 @@ describe('a subscriber that does not read', () => {
     expect([late[0], late.at(-1)]).toEqual(['0 0', '9 19']);
   });
 
+  it('has no events read ahead of it while nobody keeps up, and all of them once it reads', async () => {
+    const { subscribe, append, statements } = hubOf({ windowCapacity: 8 });
+    const slow = await subscribe(everything);
+    /** What the hub asked the database when it was woken by so many events. */
+    const askedFor = async (events: number, name: string): Promise<string[]> => {
+      statements.length = 0;
+      await append(events, name);
+      await until(() => statements.length > 0);
+      return [...statements];
+    };
+    expect(await askedFor(3, 'first')).toEqual(['read-log']);
+    expect(await askedFor(20, 'then')).toEqual(['event-log-state']);
+    expect(await askedFor(300, 'and')).toEqual(['event-log-state']);
+    expect(await take(slow, 323)).toEqual([
+      ...numbered('first', 3),
+      ...numbered('then', 20),
+      ...numbered('and', 300),
+    ]);
+    expect(await askedFor(1, 'at last')).toEqual(['read-log']);
+    expect(await take(slow, 1)).toEqual(['at last 0']);
+  });
+
+  it('is told of another log that nobody has read into', async () => {
+    const { subscribe, append, statements } = hubOf({ windowCapacity: 8 });
+    const slow = await subscribe(everything);
+    await append(3);
+    await append(10);
+    await until(() => statements.at(-1) === 'event-log-state');
+    await restoreOlderLog();
+    await append(2);
+    expect(await takeItems(slow, 1)).toMatchObject([{ type: 'gap', reason: 'CURSOR_INVALID' }]);
+    await append(1, 'next');
+    expect(await take(slow, 1)).toEqual(['next 0']);
+  });
+
+  it('leaves all events to be read for others whose filters ask for tags', async () => {
+    const { subscribe, append, statements } = hubOf({ windowCapacity: 8 });
+    await subscribe({ filter: () => true, usesTags: true });
+    await append(3);
+    await until(() => statements.includes('read-log'));
+    statements.length = 0;
+    await append(20);
+    await until(() => statements.length > 0);
+    expect(statements).toEqual(['read-log']);
+  });
+
   it('is told of a gap where what it has not read was pruned meanwhile', async () => {
     const { subscribe, append } = hubOf({ windowCapacity: 4 });
     const [slow, fast] = [await subscribe(everything), await subscribe(everything)];
@@ -471,6 +517,10 @@ async function appendNamed(events: number, name?: string): Promise<void> {
   else
     for (let n = 0; n < events; n += 1)
       await appendTestEvents(scene.pool, 1, START, { errorMessage: `${name} ${n}` });
+}
+
+function numbered(name: string, events: number): string[] {
+  return Array.from({ length: events }, (_, n) => `${name} ${n}`);
 }
 
 async function takeItems(feed: AsyncIterator<FeedItem>, items: number): Promise<FeedItem[]> {
