@@ -1,4 +1,6 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../domain/clock.ts';
+import type { ClaimedExecution } from '../store/claimed-rows.ts';
 import type { ClaimAsMade, ClaimTerms } from '../store/running-by-hand.ts';
 import { createLogger } from '../logging/logger.ts';
 import { logIds } from './log-ids.ts';
@@ -50,6 +52,17 @@ export function createClaimsAsMade({
     return fullHosts && { instanceId, leaseExpiresAt: new Date(clock.now().getTime() + leaseMs), fullHosts };
   }
 
+  /** In a turn of its own: to begin a call takes longer than to send the answer to whoever asked for the run. */
+  async function takeBehindAnswer(making: Promise<{ claimed: ClaimedExecution | null }>): Promise<void> {
+    const claimed = await making.then(
+      (made) => made.claimed,
+      () => null,
+    );
+    if (claimed === null) return;
+    await nextTurn();
+    worker.take([claimed]);
+  }
+
   function undo(executionId: string): void {
     recordUncalled({ id: executionId, claimSeq: FIRST_CLAIM }, { settler, clock }, 'answerLost').catch(
       (error: unknown) => {
@@ -66,16 +79,13 @@ export function createClaimsAsMade({
       const offered = terms();
       if (offered === null) return make(null);
       const making = make(offered);
-      underWay.add(making);
+      const taking = takeBehindAnswer(making).finally(() => underWay.delete(taking));
+      underWay.add(taking);
       try {
-        const made = await making;
-        if (made.claimed !== null) worker.take([made.claimed]);
-        return made;
+        return await making;
       } catch (error) {
         undo(executionId);
         throw error;
-      } finally {
-        underWay.delete(making);
       }
     },
     async idle() {

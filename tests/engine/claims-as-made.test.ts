@@ -102,8 +102,19 @@ describe('a run by hand', () => {
     const job = await jobOf(instance);
     const ask = () => instance.commands.triggerJob(CALLER, { ...reference(job), idempotencyKey: 'once' });
     const results = await Promise.all([ask(), ask(), ask(), ask()]);
+    await instance.claims.idle();
     expect(new Set(results.map((result) => result.ok && result.value.executionId)).size).toBe(1);
     expect(results.filter((result) => result.ok && result.value.created)).toHaveLength(1);
+    await instance.worker.drained();
+    expect(scene.target.calls).toHaveLength(1);
+  });
+
+  it('is answered before its call begins, which a stop waits for', async () => {
+    const instance = scene.instance({ claimsAsMade: true });
+    await trigger(instance, await jobOf(instance));
+    expect(instance.worker.held()).toEqual([]);
+    await instance.claims.idle();
+    expect(instance.worker.held()).toHaveLength(1);
     await instance.worker.drained();
     expect(scene.target.calls).toHaveLength(1);
   });
@@ -141,6 +152,7 @@ describe('a run by hand', () => {
     const gate = scene.target.gate('/hook');
     const job = await jobOf(instance);
     await Promise.all(Array.from({ length: 12 }, () => trigger(instance, job)));
+    await instance.claims.idle();
     expect(instance.worker.held()).toHaveLength(3);
     gate.open();
     await instance.worker.drained();
@@ -151,6 +163,7 @@ describe('a run by hand', () => {
     const gate = scene.target.gate('/hook');
     const job = await jobOf(instance);
     const ids = await Promise.all(Array.from({ length: 12 }, () => trigger(instance, job)));
+    await instance.claims.idle();
     const rows = await Promise.all(ids.map((id) => readExecution(scene.pool, id)));
     // Of five places one is kept for hosts at which nothing is under way.
     expect(rows.filter(({ status }) => status === 'RUNNING')).toHaveLength(4);

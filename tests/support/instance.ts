@@ -13,7 +13,7 @@ import { CALLBACK_PATH, signCallbackToken, type CallbackClaim } from '../../src/
 import { encodePublicId } from '../../src/domain/public-id.ts';
 import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
 import { createCallbackWatch } from '../../src/engine/callback-watch.ts';
-import { createClaimsAsMade } from '../../src/engine/claims-as-made.ts';
+import { createClaimsAsMade, type ClaimsAsMade } from '../../src/engine/claims-as-made.ts';
 import { createForesight } from '../../src/engine/foresight.ts';
 import { createHeartbeat, type Heartbeat } from '../../src/engine/heartbeat.ts';
 import { createLeaseKeeper } from '../../src/engine/lease-keeper.ts';
@@ -74,6 +74,7 @@ export type TestInstance = {
   commands: Commands;
   /** For whoever binds a command of its own. */
   commandDeps: CommandDeps;
+  claims: Pick<ClaimsAsMade, 'idle'>;
   planner: Loop;
   unblocker: Unblocker;
   worker: Worker;
@@ -288,6 +289,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
     clock,
     sender,
     commands: createCommands(commandDeps),
+    claims,
     commandDeps,
     planner,
     unblocker,
