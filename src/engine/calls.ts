@@ -1,17 +1,12 @@
 import { createLogger } from '../logging/logger.ts';
-import {
-  backlogPlaces,
-  openPlaces,
-  placesPerHost,
-  type FreePlaces,
-  type PlaceLimits,
-} from '../domain/places.ts';
+import { backlogPlaces, openPlaces, type FreePlaces, type PlaceLimits } from '../domain/places.ts';
 import type { UncalledReason } from '../domain/verdict.ts';
 import { StopSignal } from '../http/stop-signal.ts';
 import type { ClaimedExecution } from '../store/claimed-rows.ts';
 import type { HeldClaim } from '../store/leases.ts';
 import { logIds } from './log-ids.ts';
 import { createJointStart } from './joint-start.ts';
+import { createLines } from './lines.ts';
 import { createPaces } from './paces.ts';
 import { recordUncalled, runExecution, type EndReason, type RunDeps } from './run-execution.ts';
 
@@ -67,13 +62,8 @@ const AHEAD_MS = 100;
 /** What may wait for a place at most, however fast calls end. */
 const MAX_AHEAD = 500;
 
-/**
- * A call that takes longer says nothing of how soon places become free. What has waited for longer is given back where its
- * line does not move: its host has begun to hang, and other instances may have places.
- */
+/** A call that takes longer says nothing of how soon places become free. */
 const LONG_MS = 1_000;
-/** A line is expected to move on by so many times what it did since the last look. */
-const REACH = 2;
 
 /** What is asked of an execution from its claim to its record. */
 type Claim = Pick<ClaimedExecution, 'id' | 'jobId' | 'claimSeq' | 'attemptCount' | 'host' | 'trigger'>;
@@ -82,9 +72,6 @@ interface Held {
   claim: Claim;
   signal: StopSignal<EndReason>;
   isCallOver: boolean;
-  heldSinceMs: number;
-  /** It had waited for long already when its line was looked at the last time. */
-  hasWaitedLong: boolean;
   /** Null while it waits for a place. */
   done: Promise<void> | null;
 }
@@ -95,38 +82,18 @@ interface Waiting {
   execution: ClaimedExecution;
 }
 
-/** Calls of one host. */
-interface Line {
-  calling: number;
-  waiting: Waiting[];
-  /** Of those that waited, how many have been called since the line was looked at the last time. */
-  moved: number;
-}
-
 export function createCalls(options: CallsOptions): Calls {
   const { maxConcurrency, onRoom, onBacklogRoom, onError } = options;
   const { monotonicMs = () => performance.now() } = options;
   const held = new Map<string, Held>();
-  const lines = new Map<string, Line>();
+  const lines = createLines<Waiting>(options, monotonicMs);
   const paces = createPaces(AHEAD_MS, monotonicMs);
   const jointStart = createJointStart();
-  let calling = 0;
-  let waiting = 0;
   let backlog = 0;
-
-  function hasOpenPlaces(): boolean {
-    return calling < openPlaces(maxConcurrency);
-  }
 
   /** What may be claimed ahead for a host. While only reserved places are left, it does not get as many as at its best. */
   function ahead(host: string): number {
-    return Math.min(hasOpenPlaces() ? paces.atBest(host) : paces.now(host), MAX_AHEAD);
-  }
-
-  function lineOf(host: string): Line {
-    const line = lines.get(host) ?? newLine();
-    lines.set(host, line);
-    return line;
+    return Math.min(lines.hasOpenPlaces() ? paces.atBest(host) : paces.now(host), MAX_AHEAD);
   }
 
   function add(execution: ClaimedExecution): void {
@@ -136,38 +103,25 @@ export function createCalls(options: CallsOptions): Calls {
       claim: claimOf(execution),
       signal: new StopSignal(),
       isCallOver: false,
-      heldSinceMs: monotonicMs(),
-      hasWaitedLong: false,
       done: null,
     };
     held.set(execution.id, entry);
     if (isBacklog(execution)) backlog += 1;
-    const line = lineOf(execution.host);
-    if (hasPlace(line)) {
-      call(entry, execution, line);
-    } else {
-      line.waiting.push({ entry, execution });
-      waiting += 1;
-    }
+    if (lines.take(execution.host)) call(entry, execution);
+    else lines.wait(execution.host, { entry, execution });
   }
 
-  function hasPlace(line: Line): boolean {
-    return calling < maxConcurrency && line.calling < placesPerHost(options, calling);
-  }
-
-  function call(entry: Held, execution: ClaimedExecution, line: Line): void {
+  /** Makes a call that has a place. */
+  function call(entry: Held, execution: ClaimedExecution): void {
     const { host } = entry.claim;
     const startedMs = monotonicMs();
-    line.calling += 1;
-    calling += 1;
     const noteEnd = () => {
       entry.isCallOver = true;
-      line.calling -= 1;
-      calling -= 1;
+      lines.free(host);
       if (monotonicMs() - startedMs < LONG_MS) paces.note(host);
       jointStart.add(() => {
         passPlaceOn(host);
-      }, calling);
+      }, lines.taken());
     };
     holdUntil(runExecution(execution, options, entry.signal, noteEnd), entry, 'Attempt ended');
   }
@@ -198,19 +152,19 @@ export function createCalls(options: CallsOptions): Calls {
     const places = backlogPlaces(maxConcurrency);
     // Reserved places are for others, and claims are made for many executions together.
     if (backlog > places * BACKLOG_REFILL) return 0;
-    return Math.min(places - backlog, Math.max(openPlaces(maxConcurrency) - calling, 0) + aheadRoom());
+    return Math.min(places - backlog, Math.max(openPlaces(maxConcurrency) - lines.taken(), 0) + aheadRoom());
   }
 
   function aheadRoom(): number {
     let allowed = 0;
     for (const host of paces.hosts()) allowed += ahead(host);
-    return Math.max(Math.min(allowed, MAX_AHEAD) - waiting, 0);
+    return Math.max(Math.min(allowed, MAX_AHEAD) - lines.waiting(), 0);
   }
 
   function room(): FreePlaces {
-    const isOpen = hasOpenPlaces();
+    const isOpen = lines.hasOpenPlaces();
     return {
-      executions: (isOpen ? openPlaces(maxConcurrency) : maxConcurrency) - calling + aheadRoom(),
+      executions: (isOpen ? openPlaces(maxConcurrency) : maxConcurrency) - lines.taken() + aheadRoom(),
       // A reserved place is for hosts that have nothing under way.
       perHost: isOpen ? options.maxConcurrencyPerHost : 1,
       load: loads(),
@@ -219,81 +173,44 @@ export function createCalls(options: CallsOptions): Calls {
 
   function loads(): Map<string, number> {
     const loads = new Map(paces.hosts().map((host) => [host, -ahead(host)] as const));
-    for (const [host, line] of lines)
-      loads.set(host, line.calling + line.waiting.length + (loads.get(host) ?? 0));
+    for (const [host, load] of lines.loads()) loads.set(host, load + (loads.get(host) ?? 0));
     return loads;
   }
 
-  /** Gives a place that has become free to whoever waits at the same host, or else anywhere. */
   function passPlaceOn(host: string): void {
-    // What was claimed since may have taken the place already.
-    const line = lines.get(host) ?? newLine();
-    if (line.waiting.length > 0 && hasPlace(line)) callNext(line);
-    else if (waiting > 0) callNextAnywhere();
-    const mayHaveMore = hasOpenPlaces() || line.calling === 0;
-    if (mayHaveMore && line.waiting.length <= ahead(host) / 2) onRoom();
-    forgetIdle(host, line);
-  }
-
-  function forgetIdle(host: string, line: Line): void {
-    if (line.calling === 0 && line.waiting.length === 0) lines.delete(host);
-  }
-
-  function callNextAnywhere(): void {
-    for (const line of lines.values()) {
-      if (line.waiting.length > 0 && hasPlace(line)) {
-        callNext(line);
-        return;
-      }
-    }
-  }
-
-  function callNext(line: Line): void {
-    const next = line.waiting.shift();
-    if (!next) return;
-    waiting -= 1;
-    line.moved += 1;
-    call(next.entry, next.execution, line);
+    const next = lines.next(host);
+    if (next) call(next.entry, next.execution);
+    const mayHaveMore = lines.hasOpenPlaces() || lines.takenAt(host) === 0;
+    if (mayHaveMore && lines.waitingAt(host) <= ahead(host) / 2) onRoom();
   }
 
   function end(executionId: string, reason: EndReason): void {
     const entry = held.get(executionId);
     if (!entry) return;
-    if (entry.done === null) leave([entry], entry.claim.host, reason);
-    else entry.signal.stop(reason);
+    if (entry.done === null) {
+      const { host } = entry.claim;
+      letGo(
+        lines.remove(host, (waiting) => waiting.entry === entry),
+        reason,
+      );
+    } else {
+      entry.signal.stop(reason);
+    }
   }
 
-  /** Records of some that wait at a host that they have ended without a call. */
-  function leave(entries: readonly Held[], host: string, reason: UncalledReason | 'leaseLost'): void {
-    const line = lineOf(host);
-    const leaving = new Set(entries);
-    line.waiting = line.waiting.filter(({ entry }) => !leaving.has(entry));
-    waiting -= leaving.size;
-    forgetIdle(host, line);
-    for (const entry of leaving) {
+  /** Records of some that have left their line that they have ended without a call. */
+  function letGo(left: readonly Waiting[], reason: UncalledReason | 'leaseLost'): void {
+    for (const { entry } of left) {
       entry.isCallOver = true;
       holdUntil(recordUncalled(entry.claim, options, reason), entry, 'Claim ended without a call');
     }
   }
 
-  function giveBackWaiting(): void {
-    for (const [host, line] of lines) leave(entriesOf(line), host, 'shutdown');
-  }
-
   function giveBackStuck(): void {
-    const longSinceMs = monotonicMs() - LONG_MS;
-    for (const [host, line] of lines) {
-      const entries = entriesOf(line);
-      const stuck = entries.filter(
-        ({ hasWaitedLong }, place) => hasWaitedLong && place >= REACH * line.moved,
-      );
-      line.moved = 0;
-      // Not at once: after a standstill of this process, answers that make places free may be about to be read.
-      for (const entry of entries) entry.hasWaitedLong = entry.heldSinceMs <= longSinceMs;
-      if (stuck.length === 0) continue;
+    for (const [host, stuck] of lines.removeStuck()) {
       logger.warn('Executions that wait for a place at a host are given back', { host, count: stuck.length });
       paces.forget(host);
-      leave(stuck, host, 'noPlace');
+      letGo(stuck, 'noPlace');
     }
   }
 
@@ -305,10 +222,11 @@ export function createCalls(options: CallsOptions): Calls {
       return entry?.claim.claimSeq === claimSeq && !entry.isCallOver;
     },
     end,
-    giveBackWaiting,
+    giveBackWaiting() {
+      letGo(lines.removeAll(), 'shutdown');
+    },
     giveBackStuck,
-    isPressed: () =>
-      waiting > 0 && [...lines].some(([host, line]) => line.waiting.length > 0 && paces.now(host) > 0),
+    isPressed: () => lines.waiting() > 0 && lines.hostsWaitedFor().some((host) => paces.now(host) > 0),
     async drained() {
       // Who still waits for a place has one as soon as a call has ended.
       while (held.size > 0) await Promise.all([...held.values()].flatMap(({ done }) => done ?? []));
@@ -316,14 +234,6 @@ export function createCalls(options: CallsOptions): Calls {
     room,
     backlogRoom,
   };
-}
-
-function entriesOf({ waiting }: Line): Held[] {
-  return waiting.map(({ entry }) => entry);
-}
-
-function newLine(): Line {
-  return { calling: 0, waiting: [], moved: 0 };
 }
 
 function claimOf({ id, jobId, claimSeq, attemptCount, host, trigger }: ClaimedExecution): Claim {

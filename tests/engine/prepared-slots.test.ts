@@ -1,25 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { plainSlotOf } from '../../src/domain/plain-slot.ts';
-import {
-  createPreparation,
-  type Preparation,
-  type PreparationOptions,
-} from '../../src/engine/prepared-slots.ts';
 import { EVENT_LOG_LOCK } from '../../src/store/event-log.ts';
-import { readUpcoming } from '../../src/store/planning.ts';
-import { foreseenSlot, type ForeseenSlot } from '../../src/store/slot-starting.ts';
-import {
-  CALLER,
-  createJob,
-  LEASE_MS,
-  reference,
-  trigger,
-  valueOf,
-  type TestInstance,
-} from '../support/instance.ts';
+import { CALLER, createJob, reference, trigger, valueOf, type TestInstance } from '../support/instance.ts';
 import { plus, START } from '../support/manual-clock.ts';
 import { refuseExecutionsOf, refuseRowsOf } from '../support/refused-rows.ts';
-import { count, eventsOf, executionsOf, insertExecution, readRow, type Row } from '../support/rows.ts';
+import {
+  count,
+  eventsOf,
+  executionCounts,
+  executionsOf,
+  insertExecution,
+  readRow,
+  type Row,
+} from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
 import { startedAtSlot, toldOfStart } from '../support/started-slots.ts';
 import { until } from '../support/until.ts';
@@ -76,12 +68,7 @@ async function onlyExecution(job: Job): Promise<Row | undefined> {
   return execution;
 }
 
-async function statuses(): Promise<Record<string, number>> {
-  const { rows } = await scene.pool.query<{ status: string; n: number }>(
-    'SELECT status, count(*)::int AS n FROM job_executions GROUP BY 1',
-  );
-  return Object.fromEntries(rows.map(({ status, n }) => [status, n]));
-}
+const statuses = () => executionCounts(scene.pool);
 
 describe('many slots of one instant', () => {
   it('are to be seen by nobody before it, and all started when it has come', async () => {
@@ -443,123 +430,8 @@ describe('prepared slots', () => {
     await instance.worker.drained();
     expect(await statuses()).toEqual({ SUCCESS: MANY });
   });
-});
 
-describe('a preparation', () => {
-  const LEAD_MS = 15;
-
-  async function foreseen(instance: TestInstance, jobs: number): Promise<ForeseenSlot[]> {
-    await scheduled(instance, jobs);
-    const upcoming = await readUpcoming(scene.pool, SLOT, { except: [], limit: jobs });
-    return upcoming.jobs.flatMap((job) => {
-      const slot = plainSlotOf(job);
-      return slot ? [foreseenSlot({ version: job.version, host: job.host, ...slot })] : [];
-    });
-  }
-
-  /** One whose connections do something of their own with each text that they send. */
-  function preparationWith(
-    onQuery: (text: string, send: () => Promise<unknown>) => Promise<unknown>,
-    placesFor: PreparationOptions['placesFor'] = (slots) => slots.map(() => true),
-  ): { preparation: Preparation; kept: number[] } {
-    const kept: number[] = [];
-    const preparation = createPreparation({
-      pool: {
-        query: (statement) => scene.pool.query(statement),
-        async connect() {
-          const client = await scene.pool.connect();
-          const query = client.query.bind(client) as (query: unknown) => Promise<unknown>;
-          return new Proxy(client, {
-            get(_client, name) {
-              if (name === 'query')
-                return (sent: string | { text: string }) =>
-                  onQuery(typeof sent === 'string' ? sent : sent.text, () => query(sent));
-              const value: unknown = Reflect.get(client, name);
-              return typeof value === 'function' ? (value.bind(client) as unknown) : value;
-            },
-          });
-        },
-      },
-      clock: scene.clock,
-      instanceId: 'test-1',
-      leaseMs: LEASE_MS,
-      few: 25,
-      batchSize: 200,
-      placesFor,
-      keepPlaces: (hosts) => kept.push(hosts.length),
-    });
-    return { preparation, kept };
-  }
-
-  /** Prepares so many slots and lets them come; answers how many each part has begun, and how many jobs are dealt with. */
-  async function runThrough(
-    preparation: Preparation,
-    jobs: number,
-  ): Promise<{ begun: number[]; dealtWith: number }> {
-    preparation.plan(await foreseen(scene.instance(), jobs));
-    scene.clock.set(plus(SLOT, -LEAD_MS));
-    await preparation.prepare();
-    scene.clock.set(SLOT);
-    const begun: number[] = [];
-    const { jobIds } = await preparation.commit(SLOT, (claimed) => begun.push(claimed.length));
-    return { begun, dealtWith: jobIds.size };
-  }
-
-  /** One that is refused one of its commits, counted from 1. */
-  function preparationWithout(refused: number): ReturnType<typeof preparationWith> {
-    let commits = 0;
-    return preparationWith((text, send) => {
-      if (text.endsWith('COMMIT')) commits += 1;
-      return text.endsWith('COMMIT') && commits === refused
-        ? Promise.reject(new Error('Refused by a test.'))
-        : send();
-    });
-  }
-
-  it('has what was committed called, also where the answer was lost', async () => {
-    const { preparation, kept } = preparationWith(async (text, send) => {
-      const answer = await send();
-      if (text.endsWith('COMMIT')) throw new Error('Connection terminated unexpectedly');
-      return answer;
-    });
-    expect(await runThrough(preparation, MANY)).toEqual({ begun: [MANY], dealtWith: MANY });
-    expect(await statuses()).toEqual({ RUNNING: MANY });
-    expect(kept).toEqual([MANY, MANY, 0]);
-  });
-
-  it('has nothing called of which it turns out that it was not committed', async () => {
-    const { preparation, kept } = preparationWith((text, send) =>
-      text.endsWith('COMMIT') ? Promise.reject(new Error('Connection terminated unexpectedly')) : send(),
-    );
-    expect(await runThrough(preparation, MANY)).toEqual({ begun: [], dealtWith: 0 });
-    expect(await statuses()).toEqual({});
-    expect(kept).toEqual([MANY, MANY, 0]);
-  });
-
-  it('begins with the first fifty, also where the others are committed before', async () => {
-    let letGo: () => void = () => undefined;
-    const othersCommitted = new Promise<void>((resolve) => (letGo = resolve));
-    let commits = 0;
-    const { preparation } = preparationWith(async (text, send) => {
-      if (!text.endsWith('COMMIT')) return send();
-      commits += 1;
-      if (commits === 1) {
-        await othersCommitted;
-        return send();
-      }
-      const answer = await send();
-      letGo();
-      return answer;
-    });
-    expect(await runThrough(preparation, 60)).toEqual({ begun: [50, 10], dealtWith: 60 });
-  });
-
-  it('begins with the others where the first fifty come to nothing', async () => {
-    const { preparation } = preparationWithout(1);
-    expect(await runThrough(preparation, 60)).toEqual({ begun: [10], dealtWith: 10 });
-  });
-
-  it('is not committed where the log’s lock is held for too long, and its slots are started by and by', async () => {
+  it('are not committed where the log’s lock is held for too long, and started by and by', async () => {
     const instance = scene.instance(ROOM);
     await scheduled(instance, MANY);
     await prepare(instance);
@@ -582,53 +454,5 @@ describe('a preparation', () => {
     await started;
     await instance.worker.drained();
     expect(await statuses()).toEqual({ SUCCESS: MANY });
-  });
-
-  it('begins with the first fifty, whatever becomes of the others', async () => {
-    const { preparation, kept } = preparationWithout(2);
-    expect(await runThrough(preparation, 60)).toEqual({ begun: [50], dealtWith: 50 });
-    expect(await statuses()).toEqual({ RUNNING: 50 });
-    expect(kept.at(-1)).toBe(0);
-  });
-
-  it('asks again soon where there is no place for any, and not for long', async () => {
-    let places = false;
-    const { preparation } = preparationWith(
-      (_text, send) => send(),
-      (slots) => slots.map(() => places),
-    );
-    preparation.plan(await foreseen(scene.instance(), MANY));
-    scene.clock.set(plus(SLOT, -26));
-    await preparation.prepare();
-    expect(preparation.dueAt()).toEqual(plus(SLOT, -16));
-    places = true;
-    scene.clock.set(plus(SLOT, -16));
-    await preparation.prepare();
-    expect(preparation.preparedFor()).toEqual(SLOT);
-    await preparation.abandon();
-  });
-
-  it('begins the sooner the longer the last one took, and leaves out what it would not manage', async () => {
-    let msPerStatement = 60;
-    const { preparation } = preparationWith((text, send) => {
-      if (text.includes('prepare slots')) scene.clock.advance(msPerStatement);
-      return send();
-    });
-    const slots = await foreseen(scene.instance(), MANY);
-    preparation.plan(slots);
-    expect(preparation.dueAt()).toEqual(plus(SLOT, -26));
-    scene.clock.set(plus(SLOT, -100));
-    await preparation.prepare();
-    await preparation.abandon();
-
-    preparation.plan(slots);
-    expect(preparation.dueAt()).toEqual(plus(SLOT, -80));
-    msPerStatement = 0;
-    scene.clock.set(plus(SLOT, -50));
-    await preparation.prepare();
-    // Time for 25 of them.
-    expect([preparation.dueAt(), preparation.preparedFor()]).toEqual([null, null]);
-    preparation.plan(slots);
-    expect(preparation.dueAt()).toEqual(plus(SLOT, -50));
   });
 });

@@ -197,6 +197,14 @@ export const NO_ENDS: EndCounts = {
   durationSumMs: 0,
 };
 
+/** How many executions there are of each status that any has. */
+export async function executionCounts(pool: Pool): Promise<Record<string, number>> {
+  const { rows } = await pool.query<{ status: string; n: number }>(
+    'SELECT status, count(*)::int AS n FROM job_executions GROUP BY 1',
+  );
+  return Object.fromEntries(rows.map(({ status, n }) => [status, n]));
+}
+
 /** The one row of a statement that counts something. */
 export async function count(pool: Pool, from: string, values: unknown[] = []): Promise<number> {
   const { rows } = await pool.query<{ count: number }>(`SELECT count(*)::int AS count FROM ${from}`, values);
