@@ -9,10 +9,14 @@ import { startProduct } from '../harness/product.ts';
 
 const JOBS = 100_000;
 const EXECUTIONS = 5_000_000;
-const WARM_UP = 5;
+/** Of each query, before any is counted: some thousand requests, in which the process compiles what it runs often. */
+const FIRST = 40;
 const REPEATS = 30;
 
-/** What a dashboard asks for, one query at a time, over HTTP, beside a long history. */
+/**
+ * What a dashboard asks for, one query at a time, over HTTP, beside a long history. The first thousand requests of the
+ * process are told apart.
+ */
 export const dashboards: Part = {
   name: 'dashboards',
   async run({ postgres, rounds, note }) {
@@ -30,26 +34,32 @@ export const dashboards: Part = {
       EXECUTION_RETENTION_DAYS: '3650',
     });
     try {
-      const all: number[] = [];
-      const slowest: { what: string; ms: number }[] = [];
-      for (const [what, , query] of DASHBOARD_QUERIES) {
-        const took: number[] = [];
-        for (let n = 0; n < WARM_UP + REPEATS * rounds; n += 1) {
-          const startMs = performance.now();
-          await request(product.url, query);
-          if (n >= WARM_UP) took.push(performance.now() - startMs);
-        }
-        all.push(...took);
-        slowest.push({ what, ms: quantile(took, 0.5) });
+      const first = (await askAll(product.url, FIRST)).flatMap(({ took }) => took);
+      const answered = await askAll(product.url, REPEATS * rounds);
+      const all = answered.flatMap(({ took }) => took);
+      for (const { what, took } of answered) {
         note(
           `dashboards: p50 ${quantile(took, 0.5).toFixed(1)} ms, p99 ${quantile(took, 0.99).toFixed(1)} ms: ${what}`,
         );
       }
+      const slowest = answered.map(({ what, took }) => ({ what, ms: quantile(took, 0.5) }));
       slowest.sort((one, other) => other.ms - one.ms);
       const figures: Figure[] = [
-        { goal: 13, measure: 'a dashboard query, p99', value: quantile(all, 0.99), unit: 'ms', max: 25 },
-        { goal: 13, measure: 'a dashboard query, p50', value: quantile(all, 0.5), unit: 'ms' },
+        {
+          goal: 13,
+          measure: 'a dashboard query, p99, warm',
+          value: quantile(all, 0.99),
+          unit: 'ms',
+          max: 25,
+        },
+        { goal: 13, measure: 'a dashboard query, p50, warm', value: quantile(all, 0.5), unit: 'ms' },
         { goal: 13, measure: `slowest: ${slowest[0]?.what}`, value: slowest[0]?.ms ?? NaN, unit: 'ms, p50' },
+        {
+          goal: 13,
+          measure: 'a dashboard query, p99, first thousand',
+          value: quantile(first, 0.99),
+          unit: 'ms',
+        },
       ];
       return figures;
     } finally {
@@ -58,6 +68,27 @@ export const dashboards: Part = {
     }
   },
 };
+
+interface Answered {
+  what: string;
+  /** Milliseconds of each request. */
+  took: number[];
+}
+
+/** Asks each query some times in a row. */
+async function askAll(url: string, times: number): Promise<Answered[]> {
+  const answered: Answered[] = [];
+  for (const [what, , query] of DASHBOARD_QUERIES) {
+    const took: number[] = [];
+    for (let n = 0; n < times; n += 1) {
+      const startMs = performance.now();
+      await request(url, query);
+      took.push(performance.now() - startMs);
+    }
+    answered.push({ what, took });
+  }
+  return answered;
+}
 
 /**
  * Folds what was counted, as a scheduler would have in the months since that history ended: one that was started on it now

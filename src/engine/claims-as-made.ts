@@ -25,7 +25,7 @@ export interface ClaimAsMadeOptions {
 
 export interface ClaimsAsMade {
   claimAsMade: ClaimAsMade;
-  /** Resolves when no such statement is under way any more. */
+  /** Resolves when no such statement is under way any more, and all that was claimed is taken. */
   idle: () => Promise<void>;
 }
 
@@ -54,10 +54,7 @@ export function createClaimsAsMade({
 
   /** In a turn of its own: to begin a call takes longer than to send the answer to whoever asked for the run. */
   async function takeBehindAnswer(making: Promise<{ claimed: ClaimedExecution | null }>): Promise<void> {
-    const claimed = await making.then(
-      (made) => made.claimed,
-      () => null,
-    );
+    const { claimed } = await making;
     if (claimed === null) return;
     await nextTurn();
     worker.take([claimed]);
@@ -79,14 +76,13 @@ export function createClaimsAsMade({
       const offered = terms();
       if (offered === null) return make(null);
       const making = make(offered);
-      const taking = takeBehindAnswer(making).finally(() => underWay.delete(taking));
+      const taking = takeBehindAnswer(making)
+        .catch(() => {
+          undo(executionId);
+        })
+        .finally(() => underWay.delete(taking));
       underWay.add(taking);
-      try {
-        return await making;
-      } catch (error) {
-        undo(executionId);
-        throw error;
-      }
+      return making;
     },
     async idle() {
       await Promise.allSettled(underWay);

@@ -8,7 +8,10 @@ import type { EventRow } from '../store/event-log.ts';
 export interface EventWindow {
   readonly floor: bigint;
   readonly tip: bigint;
-  /** Whether anybody has come so near to the tip that the events behind it will be read from here. */
+  /**
+   * Whether what is added is still going to be read from here: no longer once everybody is further behind than the window is
+   * sure to reach back, and again when somebody has come near to the tip.
+   */
   readonly isKeptUpWith: boolean;
   /** Adds events that follow the tip, in order; the oldest leave when the window is full. */
   append: (events: readonly EventRow[]) => void;
@@ -20,15 +23,22 @@ export interface EventWindow {
   skipTo: (position: bigint) => void;
 }
 
-/** Who is further behind than this part of the window has little left of it, when events come faster than they are read. */
-const KEPT_UP_SHARE = 4n;
+/** Who has come within this part of the window is near to its tip. */
+const NEAR_SHARE = 4n;
 
 /** @param capacity events kept; about 500 bytes each */
 export function createEventWindow(start: bigint, capacity: number): EventWindow {
+  const reach = BigInt(capacity);
   let events: EventRow[] = [];
   let floor = start;
   let tip = start;
   let furthest = start;
+  let isKeptUpWith = true;
+
+  function moveTo(newTip: bigint): void {
+    tip = newTip;
+    if (tip - furthest > reach) isKeptUpWith = false;
+  }
 
   return {
     get floor() {
@@ -38,11 +48,11 @@ export function createEventWindow(start: bigint, capacity: number): EventWindow 
       return tip;
     },
     get isKeptUpWith() {
-      return tip - furthest <= BigInt(capacity) / KEPT_UP_SHARE;
+      return isKeptUpWith;
     },
     append(added) {
       events.push(...added);
-      tip = added.at(-1)?.position ?? tip;
+      moveTo(added.at(-1)?.position ?? tip);
       // Cut in big steps: moving the whole array for each event would cost more than the memory is worth.
       if (events.length < 2 * capacity) return;
       const cut = events.length - capacity;
@@ -55,11 +65,12 @@ export function createEventWindow(start: bigint, capacity: number): EventWindow 
     },
     reached(position) {
       if (position > furthest) furthest = position;
+      if (tip - furthest <= reach / NEAR_SHARE) isKeptUpWith = true;
     },
     skipTo(position) {
       events = [];
       floor = position;
-      tip = position;
+      moveTo(position);
     },
   };
 }

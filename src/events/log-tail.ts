@@ -11,7 +11,10 @@ export interface LogTailOptions {
   windowCapacity: number;
   /** Whether anybody would read what is tailed. */
   isWanted: () => boolean;
-  /** Told about how many events were added, before `onChange` is called; see {@link EventLogState} for why not exactly. */
+  /**
+   * Told how many events were added, before `onChange` is called. Of those that nobody read, how many positions they have:
+   * up to a third more, as lines of executions' logs have positions of the same sequence.
+   */
   onEvents?: (count: number) => void;
   /** Called when there is something new, when the log is another one, or could be read again after an error. */
   onChange: () => void;
@@ -41,7 +44,7 @@ export interface LogTail {
   readonly lastError: unknown;
   /** Reads to the tip; joins a read under way, which then looks once more. Errors go to `onError`. */
   read: () => Promise<void>;
-  /** Follows the tags of jobs too, from the next read on and until `forget`. */
+  /** Follows the tags of jobs too, from the next read on and until `forget`: all events are then read, whoever keeps up. */
   followTags: () => void;
   /** Says that a read elsewhere failed: looks again soon, and tells when it works. */
   reportFailure: (error: unknown) => void;
@@ -98,7 +101,6 @@ export function createLogTail(options: LogTailOptions): LogTail {
   }
 
   async function readToTip(): Promise<void> {
-    const recovering = failing || isRecoveryAwaited;
     let current = view ?? show(await readEventLogState(db));
     // Asked once: of thousands that come together, nobody can have read any before the last is here.
     const { isKeptUpWith } = current.window;
@@ -124,9 +126,11 @@ export function createLogTail(options: LogTailOptions): LogTail {
       if (added > 0) onChange();
       if (events.length < READ_LIMIT) break;
     }
+    // Asked now: a read elsewhere may have failed while this one was under way.
+    const isRecovery = failing || isRecoveryAwaited;
     failing = false;
     isRecoveryAwaited = false;
-    if (recovering) onChange();
+    if (isRecovery) onChange();
   }
 
   function isAnotherLog({ epoch, window }: TailView, state: EventLogState): boolean {

@@ -139,6 +139,7 @@ describe('a run by hand', () => {
         })) satisfies ClaimAsMade,
     };
     await expect(triggerJob(deps, CALLER, reference(job))).rejects.toThrow('The connection was lost');
+    await claims.idle();
     await instance.settler.idle();
     expect(await executionsOf(scene.pool, job.id)).toMatchObject([
       { status: 'PENDING', attempt_count: 0, started_at: null },

@@ -43,15 +43,19 @@ describe('the window', () => {
       expect(window.after(window.floor, Infinity).length).toBeGreaterThanOrEqual(wanted);
     }
   });
-  it('is kept up with while somebody has come to within a quarter of its capacity', () => {
+  it('is kept up with until nobody is within its capacity, and again when somebody is within a quarter', () => {
     const window = createEventWindow(100n, 40);
-    window.append([event(110n)]);
+    window.append([event(140n)]);
     expect(window.isKeptUpWith).toBe(true);
-    window.append([event(111n)]);
+    window.append([event(141n)]);
     expect(window.isKeptUpWith).toBe(false);
-    window.reached(101n);
+    window.reached(130n);
+    expect(window.isKeptUpWith).toBe(false);
+    window.reached(131n);
     window.reached(90n);
     expect(window.isKeptUpWith).toBe(true);
+    window.skipTo(172n);
+    expect(window.isKeptUpWith).toBe(false);
   });
 
   it('holds nothing of what it skipped, and goes on behind it', () => {

@@ -9,6 +9,7 @@ import { createEventHub, type EventHub, type HubOptions } from '../../src/events
 import { pruneEvents, readEventLogState, readEvents } from '../../src/store/event-log.ts';
 import type { Queryable, Statement } from '../../src/store/sql.ts';
 import { appendTestEvents } from '../support/events.ts';
+import { createGate } from '../support/target-server.ts';
 import { START, plus } from '../support/manual-clock.ts';
 import { insertJob } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
@@ -281,52 +282,6 @@ describe('a subscriber that does not read', () => {
     expect([late[0], late.at(-1)]).toEqual(['0 0', '9 19']);
   });
 
-  it('has no events read ahead of it while nobody keeps up, and all of them once it reads', async () => {
-    const { subscribe, append, statements } = hubOf({ windowCapacity: 8 });
-    const slow = await subscribe(everything);
-    /** What the hub asked the database when it was woken by so many events. */
-    const askedFor = async (events: number, name: string): Promise<string[]> => {
-      statements.length = 0;
-      await append(events, name);
-      await until(() => statements.length > 0);
-      return [...statements];
-    };
-    expect(await askedFor(3, 'first')).toEqual(['read-log']);
-    expect(await askedFor(20, 'then')).toEqual(['event-log-state']);
-    expect(await askedFor(300, 'and')).toEqual(['event-log-state']);
-    expect(await take(slow, 323)).toEqual([
-      ...numbered('first', 3),
-      ...numbered('then', 20),
-      ...numbered('and', 300),
-    ]);
-    expect(await askedFor(1, 'at last')).toEqual(['read-log']);
-    expect(await take(slow, 1)).toEqual(['at last 0']);
-  });
-
-  it('is told of another log that nobody has read into', async () => {
-    const { subscribe, append, statements } = hubOf({ windowCapacity: 8 });
-    const slow = await subscribe(everything);
-    await append(3);
-    await append(10);
-    await until(() => statements.at(-1) === 'event-log-state');
-    await restoreOlderLog();
-    await append(2);
-    expect(await takeItems(slow, 1)).toMatchObject([{ type: 'gap', reason: 'CURSOR_INVALID' }]);
-    await append(1, 'next');
-    expect(await take(slow, 1)).toEqual(['next 0']);
-  });
-
-  it('leaves all events to be read for others whose filters ask for tags', async () => {
-    const { subscribe, append, statements } = hubOf({ windowCapacity: 8 });
-    await subscribe({ filter: () => true, usesTags: true });
-    await append(3);
-    await until(() => statements.includes('read-log'));
-    statements.length = 0;
-    await append(20);
-    await until(() => statements.length > 0);
-    expect(statements).toEqual(['read-log']);
-  });
-
   it('is told of a gap where what it has not read was pruned meanwhile', async () => {
     const { subscribe, append } = hubOf({ windowCapacity: 4 });
     const [slow, fast] = [await subscribe(everything), await subscribe(everything)];
@@ -340,6 +295,107 @@ describe('a subscriber that does not read', () => {
     expect(gap).toMatchObject({ type: 'gap', reason: 'CURSOR_EXPIRED', fromCursor: cursor });
     await append(1, 'last');
     expect(await take(slow, 1)).toEqual(['last 0']);
+  });
+});
+
+describe('while nobody keeps up', () => {
+  /** A subscriber who has read nothing of twelve events, with a window of eight. */
+  async function farBehind(): Promise<Parts & { slow: AsyncIterableIterator<FeedItem> }> {
+    const parts = hubOf({ windowCapacity: 8 });
+    const slow = await parts.subscribe(everything);
+    expect(await parts.asked(() => parts.append(12, 'first'))).toEqual(['read-log']);
+    return { ...parts, slow };
+  }
+
+  it('no events are read that nobody would find in the window, and all of them by those who come to them', async () => {
+    const { slow, append, asked } = await farBehind();
+    expect(await asked(() => append(20, 'then'))).toEqual(['event-log-state']);
+    expect(await asked(() => append(300, 'and'))).toEqual(['event-log-state']);
+    expect(await take(slow, 332)).toEqual([
+      ...numbered('first', 12),
+      ...numbered('then', 20),
+      ...numbered('and', 300),
+    ]);
+    expect(await asked(() => append(1, 'at last'))).toEqual(['read-log']);
+    expect(await take(slow, 1)).toEqual(['at last 0']);
+  });
+
+  it('all are read as soon as somebody begins at the tip', async () => {
+    const { slow, append, asked, subscribe } = await farBehind();
+    await asked(() => append(1, 'then'));
+    const fast = await subscribe(everything);
+    expect(await asked(() => append(1, 'and'))).toEqual(['read-log']);
+    expect(await take(fast, 1)).toEqual(['and 0']);
+    expect(await take(slow, 14)).toEqual([...numbered('first', 12), 'then 0', 'and 0']);
+  });
+
+  it('all are read for filters that ask for tags, which are given those of each event’s time', async () => {
+    const { slow, append, asked, subscribe } = await farBehind();
+    await asked(() => append(1, 'then'));
+    const jobId = await insertJob(scene.pool);
+    await insertJobTags(scene.pool, jobId, ['x']);
+    const tagged = await subscribe({ filter: (_event, tags) => tags.includes('x'), usesTags: true });
+    const tell = (message: string, tags?: object) =>
+      asked(async () => {
+        await appendTestEvents(scene.pool, 20, START, { jobId, errorMessage: message });
+        if (tags) await appendTestEvents(scene.pool, 1, START, { kind: 'JOB_UPDATED', jobId, data: tags });
+        wakeAll();
+      });
+    expect(await tell('with', { previousTags: ['x'], tags: [] })).toEqual(['read-log']);
+    expect(await tell('without', { previousTags: [], tags: ['x'] })).toEqual(['read-log']);
+    expect(await tell('again')).toEqual(['read-log']);
+    const told = await take(tagged, 41);
+    expect(told.filter((message) => message === 'with')).toHaveLength(20);
+    expect(told.at(-1)).toBe('again');
+    expect(told).not.toContain('without');
+    expect(await take(slow, 13)).toEqual([...numbered('first', 12), 'then 0']);
+  });
+
+  it('one whose step was taken from the window goes on behind it', async () => {
+    const { subscribe, append, asked } = hubOf({ windowCapacity: 300 });
+    const feed = await subscribe(everything);
+    await asked(() => append(400));
+    // A step of 256, of which one event is given.
+    expect(await take(feed, 1)).toEqual(['0']);
+    expect(await asked(() => append(10))).toEqual(['event-log-state']);
+    expect(await take(feed, 409)).toEqual([
+      ...Array.from({ length: 399 }, (_, n) => `${n + 1}`),
+      ...Array.from({ length: 10 }, (_, n) => `${n}`),
+    ]);
+  });
+
+  it('one is told of a gap where what nobody read was pruned', async () => {
+    const { slow, append, asked } = await farBehind();
+    const cursor = await openCursor();
+    await asked(() => append(20));
+    await pruneEvents(scene.pool, plus(START, 1), 25);
+    await asked(() => append(1));
+    const [gap] = await takeItems(slow, 1);
+    expect(gap).toMatchObject({ type: 'gap', reason: 'CURSOR_EXPIRED' });
+    expect(cursorOf(gap) > cursor).toBe(true);
+    expect(await asked(() => append(1, 'next'))).toEqual(['read-log']);
+    expect(await take(slow, 1)).toEqual(['next 0']);
+  });
+
+  it('one is told of another log, of which nobody has read anything', async () => {
+    const { slow, append, asked } = await farBehind();
+    expect(await asked(() => append(10))).toEqual(['event-log-state']);
+    await restoreOlderLog();
+    await asked(() => append(2));
+    expect(await takeItems(slow, 1)).toMatchObject([{ type: 'gap', reason: 'CURSOR_INVALID' }]);
+    await append(1, 'next');
+    expect(await take(slow, 1)).toEqual(['next 0']);
+  });
+
+  it('one misses nothing where the database is away', async () => {
+    const { slow, hub, append, asked, errors } = await farBehind();
+    await asked(() => append(10, 'then'));
+    const back = await takeDatabaseAway(hub);
+    await until(() => errors.length > 0);
+    const next = take(slow, 23);
+    await append(1, 'meanwhile');
+    await back();
+    expect(await next).toEqual([...numbered('first', 12), ...numbered('then', 10), 'meanwhile 0']);
   });
 });
 
@@ -400,6 +456,27 @@ describe('while the database is away', () => {
     const [live, late] = await next;
     expect(live).toEqual(['0', '1', '2', '3', '4']);
     expect(late).toHaveLength(35);
+  });
+
+  it('one whose own read fails while another look at the log is under way hears of its end', async () => {
+    const gate = createGate();
+    const [look, ownRead] = ['look', 'own read'];
+    const toMeet: string[] = [];
+    const { subscribe, append, hub, errors } = hubOf({ windowCapacity: 4 }, async (_statement, send) => {
+      const next = toMeet.shift();
+      if (next === look) await gate.opened;
+      if (next === ownRead) throw new Error('Connection terminated unexpectedly');
+      return send();
+    });
+    const [slow, fast] = [await subscribe(everything), await subscribe(everything)];
+    await append(50);
+    expect(await take(fast, 50)).toHaveLength(50);
+    toMeet.push(look, ownRead);
+    hub.wake();
+    const late = take(slow, 50);
+    await until(() => errors.length > 0);
+    gate.open();
+    expect(await late).toHaveLength(50);
   });
 
   it('a new subscription is refused, instead of beginning who knows where', async () => {
@@ -474,19 +551,26 @@ type Parts = {
   /** Appends so many events, named by their number behind `name`, and wakes all hubs of the test. */
   append: (events: number, name?: string) => Promise<void>;
   statements: string[];
+  /** The statements that the hub makes because of something, until all are answered. */
+  asked: (because: () => Promise<void>) => Promise<string[]>;
   errors: unknown[];
 };
+
+/** Does something of its own with a statement. */
+type Detour = (statement: Statement, send: () => Promise<unknown>) => Promise<unknown>;
 
 const HUB = 'hub under test';
 
 /** A hub with a pool of its own that polls so rarely that only wake-ups count, unless told otherwise. */
-function hubOf(options: Partial<HubOptions> = {}): Parts {
+function hubOf(options: Partial<HubOptions> = {}, detour: Detour = (_statement, send) => send()): Parts {
   const pool = createPool({ connectionString: scene.connectionString, max: 3, applicationName: HUB });
   const statements: string[] = [];
   const errors: unknown[] = [];
+  let unanswered = 0;
   const query = (statement: Statement) => {
     statements.push(statement.name ?? '');
-    return pool.query(statement);
+    unanswered += 1;
+    return detour(statement, () => pool.query(statement)).finally(() => (unanswered -= 1));
   };
   const db: Queryable = { query: query as Queryable['query'] };
   const hub = createEventHub({
@@ -504,6 +588,12 @@ function hubOf(options: Partial<HubOptions> = {}): Parts {
       wakeAll();
     },
     statements,
+    async asked(because) {
+      const before = statements.length;
+      await because();
+      await until(() => statements.length > before && unanswered === 0);
+      return statements.slice(before);
+    },
     errors,
   };
 }

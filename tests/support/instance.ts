@@ -316,6 +316,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
     for (const loop of all) await loop.stop();
     sender.close();
     deliverer.abort();
+    await claims.idle();
     await worker.drained();
     await deliverer.drained();
     await pool.end();
