@@ -15,7 +15,7 @@ export interface SpareTimeOptions {
 /** The longest round of turns: all that comes meanwhile waits for its end. */
 const LONGEST_ROUND_MS = 8;
 /** How much of the time rounds may take while there is work that goes before. */
-const BUSY_SHARE = 0.05;
+const BUSY_SHARE = 0.03;
 const FIRST_ROUND = 64;
 const MOST_TURNS = 2_048;
 
