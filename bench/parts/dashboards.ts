@@ -9,7 +9,7 @@ import { startProduct } from '../harness/product.ts';
 
 const JOBS = 100_000;
 const EXECUTIONS = 5_000_000;
-/** Of each query, before any is counted: some thousand requests, in which the process compiles what it runs often. */
+/** Of each query, before any is counted: a thousand requests in all, in which the process compiles what it runs often. */
 const FIRST = 40;
 const REPEATS = 30;
 

@@ -226,7 +226,7 @@ export function createCalls(options: CallsOptions): Calls {
       letGo(lines.removeAll(), 'shutdown');
     },
     giveBackStuck,
-    isPressed: () => lines.waiting() > 0 && lines.hostsWaitedFor().some((host) => paces.now(host) > 0),
+    isPressed: () => lines.isWaitedForAt((host) => paces.now(host) > 0),
     async drained() {
       // Who still waits for a place has one as soon as a call has ended.
       while (held.size > 0) await Promise.all([...held.values()].flatMap(({ done }) => done ?? []));

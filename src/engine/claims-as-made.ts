@@ -53,11 +53,14 @@ export function createClaimsAsMade({
   }
 
   /** In a turn of its own: to begin a call takes longer than to send the answer to whoever asked for the run. */
-  async function takeBehindAnswer(making: Promise<{ claimed: ClaimedExecution | null }>): Promise<void> {
-    const { claimed } = await making;
+  async function takeBehindAnswer(executionId: string, claimed: ClaimedExecution | null): Promise<void> {
     if (claimed === null) return;
     await nextTurn();
-    worker.take([claimed]);
+    try {
+      worker.take([claimed]);
+    } catch (error) {
+      logger.error('A claim could not be taken; its lease will end', { ...logIds({ executionId }), error });
+    }
   }
 
   function undo(executionId: string): void {
@@ -76,10 +79,13 @@ export function createClaimsAsMade({
       const offered = terms();
       if (offered === null) return make(null);
       const making = make(offered);
-      const taking = takeBehindAnswer(making)
-        .catch(() => {
-          undo(executionId);
-        })
+      const taking = making
+        .then(
+          ({ claimed }) => takeBehindAnswer(executionId, claimed),
+          () => {
+            undo(executionId);
+          },
+        )
         .finally(() => underWay.delete(taking));
       underWay.add(taking);
       return making;

@@ -11,17 +11,21 @@ export interface Lines<Waiting> {
   waiting: () => number;
   takenAt: (host: string) => number;
   waitingAt: (host: string) => number;
-  /** Hosts at which somebody waits. */
-  hostsWaitedFor: () => string[];
+  /** Whether somebody waits at such a host. */
+  isWaitedForAt: (isSuch: (host: string) => boolean) => boolean;
   /** How many are at each host, with a place or without. */
   loads: () => Map<string, number>;
   /** Whether there are places left that are not kept for hosts at which nothing is under way. */
   hasOpenPlaces: () => boolean;
   /** Takes a place at a host; false where there is none. */
   take: (host: string) => boolean;
+  /** Gives a place back. */
   free: (host: string) => void;
   wait: (host: string, who: Waiting) => void;
-  /** Who has, from now on, the place that has become free at a host. */
+  /**
+   * Who has, from now on, a place that was given back at a host: at that host, or at another. Nobody where none of those who
+   * wait may have it, or a newcomer has taken it since.
+   */
   next: (host: string) => Waiting | undefined;
   /** Takes out of a host's line whom `isLeaving` names. */
   remove: (host: string, isLeaving: (who: Waiting) => boolean) => Waiting[];
@@ -126,7 +130,11 @@ export function createLines<Waiting>(limits: PlaceLimits, monotonicMs: () => num
     waiting: () => waiting,
     takenAt: (host) => lines.get(host)?.taken ?? 0,
     waitingAt: (host) => lines.get(host)?.waiting.length ?? 0,
-    hostsWaitedFor: () => [...lines].filter(([, line]) => line.waiting.length > 0).map(([host]) => host),
+    isWaitedForAt(isSuch) {
+      if (waiting === 0) return false;
+      for (const [host, line] of lines) if (line.waiting.length > 0 && isSuch(host)) return true;
+      return false;
+    },
     loads: () => new Map([...lines].map(([host, line]) => [host, line.taken + line.waiting.length])),
     hasOpenPlaces: () => taken < openPlaces(limits.maxConcurrency),
     take(host) {

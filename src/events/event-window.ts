@@ -9,8 +9,8 @@ export interface EventWindow {
   readonly floor: bigint;
   readonly tip: bigint;
   /**
-   * Whether what is added is still going to be read from here: no longer once everybody is further behind than the window is
-   * sure to reach back, and again when somebody has come near to the tip.
+   * Whether what is added is going to be read from here: not while everybody is further behind than the window is sure to
+   * reach back, nor, once it was skipped, until somebody has come near to the tip.
    */
   readonly isKeptUpWith: boolean;
   /** Adds events that follow the tip, in order; the oldest leave when the window is full. */
@@ -33,12 +33,6 @@ export function createEventWindow(start: bigint, capacity: number): EventWindow 
   let floor = start;
   let tip = start;
   let furthest = start;
-  let isKeptUpWith = true;
-
-  function moveTo(newTip: bigint): void {
-    tip = newTip;
-    if (tip - furthest > reach) isKeptUpWith = false;
-  }
 
   return {
     get floor() {
@@ -48,11 +42,12 @@ export function createEventWindow(start: bigint, capacity: number): EventWindow 
       return tip;
     },
     get isKeptUpWith() {
-      return isKeptUpWith;
+      const behind = tip - furthest;
+      return behind <= (furthest >= floor ? reach : reach / NEAR_SHARE);
     },
     append(added) {
       events.push(...added);
-      moveTo(added.at(-1)?.position ?? tip);
+      tip = added.at(-1)?.position ?? tip;
       // Cut in big steps: moving the whole array for each event would cost more than the memory is worth.
       if (events.length < 2 * capacity) return;
       const cut = events.length - capacity;
@@ -65,12 +60,11 @@ export function createEventWindow(start: bigint, capacity: number): EventWindow 
     },
     reached(position) {
       if (position > furthest) furthest = position;
-      if (tip - furthest <= reach / NEAR_SHARE) isKeptUpWith = true;
     },
     skipTo(position) {
       events = [];
       floor = position;
-      moveTo(position);
+      tip = position;
     },
   };
 }

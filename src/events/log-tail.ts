@@ -12,8 +12,8 @@ export interface LogTailOptions {
   /** Whether anybody would read what is tailed. */
   isWanted: () => boolean;
   /**
-   * Told how many events were added, before `onChange` is called. Of those that nobody read, how many positions they have:
-   * up to a third more, as lines of executions' logs have positions of the same sequence.
+   * Told how many events were added, before `onChange` is called. Of those that nobody read, how many positions: a third more
+   * where each execution is done with one call, as lines of its log have positions of the same sequence.
    */
   onEvents?: (count: number) => void;
   /** Called when there is something new, when the log is another one, or could be read again after an error. */
@@ -101,6 +101,8 @@ export function createLogTail(options: LogTailOptions): LogTail {
   }
 
   async function readToTip(): Promise<void> {
+    const isRecovery = failing || isRecoveryAwaited;
+    isRecoveryAwaited = false;
     let current = view ?? show(await readEventLogState(db));
     // Asked once: of thousands that come together, nobody can have read any before the last is here.
     const { isKeptUpWith } = current.window;
@@ -126,10 +128,8 @@ export function createLogTail(options: LogTailOptions): LogTail {
       if (added > 0) onChange();
       if (events.length < READ_LIMIT) break;
     }
-    // Asked now: a read elsewhere may have failed while this one was under way.
-    const isRecovery = failing || isRecoveryAwaited;
-    failing = false;
-    isRecoveryAwaited = false;
+    // A read elsewhere that has failed since is told by the next look, which it has asked for.
+    failing = isRecoveryAwaited;
     if (isRecovery) onChange();
   }
 

@@ -43,19 +43,25 @@ describe('the window', () => {
       expect(window.after(window.floor, Infinity).length).toBeGreaterThanOrEqual(wanted);
     }
   });
-  it('is kept up with until nobody is within its capacity, and again when somebody is within a quarter', () => {
+  it('is kept up with while somebody is no further behind than it reaches back', () => {
     const window = createEventWindow(100n, 40);
     window.append([event(140n)]);
     expect(window.isKeptUpWith).toBe(true);
     window.append([event(141n)]);
     expect(window.isKeptUpWith).toBe(false);
-    window.reached(130n);
-    expect(window.isKeptUpWith).toBe(false);
-    window.reached(131n);
-    window.reached(90n);
+    window.reached(101n);
     expect(window.isKeptUpWith).toBe(true);
-    window.skipTo(172n);
+  });
+
+  it('is kept up with again, once it was skipped, when somebody is within a quarter of that', () => {
+    const window = createEventWindow(100n, 40);
+    window.skipTo(200n);
     expect(window.isKeptUpWith).toBe(false);
+    window.reached(189n);
+    expect(window.isKeptUpWith).toBe(false);
+    window.reached(190n);
+    window.reached(150n);
+    expect(window.isKeptUpWith).toBe(true);
   });
 
   it('holds nothing of what it skipped, and goes on behind it', () => {

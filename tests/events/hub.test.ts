@@ -351,15 +351,26 @@ describe('while nobody keeps up', () => {
     expect(await take(slow, 13)).toEqual([...numbered('first', 12), 'then 0']);
   });
 
+  it('one that goes on reading what the window holds finds the rest of it there', async () => {
+    const { subscribe, append, asked, statements } = hubOf({ windowCapacity: 300 });
+    const feed = await subscribe(everything);
+    await asked(() => append(400));
+    expect(await take(feed, 1)).toEqual(['0']);
+    expect(await asked(() => append(10))).toEqual(['read-log']);
+    const before = statements.length;
+    expect(await take(feed, 409)).toHaveLength(409);
+    expect(statements).toHaveLength(before);
+  });
+
   it('one whose step was taken from the window goes on behind it', async () => {
     const { subscribe, append, asked } = hubOf({ windowCapacity: 300 });
     const feed = await subscribe(everything);
-    await asked(() => append(400));
+    await asked(() => append(700));
     // A step of 256, of which one event is given.
     expect(await take(feed, 1)).toEqual(['0']);
     expect(await asked(() => append(10))).toEqual(['event-log-state']);
-    expect(await take(feed, 409)).toEqual([
-      ...Array.from({ length: 399 }, (_, n) => `${n + 1}`),
+    expect(await take(feed, 709)).toEqual([
+      ...Array.from({ length: 699 }, (_, n) => `${n + 1}`),
       ...Array.from({ length: 10 }, (_, n) => `${n}`),
     ]);
   });
@@ -551,7 +562,7 @@ type Parts = {
   /** Appends so many events, named by their number behind `name`, and wakes all hubs of the test. */
   append: (events: number, name?: string) => Promise<void>;
   statements: string[];
-  /** The statements that the hub makes because of something, until all are answered. */
+  /** The statements that the hub makes because of something, until all are answered; for use while nobody reads. */
   asked: (because: () => Promise<void>) => Promise<string[]>;
   errors: unknown[];
 };

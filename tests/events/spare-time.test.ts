@@ -65,13 +65,13 @@ describe('spare time', () => {
     expect(rounds).toHaveLength(4);
   });
 
-  it('is a twentieth of the time while something does', async () => {
+  it('is three hundredths of the time while something does', async () => {
     const { take, run, rounds } = scene({ turnMs: 1, isBusy: true });
     take(104);
     await run();
     // 64 turns, then five rounds of 8.
     expect(rounds.map(({ turns }) => turns)).toEqual([64, 8, 8, 8, 8, 8]);
-    expect(rounds.map(({ atMs }) => Math.round(atMs))).toEqual([0, 216, 376, 536, 696, 856]);
+    expect(rounds.map(({ atMs }) => Math.round(atMs))).toEqual([0, 323, 589, 856, 1123, 1389]);
   });
 
   it('comes often where little is done with it, busy or not', async () => {
@@ -80,6 +80,6 @@ describe('spare time', () => {
     await run();
     take(4);
     await run();
-    expect(Math.round(rounds.at(-1)?.atMs ?? 0)).toBe(4);
+    expect(Math.round(rounds.at(-1)?.atMs ?? 0)).toBe(7);
   });
 });
