@@ -148,6 +148,34 @@ describe('a run by hand', () => {
     expect(scene.target.calls).toHaveLength(1);
   });
 
+  it('is answered also where what its statement has claimed cannot be taken', async () => {
+    const instance = scene.instance();
+    let takes = 0;
+    const claims = createClaimsAsMade({
+      worker: {
+        hostsFullFor: () => [],
+        take: () => {
+          takes += 1;
+          throw new Error('Refused by a test.');
+        },
+      },
+      settler: instance.settler,
+      clock: scene.clock,
+      instanceId: instance.instanceId,
+      leaseMs: LEASE_MS,
+      isRunning: () => true,
+    });
+    const deps = { ...instance.commandDeps, claimAsMade: claims.claimAsMade };
+    const job = await jobOf(instance);
+    expect(await triggerJob(deps, CALLER, reference(job))).toMatchObject({ ok: true });
+    // Not by asking for `idle`, which would handle a rejection that nobody else does.
+    await until(() => takes === 1);
+    // Whoever finds its lease ended takes it over.
+    expect(await executionsOf(scene.pool, job.id)).toMatchObject([
+      { status: 'RUNNING', lease_expires_at: plus(START, LEASE_MS) },
+    ]);
+  });
+
   it('takes no more places than its host has, however many are made at once', async () => {
     const instance = scene.instance({ claimsAsMade: true, maxConcurrencyPerHost: 3 });
     const gate = scene.target.gate('/hook');
