@@ -6,7 +6,7 @@ import type { ClaimedExecution } from '../store/claimed-rows.ts';
 import type { HeldClaim } from '../store/leases.ts';
 import { logIds } from './log-ids.ts';
 import { createJointStart } from './joint-start.ts';
-import { createLines } from './lines.ts';
+import { createHostLines } from './host-lines.ts';
 import { createPaces } from './paces.ts';
 import { recordUncalled, runExecution, type EndReason, type RunDeps } from './run-execution.ts';
 
@@ -86,7 +86,7 @@ export function createCalls(options: CallsOptions): Calls {
   const { maxConcurrency, onRoom, onBacklogRoom, onError } = options;
   const { monotonicMs = () => performance.now() } = options;
   const held = new Map<string, Held>();
-  const lines = createLines<Waiting>(options, monotonicMs);
+  const lines = createHostLines<Waiting>(options, monotonicMs);
   const paces = createPaces(AHEAD_MS, monotonicMs);
   const jointStart = createJointStart();
   let backlog = 0;

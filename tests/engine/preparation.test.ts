@@ -7,24 +7,19 @@ import {
 } from '../../src/engine/prepared-slots.ts';
 import { readUpcoming } from '../../src/store/planning.ts';
 import { foreseenSlot, type ForeseenSlot } from '../../src/store/slot-starting.ts';
-import { createJob, LEASE_MS, type TestInstance } from '../support/instance.ts';
-import { plus, START } from '../support/manual-clock.ts';
+import { LEASE_MS, type TestInstance } from '../support/instance.ts';
+import { plus } from '../support/manual-clock.ts';
+import { createJobsOfSlot, MANY, SLOT } from '../support/many-slots.ts';
 import { executionCounts } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
 
 const scene = useScene();
-const SLOT = plus(START, 10_000);
-/** Every ten seconds. */
-const SCHEDULE = '*/10 * * * * *';
-/** As many as are prepared. */
-const MANY = 30;
 const LEAD_MS = 15;
 
 const statuses = () => executionCounts(scene.pool);
 
 async function foreseen(instance: TestInstance, jobs: number): Promise<ForeseenSlot[]> {
-  const api = `${scene.target.url}/work`;
-  await Promise.all(Array.from({ length: jobs }, () => createJob(instance, { api, schedule: SCHEDULE })));
+  await createJobsOfSlot(instance, jobs, { api: `${scene.target.url}/work` });
   const upcoming = await readUpcoming(scene.pool, SLOT, { except: [], limit: jobs });
   return upcoming.jobs.flatMap((job) => {
     const slot = plainSlotOf(job);

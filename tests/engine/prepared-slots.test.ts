@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { EVENT_LOG_LOCK } from '../../src/store/event-log.ts';
-import { CALLER, createJob, reference, trigger, valueOf, type TestInstance } from '../support/instance.ts';
+import type { createJob } from '../support/instance.ts';
+import { CALLER, reference, trigger, valueOf, type TestInstance } from '../support/instance.ts';
 import { plus, START } from '../support/manual-clock.ts';
+import { createJobsOfSlot, MANY, SCHEDULE, SLOT } from '../support/many-slots.ts';
 import { refuseExecutionsOf, refuseRowsOf } from '../support/refused-rows.ts';
 import {
   count,
@@ -17,11 +19,6 @@ import { startedAtSlot, toldOfStart } from '../support/started-slots.ts';
 import { until } from '../support/until.ts';
 
 const scene = useScene();
-const SLOT = plus(START, 10_000);
-/** Every ten seconds. */
-const SCHEDULE = '*/10 * * * * *';
-/** As many as are prepared. */
-const MANY = 30;
 /** Time stands still for what is computed, too: on a busy machine fewer slots might be foreseen. */
 const UNHURRIED = { monotonicMs: () => 0 };
 const ROOM = { maxConcurrency: 100, maxConcurrencyPerHost: 80, ...UNHURRIED };
@@ -33,10 +30,7 @@ async function scheduled(
   jobs: number,
   input: Parameters<typeof createJob>[1] = {},
 ): Promise<Job[]> {
-  const api = `${scene.target.url}/work`;
-  return Promise.all(
-    Array.from({ length: jobs }, () => createJob(instance, { api, schedule: SCHEDULE, ...input })),
-  );
+  return createJobsOfSlot(instance, jobs, { api: `${scene.target.url}/work`, ...input });
 }
 
 /** Lets planners look before the slot, and prepare it when it is near. */

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { createLines, type Lines } from '../../src/engine/lines.ts';
+import { createHostLines, type HostLines } from '../../src/engine/host-lines.ts';
 
 const MANY = { maxConcurrency: 100, maxConcurrencyPerHost: 2 };
 
-function linesOf(limits = MANY, clock = { ms: 0 }): Lines<string> {
-  return createLines<string>(limits, () => clock.ms);
+function linesOf(limits = MANY, clock = { ms: 0 }): HostLines<string> {
+  return createHostLines<string>(limits, () => clock.ms);
 }
 
 /** Takes all places of a host, and has so many wait there, named by host and number. */
-function crowd(lines: Lines<string>, host: string, waiting: number): void {
+function crowd(lines: HostLines<string>, host: string, waiting: number): void {
   while (lines.take(host));
   for (let n = 1; n <= waiting; n += 1) lines.wait(host, `${host}${n}`);
 }

@@ -4,7 +4,7 @@ import { openPlaces, placesPerHost, type PlaceLimits } from '../domain/places.ts
  * The places for calls: how many are taken at which host, and who waits there for one. A place that becomes free goes to
  * whoever waits at the same host, or else anywhere.
  */
-export interface Lines<Waiting> {
+export interface HostLines<Waiting> {
   /** Places that are taken, at all hosts. */
   taken: () => number;
   /** How many wait, at all hosts. */
@@ -57,7 +57,7 @@ interface Line<Waiting> {
   moved: number;
 }
 
-export function createLines<Waiting>(limits: PlaceLimits, monotonicMs: () => number): Lines<Waiting> {
+export function createHostLines<Waiting>(limits: PlaceLimits, monotonicMs: () => number): HostLines<Waiting> {
   const lines = new Map<string, Line<Waiting>>();
   let taken = 0;
   let waiting = 0;
