@@ -31,13 +31,16 @@ export async function seedBacklog(
   await pool.query('ANALYZE job_executions, jobs');
 }
 
-/** Resolves when nothing waits or runs any more. */
+/**
+ * Resolves when nothing waits or runs any more. Asks for the counts that are kept: to look for executions took 3 ms of the
+ * database's time, a dozen times at the end of each backlog.
+ */
 export async function drained(pool: Pool): Promise<void> {
   for (;;) {
-    const { rows } = await pool.query<{ is_left: boolean }>(
-      `SELECT EXISTS (SELECT FROM job_executions WHERE status IN ('PENDING', 'RUNNING', 'RETRYING')) AS is_left`,
+    const { rows } = await pool.query<{ left: number }>(
+      `SELECT coalesce(sum(executions), 0)::int AS left FROM execution_counts WHERE kind IN ('PENDING', 'RUNNING', 'RETRYING')`,
     );
-    if (!rows[0]?.is_left) return;
+    if (rows[0]?.left === 0) return;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
