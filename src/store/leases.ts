@@ -16,23 +16,31 @@ const EXTEND_LEASES = `
 -- part in no circle of those who do.
 -- An attempt that was ended under the claim, by anybody but a rescuer, was ended by its callback. One that has begun to wait
 -- for its callback is not held any more, and its lease means something else.
+-- Each is looked up by its id: OFFSET and LATERAL, and the status as text, leave the planner nothing else. It would read all
+-- executions instead, where they are some ten thousand, or for each of them all that run.
 WITH claim AS MATERIALIZED (
-  SELECT e.id, e.claim_seq, e.attempt_count, e.status = 'RUNNING' AS is_held,
-    e.status = 'RUNNING' AND e.cancel_requested_at IS NOT NULL AS is_cancelled
-  FROM unnest($1::uuid[], $2::int[]) AS c(id, claim_seq)
-  JOIN job_executions AS e ON e.id = c.id AND e.claim_seq = c.claim_seq
+  SELECT c.id, c.claim_seq, e.* FROM unnest($1::uuid[], $2::int[]) AS c(id, claim_seq), LATERAL (
+    SELECT attempt_count, status = 'RUNNING' AS is_held,
+      status = 'RUNNING' AND cancel_requested_at IS NOT NULL AS is_cancelled,
+      status = 'RUNNING' AND callback_deadline_at IS NULL AND lease_expires_at < $4 AS is_short
+    FROM job_executions WHERE id = c.id AND claim_seq = c.claim_seq OFFSET 0
+  ) AS e
 ), free AS MATERIALIZED (
-  SELECT e.id FROM claim JOIN job_executions AS e ON e.id = claim.id AND e.claim_seq = claim.claim_seq
-  WHERE e.status = 'RUNNING' AND e.callback_deadline_at IS NULL AND e.lease_expires_at < $4
-  FOR NO KEY UPDATE OF e SKIP LOCKED
+  SELECT e.id FROM claim, LATERAL (
+    SELECT id FROM job_executions
+    WHERE id = claim.id AND claim_seq = claim.claim_seq AND status::text = 'RUNNING' AND callback_deadline_at IS NULL
+      AND lease_expires_at < $4
+    FOR NO KEY UPDATE SKIP LOCKED
+  ) AS e
+  WHERE is_short
 ), extended AS (
   UPDATE job_executions AS e SET lease_expires_at = $3
-  FROM free WHERE e.id = free.id
+  WHERE e.id = ANY (ARRAY(SELECT id FROM free))
   RETURNING e.id, e.cancel_requested_at IS NOT NULL AS is_cancelled
 )
 SELECT claim.id, coalesce(extended.is_cancelled, claim.is_cancelled) AS "cancelRequested"
 FROM claim LEFT JOIN extended ON extended.id = claim.id
-WHERE is_held OR NOT EXISTS (SELECT FROM job_execution_attempts AS a
+WHERE is_held OR NOT EXISTS (SELECT FROM all_execution_attempts AS a
   WHERE a.execution_id = claim.id AND a.number = claim.attempt_count AND a.failure_reason = 'INSTANCE_LOST')`;
 
 /**
