@@ -81,7 +81,9 @@ WITH candidate AS MATERIALIZED (
   -- Named twice: by the array the planner finds each row by its id. By the join alone it reads a table from end to end
   -- that has some ten thousand rows.
   WHERE e.id = ANY (ARRAY(SELECT id FROM due)) AND e.id = due.id AND j.id = e.job_id
-  RETURNING e.*, due.status AS previous_status, coalesce(e.body_override, j.body) AS body, ${ATTEMPT_OF_JOB.selection}
+  RETURNING e.id, e.job_id, e.status, e.trigger, e.created_at, e.scheduled_at, e.available_at, e.priority, e.started_at,
+    e.attempt_started_at, e.attempt_count, e.retry_count, e.rescue_count, e.claim_seq, e.claimed_by, e.lateness_ms, e.host,
+    due.status AS previous_status, coalesce(e.body_override, j.body) AS body, ${ATTEMPT_OF_JOB.selection}
 ), log_lock AS MATERIALIZED (
   -- Counting forces the update to be complete first: the log's lock is always the last one taken.
   SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK}) FROM (SELECT count(*) AS n FROM claimed) AS done WHERE n > 0
