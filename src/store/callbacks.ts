@@ -177,7 +177,7 @@ export async function findCalledBack(
   const { rows } = await db.query<AwaitedRow & Pick<CalledBackExecution, 'status' | 'attemptFailureReason'>>({
     name: 'find-called-back',
     text: `SELECT e.status, a.failure_reason AS "attemptFailureReason", ${AWAITED}
-LEFT JOIN job_execution_attempts AS a ON a.execution_id = e.id AND a.number = $2
+LEFT JOIN all_execution_attempts AS a ON a.execution_id = e.id AND a.number = $2
 WHERE e.id = $1`,
     values: [executionId, attempt],
   });

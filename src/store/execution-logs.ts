@@ -18,7 +18,7 @@ const READ_LINES = `
 -- so a finished status seen here means that no line will follow these.
 SELECT e.status, l.position, l.at, l.level, l.message, l.attempt, l.metadata
 FROM job_executions AS e
-LEFT JOIN LATERAL (SELECT * FROM job_execution_logs WHERE execution_id = e.id AND position > $2 ORDER BY position LIMIT $3)
+LEFT JOIN LATERAL (SELECT * FROM all_execution_logs WHERE execution_id = e.id AND position > $2 ORDER BY position LIMIT $3)
   AS l ON true
 WHERE e.id = $1
 ORDER BY l.position`;
@@ -50,7 +50,7 @@ const readEnds = (direction: 'ASC' | 'DESC'): string => `
 -- the first lines, or the last, of each of many executions, in one statement: one look into an index per execution.
 SELECT execution.id AS "executionId", l.position, l.at, l.level, l.message, l.attempt, l.metadata
 FROM unnest($1::uuid[]) AS execution(id), LATERAL (
-  SELECT * FROM job_execution_logs WHERE execution_id = execution.id ORDER BY position ${direction} LIMIT $2
+  SELECT * FROM all_execution_logs WHERE execution_id = execution.id ORDER BY position ${direction} LIMIT $2
 ) AS l
 ORDER BY l.position ${direction}`;
 

@@ -37,13 +37,23 @@ export interface Settlement {
  * text each, they leave the garbage collector nothing to follow.
  */
 export interface SettlementRow extends Pick<Settlement, 'executionId' | 'claimSeq' | 'status'> {
-  /** All of the settlement. */
+  /** All of the settlement that is neither null nor false: the statements take that for granted. */
   json: string;
 }
 
 export function settlementRow(settlement: Settlement): SettlementRow {
   const { executionId, claimSeq, status } = settlement;
-  return { executionId, claimSeq, status, json: toJsonb(settlement) };
+  return { executionId, claimSeq, status, json: toJsonb(saidIn(settlement)) };
+}
+
+/** Most of a settlement is null, and reading one is a tenth of what it costs to record it. */
+function saidIn({ log, ...settlement }: Settlement): Record<string, unknown> {
+  const said: Record<string, unknown> = { logLevel: log.level, logMessage: log.message };
+  if (log.metadata !== null) said['logMetadata'] = log.metadata;
+  for (const [field, value] of Object.entries(settlement)) {
+    if (value !== null && value !== false) said[field] = value;
+  }
+  return said;
 }
 
 /** What a settlement says of the answer where there was none to the call, or no call. */
@@ -64,7 +74,7 @@ const CANCELLED_BEFORE_CALL = 'Cancelled before its call was made.';
  * slow may have extended it since it was looked at.
  */
 const STILL_HELD = `e.claim_seq = o."claimSeq" AND e.status = 'RUNNING'
-    AND (NOT o."instanceLost" OR e.lease_expires_at < o."attemptFinishedAt")`;
+    AND (o."instanceLost" IS NOT TRUE OR e.lease_expires_at < o."attemptFinishedAt")`;
 
 /** No call was made, and none before: it has not started. */
 const IS_UNSTARTED = `(o."attemptDurationMs" IS NULL AND e.attempt_count = 1)`;
@@ -87,7 +97,7 @@ const OUTCOME = `outcome AS MATERIALIZED (
     "executionId" uuid, "claimSeq" int, status execution_status, "availableAt" timestamptz,
     "attemptFinishedAt" timestamptz, "attemptDurationMs" int, "failureReason" failure_reason, "errorMessage" text,
     "responseStatus" int, "responseHeaders" jsonb, "responseBody" text, "responseTruncated" boolean, timings jsonb,
-    request jsonb, "instanceLost" boolean, log jsonb)
+    request jsonb, "instanceLost" boolean, "logLevel" log_level, "logMessage" text, "logMetadata" jsonb)
 )`;
 
 const SETTLE = `
@@ -95,9 +105,11 @@ const SETTLE = `
 -- Only who still holds the claim writes: a row that was rescued meanwhile has another claim_seq or is not RUNNING,
 -- and then none of its history is written either. Where $2 is true, ends that other jobs wait for are left out and
 -- answered as deferred.
+-- An attempt that ends its execution in success or failure is kept in the execution's row, with its log line (is_kept). The
+-- line's position is drawn by the update, which comes behind the log's lock for that; its rows are locked by then.
 WITH ${OUTCOME}, held AS MATERIALIZED (
   -- Locked by id, as all do who lock several executions: two batches in two orders would wait for each other for ever.
-  SELECT e.id AS held_id, e.claim_seq AS held_seq, ${IS_UNSTARTED} AS is_unstarted, ${IS_CANCELLED} AS is_cancelled,
+  SELECT o.*, ${IS_UNSTARTED} AS is_unstarted, ${IS_CANCELLED} AS is_cancelled,
     e.cancel_requested_at IS NULL AS is_unasked,
     'Reason: ' || CASE WHEN e.cancel_requested_at IS NULL THEN e.withdraw_reason ELSE e.cancel_reason END AS why_cancelled,
     $2::boolean AND ${IS_AWAITED} AS is_deferred
@@ -105,16 +117,19 @@ WITH ${OUTCOME}, held AS MATERIALIZED (
   WHERE ${STILL_HELD}
   ORDER BY e.id
   FOR NO KEY UPDATE OF e
+), log_lock AS MATERIALIZED (
+  -- Counting forces the row locks above to be taken first: the log's lock is always the last one.
+  SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK})
+  FROM (SELECT count(*) AS n FROM held WHERE NOT is_deferred) AS done WHERE n > 0
 ), decided AS (
-  SELECT o.*, is_unstarted, "attemptDurationMs" IS NULL AS is_uncalled, is_cancelled AND is_unasked AS is_withdrawn,
-    CASE WHEN is_cancelled THEN 'CANCELLED' ELSE o.status END AS final_status,
+  SELECT held.*, "attemptDurationMs" IS NULL AS is_uncalled, is_cancelled AND is_unasked AS is_withdrawn,
+    CASE WHEN is_cancelled THEN 'CANCELLED' ELSE status END AS final_status,
     CASE WHEN is_cancelled AND "attemptDurationMs" IS NULL THEN concat_ws(' ', '${CANCELLED_BEFORE_CALL}', why_cancelled)
-      WHEN is_cancelled THEN concat_ws(' ', o."errorMessage", '${CANCELLED_BEFORE_REPEAT}', why_cancelled)
-      WHEN o.status = 'CANCELLED' THEN concat_ws(' ', log->>'message', why_cancelled)
-      ELSE log->>'message' END AS log_message
-  -- By the claim, too: a batch may hold what an earlier claim of the same execution came to.
-  FROM outcome AS o JOIN held ON held_id = o."executionId" AND held_seq = o."claimSeq"
-  WHERE NOT is_deferred
+      WHEN is_cancelled THEN concat_ws(' ', "errorMessage", '${CANCELLED_BEFORE_REPEAT}', why_cancelled)
+      WHEN status = 'CANCELLED' THEN concat_ws(' ', "logMessage", why_cancelled)
+      ELSE "logMessage" END AS line,
+    NOT is_cancelled AND status IN ('SUCCESS', 'FAILED') AND "attemptDurationMs" IS NOT NULL AS is_kept
+  FROM held WHERE NOT is_deferred
 ), settled AS (
   UPDATE job_executions AS e
   SET status = o.final_status,
@@ -126,44 +141,50 @@ WITH ${OUTCOME}, held AS MATERIALIZED (
       started_at = CASE WHEN NOT is_unstarted THEN e.started_at END,
       lateness_ms = CASE WHEN NOT is_unstarted THEN e.lateness_ms END,
       retry_count = e.retry_count + (o.final_status = 'RETRYING')::int,
-      rescue_count = e.rescue_count + o."instanceLost"::int,
+      rescue_count = e.rescue_count + (o."instanceLost" IS TRUE)::int,
       finished_at = CASE WHEN o.final_status IN ('SUCCESS', 'FAILED', 'CANCELLED') THEN o."attemptFinishedAt" END,
       duration_ms = CASE WHEN o.final_status IN ('SUCCESS', 'FAILED', 'CANCELLED') AND NOT is_unstarted THEN
         least(greatest(extract(epoch FROM (o."attemptFinishedAt" - e.started_at)) * 1000, 0), 2147483647)::int END,
       cancel_requested_at = coalesce(e.cancel_requested_at, CASE WHEN is_withdrawn THEN o."attemptFinishedAt" END),
       cancel_reason = CASE WHEN is_withdrawn THEN e.withdraw_reason ELSE e.cancel_reason END,
       failure_reason = CASE WHEN o.final_status = 'FAILED' THEN o."failureReason" END,
-      error_message = CASE WHEN o.final_status = 'CANCELLED' THEN o.log_message
+      error_message = CASE WHEN o.final_status = 'CANCELLED' THEN o.line
         WHEN is_uncalled THEN e.error_message ELSE o."errorMessage" END,
       response_status = CASE WHEN is_uncalled THEN e.response_status ELSE o."responseStatus" END,
       response_body = CASE WHEN is_uncalled THEN e.response_body ELSE o."responseBody" END,
-      response_truncated = CASE WHEN is_uncalled THEN e.response_truncated ELSE o."responseTruncated" END,
-      request = coalesce(nullif(o.request, 'null'::jsonb), e.request)
-  FROM decided AS o
+      response_truncated = CASE WHEN is_uncalled THEN e.response_truncated ELSE o."responseTruncated" IS TRUE END,
+      request = coalesce(o.request, e.request),
+      attempt_duration_ms = CASE WHEN is_kept THEN o."attemptDurationMs" END,
+      response_headers = CASE WHEN is_kept THEN o."responseHeaders" END,
+      attempt_timings = CASE WHEN is_kept THEN o.timings END,
+      log_position = CASE WHEN is_kept THEN nextval('event_log_position_seq') END,
+      log_level = CASE WHEN is_kept THEN o."logLevel" END,
+      log_message = CASE WHEN is_kept THEN o.line END,
+      log_metadata = CASE WHEN is_kept THEN o."logMetadata" END
+  FROM log_lock, decided AS o
   WHERE e.id = o."executionId"
-  RETURNING e.*, o."attemptFinishedAt", o."attemptDurationMs", o."failureReason" AS attempt_failure_reason,
-    o."errorMessage" AS attempt_error_message, o."responseHeaders", o.timings, o.log, o.log_message,
-    is_uncalled
+  RETURNING e.id, e.job_id, e.status, e.trigger, e.created_at, e.scheduled_at, e.started_at, e.attempt_started_at,
+    e.finished_at, e.duration_ms, e.lateness_ms, e.attempt_count, e.claimed_by, e.failure_reason, e.error_message,
+    e.response_status, e.response_body, o."attemptFinishedAt", o."attemptDurationMs",
+    o."failureReason" AS attempt_failure_reason, o."errorMessage" AS attempt_error_message, o."responseHeaders",
+    o.timings, o."logLevel", o.line, o."logMetadata", is_uncalled, is_kept
 ), attempts AS (
   INSERT INTO job_execution_attempts (execution_id, number, started_at, finished_at, duration_ms, response_status,
     failure_reason, error_message, response_headers, response_body, instance_id, timings)
   SELECT id, attempt_count, attempt_started_at, "attemptFinishedAt", "attemptDurationMs", response_status,
     attempt_failure_reason, attempt_error_message, "responseHeaders", response_body, claimed_by, timings
-  FROM settled WHERE NOT is_uncalled
+  FROM settled WHERE NOT is_uncalled AND NOT is_kept
 ), dead_letters AS (
   INSERT INTO failed_jobs_dlq (execution_id, job_id, failure_reason, error_message, failed_at)
   SELECT id, job_id, failure_reason, error_message, finished_at FROM settled WHERE status = 'FAILED'
-), log_lock AS MATERIALIZED (
-  -- Counting forces the row locks above to be taken first: the log's lock is always the last one.
-  SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK}) FROM (SELECT count(*) AS n FROM settled) AS done WHERE n > 0
 ), counted AS (
   ${countEnds(`SELECT job_id, status, "attemptFinishedAt" AS at, duration_ms, lateness_ms
-    FROM log_lock, settled WHERE status <> 'PENDING'`)}
+    FROM settled WHERE status <> 'PENDING'`)}
 ), lines AS (
   INSERT INTO job_execution_logs (execution_id, position, at, level, message, attempt, metadata)
-  SELECT id, nextval('event_log_position_seq'), "attemptFinishedAt", (log->>'level')::log_level, log_message,
-    CASE WHEN NOT is_uncalled THEN attempt_count END, nullif(log->'metadata', 'null'::jsonb)
-  FROM log_lock, settled
+  SELECT id, nextval('event_log_position_seq'), "attemptFinishedAt", "logLevel", line,
+    CASE WHEN NOT is_uncalled THEN attempt_count END, "logMetadata"
+  FROM settled WHERE NOT is_kept
 ), told AS (
   INSERT INTO event_log (position, at, kind, job_id, execution_id, status, previous_status, attempt, trigger, created_at,
     scheduled_at, started_at, finished_at, duration_ms, lateness_ms, failure_reason, response_status, error_message,
@@ -175,12 +196,12 @@ WITH ${OUTCOME}, held AS MATERIALIZED (
     job_id, id, status, 'RUNNING', nullif(attempt_count, 0), trigger, created_at, scheduled_at, started_at, finished_at,
     duration_ms, lateness_ms, attempt_failure_reason, CASE WHEN is_told THEN response_status END,
     CASE WHEN is_told THEN error_message END, claimed_by
-  FROM log_lock, (SELECT *, NOT is_uncalled OR status = 'CANCELLED' AS is_told FROM settled) AS settled
+  FROM (SELECT *, NOT is_uncalled OR status = 'CANCELLED' AS is_told FROM settled) AS settled
   RETURNING execution_id
 )
 SELECT execution_id AS "executionId", false AS "isDeferred" FROM told
 UNION ALL
-SELECT held_id, true FROM held WHERE is_deferred`;
+SELECT "executionId", true FROM held WHERE is_deferred`;
 
 /** What came of a batch: an execution that is in neither set had lost its claim, and whoever took it over decides. */
 export interface Settled {

@@ -14,6 +14,7 @@ import {
   insertExecution,
   insertJob,
   insertRow,
+  logLinesOf,
   NO_ENDS,
   readExecution,
   RETRIES,
@@ -33,14 +34,6 @@ async function auditOf(jobId: string): Promise<Row[]> {
   const { rows } = await scene.pool.query<Row>(
     'SELECT * FROM job_audit_log WHERE job_id = $1 ORDER BY at, id',
     [jobId],
-  );
-  return rows;
-}
-
-async function logOf(id: string): Promise<Row[]> {
-  const { rows } = await scene.pool.query<Row>(
-    'SELECT * FROM job_execution_logs WHERE execution_id = $1 ORDER BY position',
-    [id],
   );
   return rows;
 }
@@ -81,7 +74,7 @@ describe('an execution that waits', () => {
         error_message: message,
       },
     ]);
-    expect(await logOf(id)).toMatchObject([{ level: 'WARN', at: now, message }]);
+    expect(await logLinesOf(scene.pool, id)).toMatchObject([{ level: 'WARN', at: now, message }]);
     expect(await auditOf(job)).toMatchObject([
       {
         action: 'CANCELLED',
@@ -220,7 +213,7 @@ describe('a running execution', () => {
         failure_reason: null,
         lease_expires_at: null,
       });
-      expect(await logOf(id)).toMatchObject([{ level: 'WARN', message }]);
+      expect(await logLinesOf(scene.pool, id)).toMatchObject([{ level: 'WARN', message }]);
       expect(await attemptsOf(scene.pool, id)).toMatchObject([{ number: 1, failure_reason: null }]);
       expect((await auditOf(job)).map(({ action }) => action)).toEqual(['TRIGGERED', 'CANCELLED']);
       expect(scene.target.calls).toHaveLength(1);
@@ -334,7 +327,7 @@ describe('a cancellation that meets', () => {
       await count(
         scene.pool,
         `job_executions AS e WHERE status = 'CANCELLED' AND started_at IS NULL
-         AND EXISTS (SELECT FROM job_execution_attempts WHERE execution_id = e.id)`,
+         AND EXISTS (SELECT FROM all_execution_attempts WHERE execution_id = e.id)`,
       ),
     ).toBe(0);
     expect(runner.errors).toEqual([]);

@@ -65,7 +65,7 @@ async function beginAwaited(
 }
 
 async function logOf(id: string): Promise<unknown[]> {
-  const { job_execution_logs: lines } = await everythingOf(scene.pool, id);
+  const { all_execution_logs: lines } = await everythingOf(scene.pool, id);
   return (lines as Row[]).map((line) => line['message']);
 }
 

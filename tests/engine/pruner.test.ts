@@ -22,8 +22,8 @@ describe('executions', () => {
     scene.clock.advance(1);
     await instance.pruner.runOnce();
     expect(await readExecution(scene.pool, id)).toEqual({});
-    expect(await count(scene.pool, 'job_execution_attempts')).toBe(0);
-    expect(await count(scene.pool, 'job_execution_logs')).toBe(0);
+    expect(await count(scene.pool, 'all_execution_attempts')).toBe(0);
+    expect(await count(scene.pool, 'all_execution_logs')).toBe(0);
     expect(await endCountsOf(scene.pool, job)).toMatchObject({ success: 1 });
     expect(await count(scene.pool, 'jobs')).toBe(1);
   });

@@ -215,7 +215,7 @@ describe('rescuers', () => {
     scene.clock.advance(LEASE_MS + 1);
     await Promise.all(instances.map(({ rescuer }) => rescuer.runOnce()));
     expect(await count(scene.pool, `job_executions WHERE status = 'PENDING' AND rescue_count = 1`)).toBe(60);
-    expect(await count(scene.pool, 'job_execution_attempts')).toBe(60);
+    expect(await count(scene.pool, 'all_execution_attempts')).toBe(60);
     expect(await count(scene.pool, 'event_log')).toBe(60);
   });
 

@@ -41,8 +41,8 @@ describe('outcomes', () => {
     expect(written).toEqual(Array<boolean>(200).fill(true));
     expect(statements).toEqual(['settle', 'settle']);
     expect(await count(scene.pool, `job_executions WHERE status = 'SUCCESS'`)).toBe(200);
-    expect(await count(scene.pool, 'job_execution_attempts')).toBe(200);
-    expect(await count(scene.pool, 'job_execution_logs')).toBe(200);
+    expect(await count(scene.pool, 'all_execution_attempts')).toBe(200);
+    expect(await count(scene.pool, 'all_execution_logs')).toBe(200);
     expect(await count(scene.pool, `event_log WHERE kind = 'EXECUTION_SUCCEEDED'`)).toBe(200);
     expect(await endCountsOf(scene.pool)).toEqual({ ...NO_ENDS, success: 200, durationSumMs: 20_000 });
   });
@@ -213,7 +213,7 @@ describe('while the database is away', () => {
     expect(await settled).toBe(true);
     expect(pauses.length).toBeGreaterThanOrEqual(1);
     expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'SUCCESS' });
-    expect(await count(scene.pool, 'job_execution_attempts WHERE execution_id = $1', [id])).toBe(1);
+    expect(await count(scene.pool, 'all_execution_attempts WHERE execution_id = $1', [id])).toBe(1);
   });
 
   it('a wait for a callback is tried again until it is recorded', async () => {

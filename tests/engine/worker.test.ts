@@ -16,6 +16,7 @@ import {
   executionsOf,
   insertExecution,
   insertJob,
+  logLinesOf,
   NO_ENDS,
   readExecution,
 } from '../support/rows.ts';
@@ -101,7 +102,7 @@ describe('an execution that succeeds', () => {
     });
     expect(attempt?.['timings']).toHaveProperty('totalMs');
     expect(Object.values(attempt?.['timings'] as object)).not.toContain(null);
-    expect(await logLinesOf(id)).toMatchObject([
+    expect(await logLinesOf(scene.pool, id)).toMatchObject([
       { at: finishedAt, level: 'INFO', attempt: 1, message: 'The target answered with status 201.' },
     ]);
     expect(await endCountsOf(scene.pool, job.id)).toEqual({ ...NO_ENDS, success: 1, durationSumMs: 250 });
@@ -255,7 +256,7 @@ describe('an execution whose call fails', () => {
       failure_reason: 'HTTP_STATUS',
       response_status: 500,
     });
-    expect((await logLinesOf(id)).map((line) => [line['level'], line['attempt']])).toEqual([
+    expect((await logLinesOf(scene.pool, id)).map((line) => [line['level'], line['attempt']])).toEqual([
       ['WARN', 1],
       ['ERROR', 2],
     ]);
@@ -395,7 +396,7 @@ describe('claiming', () => {
     const ids = scene.target.calls.map((call) => call.headers['x-execution-id']);
     expect(ids).toHaveLength(150);
     expect(new Set(ids).size).toBe(150);
-    expect(await count(scene.pool, 'job_execution_attempts')).toBe(150);
+    expect(await count(scene.pool, 'all_execution_attempts')).toBe(150);
     expect(await count(scene.pool, `event_log WHERE kind = 'EXECUTION_STARTED'`)).toBe(150);
   });
 
@@ -685,14 +686,6 @@ async function insertMany(jobId: string, executions: number): Promise<void> {
      SELECT gen_random_uuid(), $1, 'PENDING', 'MANUAL', $2, $2 FROM generate_series(1, $3::int)`,
     [jobId, START, executions],
   );
-}
-
-async function logLinesOf(executionId: string): Promise<Row[]> {
-  const { rows } = await scene.pool.query<Row>(
-    'SELECT * FROM job_execution_logs WHERE execution_id = $1 ORDER BY position',
-    [executionId],
-  );
-  return rows;
 }
 
 async function deadLetterOf(executionId: string): Promise<Row | undefined> {

@@ -62,8 +62,8 @@ async function freezePrepared(servers: readonly NamedServer[]): Promise<NamedSer
 async function recordOf(pool: Pool, jobId: string): Promise<unknown> {
   const { rows } = await pool.query(
     `SELECT to_jsonb(e) AS execution,
-       (SELECT jsonb_agg(to_jsonb(a) ORDER BY number) FROM job_execution_attempts AS a WHERE execution_id = e.id),
-       (SELECT jsonb_agg(to_jsonb(l) ORDER BY position) FROM job_execution_logs AS l WHERE execution_id = e.id),
+       (SELECT jsonb_agg(to_jsonb(a) ORDER BY number) FROM all_execution_attempts AS a WHERE execution_id = e.id),
+       (SELECT jsonb_agg(to_jsonb(l) ORDER BY position) FROM all_execution_logs AS l WHERE execution_id = e.id),
        (SELECT jsonb_agg(to_jsonb(o) ORDER BY position) FROM event_log AS o WHERE execution_id = e.id)
      FROM job_executions AS e WHERE job_id = $1 ORDER BY id`,
     [jobId],

@@ -81,7 +81,7 @@ async function worksAtClock(server: ServerProcess, shiftMs: number): Promise<voi
 /** The longest that any part of a call is said to have taken. */
 async function longestTimingMs(pool: Pool): Promise<number> {
   const { rows } = await pool.query<{ ms: number }>(
-    `SELECT max(value::float8) AS ms FROM job_execution_attempts, jsonb_each_text(timings) WHERE value IS NOT NULL`,
+    `SELECT max(value::float8) AS ms FROM all_execution_attempts, jsonb_each_text(timings) WHERE value IS NOT NULL`,
   );
   return rows[0]?.ms ?? NaN;
 }

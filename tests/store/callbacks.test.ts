@@ -21,7 +21,7 @@ describe('a wait for a callback', () => {
     const before = await everythingOf(scene.pool, id);
     expect(await startWait(scene.pool, awaiting(id))).toBe('waiting');
     expect(await everythingOf(scene.pool, id)).toEqual(before);
-    expect(before['job_execution_logs']).toHaveLength(1);
+    expect(before['all_execution_logs']).toHaveLength(1);
   });
 
   it('does not begin under a claim that was lost', async () => {

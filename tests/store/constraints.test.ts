@@ -8,6 +8,7 @@ import { useScene } from '../support/scene.ts';
 
 const scene = useScene();
 const AT = START.toISOString();
+const ENDING_ATTEMPT = `attempt_duration_ms = 1, log_position = 1, log_level = 'INFO', log_message = 'Done.'`;
 
 describe('an execution', () => {
   it.each(EXECUTION_STATUSES)('may stand in each status with what belongs to it: %s', async (status) => {
@@ -45,6 +46,11 @@ describe('an execution', () => {
     ['PENDING', 'retry_count = -1', 'counts'],
     ['PENDING', 'rescue_count = -1', 'counts'],
     ['SUCCESS', `response_body = repeat('x', 5001)`, 'response_body_length'],
+    ['SUCCESS', 'log_position = 1', 'ending_attempt'],
+    ['FAILED', 'attempt_duration_ms = 1', 'ending_attempt'],
+    ['RETRYING', ENDING_ATTEMPT, 'ending_attempt'],
+    ['SUCCESS', `${ENDING_ATTEMPT}, attempt_count = 0`, 'ending_attempt'],
+    ['SUCCESS', `${ENDING_ATTEMPT}, claimed_by = NULL`, 'ending_attempt'],
     ['PENDING', `job_id = '${randomUUID()}'`, 'job_id_fkey'],
   ];
   it.each(refused)('that is %s is never stored with %s', async (status, change, constraint) => {

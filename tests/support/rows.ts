@@ -143,7 +143,16 @@ export async function executionsOf(pool: Pool, jobId: string): Promise<Row[]> {
 /** An execution's attempts in order. */
 export async function attemptsOf(pool: Pool, executionId: string): Promise<Row[]> {
   const { rows } = await pool.query<Row & QueryResultRow>(
-    'SELECT * FROM job_execution_attempts WHERE execution_id = $1 ORDER BY number',
+    'SELECT * FROM all_execution_attempts WHERE execution_id = $1 ORDER BY number',
+    [executionId],
+  );
+  return rows;
+}
+
+/** An execution's log, line by line. */
+export async function logLinesOf(pool: Pool, executionId: string): Promise<Row[]> {
+  const { rows } = await pool.query<Row & QueryResultRow>(
+    'SELECT * FROM all_execution_logs WHERE execution_id = $1 ORDER BY position',
     [executionId],
   );
   return rows;
@@ -155,7 +164,7 @@ export async function everythingOf(pool: Pool, executionId: string): Promise<Row
     `(SELECT json_agg(r ORDER BY ${order}) FROM ${table} AS r WHERE execution_id = $1) AS ${table}`;
   const { rows } = await pool.query<Row & QueryResultRow>(
     `SELECT (SELECT to_json(e) FROM job_executions AS e WHERE id = $1) AS execution,
-      ${related('job_execution_attempts', 'number')}, ${related('job_execution_logs', 'position')},
+      ${related('all_execution_attempts', 'number')}, ${related('all_execution_logs', 'position')},
       ${related('event_log', 'position')}, ${related('failed_jobs_dlq', 'failed_at')},
       (SELECT json_agg(r) FROM job_execution_rollups AS r) AS rollups`,
     [executionId],

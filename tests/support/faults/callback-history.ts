@@ -12,7 +12,7 @@ type Attempt = {
 const ATTEMPTS = `
 SELECT a.execution_id AS "executionId", a.number, a.failure_reason AS "failureReason",
   a.number = e.attempt_count AS "isLast", e.response_body AS "responseBody"
-FROM job_execution_attempts AS a JOIN job_executions AS e ON e.id = a.execution_id
+FROM all_execution_attempts AS a JOIN job_executions AS e ON e.id = a.execution_id
 ORDER BY 1, 2`;
 
 /**

@@ -69,7 +69,7 @@ ORDER BY e.id`;
 const ATTEMPTS = `
 SELECT execution_id AS "executionId", number, started_at AS "startedAt", instance_id AS "instanceId",
   response_status AS "responseStatus"
-FROM job_execution_attempts ORDER BY execution_id, number`;
+FROM all_execution_attempts ORDER BY execution_id, number`;
 
 /** More than any test writes. */
 const EVENT_LIMIT = 10_000_000;
