@@ -16,8 +16,8 @@ const EXTEND_LEASES = `
 -- part in no circle of those who do.
 -- An attempt that was ended under the claim, by anybody but a rescuer, was ended by its callback. One that has begun to wait
 -- for its callback is not held any more, and its lease means something else.
--- Each is looked up by its id: OFFSET and LATERAL, and the status as text, leave the planner nothing else. It would read all
--- executions instead, where they are some ten thousand, or for each of them all that run.
+-- Each is looked up by its id: OFFSET and LATERAL, the status as text, and a subquery in the place of EXISTS leave the planner
+-- nothing else. It would read all executions instead, where they are some ten thousand, or for each of them all that run.
 WITH claim AS MATERIALIZED (
   SELECT c.id, c.claim_seq, e.* FROM unnest($1::uuid[], $2::int[]) AS c(id, claim_seq), LATERAL (
     SELECT attempt_count, status = 'RUNNING' AS is_held,
@@ -40,8 +40,8 @@ WITH claim AS MATERIALIZED (
 )
 SELECT claim.id, coalesce(extended.is_cancelled, claim.is_cancelled) AS "cancelRequested"
 FROM claim LEFT JOIN extended ON extended.id = claim.id
-WHERE is_held OR NOT EXISTS (SELECT FROM all_execution_attempts AS a
-  WHERE a.execution_id = claim.id AND a.number = claim.attempt_count AND a.failure_reason = 'INSTANCE_LOST')`;
+WHERE is_held OR (SELECT a.failure_reason = 'INSTANCE_LOST' FROM all_execution_attempts AS a
+  WHERE a.execution_id = claim.id AND a.number = claim.attempt_count) IS NOT TRUE`;
 
 /**
  * Extends leases in one statement, but for those of rows that are locked at the moment, and those that are long enough: each

@@ -96,13 +96,24 @@ describe('the lease keeper', () => {
       failure_reason: 'INSTANCE_LOST',
       instance_id: 'another-instance',
     });
+    const failedByRescuer: HeldClaim = {
+      executionId: await insertExecution(scene.pool, job, 'FAILED', {
+        failure_reason: 'INSTANCE_LOST',
+        attempt_duration_ms: 0,
+        log_position: 1,
+        log_level: 'ERROR',
+        log_message: 'Lost.',
+      }),
+      claimSeq: 1,
+    };
     const gone: HeldClaim = { ...kept, executionId: '00000000-0000-7000-8000-000000000000' };
-    const { ended, keeper } = keeperOf(() => [kept, lost, cancelled, rescued, gone]);
+    const { ended, keeper } = keeperOf(() => [kept, lost, cancelled, rescued, failedByRescuer, gone]);
     await keeper.runOnce();
     expect(ended).toEqual([
       [lost.executionId, 'leaseLost'],
       [cancelled.executionId, 'cancelled'],
       [rescued.executionId, 'leaseLost'],
+      [failedByRescuer.executionId, 'leaseLost'],
       [gone.executionId, 'leaseLost'],
     ]);
   });
