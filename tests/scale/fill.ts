@@ -18,8 +18,9 @@ const CHUNK = 100_000;
 
 /**
  * Fills an empty database with a history as it grows: jobs, one of twenty paused, and three of ten with a tag; a thousand
- * executions for each of some of them, one of twenty failed, one of fifty triggered by hand, one of a hundred left out; the
- * dead letters of those that failed, and two entries of the audit log for each job; and what is counted of all that, in buckets as the pruner leaves them.
+ * executions for each of some of them, one of twenty failed, one of fifty triggered by hand, one of a hundred left out, each
+ * run with the call that it made; the dead letters of those that failed, and two entries of the audit log for each job; and
+ * what is counted of all that, in buckets as the pruner leaves them.
  *
  * Over a connection of its own, without the pool's time limit, and without triggers and foreign keys, whose rows are right
  * by construction; indexes are made when all rows are there.
@@ -49,11 +50,17 @@ export async function fill(connectionString: string, { jobs, executions, unfinis
 const idOf = (at: string, n: string) =>
   `(lpad(to_hex((extract(epoch FROM ${at}) * 1000)::bigint), 12, '0') || '7000' || '8000' || lpad(to_hex(${n}), 12, '0'))::uuid`;
 
+/** What is kept of a request and an answer with few headers. */
+const REQUEST = `'{"method":"GET","url":"https://example.com/a-path","headers":{"user-agent":"job-scheduler/1"}}'::jsonb`;
+const HEADERS = `'{"content-type":"text/plain; charset=utf-8","content-length":"2","date":"Fri, 24 Jan 2025 00:00:00 GMT",
+  "connection":"keep-alive","keep-alive":"timeout=5"}'::jsonb`;
+
 const EXECUTIONS = `
 WITH job AS (SELECT array_agg(id) AS ids FROM (SELECT id FROM jobs ORDER BY id LIMIT $4) AS chosen)
 INSERT INTO job_executions (id, job_id, status, trigger, scheduled_at, created_at, available_at, started_at,
   attempt_started_at, finished_at, lease_expires_at, duration_ms, lateness_ms, attempt_count, claim_seq, claimed_by, host,
-  response_status, failure_reason, skip_reason, error_message)
+  response_status, failure_reason, skip_reason, error_message, request, response_body, attempt_duration_ms, response_headers,
+  attempt_timings, log_position, log_level, log_message, log_metadata)
 SELECT ${idOf('at', 'n')}, job.ids[1 + n % $4], status, CASE WHEN round % 50 = 0 THEN 'MANUAL' ELSE 'SCHEDULE' END::execution_trigger,
   CASE WHEN round % 50 <> 0 THEN at END, at, at, CASE WHEN is_started THEN at END, CASE WHEN is_started THEN at END,
   CASE WHEN n <= $3 THEN at + interval '1 second' END, CASE WHEN status = 'RUNNING' THEN at + interval '1 minute' END,
@@ -62,7 +69,12 @@ SELECT ${idOf('at', 'n')}, job.ids[1 + n % $4], status, CASE WHEN round % 50 = 0
   CASE WHEN is_run THEN CASE WHEN status = 'FAILED' THEN 500 ELSE 200 END END,
   CASE WHEN status = 'FAILED' THEN CASE WHEN round % 40 = 1 THEN 'TIMEOUT' ELSE 'HTTP_STATUS' END::failure_reason END,
   CASE WHEN status = 'SKIPPED' THEN 'OPERATOR'::skip_reason END,
-  CASE WHEN status = 'FAILED' THEN 'Status 500.' END
+  CASE WHEN status = 'FAILED' THEN 'Status 500.' END, CASE WHEN is_run THEN ${REQUEST} END, CASE WHEN is_run THEN 'ok' END,
+  CASE WHEN is_run THEN n % 200 END, CASE WHEN is_run THEN ${HEADERS} END,
+  CASE WHEN is_run THEN jsonb_build_object('totalMs', n % 200 + 0.25, 'firstByteMs', n % 200, 'downloadMs', 0.25) END,
+  CASE WHEN is_run THEN n END, CASE WHEN is_run THEN 'INFO' END::log_level,
+  CASE WHEN is_run THEN 'The target answered with status ' || CASE WHEN status = 'FAILED' THEN 500 ELSE 200 END || '.' END,
+  CASE WHEN is_run THEN ${REQUEST} - 'headers' END
 FROM job, generate_series($1::int, $2::int) AS n,
   LATERAL (SELECT date_trunc('milliseconds', timestamptz '${BEGIN}' + n * $5::interval) AS at, n / $4 AS round) AS t,
   LATERAL (SELECT CASE WHEN n > $3 THEN (ARRAY['PENDING', 'RUNNING', 'RETRYING', 'BLOCKED'])[1 + n % 4]
