@@ -15,8 +15,8 @@ import { toJsonb } from './sql.ts';
  * is the order of commits, and a reader that has passed a position has passed all before it.
  *
  * Rule for every writer: take it LAST. A transaction that waits for a row while it holds this lock can wait for
- * one that holds the row and waits for the lock. Only rollups are written behind it, see {@link countEnds}: nobody who
- * holds one waits for this lock.
+ * one that holds the row and waits for the lock. Behind it are written only rows that are locked by then, and rollups, see
+ * {@link countEnds}: nobody who holds one waits for this lock.
  */
 export const EVENT_LOG_LOCK = 7_265_001;
 

@@ -92,7 +92,7 @@ const IS_AWAITED = `(${IS_CANCELLED} OR o.status IN ('SUCCESS', 'FAILED', 'CANCE
     SELECT FROM job_dependencies AS d JOIN jobs AS j ON j.id = d.job_id
     WHERE d.depends_on_id = e.job_id AND j.schedule IS NULL AND j.run_at IS NULL)`;
 
-const OUTCOME = `outcome AS MATERIALIZED (
+const OUTCOME = `outcome AS (
   SELECT * FROM jsonb_to_recordset($1::jsonb) AS o(
     "executionId" uuid, "claimSeq" int, status execution_status, "availableAt" timestamptz,
     "attemptFinishedAt" timestamptz, "attemptDurationMs" int, "failureReason" failure_reason, "errorMessage" text,
@@ -211,8 +211,8 @@ export interface Settled {
 }
 
 /**
- * Records a batch of attempts in one statement: status, attempt row, log line, dead letter, counters, events. Ends
- * that other jobs wait for are left to `settleUpstream`.
+ * Records a batch of attempts in one statement: status, attempt, log line, dead letter, counters, events. Ends that other
+ * jobs wait for are left to `settleUpstream`.
  *
  * An edge that is being added at this moment counts from the next end on: the outcome of this one was known before.
  */

@@ -3,7 +3,7 @@ import { inTransaction } from '../../src/store/sql.ts';
 import { appendEvents, EVENT_LOG_LOCK } from '../../src/store/event-log.ts';
 import { settle, settlementRow, type Settlement } from '../../src/store/settling.ts';
 import { plus, START } from '../support/manual-clock.ts';
-import { attemptsOf, count, insertJob, logLinesOf } from '../support/rows.ts';
+import { attemptsOf, count, insertJob, logLinesOf, readExecution } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
 import { insertRunning, succeeded, uncalled } from '../support/settlements.ts';
 import { until } from '../support/until.ts';
@@ -29,8 +29,9 @@ async function settled(settlement: (id: string) => Settlement, setUp = ''): Prom
   return id;
 }
 
-const WAITS_FOR_LOCK = `pg_locks AS l JOIN pg_database AS d ON d.oid = l.database
-  WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted`;
+/** Those of this database that wait for a lock of that kind. */
+const waitsFor = (kind: string) => `pg_stat_activity JOIN pg_locks USING (pid)
+  WHERE datname = current_database() AND locktype = '${kind}' AND NOT granted`;
 
 /** Rows of the tables that keep what is not kept with executions. */
 async function rowsApart(): Promise<{ attempts: number; lines: number }> {
@@ -124,15 +125,46 @@ describe('an attempt and its line', () => {
   });
 });
 
+it('an attempt and its line are recorded of rows as they are once whoever changes them meanwhile has committed', async () => {
+  const [extended = '', cancelled = ''] = await insertRunning(scene.pool, await insertJob(scene.pool), 2);
+  const outcomes: Settlement[] = [
+    { ...succeeded(extended), ...ANSWER },
+    { ...succeeded(cancelled), ...REFUSAL, status: 'RETRYING', availableAt: plus(START, 1_000) },
+  ];
+  const recording = await inTransaction(scene.pool, async (tx) => {
+    await tx.query('UPDATE job_executions SET lease_expires_at = $1', [plus(START, 60_000)]);
+    await tx.query('UPDATE job_executions SET cancel_requested_at = $2 WHERE id = $1', [cancelled, START]);
+    // In a list: the transaction would wait for the promise otherwise.
+    const waiting = [settle(scene.pool, outcomes.map(settlementRow))];
+    await until(async () => (await count(scene.pool, waitsFor('transactionid'))) > 0);
+    return waiting;
+  });
+  const [result] = await Promise.all(recording);
+  expect(result?.written).toEqual(new Set([extended, cancelled]));
+  expect(await readExecution(scene.pool, extended)).toMatchObject({
+    status: 'SUCCESS',
+    log_message: 'Done.',
+  });
+  expect(await readExecution(scene.pool, cancelled)).toMatchObject({
+    status: 'CANCELLED',
+    log_message: null,
+  });
+  for (const id of [extended, cancelled]) {
+    expect(await attemptsOf(scene.pool, id)).toMatchObject([{ number: 1 }]);
+    expect(await logLinesOf(scene.pool, id)).toMatchObject([{ attempt: 1 }]);
+  }
+  expect(await rowsApart()).toEqual({ attempts: 1, lines: 1 });
+});
+
 it('the line has its place in the log behind all that was told before, by whoever held the log’s lock', async () => {
   const [id = ''] = await insertRunning(scene.pool, await insertJob(scene.pool));
   const recording = await inTransaction(scene.pool, async (tx) => {
     await tx.query(`SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK})`);
     // In a list: the transaction would wait for the promise otherwise.
-    const [waiting] = [settle(scene.pool, [settlementRow(succeeded(id))])];
-    await until(async () => (await count(scene.pool, WAITS_FOR_LOCK)) > 0);
+    const waiting = [settle(scene.pool, [settlementRow(succeeded(id))])];
+    await until(async () => (await count(scene.pool, waitsFor('advisory'))) > 0);
     await appendEvents(tx, [{ at: START, kind: 'JOB_CREATED' }]);
-    return [waiting];
+    return waiting;
   });
   await Promise.all(recording);
   const [told] = (
