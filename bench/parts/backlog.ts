@@ -7,6 +7,8 @@ import type { NaiveResult } from '../harness/naive.ts';
 const EXECUTIONS = 20_000;
 const WARM_UP = 4_000;
 const NAIVE_EXECUTIONS = 4_000;
+/** Where the goal of 0.1 ms was set, 0.06 ms were a seventeenth of what such a design took. */
+const GOAL_OF_NAIVE = 0.1 / (17 * 0.06);
 /** What the product has under way at one host, and so what the ceiling may. */
 const IN_FLIGHT = 50;
 
@@ -82,6 +84,7 @@ function figuresOf(
       measure: 'database CPU, of the naive design’s',
       value: of(({ ours, naive }) => ours.databaseCpuMs / naive.databaseCpuMs),
       unit: 'ratio',
+      max: GOAL_OF_NAIVE,
     },
     {
       goal: 4,
