@@ -37,7 +37,7 @@ export interface Settlement {
  * text each, they leave the garbage collector nothing to follow.
  */
 export interface SettlementRow extends Pick<Settlement, 'executionId' | 'claimSeq' | 'status'> {
-  /** All of the settlement that is neither null nor false: the statements take that for granted. */
+  /** What of the settlement is neither null nor false, which the statements take for granted; its line as fields of it. */
   json: string;
 }
 
