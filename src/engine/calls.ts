@@ -42,6 +42,8 @@ export interface Calls {
   giveBackStuck: () => void;
   /** Whether any call waits for a place at a host that answers: it has one soon, unless something takes its time. */
   isPressed: () => boolean;
+  /** Whether a call that has just begun is under way: its outcome may come together with those at hand. */
+  areOutcomesNear: () => boolean;
   /** Resolves when nothing is held any more. */
   drained: () => Promise<void>;
   /** What may be claimed; the load of a host leaves out what may be claimed ahead of a place there. */
@@ -64,6 +66,9 @@ const MAX_AHEAD = 500;
 
 /** A call that takes longer says nothing of how soon places become free. */
 const LONG_MS = 1_000;
+
+/** A call that began within this time may well end within a few milliseconds. */
+const JUST_BEGUN_MS = 20;
 
 /** What is asked of an execution from its claim to its record. */
 type Claim = Pick<ClaimedExecution, 'id' | 'jobId' | 'claimSeq' | 'attemptCount' | 'host' | 'trigger'>;
@@ -90,6 +95,7 @@ export function createCalls(options: CallsOptions): Calls {
   const paces = createPaces(AHEAD_MS, monotonicMs);
   const jointStart = createJointStart();
   let backlog = 0;
+  let lastCallMs = -Infinity;
 
   /** What may be claimed ahead for a host. While only reserved places are left, it does not get as many as at its best. */
   function ahead(host: string): number {
@@ -115,6 +121,7 @@ export function createCalls(options: CallsOptions): Calls {
   function call(entry: Held, execution: ClaimedExecution): void {
     const { host } = entry.claim;
     const startedMs = monotonicMs();
+    lastCallMs = startedMs;
     const noteEnd = () => {
       entry.isCallOver = true;
       lines.free(host);
@@ -227,6 +234,7 @@ export function createCalls(options: CallsOptions): Calls {
     },
     giveBackStuck,
     isPressed: () => lines.isWaitedForAt((host) => paces.now(host) > 0),
+    areOutcomesNear: () => lines.taken() > 0 && monotonicMs() - lastCallMs < JUST_BEGUN_MS,
     async drained() {
       // Who still waits for a place has one as soon as a call has ended.
       while (held.size > 0) await Promise.all([...held.values()].flatMap(({ done }) => done ?? []));

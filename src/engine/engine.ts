@@ -88,6 +88,7 @@ export function createEngine(options: EngineOptions): Engine {
     pause,
     gatherMs: GATHER_MS,
     isPressed,
+    areMoreNear: () => worker.areOutcomesNear(),
     onRecorded: (settlements) => {
       unblocker.noteEnd();
       // It is available sooner, perhaps, than whatever the worker waits for.

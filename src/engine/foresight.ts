@@ -26,7 +26,7 @@ export interface ForesightOptions {
 
 /** What became of the foreseen slots that had come. */
 export interface Started {
-  /** When the earliest of their jobs is due again; null where none was started. */
+  /** When the earliest of their jobs is due again, but for those that are remembered; null where there is none. */
   nextRunAt: Date | null;
   /** Whether a job has changed since, or is held by somebody: the planner is to look for itself. */
   isAnyLeft: boolean;
@@ -45,11 +45,19 @@ export interface Foresight extends Pick<Preparation, 'preparedFor' | 'prepare' |
   prepareAt: () => Date | null;
   jobIds: () => string[];
   /**
-   * Foresees what is due up to an instant, in place of all that was foreseen before.
+   * Foresees what is due up to an instant, in place of all that was foreseen or remembered before.
    *
    * @returns what comes next, apart from that; null where nothing is due so soon
    */
   look: (until: Date, except: readonly string[]) => Promise<NextPlanning | null>;
+  /** When the earliest is due of the jobs that it remembers: their slots were started, and the next ones come soon. */
+  rememberedAt: () => Date | null;
+  /**
+   * Foresees what is due of these up to an instant, in place of all that was foreseen before, without reading them again.
+   *
+   * @returns when the earliest of those is due whose slots cannot be foreseen
+   */
+  recall: (until: Date) => Date | null;
   /** Whether slots that have come are about to be started: their calls are to come, like those that wait for a place. */
   isStarting: () => boolean;
   /** Starts the slots that have come; what is left of them is no longer foreseen. */
@@ -61,10 +69,17 @@ interface StartedBatch extends StartedSlots {
   isAnyWaiting: boolean;
 }
 
-/** Jobs that are read ahead at most. */
+/** Jobs that are foreseen at most. */
 const MAX_FORESEEN = 1_000;
 /** Computing after which no further slot is foreseen: it is done before they come, and keeps everything else waiting. */
 const COMPUTING_MS = 100;
+/**
+ * A job whose next slot comes within this time of the one before is not read again: whether it has changed, the statement that
+ * starts the slot sees anyhow. The longer ago it was read, the likelier it has.
+ */
+const REMEMBERED_MS = 2_000;
+/** So few slots of one instant are not prepared: to start them takes hardly longer than to commit what was prepared. */
+const FEW = 10;
 /**
  * Slots in one statement: few in the first, so that their calls are soon under way, and with each next one twice as many, up to
  * so many that they share its cost.
@@ -85,13 +100,17 @@ export function createForesight({
   let foreseen: ForeseenSlot[] = [];
   /** Jobs that were read with them, and of which it is not known what their slots become. */
   let unforeseen: Upcoming['jobs'] = [];
+  /** The jobs of what is foreseen, by their ids. */
+  let known = new Map<string, Upcoming['jobs'][number]>();
+  /** Jobs that have moved on, each with its next run. */
+  let remembered: Upcoming['jobs'] = [];
   let isStarting = false;
   const preparation = createPreparation({
     pool,
     clock,
     instanceId,
     leaseMs,
-    few: FIRST_BATCH,
+    few: FEW,
     batchSize: LARGEST_BATCH,
     placesFor: (slots, now) => placesFor([], slots, now),
     keepPlaces: worker.keepPlaces,
@@ -99,23 +118,50 @@ export function createForesight({
 
   async function look(until: Date, except: readonly string[]): Promise<NextPlanning | null> {
     await preparation.abandon();
-    foreseen = [];
-    unforeseen = [];
+    remembered = [];
+    foreseeAll([]);
     const { jobs, apart } = await readUpcoming(pool, until, { except, limit: MAX_FORESEEN });
     if (apart === null) return null;
-    let runAt = apart.runAt;
+    return { ...apart, runAt: earliest(apart.runAt, foreseeAll(jobs)) };
+  }
+
+  function recall(until: Date): Date | null {
+    const jobs = remembered.filter(({ nextRunAt }) => nextRunAt <= until);
+    remembered = remembered.filter(({ nextRunAt }) => nextRunAt > until);
+    return foreseeAll(jobs.sort(bySlot));
+  }
+
+  /** Answers when the earliest of those is due whose slots cannot be foreseen. */
+  function foreseeAll(jobs: Upcoming['jobs']): Date | null {
+    foreseen = [];
+    unforeseen = [];
+    known = new Map();
+    let runAt: Date | null = null;
     const enoughAtMs = monotonicMs() + COMPUTING_MS;
     for (const job of jobs) {
-      const slot = monotonicMs() < enoughAtMs ? foresee(job) : null;
+      const mayCompute = foreseen.length < MAX_FORESEEN && monotonicMs() < enoughAtMs;
+      const slot = mayCompute ? foresee(job) : null;
       if (slot) {
         foreseen.push(slot);
+        known.set(job.id, job);
       } else {
         unforeseen.push(job);
         runAt = earliest(runAt, job.nextRunAt);
       }
     }
     preparation.plan(foreseen);
-    return { ...apart, runAt };
+    return runAt;
+  }
+
+  /** Answers whether the job is remembered, now that it has moved on. */
+  function remember(jobId: string, nextRunAt: Date, now: Date): boolean {
+    const job = known.get(jobId);
+    const restMs = nextRunAt.getTime() - now.getTime();
+    // Not what is past: the planner decides what becomes of slots that were missed.
+    if (!job || restMs <= 0 || restMs > REMEMBERED_MS) return false;
+    job.nextRunAt = nextRunAt;
+    remembered.push(job);
+    return true;
   }
 
   async function start(): Promise<Started> {
@@ -150,8 +196,12 @@ export function createForesight({
     worker.take(claimed);
     preparation.plan(foreseen);
     const started: Started = { nextRunAt: null, isAnyLeft: moved.size < due.length };
-    for (const { jobId, nextRunAt } of due)
-      if (moved.has(jobId)) started.nextRunAt = earliest(started.nextRunAt, nextRunAt);
+    const endedAt = clock.now();
+    for (const { jobId, nextRunAt } of due) {
+      if (moved.has(jobId) && !remember(jobId, nextRunAt, endedAt))
+        started.nextRunAt = earliest(started.nextRunAt, nextRunAt);
+      known.delete(jobId);
+    }
     return started;
   }
 
@@ -219,6 +269,8 @@ export function createForesight({
     abandon: preparation.abandon,
     jobIds: () => foreseen.map(({ jobId }) => jobId),
     look,
+    rememberedAt: () => remembered.reduce<Date | null>((at, { nextRunAt }) => earliest(at, nextRunAt), null),
+    recall,
     isStarting: () => isStarting,
     start,
   };
@@ -230,6 +282,11 @@ function* batchesOf(slots: readonly ForeseenSlot[]): Generator<readonly Foreseen
     yield rest.slice(0, size);
     rest = rest.slice(size);
   }
+}
+
+/** Those first whose slot is first, and of one instant those of higher priority. */
+function bySlot(one: Upcoming['jobs'][number], other: Upcoming['jobs'][number]): number {
+  return one.nextRunAt.getTime() - other.nextRunAt.getTime() || other.priority - one.priority;
 }
 
 function nextTurn(): Promise<void> {

@@ -70,7 +70,7 @@ export function createPlanner(options: PlannerOptions): Loop {
       return untilEarliest(earliest(prepareAt(), foresight.nextAt()), null);
     }
     if (isPast(foresight.nextAt(), now)) await startForeseen();
-    else if (!isPast(next.runAt, now)) await look();
+    else if (!isPast(next.runAt, now) && !isTimeToForesee(now)) await look();
     const backlogUntil = new Date(now.getTime() - BACKLOG_AFTER_MS);
     const all = { except: setAside.ids(), only: null };
     if (isPast(next.runAt, now)) {
@@ -78,8 +78,8 @@ export function createPlanner(options: PlannerOptions): Loop {
       if (fresh.isMoreDue) return 0;
       await look();
     }
-    const pauseEndsAt = isPast(next.pauseEndsAt, now) ? await resumePaused() : next.pauseEndsAt;
-    if (!isPast(next.runAt, now)) return foreseeUntil(pauseEndsAt);
+    if (isPast(next.pauseEndsAt, now)) next = { ...next, pauseEndsAt: await resumePaused() };
+    if (!isPast(next.runAt, now)) return foreseeNext();
     if (next.runAt > backlogUntil) return LOCKED_RETRY_MS;
     const backlog = await plan({ ...all, after: EVER, until: backlogUntil }, now);
     return backlog.jobs > 0 ? 0 : LOCKED_RETRY_MS;
@@ -90,6 +90,15 @@ export function createPlanner(options: PlannerOptions): Loop {
     const slotAt = foresight.nextAt();
     const isFirst = slotAt !== null && (next.runAt === null || next.runAt >= slotAt);
     return isFirst ? foresight.prepareAt() : null;
+  }
+
+  /** When a job is due that is not foreseen. */
+  const unforeseenAt = () => earliest(next.runAt, foresight.rememberedAt());
+
+  /** Nobody has told of anything, and what comes next is near: that is read now, or known. */
+  function isTimeToForesee(now: Date): boolean {
+    const soon = new Date(now.getTime() + FORESIGHT_MS);
+    return covered === told && foresight.nextAt() === null && isPast(unforeseenAt(), soon);
   }
 
   async function look(): Promise<void> {
@@ -113,18 +122,26 @@ export function createPlanner(options: PlannerOptions): Loop {
     }
   }
 
-  /** Reads what is due next as soon as that is near; answers how long to rest. */
-  async function foreseeUntil(pauseEndsAt: Date | null): Promise<number> {
+  /** Foresees what is due next as soon as that is near; answers how long to rest. */
+  async function foreseeNext(): Promise<number> {
     const soon = new Date(clock.now().getTime() + FORESIGHT_MS);
-    let { runAt } = next;
-    if (runAt !== null && runAt > soon) {
-      runAt = new Date(runAt.getTime() - FORESIGHT_MS);
-    } else if (foresight.nextAt() === null && runAt !== null) {
-      next = (await foresight.look(soon, setAside.ids())) ?? next;
-      ({ runAt } = next);
-    }
+    if (foresight.nextAt() === null && isPast(unforeseenAt(), soon)) await foresee(soon);
+    const runAt = unforeseenAt();
+    const lookAt = runAt !== null && runAt > soon ? new Date(runAt.getTime() - FORESIGHT_MS) : runAt;
     const foreseenAt = earliest(prepareAt(), foresight.nextAt());
-    return untilEarliest(earliest(foreseenAt, runAt), pauseEndsAt);
+    return untilEarliest(earliest(foreseenAt, lookAt), next.pauseEndsAt);
+  }
+
+  async function foresee(until: Date): Promise<void> {
+    if (covered === told && !isPast(next.runAt, until)) {
+      next = { ...next, runAt: earliest(next.runAt, foresight.recall(until)) };
+      return;
+    }
+    const covers = told;
+    const apart = await foresight.look(until, setAside.ids());
+    if (apart === null) return look();
+    next = apart;
+    covered = covers;
   }
 
   /** Plans a batch; or each of its jobs by itself, where one of them keeps all from being written. */

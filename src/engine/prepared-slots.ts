@@ -156,10 +156,7 @@ export function createPreparation(options: PreparationOptions): Preparation {
   }
 
   async function openTransactions(count: number): Promise<OpenTransaction[]> {
-    const limits = { maxStandstillMs: MAX_STANDSTILL_MS, maxLockWaitMs: MAX_LOCK_WAIT_MS };
-    const opened = await Promise.allSettled(
-      Array.from({ length: count }, () => openTransaction(pool, limits)),
-    );
+    const opened = await Promise.allSettled(Array.from({ length: count }, () => openTransaction(pool, null)));
     const transactions = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
     const failed = opened.find((one) => one.status === 'rejected');
     if (!failed) return transactions;
@@ -186,6 +183,8 @@ export function createPreparation(options: PreparationOptions): Preparation {
           instanceId,
           now: scheduledAt,
           leaseExpiresAt: new Date(scheduledAt.getTime() + leaseMs),
+          maxStandstillMs: MAX_STANDSTILL_MS,
+          maxLockWaitMs: MAX_LOCK_WAIT_MS,
         });
         part.jobIds.push(...batch.map(({ jobId }) => jobId));
         part.movedJobIds.push(...made.jobIds);

@@ -44,6 +44,8 @@ export interface SettlerOptions {
   gatherMs?: number;
   /** Whether calls wait for a place that they have soon: then batches gather for {@link PRESSED_GATHERS} times as long. */
   isPressed?: () => boolean;
+  /** Whether calls that have just begun are under way: the first outcome of many waits for the others, for a moment. */
+  areMoreNear?: () => boolean;
 }
 
 interface Entry {
@@ -56,6 +58,9 @@ interface Entry {
 const MAX_BATCH = 500;
 /** While calls wait, what is recorded takes the time of those to come, on either side of the database's socket. */
 const PRESSED_GATHERS = 5;
+/** For so long the first outcome waits, and looks so often whether there are more to come. */
+const NEAR_MS = 20;
+const NEAR_LOOK_MS = 5;
 const RETRY_MS = 500;
 /** Of what fails though the database is there: the pauses between them double, and come to a quarter of a minute. */
 const MAX_TRIES = 6;
@@ -67,14 +72,16 @@ const NONE: ReadonlySet<string> = new Set();
 
 /**
  * Records outcomes in micro-batches: at once when idle, and while one batch is being written the next one gathers, for
- * `gatherMs` at least, and longer while calls wait for a place. So a lone outcome waits for nobody and a flood of them costs a statement per few hundred. Only
- * ends that other jobs wait for cost a transaction, one per batch.
+ * `gatherMs` at least, and longer while calls wait for a place. So a lone outcome waits for nobody, those of a few calls that
+ * began together go out together, and a flood costs a statement per few hundred. Only ends that other jobs wait for cost a
+ * transaction, one per batch.
  *
  * While the database is away it keeps trying: the outcomes are known, and forgetting them would repeat the calls. A batch
  * that fails though the database is there is written apart, one by one, while those behind it go on.
  */
 export function createSettler(options: SettlerOptions): Settler {
-  const { db, onRecorded, onPlanned, pause, gatherMs = 0, isPressed = () => false } = options;
+  const { db, onRecorded, onPlanned, pause, gatherMs = 0 } = options;
+  const { isPressed = () => false, areMoreNear = () => false } = options;
   /** By their executions' ids. */
   const queue = new Map<string, Entry>();
   let flushing: Promise<void> | null = null;
@@ -92,6 +99,9 @@ export function createSettler(options: SettlerOptions): Settler {
   async function flush(): Promise<void> {
     // Not even the first ones are recorded at once.
     if (isPressed()) lastBatchMs = performance.now();
+    else
+      for (let waited = 0; waited < NEAR_MS && areMoreNear(); waited += NEAR_LOOK_MS)
+        await pause(NEAR_LOOK_MS);
     while (queue.size > 0) {
       if (performance.now() < gathersUntilMs()) await gather();
       lastBatchMs = performance.now();

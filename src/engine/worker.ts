@@ -21,7 +21,14 @@ export interface Worker
     Loop,
     Pick<
       Calls,
-      'held' | 'isCalling' | 'isPressed' | 'end' | 'giveBackWaiting' | 'giveBackStuck' | 'drained'
+      | 'held'
+      | 'isCalling'
+      | 'isPressed'
+      | 'areOutcomesNear'
+      | 'end'
+      | 'giveBackWaiting'
+      | 'giveBackStuck'
+      | 'drained'
     > {
   /**
    * Which of so many executions to come, named by their hosts, could be called at once: none while others that are due
@@ -196,6 +203,7 @@ export function createWorker(options: WorkerOptions): Worker {
     held: calls.held,
     isCalling: calls.isCalling,
     isPressed: calls.isPressed,
+    areOutcomesNear: calls.areOutcomesNear,
     end: calls.end,
     giveBackWaiting: calls.giveBackWaiting,
     giveBackStuck: calls.giveBackStuck,

@@ -1,7 +1,7 @@
 import type { PlainSlot } from '../domain/plain-slot.ts';
 import { ATTEMPT_OF_JOB, claimedOf, type ClaimedExecution, type ClaimedRow } from './claimed-rows.ts';
 import { EVENT_LOG_LOCK } from './event-log.ts';
-import { toJsonb, type Queryable } from './sql.ts';
+import { toJsonb, type Queryable, type Statement } from './sql.ts';
 
 /** A plain slot, and the job as it was when that was found. */
 export interface JobSlot extends PlainSlot {
@@ -38,16 +38,20 @@ export interface StartedSlots {
   claimed: ClaimedExecution[];
 }
 
-/** Makes executions and moves their jobs on: the rows of `held`, `planned` and `moved`. */
-const MAKE = `WITH held AS MATERIALIZED (
+/**
+ * Makes executions and moves their jobs on: the rows of `held`, `planned` and `moved`.
+ *
+ * @param boundary a table whose one row is read before any job is held, by its column `isSet`; null where there is none
+ */
+const makeSql = (boundary: string | null): string => `held AS MATERIALIZED (
   SELECT s."executionId", s."scheduledAt", s."availableAt", s."nextRunAt", s.priority, s."maxAttempts", s.host, s.starts, j.*
   FROM ROWS FROM (jsonb_to_recordset($1::jsonb) AS ("executionId" uuid, "jobId" uuid, version int,
     "scheduledAt" timestamptz, "availableAt" timestamptz, "nextRunAt" timestamptz, priority int, "maxAttempts" int,
     host text), unnest($5::boolean[]))
     AS s("executionId", "jobId", version, "scheduledAt", "availableAt", "nextRunAt", priority, "maxAttempts", host, starts),
-  LATERAL (
+  ${boundary === null ? '' : `${boundary},`} LATERAL (
     SELECT j.id, j.body, ${ATTEMPT_OF_JOB.selection} FROM jobs AS j
-    WHERE j.id = s."jobId" AND j.version = s.version AND j.next_run_at = s."scheduledAt" AND NOT EXISTS (
+    WHERE ${boundary === null ? '' : `${boundary}."isSet" AND`} j.id = s."jobId" AND j.version = s.version AND j.next_run_at = s."scheduledAt" AND NOT EXISTS (
       SELECT FROM job_executions AS e
       WHERE e.job_id = j.id AND e.skip_reason = 'OPERATOR' AND e.scheduled_at >= j.next_run_at)
     FOR NO KEY UPDATE OF j SKIP LOCKED
@@ -98,7 +102,7 @@ const START_SLOTS = `
 -- since, which changes neither. SKIP LOCKED: who holds a job is planning or changing it.
 -- LATERAL, and rows named by an array, as in a claim: a look by id for each, whatever the statistics say.
 -- DO NOTHING: a slot that has an execution is planned, and its job only moves on.
-${MAKE}, log_lock AS MATERIALIZED (
+WITH ${makeSql(null)}, log_lock AS MATERIALIZED (
   SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK})
   FROM (SELECT (SELECT count(*) FROM planned) AS n, (SELECT count(*) FROM moved) AS m) AS done WHERE n > 0
 ), told AS (
@@ -107,8 +111,11 @@ ${MAKE}, log_lock AS MATERIALIZED (
 ${ANSWER}`;
 
 const PREPARE_SLOTS = `
--- prepare slots: the same, but for what the log is told.
-${MAKE}
+-- prepare slots: the same, but for what the log is told; and how long the transaction may stand still from now on, and wait
+-- for a lock. Said here, since it would be two statements more.
+WITH bounds AS MATERIALIZED (
+  SELECT set_config('idle_in_transaction_session_timeout', $6, true) || set_config('lock_timeout', $7, true) <> '' AS "isSet"
+), ${makeSql('bounds')}
 ${ANSWER}`;
 
 /** Null where the slot had an execution before. */
@@ -116,15 +123,27 @@ type StartedRow = Omit<ClaimedRow, 'id'> & { id: string | null; status: 'PENDING
 
 /** Makes executions of foreseen slots that have come, moves their jobs on, and claims those that are to start at once. */
 export async function startSlots(db: Queryable, options: StartSlotsOptions): Promise<StartedSlots> {
-  return makeSlots(db, { name: 'start-slots', text: START_SLOTS }, options);
+  return makeSlots(db, { name: 'start-slots', text: START_SLOTS, values: valuesOf(options) });
+}
+
+export interface PrepareSlotsOptions extends StartSlotsOptions {
+  /** For how long the transaction may stand still from then on. */
+  maxStandstillMs: number;
+  /** For how long a statement of it may wait for a lock. */
+  maxLockWaitMs: number;
 }
 
 /**
  * The same in a transaction that is to end when the slots have come, and whose last statement is that of
  * {@link tellPreparedSql}: until then it holds the jobs, and nobody sees anything of this.
  */
-export async function prepareSlots(tx: Queryable, options: StartSlotsOptions): Promise<StartedSlots> {
-  return makeSlots(tx, { name: 'prepare-slots', text: PREPARE_SLOTS }, options);
+export async function prepareSlots(tx: Queryable, options: PrepareSlotsOptions): Promise<StartedSlots> {
+  const bounds = [options.maxStandstillMs, options.maxLockWaitMs].map(String);
+  return makeSlots(tx, {
+    name: 'prepare-slots',
+    text: PREPARE_SLOTS,
+    values: [...valuesOf(options), ...bounds],
+  });
 }
 
 /**
@@ -165,21 +184,13 @@ export async function heldOfPrepared(
   return new Set(rows.map(({ id }) => id));
 }
 
-async function makeSlots(
-  db: Queryable,
-  statement: { name: string; text: string },
-  { slots, instanceId, now, leaseExpiresAt }: StartSlotsOptions,
-): Promise<StartedSlots> {
-  const { rows } = await db.query<StartedRow>({
-    ...statement,
-    values: [
-      `[${slots.map(({ row }) => row).join(',')}]`,
-      instanceId,
-      now,
-      leaseExpiresAt,
-      slots.map(({ starts }) => starts),
-    ],
-  });
+function valuesOf({ slots, instanceId, now, leaseExpiresAt }: StartSlotsOptions): unknown[] {
+  const rows = `[${slots.map(({ row }) => row).join(',')}]`;
+  return [rows, instanceId, now, leaseExpiresAt, slots.map(({ starts }) => starts)];
+}
+
+async function makeSlots(db: Queryable, statement: Statement): Promise<StartedSlots> {
+  const { rows } = await db.query<StartedRow>(statement);
   return {
     jobIds: rows.map(({ jobId }) => jobId),
     executions: rows.filter(({ id }) => id !== null).length,

@@ -43,22 +43,17 @@ export interface OpenTransaction {
   rollback: (reason?: unknown) => Promise<void>;
 }
 
-export interface OpenTransactionOptions {
-  /** How long it may stand still. */
-  maxStandstillMs?: number;
-  /** How long a statement of it waits for a lock; as long as it may take where left out. */
-  maxLockWaitMs?: number;
-}
-
 /**
  * Opens a transaction, which the database ends when it stands still for longer than it may.
  *
  * A connection that cannot even roll back, or that has fallen silent, is closed rather than handed to the next caller
  * with an open transaction in it.
+ *
+ * @param maxStandstillMs for how long it may stand still; null where its first statement says that, before which it holds nothing
  */
 export async function openTransaction(
   pool: Pick<Pool, 'connect'>,
-  { maxStandstillMs = MAX_STANDSTILL_MS, maxLockWaitMs }: OpenTransactionOptions = {},
+  maxStandstillMs: number | null = MAX_STANDSTILL_MS,
 ): Promise<OpenTransaction> {
   const tx = await pool.connect();
   let broken: Error | undefined;
@@ -89,10 +84,9 @@ export async function openTransaction(
     }
   }
 
-  const lockWait = maxLockWaitMs === undefined ? '' : `; SET LOCAL lock_timeout = ${maxLockWaitMs}`;
-  await orRollback(
-    tx.query(`BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${maxStandstillMs}${lockWait}`),
-  );
+  const bound =
+    maxStandstillMs === null ? '' : `; SET LOCAL idle_in_transaction_session_timeout = ${maxStandstillMs}`;
+  await orRollback(tx.query(`BEGIN${bound}`));
   return {
     tx,
     async commit(last) {

@@ -72,6 +72,27 @@ describe('a host that answers', () => {
   });
 });
 
+describe('calls that have just begun', () => {
+  it('let outcomes wait for theirs while one of them is under way', async () => {
+    const clock = { ms: 0 };
+    const instance = scene.instance({ monotonicMs: () => clock.ms });
+    const gate = scene.target.gate('/held');
+    const job = await insertJob(scene.pool, { api: `${scene.target.url}/held` });
+    for (let n = 0; n < 2; n += 1) await insertExecution(scene.pool, job, 'PENDING', { host: 'held.test' });
+    expect(instance.worker.areOutcomesNear()).toBe(false);
+    await instance.worker.runOnce();
+    expect(instance.worker.areOutcomesNear()).toBe(true);
+    clock.ms = 19;
+    expect(instance.worker.areOutcomesNear()).toBe(true);
+    clock.ms = 20;
+    expect(instance.worker.areOutcomesNear()).toBe(false);
+    clock.ms = 0;
+    gate.open();
+    await instance.worker.drained();
+    expect(instance.worker.areOutcomesNear()).toBe(false);
+  });
+});
+
 describe('a host that no longer answers', () => {
   it('takes no places from others with what was claimed ahead for it', async () => {
     const clock = { ms: 0 };

@@ -24,6 +24,8 @@ const NO_FORESIGHT: Omit<Foresight, 'isStarting'> = {
   abandon: () => Promise.resolve(),
   jobIds: () => [],
   look: () => Promise.resolve(null),
+  rememberedAt: () => null,
+  recall: () => null,
   start: () => Promise.reject(new Error('Nothing was foreseen')),
 };
 

@@ -198,7 +198,7 @@ describe('many slots of one instant', () => {
 
   it('are not prepared, and hold no job, where they are few', async () => {
     const instance = scene.instance(ROOM);
-    await scheduled(instance, 25);
+    await scheduled(instance, 10);
     await tryToPrepare(instance);
     expect(await openTransactions()).toBe(0);
     await reachSlot(instance);

@@ -71,6 +71,33 @@ describe('outcomes', () => {
     expect(pauses).toEqual([1, 2, 3, 4, 5, 1, 2, 3, 4, 5, 1]);
   });
 
+  it('wait for those of calls that have just begun, the first ones too, but not for long', async () => {
+    const pauses: number[] = [];
+    const batches: number[] = [];
+    const [first = '', second = '', third = '', fourth = ''] = await insertRunning(4);
+    let toCome = [second, third];
+    const settler = createSettler({
+      ...NOBODY_WAITS,
+      db: scene.pool,
+      onRecorded: ({ length }) => batches.push(length),
+      areMoreNear: () => toCome.length > 0,
+      pause: (ms) => {
+        pauses.push(ms);
+        const [next, ...others] = toCome;
+        toCome = others;
+        if (next) void settler.settle(succeeded(next));
+        return Promise.resolve();
+      },
+    });
+    await settler.settle(succeeded(first));
+    expect(pauses).toEqual([5, 5]);
+    expect(batches).toEqual([3]);
+    toCome = Array<string>(9).fill('');
+    await settler.settle(succeeded(fourth));
+    expect(pauses.slice(2)).toEqual([5, 5, 5, 5]);
+    expect(batches).toEqual([3, 1]);
+  });
+
   it('never fill more than 500 to a statement', async () => {
     const { settler, statements } = await settlerOf(scene.pool);
     const ids = await insertRunning(1_002);

@@ -94,7 +94,7 @@ describe('a transaction that is open', () => {
 
   it('is ended by the database where it stands still for longer than it may', async () => {
     const pool = onePool();
-    const { tx, rollback } = await openTransaction(pool, { maxStandstillMs: 50 });
+    const { tx, rollback } = await openTransaction(pool, 50);
     await new Promise((resolve) => tx.once('error', resolve));
     await expect(tx.query('SELECT 1')).rejects.toThrow();
     await rollback();

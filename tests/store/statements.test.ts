@@ -106,7 +106,14 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
       starts: true,
     }));
     const used = await indexesOf(mode, (db) =>
-      statement(db, { slots, instanceId: 'a', now: START, leaseExpiresAt: plus(START, LEASE_MS) }),
+      statement(db, {
+        slots,
+        instanceId: 'a',
+        now: START,
+        leaseExpiresAt: plus(START, LEASE_MS),
+        maxStandstillMs: 1_000,
+        maxLockWaitMs: 250,
+      }),
     );
     expect(used.indexes.join()).toMatch(/jobs_(due|pkey)/);
     expect(used.scanned).toEqual([]);
