@@ -32,6 +32,7 @@ export const dashboards: Part = {
     const product = await startProduct({
       DATABASE_URL: database.connectionString,
       EXECUTION_RETENTION_DAYS: '3650',
+      AUDIT_RETENTION_DAYS: '3650',
     });
     try {
       const first = (await askAll(product.url, FIRST)).flatMap(({ took }) => took);
