@@ -234,6 +234,14 @@ function walkLog(walk: Walk): StepSource<FeedItem> {
     await ourTurn();
     if (waiter.isClosed()) return;
     try {
+      if (!chunks.areAtHand(position)) {
+        // A thousand may wait for the same, and what it lets them do would be no part of the turns in which they asked for it.
+        await chunks.behind(position);
+        await new Promise<void>((resolve) => {
+          spareTime.turn(resolve);
+        });
+        if (waiter.isClosed()) return;
+      }
       read = await itemsBehindWindow();
     } catch (error) {
       // The database is away: the tail looks again soon, and its recovery finds us waiting here.

@@ -10,6 +10,8 @@ export interface LogChunk {
 
 /** Reads the log for those who have fallen behind the window in memory. */
 export interface LogChunks {
+  /** Whether the events behind a position are in memory, so that nothing is waited for. */
+  areAtHand: (position: bigint) => boolean;
   /** The events behind a position, some hundred at most. */
   behind: (position: bigint) => Promise<LogChunk>;
   /** Drops what is kept. */
@@ -33,10 +35,12 @@ const MAX_CHUNKS = 16;
 export function createLogChunks(db: Queryable): LogChunks {
   const turns = createTurns(MAX_READS);
   const chunks = new Map<bigint, Promise<LogChunk>>();
+  /** The chunks that have been read. */
+  const known = new WeakSet<Promise<LogChunk>>();
 
   function read(start: bigint): Promise<LogChunk> {
-    const known = chunks.get(start);
-    if (known) return known;
+    const kept = chunks.get(start);
+    if (kept) return kept;
     const chunk = turns.take(() => readLog(db, start, Number(CHUNK_POSITIONS)));
     chunks.set(start, chunk);
     const drop = (): void => {
@@ -44,6 +48,7 @@ export function createLogChunks(db: Queryable): LogChunks {
     };
     // Where the log ends within it, there may be more the next time.
     chunk.then(({ events }) => {
+      known.add(chunk);
       if (events.length < CHUNK_POSITIONS) drop();
     }, drop);
     for (const oldest of chunks.keys()) {
@@ -53,9 +58,15 @@ export function createLogChunks(db: Queryable): LogChunks {
     return chunk;
   }
 
+  const startOf = (position: bigint): bigint => position - (position % CHUNK_POSITIONS);
+
   return {
+    areAtHand(position) {
+      const chunk = chunks.get(startOf(position));
+      return chunk !== undefined && known.has(chunk);
+    },
     async behind(position) {
-      const { state, events } = await read(position - (position % CHUNK_POSITIONS));
+      const { state, events } = await read(startOf(position));
       return { state, events: events.filter((event) => event.position > position) };
     },
     forget() {

@@ -12,11 +12,16 @@ export interface SpareTimeOptions {
   after?: (ms: number, run: () => void) => void;
 }
 
-/** The longest round of turns: all that comes meanwhile waits for its end. */
+/** How long a round of turns may take: all that comes meanwhile waits for its end. */
 const LONGEST_ROUND_MS = 8;
+/**
+ * So many turns begin before it is asked whether that time is over: what they set off may be one event each, or hundreds. Many
+ * in one go are cheaper.
+ */
+const SLICE = 64;
+const BUSY_SLICE = 8;
 /** How much of the time rounds may take while there is work that goes before. */
 const BUSY_SHARE = 0.03;
-const FIRST_ROUND = 64;
 const MOST_TURNS = 2_048;
 
 /**
@@ -30,25 +35,33 @@ export function createSpareTime({
   after = callAfter,
 }: SpareTimeOptions): SpareTime {
   let waiting: (() => void)[] = [];
-  let size = FIRST_ROUND;
   let isUnderWay = false;
 
-  /** Two callbacks of one phase of the event loop: what the turns set off is done between them, and nothing else. */
   function plan(): void {
     isUnderWay = true;
+    after(0, beginRound);
+  }
+
+  /** Callbacks of one phase of the event loop: what turns set off is done between them, and nothing else. */
+  function beginRound(): void {
+    const turns = waiting.slice(0, MOST_TURNS);
+    waiting = waiting.slice(MOST_TURNS);
+    const slice = isBusy() ? BUSY_SLICE : SLICE;
+    let begun = 0;
     let beganMs = 0;
-    let turns: (() => void)[] = [];
+
+    function beginSlice(): void {
+      if (begun === 0) beganMs = monotonicMs();
+      else if (monotonicMs() - beganMs >= LONGEST_ROUND_MS) return;
+      const end = Math.min(begun + slice, turns.length);
+      for (; begun < end; begun += 1) turns[begun]?.();
+    }
+
+    for (let planned = 0; planned < turns.length; planned += slice) after(0, beginSlice);
     after(0, () => {
-      beganMs = monotonicMs();
-      turns = waiting.slice(0, size);
-      waiting = waiting.slice(size);
-      for (const begin of turns) begin();
-    });
-    after(0, () => {
-      const tookMs = monotonicMs() - beganMs;
-      const fitting = Math.round((turns.length * LONGEST_ROUND_MS) / Math.max(tookMs, 0.01));
-      size = Math.min(Math.max(fitting, 1), MOST_TURNS);
-      if (isBusy()) after(Math.min(tookMs, LONGEST_ROUND_MS) * (1 / BUSY_SHARE - 1), goOn);
+      waiting = turns.slice(begun).concat(waiting);
+      const tookMs = Math.min(monotonicMs() - beganMs, LONGEST_ROUND_MS);
+      if (isBusy()) after(tookMs * (1 / BUSY_SHARE - 1), goOn);
       else goOn();
     });
   }

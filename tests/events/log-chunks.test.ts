@@ -46,6 +46,23 @@ describe('the log in chunks', () => {
     expect(reads()).toBe(2);
   });
 
+  it('has at hand what was read and kept, and not yet what is being read', async () => {
+    await appendTestEvents(scene.pool, 300);
+    const { chunks } = chunksOf();
+    expect(chunks.areAtHand(5n)).toBe(false);
+    const reading = chunks.behind(0n);
+    expect(chunks.areAtHand(5n)).toBe(false);
+    await reading;
+    expect([5n, 255n, 256n].map(chunks.areAtHand)).toEqual([true, true, false]);
+    const [last] = (await readEvents(scene.pool, 0n, 10_000)).slice(-1);
+    const tip = last?.position ?? 0n;
+    // There may be more in it the next time.
+    await chunks.behind(tip);
+    expect(chunks.areAtHand(tip)).toBe(false);
+    chunks.forget();
+    expect(chunks.areAtHand(5n)).toBe(false);
+  });
+
   it('looks anew where the log ended', async () => {
     const { chunks } = chunksOf();
     await appendTestEvents(scene.pool, 3);

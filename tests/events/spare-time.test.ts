@@ -1,85 +1,113 @@
 import { describe, expect, it } from 'vitest';
 import { createSpareTime } from '../../src/events/spare-time.ts';
 
-/** A clock and an event loop of the test's own, in which each turn takes so long. */
-function scene({ turnMs, isBusy = false }: { turnMs: number; isBusy?: boolean }) {
+interface Options {
+  /** How long a turn takes; the same for all, or by its number. */
+  turnMs: number | ((n: number) => number);
+  isBusy?: boolean;
+}
+
+/** A clock and an event loop of the test's own. */
+function scene({ turnMs, isBusy = false }: Options) {
+  const took = typeof turnMs === 'number' ? () => turnMs : turnMs;
   let nowMs = 0;
-  const planned: { atMs: number; run: () => void }[] = [];
+  let immediates: (() => void)[] = [];
+  const timers: { atMs: number; run: () => void }[] = [];
   const spareTime = createSpareTime({
     isBusy: () => isBusy,
     monotonicMs: () => nowMs,
-    after: (ms, run) => planned.push({ atMs: nowMs + ms, run }),
+    after: (ms, run) => {
+      if (ms === 0) immediates.push(run);
+      else timers.push({ atMs: nowMs + ms, run });
+    },
   });
   const rounds: { atMs: number; turns: number }[] = [];
-  let turns = 0;
   const order: number[] = [];
+  let asked = 0;
+
+  /** Callbacks of one phase: what they ask for to be done at once is done in the next one. */
+  function runPhase(): void {
+    const [beganMs, before] = [nowMs, order.length];
+    const phase = immediates;
+    immediates = [];
+    for (const run of phase) run();
+    if (order.length > before) rounds.push({ atMs: beganMs, turns: order.length - before });
+  }
 
   return {
     order,
     rounds,
     take: (count: number) => {
-      for (let n = 0; n < count; n += 1)
+      for (const until = asked + count; asked < until; asked += 1) {
+        const n = asked;
         spareTime.turn(() => {
           order.push(n);
-          turns += 1;
-          nowMs += turnMs;
+          nowMs += took(n);
         });
+      }
     },
-    run: async () => {
-      while (planned.length > 0) {
-        planned.sort((one, other) => one.atMs - other.atMs);
-        const [next] = planned.splice(0, 1);
-        nowMs = Math.max(nowMs, next?.atMs ?? 0);
-        const beganMs = nowMs;
-        next?.run();
-        await new Promise((resolve) => setImmediate(resolve));
-        if (turns > 0) rounds.push({ atMs: beganMs, turns });
-        turns = 0;
+    run: () => {
+      while (immediates.length + timers.length > 0) {
+        if (immediates.length === 0) {
+          timers.sort((one, other) => one.atMs - other.atMs);
+          const [next] = timers.splice(0, 1);
+          nowMs = Math.max(nowMs, next?.atMs ?? 0);
+          next?.run();
+        }
+        runPhase();
       }
     },
   };
 }
 
 describe('spare time', () => {
-  it('is given in the order in which it was asked for, to everybody', async () => {
+  it('is given in the order in which it was asked for, to everybody', () => {
     const { take, run, order } = scene({ turnMs: 0.5 });
+    take(5_000);
+    run();
+    expect(order).toEqual(Array.from({ length: 5_000 }, (_, n) => n));
+  });
+
+  it('is spent in rounds of some milliseconds, so that nothing that comes has to wait for long', () => {
+    const { take, run, rounds } = scene({ turnMs: 0.125 });
     take(500);
-    await run();
-    expect(order).toEqual(Array.from({ length: 500 }, (_, n) => n));
+    run();
+    for (const { turns } of rounds.slice(0, -1)) expect(turns).toBe(64);
   });
 
-  it('is spent in rounds of some milliseconds, so that nothing that comes has to wait for long', async () => {
-    const { take, run, rounds } = scene({ turnMs: 1 });
-    take(500);
-    await run();
-    // How long turns take, the first round shows.
-    for (const { turns } of rounds.slice(1)) expect(turns).toBeLessThanOrEqual(8);
-    expect(rounds[1]?.turns).toBe(8);
+  it('is spent in such rounds also where turns begin to take longer than those before', () => {
+    const { take, run, rounds } = scene({ turnMs: (n) => (n < 1_000 ? 0.001 : 2), isBusy: true });
+    take(1_100);
+    run();
+    // All that are cheap, and a slice of the others; then a slice in each.
+    expect(rounds.map(({ turns }) => turns)).toEqual([1_008, ...Array<number>(11).fill(8), 4]);
   });
 
-  it('is not waited for while nothing goes before', async () => {
-    const { take, run, rounds } = scene({ turnMs: 0.01 });
-    take(2_000);
-    await run();
-    expect(rounds.at(-1)?.atMs).toBeLessThan(20);
-    expect(rounds).toHaveLength(4);
+  it('is not waited for while nothing goes before', () => {
+    const { take, run, rounds } = scene({ turnMs: 1 / 64 });
+    take(1_200);
+    run();
+    expect(rounds).toEqual([
+      { atMs: 0, turns: 512 },
+      { atMs: 8, turns: 512 },
+      { atMs: 16, turns: 176 },
+    ]);
   });
 
-  it('is three hundredths of the time while something does', async () => {
+  it('is three hundredths of the time while something does', () => {
     const { take, run, rounds } = scene({ turnMs: 1, isBusy: true });
-    take(104);
-    await run();
-    // 64 turns, then five rounds of 8.
-    expect(rounds.map(({ turns }) => turns)).toEqual([64, 8, 8, 8, 8, 8]);
-    expect(rounds.map(({ atMs }) => Math.round(atMs))).toEqual([0, 323, 589, 856, 1123, 1389]);
+    take(40);
+    run();
+    expect(rounds.map(({ turns }) => turns)).toEqual([8, 8, 8, 8, 8]);
+    expect(rounds.map(({ atMs }) => Math.round(atMs))).toEqual([0, 267, 533, 800, 1_067]);
   });
 
-  it('comes often where little is done with it, busy or not', async () => {
+  it('comes often where little is done with it, busy or not', () => {
     const { take, run, rounds } = scene({ turnMs: 0.05, isBusy: true });
     take(4);
-    await run();
+    run();
     take(4);
-    await run();
+    run();
     expect(Math.round(rounds.at(-1)?.atMs ?? 0)).toBe(7);
   });
 });
