@@ -6,6 +6,7 @@ import type { ClaimedExecution } from '../store/claimed-rows.ts';
 import type { HeldClaim } from '../store/leases.ts';
 import { logIds } from './log-ids.ts';
 import { createJointStart } from './joint-start.ts';
+import { createJustBegun } from './just-begun.ts';
 import { createHostLines } from './host-lines.ts';
 import { createPaces } from './paces.ts';
 import { recordUncalled, runExecution, type EndReason, type RunDeps } from './run-execution.ts';
@@ -42,7 +43,7 @@ export interface Calls {
   giveBackStuck: () => void;
   /** Whether any call waits for a place at a host that answers: it has one soon, unless something takes its time. */
   isPressed: () => boolean;
-  /** Whether a call that has just begun is under way: its outcome may come together with those at hand. */
+  /** Whether a call is under way that has just begun: its outcome may come together with those at hand. */
   areOutcomesNear: () => boolean;
   /** Resolves when nothing is held any more. */
   drained: () => Promise<void>;
@@ -66,9 +67,6 @@ const MAX_AHEAD = 500;
 
 /** A call that takes longer says nothing of how soon places become free. */
 const LONG_MS = 1_000;
-
-/** A call that began within this time may well end within a few milliseconds. */
-const JUST_BEGUN_MS = 20;
 
 /** What is asked of an execution from its claim to its record. */
 type Claim = Pick<ClaimedExecution, 'id' | 'jobId' | 'claimSeq' | 'attemptCount' | 'host' | 'trigger'>;
@@ -95,7 +93,7 @@ export function createCalls(options: CallsOptions): Calls {
   const paces = createPaces(AHEAD_MS, monotonicMs);
   const jointStart = createJointStart();
   let backlog = 0;
-  let lastCallMs = -Infinity;
+  const justBegun = createJustBegun(monotonicMs);
 
   /** What may be claimed ahead for a host. While only reserved places are left, it does not get as many as at its best. */
   function ahead(host: string): number {
@@ -121,9 +119,10 @@ export function createCalls(options: CallsOptions): Calls {
   function call(entry: Held, execution: ClaimedExecution): void {
     const { host } = entry.claim;
     const startedMs = monotonicMs();
-    lastCallMs = startedMs;
+    const begun = justBegun.begin();
     const noteEnd = () => {
       entry.isCallOver = true;
+      justBegun.end(begun);
       lines.free(host);
       if (monotonicMs() - startedMs < LONG_MS) paces.note(host);
       jointStart.add(() => {
@@ -234,7 +233,7 @@ export function createCalls(options: CallsOptions): Calls {
     },
     giveBackStuck,
     isPressed: () => lines.isWaitedForAt((host) => paces.now(host) > 0),
-    areOutcomesNear: () => lines.taken() > 0 && monotonicMs() - lastCallMs < JUST_BEGUN_MS,
+    areOutcomesNear: justBegun.any,
     async drained() {
       // Who still waits for a place has one as soon as a call has ended.
       while (held.size > 0) await Promise.all([...held.values()].flatMap(({ done }) => done ?? []));

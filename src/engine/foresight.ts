@@ -33,7 +33,7 @@ export interface Started {
 }
 
 /**
- * Slots that are about to come, read just before they do. Nothing of a slot is to be seen before it comes; but what it becomes
+ * Slots that are about to come, read just before they do, or remembered. Nothing of a slot is to be seen before it comes; but what it becomes
  * is known, so that a single statement makes its execution, and claims it where there is a place, if its job still is what it
  * was when it was read. A change in between, by whomever, leaves the slot to be planned as any other. Of many slots at one
  * instant, that is done just before, and committed when they come (see {@link Preparation}).
@@ -74,8 +74,8 @@ const MAX_FORESEEN = 1_000;
 /** Computing after which no further slot is foreseen: it is done before they come, and keeps everything else waiting. */
 const COMPUTING_MS = 100;
 /**
- * A job whose next slot comes within this time of the one before is not read again: whether it has changed, the statement that
- * starts the slot sees anyhow. The longer ago it was read, the likelier it has.
+ * A job whose next slot comes within this time of the start of the one before is not read again: whether it has changed, the
+ * statement that starts the slot sees anyhow. The longer ago it was read, the likelier it has.
  */
 const REMEMBERED_MS = 2_000;
 /** So few slots of one instant are not prepared: to start them takes hardly longer than to commit what was prepared. */
@@ -101,7 +101,7 @@ export function createForesight({
   /** Jobs that were read with them, and of which it is not known what their slots become. */
   let unforeseen: Upcoming['jobs'] = [];
   /** The jobs of what is foreseen, by their ids. */
-  let known = new Map<string, Upcoming['jobs'][number]>();
+  let jobsForeseen = new Map<string, Upcoming['jobs'][number]>();
   /** Jobs that have moved on, each with its next run. */
   let remembered: Upcoming['jobs'] = [];
   let isStarting = false;
@@ -135,7 +135,7 @@ export function createForesight({
   function foreseeAll(jobs: Upcoming['jobs']): Date | null {
     foreseen = [];
     unforeseen = [];
-    known = new Map();
+    jobsForeseen = new Map();
     let runAt: Date | null = null;
     const enoughAtMs = monotonicMs() + COMPUTING_MS;
     for (const job of jobs) {
@@ -143,7 +143,7 @@ export function createForesight({
       const slot = mayCompute ? foresee(job) : null;
       if (slot) {
         foreseen.push(slot);
-        known.set(job.id, job);
+        jobsForeseen.set(job.id, job);
       } else {
         unforeseen.push(job);
         runAt = earliest(runAt, job.nextRunAt);
@@ -155,7 +155,7 @@ export function createForesight({
 
   /** Answers whether the job is remembered, now that it has moved on. */
   function remember(jobId: string, nextRunAt: Date, now: Date): boolean {
-    const job = known.get(jobId);
+    const job = jobsForeseen.get(jobId);
     const restMs = nextRunAt.getTime() - now.getTime();
     // Not what is past: the planner decides what becomes of slots that were missed.
     if (!job || restMs <= 0 || restMs > REMEMBERED_MS) return false;
@@ -200,7 +200,7 @@ export function createForesight({
     for (const { jobId, nextRunAt } of due) {
       if (moved.has(jobId) && !remember(jobId, nextRunAt, endedAt))
         started.nextRunAt = earliest(started.nextRunAt, nextRunAt);
-      known.delete(jobId);
+      jobsForeseen.delete(jobId);
     }
     return started;
   }

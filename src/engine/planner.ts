@@ -32,8 +32,10 @@ export interface PlannerOptions {
 /** A job that has been due for longer than this waits for those that have just become due. */
 const BACKLOG_AFTER_MS = 60_000;
 const EVER = new Date(0);
-/** So long before a slot its jobs are read: enough for the read, little for changes that make it worthless. */
+/** So long before a slot its jobs are read, or remembered: enough for the read, little for changes that make it worthless. */
 const FORESIGHT_MS = 200;
+/** A timer may be this much early. */
+const EARLY_MS = 2;
 /** A job that is due, or whose pause has ended, and that could not be taken is held by somebody, perhaps for long. */
 const LOCKED_RETRY_MS = 50;
 
@@ -88,8 +90,9 @@ export function createPlanner(options: PlannerOptions): Loop {
   /** Null, too, where something else comes before the slots: it would wait for what is prepared. */
   function prepareAt(): Date | null {
     const slotAt = foresight.nextAt();
-    const isFirst = slotAt !== null && (next.runAt === null || next.runAt >= slotAt);
-    return isFirst ? foresight.prepareAt() : null;
+    if (slotAt === null) return null;
+    const otherAt = unforeseenAt();
+    return otherAt === null || otherAt >= slotAt ? foresight.prepareAt() : null;
   }
 
   /** When a job is due that is not foreseen. */
@@ -97,8 +100,7 @@ export function createPlanner(options: PlannerOptions): Loop {
 
   /** Nobody has told of anything, and what comes next is near: that is read now, or known. */
   function isTimeToForesee(now: Date): boolean {
-    const soon = new Date(now.getTime() + FORESIGHT_MS);
-    return covered === told && foresight.nextAt() === null && isPast(unforeseenAt(), soon);
+    return covered === told && foresight.nextAt() === null && isPast(unforeseenAt(), soonAfter(now));
   }
 
   async function look(): Promise<void> {
@@ -124,7 +126,7 @@ export function createPlanner(options: PlannerOptions): Loop {
 
   /** Foresees what is due next as soon as that is near; answers how long to rest. */
   async function foreseeNext(): Promise<number> {
-    const soon = new Date(clock.now().getTime() + FORESIGHT_MS);
+    const soon = soonAfter(clock.now());
     if (foresight.nextAt() === null && isPast(unforeseenAt(), soon)) await foresee(soon);
     const runAt = unforeseenAt();
     const lookAt = runAt !== null && runAt > soon ? new Date(runAt.getTime() - FORESIGHT_MS) : runAt;
@@ -204,6 +206,10 @@ export function createPlanner(options: PlannerOptions): Loop {
       await foresight.abandon();
     },
   };
+}
+
+function soonAfter(now: Date): Date {
+  return new Date(now.getTime() + FORESIGHT_MS + EARLY_MS);
 }
 
 function isPast(at: Date | null, moment: Date): at is Date {

@@ -75,7 +75,10 @@ interface Part {
 
 /** How long before their instant slots are prepared, and with that their jobs held: beside what the slots themselves take. */
 const AHEAD_MS = 20;
-/** What a slot takes at least; the last preparation says whether it is more. */
+/**
+ * What a slot takes at least; the last preparation of so many parts says whether it is more. Of a few slots each has a good share
+ * of what any preparation takes.
+ */
 const LEAST_MS_PER_SLOT = 0.2;
 /** So many slots are committed by themselves: their calls begin while the log is told of the others. */
 const FIRST_PART = 50;
@@ -97,7 +100,8 @@ export function createPreparation(options: PreparationOptions): Preparation {
   /** To be prepared, once their time has come. */
   let planned: { slots: readonly ForeseenSlot[]; scheduledAt: Date; dueAt: Date } | null = null;
   let prepared: { parts: readonly Part[]; scheduledAt: Date } | null = null;
-  let msPerSlot = LEAST_MS_PER_SLOT;
+  /** By the number of parts. */
+  const msPerSlot = { 1: LEAST_MS_PER_SLOT, 2: LEAST_MS_PER_SLOT };
 
   function plan(foreseen: readonly ForeseenSlot[]): void {
     planned = null;
@@ -108,7 +112,7 @@ export function createPreparation(options: PreparationOptions): Preparation {
     // Without what starts later, by its jitter.
     const slots = foreseen.filter((slot) => isThen(slot.scheduledAt) && isThen(slot.availableAt));
     if (slots.filter(mayBeHeld).length <= few) return;
-    const aheadMs = AHEAD_MS + msPerSlot * slots.length;
+    const aheadMs = AHEAD_MS + msPerSlot[partsOf(slots)] * slots.length;
     planned = { slots, scheduledAt, dueAt: new Date(scheduledAt.getTime() - aheadMs) };
   }
 
@@ -116,7 +120,8 @@ export function createPreparation(options: PreparationOptions): Preparation {
     if (!planned) return;
     const { slots, scheduledAt } = planned;
     const now = clock.now();
-    const inTime = Math.floor((scheduledAt.getTime() - now.getTime()) / msPerSlot);
+    const kind = partsOf(slots);
+    const inTime = Math.floor((scheduledAt.getTime() - now.getTime()) / msPerSlot[kind]);
     const places = placesFor(slots, scheduledAt);
     const chosen = slots
       .filter((slot, index) => places[index] && mayBeHeld(slot))
@@ -129,7 +134,7 @@ export function createPreparation(options: PreparationOptions): Preparation {
     planned = null;
     if (chosen.length <= few) {
       // Found too slow once, slots would never be timed again.
-      if (inTime <= few) msPerSlot = Math.max(msPerSlot / 2, LEAST_MS_PER_SLOT);
+      if (inTime <= few) msPerSlot[kind] = Math.max(msPerSlot[kind] / 2, LEAST_MS_PER_SLOT);
       return;
     }
     keepPlaces(chosen.map(({ host }) => host));
@@ -137,7 +142,8 @@ export function createPreparation(options: PreparationOptions): Preparation {
     if (parts.length > 0) prepared = { parts, scheduledAt };
     keepPlacesFor(parts);
     const tried = parts.reduce((sum, { jobIds }) => sum + jobIds.length, 0);
-    if (tried > 0) msPerSlot = Math.max((clock.now().getTime() - now.getTime()) / tried, LEAST_MS_PER_SLOT);
+    if (tried > 0)
+      msPerSlot[kind] = Math.max((clock.now().getTime() - now.getTime()) / tried, LEAST_MS_PER_SLOT);
   }
 
   async function makeParts(slots: readonly ForeseenSlot[][], scheduledAt: Date): Promise<Part[]> {
@@ -268,6 +274,10 @@ export function createPreparation(options: PreparationOptions): Preparation {
     commit,
     abandon,
   };
+}
+
+function partsOf({ length }: readonly ForeseenSlot[]): 1 | 2 {
+  return length > FIRST_PART ? 2 : 1;
 }
 
 /** What would be missed with a holder that is frozen is left to whoever is not. */

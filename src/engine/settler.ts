@@ -99,9 +99,7 @@ export function createSettler(options: SettlerOptions): Settler {
   async function flush(): Promise<void> {
     // Not even the first ones are recorded at once.
     if (isPressed()) lastBatchMs = performance.now();
-    else
-      for (let waited = 0; waited < NEAR_MS && areMoreNear(); waited += NEAR_LOOK_MS)
-        await pause(NEAR_LOOK_MS);
+    else if (areMoreNear()) await othersNear();
     while (queue.size > 0) {
       if (performance.now() < gathersUntilMs()) await gather();
       lastBatchMs = performance.now();
@@ -110,6 +108,12 @@ export function createSettler(options: SettlerOptions): Settler {
       await record(batch, write);
     }
     flushing = null;
+  }
+
+  async function othersNear(): Promise<void> {
+    for (let waitedMs = 0; waitedMs < NEAR_MS && areMoreNear(); waitedMs += NEAR_LOOK_MS) {
+      await pause(NEAR_LOOK_MS);
+    }
   }
 
   function gathersUntilMs(): number {

@@ -164,7 +164,7 @@ async function startingPoint(
   });
   if (cursor?.epoch !== epoch || cursor.position > tip) return lost('CURSOR_INVALID');
   if (cursor.position >= floor) return { position: cursor.position, gap: null };
-  const { prunedThrough } = (await chunks.behind(cursor.position)).state;
+  const { prunedThrough } = (await chunks.behind(cursor.position, tip)).state;
   return cursor.position < prunedThrough ? lost('CURSOR_EXPIRED') : { position: cursor.position, gap: null };
 }
 
@@ -234,15 +234,16 @@ function walkLog(walk: Walk): StepSource<FeedItem> {
     await ourTurn();
     if (waiter.isClosed()) return;
     try {
-      if (!chunks.areAtHand(position)) {
+      const tip = tail.view?.window.tip ?? position;
+      if (!chunks.areAtHand(position, tip)) {
         // A thousand may wait for the same, and what it lets them do would be no part of the turns in which they asked for it.
-        await chunks.behind(position);
+        await chunks.behind(position, tip);
         await new Promise<void>((resolve) => {
           spareTime.turn(resolve);
         });
         if (waiter.isClosed()) return;
       }
-      read = await itemsBehindWindow();
+      read = await itemsBehindWindow(tip);
     } catch (error) {
       // The database is away: the tail looks again soon, and its recovery finds us waiting here.
       tail.reportFailure(error);
@@ -250,10 +251,10 @@ function walkLog(walk: Walk): StepSource<FeedItem> {
     }
   }
 
-  async function itemsBehindWindow(): Promise<readonly FeedItem[]> {
+  async function itemsBehindWindow(upTo: bigint): Promise<readonly FeedItem[]> {
     const { view } = tail;
     if (view?.generation !== generation) return NO_ITEMS;
-    const { state, events } = await chunks.behind(position);
+    const { state, events } = await chunks.behind(position, upTo);
     if (state.epoch !== epoch) {
       // Another log, which the tail has not seen yet: what was read has nothing to do with our position.
       chunks.forget();

@@ -10,10 +10,10 @@ export interface LogChunk {
 
 /** Reads the log for those who have fallen behind the window in memory. */
 export interface LogChunks {
-  /** Whether the events behind a position are in memory, so that nothing is waited for. */
-  areAtHand: (position: bigint) => boolean;
-  /** The events behind a position, some hundred at most. */
-  behind: (position: bigint) => Promise<LogChunk>;
+  /** Whether the events behind a position, up to another, are in memory, so that nothing is waited for. */
+  areAtHand: (position: bigint, upTo: bigint) => boolean;
+  /** The events behind a position, some hundred at most; where the log ends, at least those up to another. */
+  behind: (position: bigint, upTo: bigint) => Promise<LogChunk>;
   /** Drops what is kept. */
   forget: () => void;
 }
@@ -29,48 +29,58 @@ const MAX_CHUNKS = 16;
 
 /**
  * Cuts the log at fixed positions, so that a crowd of which everybody has come to another one still reads the same chunks,
- * and reads each once. What is kept is complete, and stays so: events are only ever added at the end. It may have been
- * pruned since, and is told nevertheless.
+ * and reads each once. What is kept stays true: events are only ever added at the end, and where the log ended within a chunk
+ * it is asked how far the log went. It may have been pruned since, and is told nevertheless.
  */
 export function createLogChunks(db: Queryable): LogChunks {
   const turns = createTurns(MAX_READS);
   const chunks = new Map<bigint, Promise<LogChunk>>();
-  /** The chunks that have been read. */
-  const known = new WeakSet<Promise<LogChunk>>();
+  /** What has been read of them. */
+  const haveBeenRead = new WeakMap<Promise<LogChunk>, LogChunk>();
 
-  function read(start: bigint): Promise<LogChunk> {
-    const kept = chunks.get(start);
-    if (kept) return kept;
-    const chunk = turns.take(() => readLog(db, start, Number(CHUNK_POSITIONS)));
-    chunks.set(start, chunk);
-    const drop = (): void => {
-      if (chunks.get(start) === chunk) chunks.delete(start);
-    };
-    // Where the log ends within it, there may be more the next time.
-    chunk.then(({ events }) => {
-      known.add(chunk);
-      if (events.length < CHUNK_POSITIONS) drop();
-    }, drop);
+  function kept(start: bigint, upTo: bigint): Promise<LogChunk> | undefined {
+    const chunk = chunks.get(start);
+    const found = chunk && haveBeenRead.get(chunk);
+    return found && !reachesTo(found, upTo) ? undefined : chunk;
+  }
+
+  function read(start: bigint, upTo: bigint): Promise<LogChunk> {
+    const chunk = kept(start, upTo);
+    if (chunk) return chunk;
+    const reading = turns.take(() => readLog(db, start, Number(CHUNK_POSITIONS)));
+    chunks.delete(start);
+    chunks.set(start, reading);
+    reading.then(
+      (found) => haveBeenRead.set(reading, found),
+      () => {
+        if (chunks.get(start) === reading) chunks.delete(start);
+      },
+    );
     for (const oldest of chunks.keys()) {
       if (chunks.size <= MAX_CHUNKS) break;
       chunks.delete(oldest);
     }
-    return chunk;
+    return reading;
   }
 
   const startOf = (position: bigint): bigint => position - (position % CHUNK_POSITIONS);
 
   return {
-    areAtHand(position) {
-      const chunk = chunks.get(startOf(position));
-      return chunk !== undefined && known.has(chunk);
+    areAtHand(position, upTo) {
+      const chunk = kept(startOf(position), upTo);
+      return chunk !== undefined && haveBeenRead.has(chunk);
     },
-    async behind(position) {
-      const { state, events } = await read(startOf(position));
+    async behind(position, upTo) {
+      const { state, events } = await read(startOf(position), upTo);
       return { state, events: events.filter((event) => event.position > position) };
     },
     forget() {
       chunks.clear();
     },
   };
+}
+
+/** Whether it is complete, or the log went so far when it was read. */
+function reachesTo({ events, state }: LogChunk, position: bigint): boolean {
+  return events.length >= CHUNK_POSITIONS || state.tip >= position;
 }

@@ -15,13 +15,15 @@ export interface SpareTimeOptions {
 /** How long a round of turns may take: all that comes meanwhile waits for its end. */
 const LONGEST_ROUND_MS = 8;
 /**
- * So many turns begin before it is asked whether that time is over: what they set off may be one event each, or hundreds. Many
- * in one go are cheaper.
+ * So many turns begin before the time is looked at: what they set off may be one event each, or hundreds. As many follow as fit
+ * into what is left of the time, by what turns took so far, but never more than twice as many as before.
  */
-const SLICE = 64;
-const BUSY_SLICE = 8;
+const FIRST_SLICE = 8;
+/** Of a round that took longer all the same, more is not made up for: something else took the time. */
+const LONGEST_COUNTED_MS = 4 * LONGEST_ROUND_MS;
 /** How much of the time rounds may take while there is work that goes before. */
 const BUSY_SHARE = 0.03;
+/** Turns of one round. */
 const MOST_TURNS = 2_048;
 
 /**
@@ -46,21 +48,21 @@ export function createSpareTime({
   function beginRound(): void {
     const turns = waiting.slice(0, MOST_TURNS);
     waiting = waiting.slice(MOST_TURNS);
-    const slice = isBusy() ? BUSY_SLICE : SLICE;
     let begun = 0;
     let beganMs = 0;
+    let slice = FIRST_SLICE;
 
     function beginSlice(): void {
       if (begun === 0) beganMs = monotonicMs();
-      else if (monotonicMs() - beganMs >= LONGEST_ROUND_MS) return;
+      else if (begun < turns.length) slice = Math.min(2 * slice, fitting(begun, monotonicMs() - beganMs));
       const end = Math.min(begun + slice, turns.length);
       for (; begun < end; begun += 1) turns[begun]?.();
     }
 
-    for (let planned = 0; planned < turns.length; planned += slice) after(0, beginSlice);
+    for (let planned = 0; planned < turns.length; planned += FIRST_SLICE) after(0, beginSlice);
     after(0, () => {
       waiting = turns.slice(begun).concat(waiting);
-      const tookMs = Math.min(monotonicMs() - beganMs, LONGEST_ROUND_MS);
+      const tookMs = Math.min(monotonicMs() - beganMs, LONGEST_COUNTED_MS);
       if (isBusy()) after(tookMs * (1 / BUSY_SHARE - 1), goOn);
       else goOn();
     });
@@ -77,6 +79,12 @@ export function createSpareTime({
       if (!isUnderWay) plan();
     },
   };
+}
+
+/** How many turns more fit into a round. */
+function fitting(begun: number, tookMs: number): number {
+  const leftMs = LONGEST_ROUND_MS - tookMs;
+  return leftMs <= 0 ? 0 : Math.floor((begun * leftMs) / Math.max(tookMs, 0.001));
 }
 
 function callAfter(ms: number, run: () => void): void {

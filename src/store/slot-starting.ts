@@ -39,19 +39,18 @@ export interface StartedSlots {
 }
 
 /**
- * Makes executions and moves their jobs on: the rows of `held`, `planned` and `moved`.
- *
- * @param boundary a table whose one row is read before any job is held, by its column `isSet`; null where there is none
+ * Makes executions and moves their jobs on: the rows of `held`, `planned` and `moved`. Before it holds any job it reads the one
+ * row of `bounds`.
  */
-const makeSql = (boundary: string | null): string => `held AS MATERIALIZED (
+const MAKE = `held AS MATERIALIZED (
   SELECT s."executionId", s."scheduledAt", s."availableAt", s."nextRunAt", s.priority, s."maxAttempts", s.host, s.starts, j.*
   FROM ROWS FROM (jsonb_to_recordset($1::jsonb) AS ("executionId" uuid, "jobId" uuid, version int,
     "scheduledAt" timestamptz, "availableAt" timestamptz, "nextRunAt" timestamptz, priority int, "maxAttempts" int,
     host text), unnest($5::boolean[]))
     AS s("executionId", "jobId", version, "scheduledAt", "availableAt", "nextRunAt", priority, "maxAttempts", host, starts),
-  ${boundary === null ? '' : `${boundary},`} LATERAL (
+  bounds, LATERAL (
     SELECT j.id, j.body, ${ATTEMPT_OF_JOB.selection} FROM jobs AS j
-    WHERE ${boundary === null ? '' : `${boundary}."isSet" AND`} j.id = s."jobId" AND j.version = s.version AND j.next_run_at = s."scheduledAt" AND NOT EXISTS (
+    WHERE bounds."areSet" AND j.id = s."jobId" AND j.version = s.version AND j.next_run_at = s."scheduledAt" AND NOT EXISTS (
       SELECT FROM job_executions AS e
       WHERE e.job_id = j.id AND e.skip_reason = 'OPERATOR' AND e.scheduled_at >= j.next_run_at)
     FOR NO KEY UPDATE OF j SKIP LOCKED
@@ -102,7 +101,9 @@ const START_SLOTS = `
 -- since, which changes neither. SKIP LOCKED: who holds a job is planning or changing it.
 -- LATERAL, and rows named by an array, as in a claim: a look by id for each, whatever the statistics say.
 -- DO NOTHING: a slot that has an execution is planned, and its job only moves on.
-WITH ${makeSql(null)}, log_lock AS MATERIALIZED (
+WITH bounds AS MATERIALIZED (
+  SELECT true AS "areSet"
+), ${MAKE}, log_lock AS MATERIALIZED (
   SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK})
   FROM (SELECT (SELECT count(*) FROM planned) AS n, (SELECT count(*) FROM moved) AS m) AS done WHERE n > 0
 ), told AS (
@@ -112,10 +113,11 @@ ${ANSWER}`;
 
 const PREPARE_SLOTS = `
 -- prepare slots: the same, but for what the log is told; and how long the transaction may stand still from now on, and wait
--- for a lock. Said here, since it would be two statements more.
+-- for a lock (but for one on a whole table, which it waits for before it says that). Said here, since it would be two
+-- statements more.
 WITH bounds AS MATERIALIZED (
-  SELECT set_config('idle_in_transaction_session_timeout', $6, true) || set_config('lock_timeout', $7, true) <> '' AS "isSet"
-), ${makeSql('bounds')}
+  SELECT set_config('idle_in_transaction_session_timeout', $6, true) || set_config('lock_timeout', $7, true) <> '' AS "areSet"
+), ${MAKE}
 ${ANSWER}`;
 
 /** Null where the slot had an execution before. */

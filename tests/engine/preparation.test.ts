@@ -154,6 +154,24 @@ describe('a preparation', () => {
     await preparation.abandon();
   });
 
+  it('expects nothing of many slots by what a few of them took', async () => {
+    let msPerStatement = 60;
+    const { preparation } = preparationWith((text, send) => {
+      if (text.includes('prepare slots')) scene.clock.advance(msPerStatement);
+      return send();
+    });
+    const slots = await foreseen(scene.instance(), 60);
+    preparation.plan(slots.slice(0, MANY));
+    scene.clock.set(plus(SLOT, -100));
+    await preparation.prepare();
+    await preparation.abandon();
+    msPerStatement = 0;
+    preparation.plan(slots);
+    expect(preparation.dueAt()).toEqual(plus(SLOT, -32));
+    preparation.plan(slots.slice(0, MANY));
+    expect(preparation.dueAt()).toEqual(plus(SLOT, -80));
+  });
+
   it('begins the sooner the longer the last one took, and leaves out what it would not manage', async () => {
     let msPerStatement = 60;
     const { preparation } = preparationWith((text, send) => {

@@ -203,7 +203,7 @@ describe('many slots of one instant', () => {
     expect(await openTransactions()).toBe(0);
     await reachSlot(instance);
     await instance.worker.drained();
-    expect(await statuses()).toEqual({ SUCCESS: 25 });
+    expect(await statuses()).toEqual({ SUCCESS: 10 });
   });
 });
 

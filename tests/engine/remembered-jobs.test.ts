@@ -134,6 +134,50 @@ describe('a job whose next slot comes soon after the last one', () => {
   });
 });
 
+describe('a planner that remembers jobs', () => {
+  it('loses none of them where a read fails', async () => {
+    const { instance } = watchedInstance();
+    const job = await scheduled(instance);
+    await reach(instance, 1);
+    instance.planner.wake();
+    scene.clock.set(plus(second(2), -100));
+    vi.spyOn(instance.pool, 'query').mockRejectedValueOnce(
+      new Error('Connection terminated unexpectedly') as never,
+    );
+    await instance.planner.runOnce().catch(() => undefined);
+    await reach(instance, 2);
+    await reach(instance, 3);
+    await instance.work();
+    expect(await scheduledAtOf(job)).toEqual([1, 2, 3].map(second));
+  });
+
+  it('takes up a job whose pause ends meanwhile', async () => {
+    const { instance } = watchedInstance();
+    const [job, paused] = [await scheduled(instance), await scheduled(instance)];
+    valueOf(await instance.commands.pauseJob(CALLER, { ...reference(paused), until: plus(second(2), 500) }));
+    for (const n of [1, 2]) await reach(instance, n);
+    scene.clock.set(plus(second(2), 500));
+    await instance.planner.runOnce();
+    // As the command that takes it up tells the planner.
+    instance.planner.wake();
+    for (const n of [3, 4]) await reach(instance, n);
+    expect(await scheduledAtOf(job)).toEqual([1, 2, 3, 4].map(second));
+    expect(await scheduledAtOf(paused)).toEqual([3, 4].map(second));
+  });
+
+  it('waits for their slots where the clock is set back', async () => {
+    const { instance } = watchedInstance();
+    const job = await scheduled(instance);
+    await reach(instance, 1);
+    scene.clock.set(plus(START, 500));
+    await instance.planner.runOnce();
+    await reach(instance, 1);
+    expect(await scheduledAtOf(job)).toEqual([second(1)]);
+    await reach(instance, 2);
+    expect(await scheduledAtOf(job)).toEqual([1, 2].map(second));
+  });
+});
+
 describe('a change of which nobody has told this instance', () => {
   it('counts, where the job is paused', async () => {
     const { instance } = watchedInstance();

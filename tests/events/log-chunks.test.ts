@@ -22,10 +22,11 @@ describe('the log in chunks', () => {
     await appendTestEvents(scene.pool, 700);
     const { chunks } = chunksOf();
     const all = (await readEvents(scene.pool, 0n, 10_000)).map(({ position }) => position);
+    const tip = all.at(-1) ?? 0n;
     for (const start of [0n, 1n, 255n, 256n, 257n, 600n, all.at(-2) ?? 0n]) {
       const found: bigint[] = [];
       for (let position = start; ;) {
-        const { events } = await chunks.behind(position);
+        const { events } = await chunks.behind(position, tip);
         found.push(...events.map((event) => event.position));
         if (events.length === 0) break;
         position = found.at(-1) ?? 0n;
@@ -37,40 +38,45 @@ describe('the log in chunks', () => {
   it('reads each once for a crowd, which need not be at the same position', async () => {
     await appendTestEvents(scene.pool, 700);
     const { chunks, reads } = chunksOf();
-    const found = await Promise.all([256n, 257n, 300n, 400n].map((position) => chunks.behind(position)));
+    const found = await Promise.all(
+      [256n, 257n, 300n, 400n].map((position) => chunks.behind(position, 700n)),
+    );
     expect(found.every(({ events }) => events.length > 100)).toBe(true);
-    await chunks.behind(500n);
+    await chunks.behind(500n, 700n);
     expect(reads()).toBe(1);
     chunks.forget();
-    await chunks.behind(500n);
+    await chunks.behind(500n, 700n);
     expect(reads()).toBe(2);
   });
 
   it('has at hand what was read and kept, and not yet what is being read', async () => {
     await appendTestEvents(scene.pool, 300);
     const { chunks } = chunksOf();
-    expect(chunks.areAtHand(5n)).toBe(false);
-    const reading = chunks.behind(0n);
-    expect(chunks.areAtHand(5n)).toBe(false);
+    const isAtHand = (position: bigint) => chunks.areAtHand(position, 300n);
+    expect(isAtHand(5n)).toBe(false);
+    const reading = chunks.behind(0n, 300n);
+    expect(isAtHand(5n)).toBe(false);
     await reading;
-    expect([5n, 255n, 256n].map(chunks.areAtHand)).toEqual([true, true, false]);
-    const [last] = (await readEvents(scene.pool, 0n, 10_000)).slice(-1);
-    const tip = last?.position ?? 0n;
-    // There may be more in it the next time.
-    await chunks.behind(tip);
-    expect(chunks.areAtHand(tip)).toBe(false);
+    expect([5n, 255n, 256n].map(isAtHand)).toEqual([true, true, false]);
     chunks.forget();
-    expect(chunks.areAtHand(5n)).toBe(false);
+    expect(isAtHand(5n)).toBe(false);
   });
 
-  it('looks anew where the log ended', async () => {
-    const { chunks } = chunksOf();
-    await appendTestEvents(scene.pool, 3);
-    const [last] = (await readEvents(scene.pool, 0n, 10_000)).slice(-1);
-    const tip = last?.position ?? 0n;
-    expect((await chunks.behind(tip)).events).toEqual([]);
-    await appendTestEvents(scene.pool, 2);
-    expect((await chunks.behind(tip)).events).toHaveLength(2);
+  it('looks anew where the log ended, as soon as it goes further', async () => {
+    const { chunks, reads } = chunksOf();
+    const tipAfter = async (count: number) => {
+      await appendTestEvents(scene.pool, count);
+      return (await readEvents(scene.pool, 0n, 10_000)).at(-1)?.position ?? 0n;
+    };
+    const tip = await tipAfter(3);
+    expect((await chunks.behind(tip, tip)).events).toEqual([]);
+    expect((await chunks.behind(tip - 1n, tip)).events).toHaveLength(1);
+    expect(reads()).toBe(1);
+    const further = await tipAfter(2);
+    expect([chunks.areAtHand(tip, tip), chunks.areAtHand(tip, further)]).toEqual([true, false]);
+    expect((await chunks.behind(tip, further)).events).toHaveLength(2);
+    expect((await chunks.behind(tip, further)).events).toHaveLength(2);
+    expect(reads()).toBe(2);
   });
 
   it('forgets a read that failed', async () => {
@@ -78,8 +84,8 @@ describe('the log in chunks', () => {
     const query = ((...args: Parameters<Queryable['query']>) =>
       fails ? Promise.reject(new Error('away')) : scene.pool.query(...args)) as Queryable['query'];
     const chunks = createLogChunks({ query });
-    await expect(chunks.behind(0n)).rejects.toThrow('away');
+    await expect(chunks.behind(0n, 1n)).rejects.toThrow('away');
     fails = false;
-    await expect(chunks.behind(0n)).resolves.toMatchObject({ events: expect.any(Array) as unknown });
+    await expect(chunks.behind(0n, 1n)).resolves.toMatchObject({ events: expect.any(Array) as unknown });
   });
 });

@@ -69,18 +69,20 @@ describe('spare time', () => {
   });
 
   it('is spent in rounds of some milliseconds, so that nothing that comes has to wait for long', () => {
-    const { take, run, rounds } = scene({ turnMs: 0.125 });
-    take(500);
-    run();
-    for (const { turns } of rounds.slice(0, -1)) expect(turns).toBe(64);
+    for (const turnMs of [0.125, 0.5, 1]) {
+      const { take, run, rounds } = scene({ turnMs });
+      take(500);
+      run();
+      for (const { turns } of rounds.slice(0, -1)) expect(turns).toBe(8 / turnMs);
+    }
   });
 
   it('is spent in such rounds also where turns begin to take longer than those before', () => {
-    const { take, run, rounds } = scene({ turnMs: (n) => (n < 1_000 ? 0.001 : 2), isBusy: true });
-    take(1_100);
+    const { take, run, rounds } = scene({ turnMs: (n) => (n < 24 ? 1 / 1_024 : 2) });
+    take(120);
     run();
-    // All that are cheap, and a slice of the others; then a slice in each.
-    expect(rounds.map(({ turns }) => turns)).toEqual([1_008, ...Array<number>(11).fill(8), 4]);
+    // Eight and sixteen that are cheap, and twice as many of the others; then the first slice of each round.
+    expect(rounds.map(({ turns }) => turns)).toEqual([56, ...Array<number>(8).fill(8)]);
   });
 
   it('is not waited for while nothing goes before', () => {
@@ -100,6 +102,13 @@ describe('spare time', () => {
     run();
     expect(rounds.map(({ turns }) => turns)).toEqual([8, 8, 8, 8, 8]);
     expect(rounds.map(({ atMs }) => Math.round(atMs))).toEqual([0, 267, 533, 800, 1_067]);
+  });
+
+  it('is that also where turns take so long that a round takes twice its time, but makes up for no standstill', () => {
+    const { take, run, rounds } = scene({ turnMs: (n) => (n === 8 ? 5_000 : 2), isBusy: true });
+    take(24);
+    run();
+    expect(rounds.map(({ atMs }) => Math.round(atMs))).toEqual([0, 533, 6_582]);
   });
 
   it('comes often where little is done with it, busy or not', () => {
