@@ -142,7 +142,7 @@ describe('a planner that remembers jobs', () => {
     instance.planner.wake();
     scene.clock.set(plus(second(2), -100));
     vi.spyOn(instance.pool, 'query').mockRejectedValueOnce(
-      new Error('Connection terminated unexpectedly') as never,
+      new Error('Connection terminated unexpectedly'),
     );
     await instance.planner.runOnce().catch(() => undefined);
     await reach(instance, 2);
