@@ -99,7 +99,7 @@ export function createSettler(options: SettlerOptions): Settler {
   async function flush(): Promise<void> {
     // Not even the first ones are recorded at once.
     if (isPressed()) lastBatchMs = performance.now();
-    else if (areMoreNear()) await othersNear();
+    else if (areMoreNear()) await waitForOthers();
     while (queue.size > 0) {
       if (performance.now() < gathersUntilMs()) await gather();
       lastBatchMs = performance.now();
@@ -110,7 +110,7 @@ export function createSettler(options: SettlerOptions): Settler {
     flushing = null;
   }
 
-  async function othersNear(): Promise<void> {
+  async function waitForOthers(): Promise<void> {
     for (let waitedMs = 0; waitedMs < NEAR_MS && areMoreNear(); waitedMs += NEAR_LOOK_MS) {
       await pause(NEAR_LOOK_MS);
     }

@@ -141,9 +141,7 @@ describe('a planner that remembers jobs', () => {
     await reach(instance, 1);
     instance.planner.wake();
     scene.clock.set(plus(second(2), -100));
-    vi.spyOn(instance.pool, 'query').mockRejectedValueOnce(
-      new Error('Connection terminated unexpectedly'),
-    );
+    vi.spyOn(instance.pool, 'query').mockRejectedValueOnce(new Error('Connection terminated unexpectedly'));
     await instance.planner.runOnce().catch(() => undefined);
     await reach(instance, 2);
     await reach(instance, 3);
