@@ -10,6 +10,8 @@ import { inMs, schedulesOver } from './endings.ts';
 const world = useWorld('test');
 const JOBS = 5;
 const SECONDS = 6;
+/** From the first job's creation to the first slot: all jobs have it, or its calls would wait for those that have not. */
+const LEAD_MS = 3_000;
 
 /** Holds the calls of each slot until all jobs' calls of that slot are there: more than one instance may have at once. */
 function meetings() {
@@ -40,7 +42,12 @@ it('runs each slot exactly once on two servers, of which one leaves', async () =
   const env = { MAX_CONCURRENCY: '3' };
   const [staying, leaving] = await Promise.all([world.startServer(env), world.startServer(env)]);
   const api = apiClient(staying);
-  const job = { api: `${target.url}/meet`, schedule: '* * * * * *', endAt: inMs(SECONDS * 1000) };
+  const job = {
+    api: `${target.url}/meet`,
+    schedule: '* * * * * *',
+    startAt: inMs(LEAD_MS),
+    endAt: inMs(LEAD_MS + SECONDS * 1_000),
+  };
   await Promise.all(Array.from({ length: JOBS }, () => api.createJob(job)));
 
   const claimants = 'SELECT DISTINCT claimed_by AS id FROM job_executions WHERE finished_at IS NOT NULL';
