@@ -33,10 +33,10 @@ export interface Started {
 }
 
 /**
- * Slots that are about to come, read just before they do, or remembered. Nothing of a slot is to be seen before it comes; but what it becomes
- * is known, so that a single statement makes its execution, and claims it where there is a place, if its job still is what it
- * was when it was read. A change in between, by whomever, leaves the slot to be planned as any other. Of many slots at one
- * instant, that is done just before, and committed when they come (see {@link Preparation}).
+ * Slots that are about to come, of jobs that are read just before, or remembered from the last slot. Nothing of a slot is to be
+ * seen before it comes; but what it becomes is known, so that a single statement makes its execution, and claims it where there
+ * is a place, if its job still is what it was when it was read. A change in between, by whomever, leaves the slot to the planner.
+ * Of many slots at one instant, that is done just before, and committed when they come (see {@link Preparation}).
  */
 export interface Foresight extends Pick<Preparation, 'preparedFor' | 'prepare' | 'abandon'> {
   /** When the earliest slot comes that is foreseen; null where none is. */
