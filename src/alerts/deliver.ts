@@ -4,6 +4,7 @@ import { encodePublicId } from '../domain/public-id.ts';
 import type { CallOptions, Sender } from '../http/send-attempt.ts';
 import { createLogger } from '../logging/logger.ts';
 import { recordDelivery, type ClaimedDelivery } from '../store/alert-deliveries.ts';
+import { isAway } from '../store/failures.ts';
 import type { Queryable } from '../store/sql.ts';
 import type { Mailer } from './mailer.ts';
 import { sendSlack } from './slack.ts';
@@ -24,11 +25,18 @@ export interface DeliverDeps {
   maxAttempts: number;
   /** A number in [0, 1) for the jitter of retries. */
   random: () => number;
+  /** Waits before a result is recorded that could not be; a second where left out. */
+  pause?: () => Promise<void>;
 }
+
+/** What a try takes beside its own time, for its record; then somebody else may send the delivery again. */
+export const RECORD_WITHIN_MS = 30_000;
+const RETRY_MS = 1_000;
 
 /**
  * Takes one claimed delivery to its next resting state: send, decide, record. Never throws for what the receiver did. It
- * does throw when the result cannot be recorded: the delivery is then sent again, under the same id, when its lease ends.
+ * does throw when the result cannot be recorded in time: the delivery is then sent again, under the same id, when its lease
+ * ends.
  */
 export async function deliver(
   delivery: ClaimedDelivery,
@@ -40,8 +48,33 @@ export async function deliver(
   // Whoever asked for a test waits for its result, and can ask again.
   const maxAttempts = delivery.isTest ? 1 : deps.maxAttempts;
   const move = decideDelivery(result, { attempts: delivery.attempts, maxAttempts }, now, deps.random());
-  await recordDelivery(deps.db, delivery, move, now);
+  await whileAway(deps, signal, now, () => recordDelivery(deps.db, delivery, move, now));
   logResult(delivery, move.status, result);
+}
+
+/** Repeats what can be repeated while the database is away, for as long as nobody else sends the delivery. */
+async function whileAway(
+  { clock, pause = aSecond }: DeliverDeps,
+  signal: CallOptions['signal'],
+  since: Date,
+  record: () => Promise<void>,
+): Promise<void> {
+  for (;;) {
+    try {
+      await record();
+      return;
+    } catch (error) {
+      const passedMs = clock.now().getTime() - since.getTime();
+      const isOver = signal.reason !== null || passedMs >= RECORD_WITHIN_MS - RETRY_MS;
+      if (!isAway(error) || isOver) throw error;
+      logger.warn('The result of an alert cannot be recorded at the moment; trying again', { error });
+      await pause();
+    }
+  }
+}
+
+function aSecond(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, RETRY_MS));
 }
 
 function send(delivery: ClaimedDelivery, deps: DeliverDeps, options: CallOptions): Promise<SendResult> {

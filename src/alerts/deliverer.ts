@@ -1,7 +1,7 @@
 import { StopSignal } from '../http/stop-signal.ts';
 import { createLoop, type Loop } from '../loop.ts';
 import { claimDeliveries, nextDeliveryAt, type ClaimedDelivery } from '../store/alert-deliveries.ts';
-import { deliver, type DeliverDeps } from './deliver.ts';
+import { deliver, RECORD_WITHIN_MS, type DeliverDeps } from './deliver.ts';
 
 export interface DelivererOptions extends DeliverDeps {
   longestRestMs: number;
@@ -23,14 +23,12 @@ export interface Deliverer extends Loop {
 /** Sends under way at once, and at one receiver: alerts must not take what executions need. */
 const MAX_SENDS = 20;
 const MAX_SENDS_PER_HOST = 5;
-/** Beyond the time of a try: for its record. What is not recorded by then is sent again. */
-const LEASE_MARGIN_MS = 30_000;
 /** What is due and could not be claimed: another instance is claiming it, or what stands before it is being sent. */
 const LOCKED_RETRY_MS = 500;
 
 /** How long a delivery stays with whoever sends it. */
 export function deliveryLeaseMs(timeoutMs: number): number {
-  return timeoutMs + LEASE_MARGIN_MS;
+  return timeoutMs + RECORD_WITHIN_MS;
 }
 
 interface Sending {

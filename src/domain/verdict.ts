@@ -96,7 +96,7 @@ export function decideUncalled(reason: UncalledReason): Resting {
 const UNCALLED_MESSAGES = {
   shutdown: 'Given back: the instance stopped before the call was made.',
   noPlace: 'Given back: no place became free for the call in time, on the instance that had claimed it.',
-  answerLost: 'Given back: it was claimed as it was made, and the answer of the database was lost.',
+  answerLost: 'Given back: the answer of the database to its claim was lost, and no call was made.',
 } as const satisfies Partial<Record<UncalledReason, string>>;
 
 /**

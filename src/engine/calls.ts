@@ -101,6 +101,8 @@ export function createCalls(options: CallsOptions): Calls {
   }
 
   function add(execution: ClaimedExecution): void {
+    // A claim that comes after a later one was lost long since.
+    if ((held.get(execution.id)?.claim.claimSeq ?? 0) >= execution.claimSeq) return;
     // A claim that was lost and has come back to us: its earlier call would go on beside the new one, kept by nobody.
     end(execution.id, 'leaseLost');
     const entry: Held = {

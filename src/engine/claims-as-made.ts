@@ -4,18 +4,14 @@ import type { ClaimedExecution } from '../store/claimed-rows.ts';
 import type { ClaimAsMade, ClaimTerms } from '../store/running-by-hand.ts';
 import { createLogger } from '../logging/logger.ts';
 import { logIds } from './log-ids.ts';
-import { recordUncalled } from './run-execution.ts';
-import type { Settler } from './settler.ts';
+import type { LostClaims } from './lost-claims.ts';
 import type { Worker } from './worker.ts';
 
 const logger = createLogger('Worker');
 
-/** What is claimed as it is made has this one. */
-const FIRST_CLAIM = 1;
-
 export interface ClaimAsMadeOptions {
   worker: Pick<Worker, 'hostsFullFor' | 'take'>;
-  settler: Pick<Settler, 'settle'>;
+  lostClaims: Pick<LostClaims, 'watch'>;
   clock: Clock;
   instanceId: string;
   leaseMs: number;
@@ -33,13 +29,11 @@ export interface ClaimsAsMade {
  * Lets whoever makes an execution claim it for this instance in the same statement, where there is a place: the call of a run
  * by hand goes out one statement after the request for it, and not after a claim of its own.
  *
- * Its host is known to the statement alone, so what is made at the same moment counts at each host. A statement whose answer
- * is lost may have claimed all the same: that is undone, lest the execution wait for its lease to end, and be taken for one
- * that was called.
+ * Its host is known to the statement alone, so what is made at the same moment counts at each host.
  */
 export function createClaimsAsMade({
   worker,
-  settler,
+  lostClaims,
   clock,
   instanceId,
   leaseMs,
@@ -63,28 +57,15 @@ export function createClaimsAsMade({
     }
   }
 
-  function undo(executionId: string): void {
-    recordUncalled({ id: executionId, claimSeq: FIRST_CLAIM }, { settler, clock }, 'answerLost').catch(
-      (error: unknown) => {
-        logger.warn('A claim whose answer was lost could not be undone; its lease will end', {
-          ...logIds({ executionId }),
-          error,
-        });
-      },
-    );
-  }
-
   return {
     async claimAsMade(executionId, make) {
       const offered = terms();
       if (offered === null) return make(null);
-      const making = make(offered);
+      const making = lostClaims.watch(offered.leaseExpiresAt, () => make(offered));
       const taking = making
         .then(
           ({ claimed }) => takeBehindAnswer(executionId, claimed),
-          () => {
-            undo(executionId);
-          },
+          () => undefined,
         )
         .finally(() => underWay.delete(taking));
       underWay.add(taking);

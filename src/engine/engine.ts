@@ -13,6 +13,7 @@ import { createClaimsAsMade } from './claims-as-made.ts';
 import { createForesight } from './foresight.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import { createLeaseKeeper } from './lease-keeper.ts';
+import { createLostClaims } from './lost-claims.ts';
 import { createLoop } from '../loop.ts';
 import { watchLoops } from '../loop-watch.ts';
 import { LONGEST_REST_MS, type Pulse } from '../pulse.ts';
@@ -105,11 +106,21 @@ export function createEngine(options: EngineOptions): Engine {
       wakeUps.wake('executions', 'blocked', ...toStop(isReplacing));
     },
   });
+  const lostClaims = createLostClaims({
+    db: pool,
+    clock,
+    settler,
+    instanceId: instance.instanceId,
+    leaseMs,
+    held: () => worker.held(),
+    onError: onError('lost claims'),
+  });
   const worker = createWorker({
     ...options,
     longestRestMs: LONGEST_REST_MS,
     settler,
     instanceId: instance.instanceId,
+    lostClaims,
     onClaimed: () => {
       wakeUps.wake('events');
     },
@@ -120,6 +131,7 @@ export function createEngine(options: EngineOptions): Engine {
     clock,
     instanceId: instance.instanceId,
     leaseMs,
+    lostClaims,
     worker,
     onWaiting: () => {
       wakeUps.wake('executions', 'events');
@@ -200,7 +212,7 @@ export function createEngine(options: EngineOptions): Engine {
   let isRunning = false;
   const claims = createClaimsAsMade({
     worker,
-    settler,
+    lostClaims,
     clock,
     instanceId: instance.instanceId,
     leaseMs,
@@ -229,6 +241,7 @@ export function createEngine(options: EngineOptions): Engine {
       planner,
       unblocker,
       worker,
+      lostClaims,
       placeWatch,
       pruner,
     ];
@@ -242,6 +255,7 @@ export function createEngine(options: EngineOptions): Engine {
     await claims.idle();
     worker.giveBackWaiting();
     await worker.drained();
+    await lostClaims.runOnce().catch(onError('lost claims'));
   }
 
   async function stopParts(): Promise<void> {
@@ -264,7 +278,8 @@ export function createEngine(options: EngineOptions): Engine {
         settler.giveUp();
       }
     }
-    if (!(await within(stopped, GIVE_BACK_MS))) logger.warn('Some loops have not come to an end');
+    if (!(await within(Promise.all([stopped, lostClaims.stop()]), GIVE_BACK_MS)))
+      logger.warn('Some loops have not come to an end');
     await leaseKeeper.stop();
     await heartbeat.stop();
     if (entering) await within(heartbeat.leave().catch(onError('heartbeat')), GIVE_BACK_MS);

@@ -8,6 +8,7 @@ import { readUpcoming, type NextPlanning, type Upcoming } from '../store/plannin
 import { foreseenSlot, startSlots, type ForeseenSlot, type StartedSlots } from '../store/slot-starting.ts';
 import type { ClaimedExecution } from '../store/claimed-rows.ts';
 import type { Queryable } from '../store/sql.ts';
+import type { LostClaims } from './lost-claims.ts';
 import { createPreparation, type Preparation } from './prepared-slots.ts';
 import type { Worker } from './worker.ts';
 
@@ -18,6 +19,7 @@ export interface ForesightOptions {
   clock: Clock;
   instanceId: string;
   leaseMs: number;
+  lostClaims: Pick<LostClaims, 'watch'>;
   worker: Pick<Worker, 'placesFor' | 'keepPlaces' | 'take'>;
   /** Called after each statement that made executions which wait for a place, or for their jitter. */
   onWaiting: () => void;
@@ -92,6 +94,7 @@ export function createForesight({
   clock,
   instanceId,
   leaseMs,
+  lostClaims,
   worker,
   onWaiting,
   monotonicMs = () => performance.now(),
@@ -110,6 +113,7 @@ export function createForesight({
     clock,
     instanceId,
     leaseMs,
+    lostClaims,
     few: FEW,
     batchSize: LARGEST_BATCH,
     placesFor: (slots, now) => placesFor([], slots, now),
@@ -232,12 +236,10 @@ export function createForesight({
       availableAt,
       starts: availableAt <= now && (places[index] ?? false),
     }));
-    const started = await startSlots(pool, {
-      slots,
-      instanceId,
-      now,
-      leaseExpiresAt: new Date(now.getTime() + leaseMs),
-    });
+    const leaseExpiresAt = new Date(now.getTime() + leaseMs);
+    const started = await lostClaims.watch(leaseExpiresAt, () =>
+      startSlots(pool, { slots, instanceId, now, leaseExpiresAt }),
+    );
     const { jobIds, executions, claimed } = started;
     logger.debug('Started as foreseen', { jobs: jobIds.length, executions, claimed: claimed.length });
     if (claimed.length < executions) onWaiting();

@@ -2,15 +2,9 @@ import type { Pool } from 'pg';
 import type { Clock } from '../domain/clock.ts';
 import { createLogger } from '../logging/logger.ts';
 import type { ClaimedExecution } from '../store/claimed-rows.ts';
-import { isAway } from '../store/failures.ts';
-import {
-  heldOfPrepared,
-  jobsLetGo,
-  prepareSlots,
-  tellPreparedSql,
-  type ForeseenSlot,
-} from '../store/slot-starting.ts';
+import { prepareSlots, tellPreparedSql, type ForeseenSlot } from '../store/slot-starting.ts';
 import { openTransaction, type OpenTransaction, type Queryable } from '../store/sql.ts';
+import type { LostClaims } from './lost-claims.ts';
 
 const logger = createLogger('Planner');
 
@@ -19,6 +13,7 @@ export interface PreparationOptions {
   clock: Clock;
   instanceId: string;
   leaseMs: number;
+  lostClaims: Pick<LostClaims, 'watch'>;
   /** As many slots cost hardly more at their time than the commit of what was prepared would. */
   few: number;
   /** Slots in one statement. */
@@ -48,10 +43,10 @@ export interface Preparation {
   /** Prepares what there is a place for, as far as the time is enough. Never throws: what is not prepared is started at its time. */
   prepare: () => Promise<void>;
   /**
-   * Makes true what is prepared, now that its instant has come, in two parts; nothing where that cannot be.
+   * Makes true what is prepared, now that its instant has come, in two parts; nothing where that cannot be. A part of which the
+   * answer is lost has come to nothing, or is found by whoever looks for lost claims. Never throws.
    *
    * @param onBegun is given what each of them has claimed, at once
-   * @throws where it is not known whether all of it has become true
    */
   commit: (now: Date, onBegun: (claimed: readonly ClaimedExecution[]) => void) => Promise<BegunSlots>;
   /** Leaves everything as it was before. */
@@ -59,7 +54,7 @@ export interface Preparation {
 }
 
 export interface BegunSlots {
-  /** The jobs of all slots that were to be prepared. */
+  /** The jobs of all slots that were to be prepared, of parts that have become true. */
   jobIds: ReadonlySet<string>;
   /** Those that were as foreseen, and have moved on. The others were held by somebody, or had changed. */
   movedJobIds: ReadonlySet<string>;
@@ -94,9 +89,11 @@ const MAX_HELD_MS = MAX_STANDSTILL_MS + 500;
  */
 const MAX_LATE_MS = 50;
 const MAX_LOCK_WAIT_MS = 250;
+/** For the answer to a commit, for which the part behind it waits: it takes some milliseconds, and what it may wait for a lock. */
+const MAX_COMMIT_MS = 2_000;
 
 export function createPreparation(options: PreparationOptions): Preparation {
-  const { pool, clock, instanceId, leaseMs, few, batchSize, placesFor, keepPlaces } = options;
+  const { pool, clock, instanceId, leaseMs, lostClaims, few, batchSize, placesFor, keepPlaces } = options;
   /** To be prepared, once their time has come. */
   let planned: { slots: readonly ForeseenSlot[]; scheduledAt: Date; dueAt: Date } | null = null;
   let prepared: { parts: readonly Part[]; scheduledAt: Date } | null = null;
@@ -188,7 +185,7 @@ export function createPreparation(options: PreparationOptions): Preparation {
           slots: batch.map(({ row }) => ({ row, starts: true })),
           instanceId,
           now: scheduledAt,
-          leaseExpiresAt: new Date(scheduledAt.getTime() + leaseMs),
+          leaseExpiresAt: leaseEnd(scheduledAt),
           maxStandstillMs: MAX_STANDSTILL_MS,
           maxLockWaitMs: MAX_LOCK_WAIT_MS,
         });
@@ -215,46 +212,38 @@ export function createPreparation(options: PreparationOptions): Preparation {
   ): Promise<BegunSlots> {
     planned = null;
     if (prepared && now.getTime() - prepared.scheduledAt.getTime() > MAX_LATE_MS) await abandon();
-    const parts = prepared?.parts ?? [];
+    const { parts, scheduledAt } = prepared ?? { parts: [], scheduledAt: now };
     prepared = null;
     const jobIds = new Set<string>();
     const movedJobIds = new Set<string>();
     // All at once, but begun in their order: those of higher priority first.
-    const commits = parts.map((part) => ({ part, ended: Promise.allSettled([commitPart(part)]) }));
-    const failures: unknown[] = [];
-    for (const [index, { part, ended }] of commits.entries()) {
-      const [outcome] = await ended;
+    const commits = parts.map((part) => ({ part, committing: commitPart(part, scheduledAt) }));
+    for (const [index, { part, committing }] of commits.entries()) {
+      const isCommitted = await committing;
       keepPlacesFor(parts.slice(index + 1));
-      if (outcome.status === 'rejected') {
-        failures.push(outcome.reason);
-      } else if (outcome.value !== null) {
-        for (const jobId of part.jobIds) jobIds.add(jobId);
-        for (const jobId of part.movedJobIds) movedJobIds.add(jobId);
-        onBegun(outcome.value);
-      }
+      if (!isCommitted) continue;
+      for (const jobId of part.jobIds) jobIds.add(jobId);
+      for (const jobId of part.movedJobIds) movedJobIds.add(jobId);
+      onBegun(part.claimed);
     }
-    if (failures.length > 0) throw failures[0];
     return { jobIds, movedJobIds };
   }
 
-  /** Answers what it has claimed; null where it has come to nothing. */
-  async function commitPart({
-    claimed,
-    movedJobIds,
-    transaction,
-  }: Part): Promise<readonly ClaimedExecution[] | null> {
+  /** Answers whether it has surely become true. */
+  async function commitPart({ claimed, transaction }: Part, scheduledAt: Date): Promise<boolean> {
     const executionIds = claimed.map(({ id }) => id);
+    const last = executionIds.length > 0 ? tellPreparedSql(executionIds) : undefined;
     try {
-      await transaction.commit(executionIds.length > 0 ? tellPreparedSql(executionIds) : undefined);
-      return claimed;
+      await lostClaims.watch(leaseEnd(scheduledAt), () => transaction.commit(last, MAX_COMMIT_MS));
+      return true;
     } catch (error) {
       logger.warn('Prepared slots could not be committed', { error });
-      if (!isAway(error)) return null;
-      // Perhaps they were, and only the answer was lost: nobody else would call them before their leases have ended.
-      await jobsLetGo(pool, movedJobIds);
-      const held = await heldOfPrepared(pool, executionIds, instanceId);
-      return held.size === 0 ? null : claimed.filter(({ id }) => held.has(id));
+      return false;
     }
+  }
+
+  function leaseEnd(scheduledAt: Date): Date {
+    return new Date(scheduledAt.getTime() + leaseMs);
   }
 
   async function abandon(): Promise<void> {

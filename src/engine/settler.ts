@@ -68,6 +68,7 @@ const MAX_TRIES = 6;
 /** Writes a batch; what it defers is to be written in another way. */
 type Write = (settlements: readonly SettlementRow[]) => Promise<Settled>;
 
+const settlementOf = ({ settlement }: Entry): SettlementRow => settlement;
 const NONE: ReadonlySet<string> = new Set();
 
 /**
@@ -132,7 +133,9 @@ export function createSettler(options: SettlerOptions): Settler {
   async function record(batch: Entry[], how: Write): Promise<void> {
     let settled: Settled;
     try {
-      settled = await persistently(batch.length, () => how(batch.map((entry) => entry.settlement)));
+      const { answer, isRepeated } = await persistently(batch.length, () => how(batch.map(settlementOf)));
+      if (isRepeated) tellAgain(batch, how);
+      settled = answer;
     } catch (error) {
       if (isGivenUp) for (const entry of batch) entry.reject(error);
       else setApart(batch, how, error);
@@ -140,6 +143,12 @@ export function createSettler(options: SettlerOptions): Settler {
     }
     const deferred = conclude(batch, settled);
     if (deferred.length > 0) await record(deferred, writeUpstream);
+  }
+
+  /** What was tried before may have been carried out then, and only the answer was lost: nobody has been told of that. */
+  function tellAgain(batch: readonly Entry[], how: Write): void {
+    onRecorded(batch.map(settlementOf));
+    if (how === writeUpstream) onPlanned({ isReplacing: true });
   }
 
   /** Answers those that were written, or had lost their claim; gives back those that are to be written otherwise. */
@@ -173,7 +182,9 @@ export function createSettler(options: SettlerOptions): Settler {
   /** @returns whether the entry has had its answer, or goes another way */
   async function recordAlone(entry: Entry, how: Write, tries: number): Promise<boolean> {
     try {
-      const deferred = conclude([entry], await persistently(1, () => how([entry.settlement])));
+      const { answer, isRepeated } = await persistently(1, () => how([entry.settlement]));
+      if (isRepeated) tellAgain([entry], how);
+      const deferred = conclude([entry], answer);
       if (deferred.length > 0) await recordApart(deferred, writeUpstream);
       return true;
     } catch (error) {
@@ -193,10 +204,13 @@ export function createSettler(options: SettlerOptions): Settler {
   }
 
   /** Keeps trying while the database is away. Rejects with any other error, and with the last one once given up. */
-  async function persistently<T>(count: number, attempt: () => Promise<T>): Promise<T> {
-    for (;;) {
+  async function persistently<T>(
+    count: number,
+    attempt: () => Promise<T>,
+  ): Promise<{ answer: T; isRepeated: boolean }> {
+    for (let isRepeated = false; ; isRepeated = true) {
       try {
-        return await attempt();
+        return { answer: await attempt(), isRepeated };
       } catch (error) {
         if (!isAway(error) || isGivenUp) throw error;
         logger.warn('Outcomes cannot be recorded at the moment; trying again', { count, error });
@@ -208,8 +222,8 @@ export function createSettler(options: SettlerOptions): Settler {
   async function awaitCallback(wait: CallbackWait): Promise<WaitStart> {
     for (let tries = 1; ; tries += 1) {
       try {
-        const start = await persistently(1, () => startWait(db, wait));
-        if (start === 'waiting') options.onAwaiting();
+        const { answer: start, isRepeated } = await persistently(1, () => startWait(db, wait));
+        if (start === 'waiting' || isRepeated) options.onAwaiting();
         return start;
       } catch (error) {
         if (isGivenUp || isRefused(error) || tries === MAX_TRIES) throw error;

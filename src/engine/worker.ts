@@ -4,6 +4,7 @@ import { claimDue, fullHosts, MAX_CLAIM, nextAvailableAt, type ClaimKind } from 
 import { givePlaces, keepPlaces, type FreePlaces } from '../domain/places.ts';
 import type { ClaimedExecution } from '../store/claimed-rows.ts';
 import { createCalls, type Calls, type CallsOptions } from './calls.ts';
+import type { LostClaims } from './lost-claims.ts';
 import { createLoop, type Loop } from '../loop.ts';
 
 export interface WorkerOptions extends Omit<CallsOptions, 'onRoom' | 'onBacklogRoom'> {
@@ -11,6 +12,7 @@ export interface WorkerOptions extends Omit<CallsOptions, 'onRoom' | 'onBacklogR
   clock: Clock;
   instanceId: string;
   leaseMs: number;
+  lostClaims: Pick<LostClaims, 'watch'>;
   longestRestMs: number;
   onClaimed: () => void;
 }
@@ -66,7 +68,7 @@ interface Claim {
 const NOTHING: Claim = { claimed: 0, limit: 0 };
 
 export function createWorker(options: WorkerOptions): Worker {
-  const { pool, clock, instanceId, leaseMs, longestRestMs, onClaimed, onError } = options;
+  const { pool, clock, instanceId, leaseMs, lostClaims, longestRestMs, onClaimed, onError } = options;
   const { monotonicMs = () => performance.now() } = options;
   /** The next deep look, and when it may be made at the earliest, should there be something new. */
   const deepLook = { nextMs: 0, soonestMs: 0, intervalMs: MIN_DEEP_LOOK_MS };
@@ -150,16 +152,19 @@ export function createWorker(options: WorkerOptions): Worker {
     if (limit <= 0) return NOTHING;
     const startsMs = monotonicMs();
     const look = isDeep ? 'deep' : startsMs < wideUntilMs[kind] ? 'wide' : 'head';
-    const claimed = await claimDue(pool, {
-      kind,
-      instanceId,
-      now,
-      leaseExpiresAt: new Date(now.getTime() + leaseMs),
-      limit,
-      busyHosts: load,
-      hostLimit: perHost,
-      look,
-    });
+    const leaseExpiresAt = new Date(now.getTime() + leaseMs);
+    const claimed = await lostClaims.watch(leaseExpiresAt, () =>
+      claimDue(pool, {
+        kind,
+        instanceId,
+        now,
+        leaseExpiresAt,
+        limit,
+        busyHosts: load,
+        hostLimit: perHost,
+        look,
+      }),
+    );
     if (claimed.length < limit) wideUntilMs[kind] = startsMs + WIDE_LOOK_MS;
     take(claimed);
     return { claimed: claimed.length, limit };

@@ -163,29 +163,6 @@ WITH log_lock AS MATERIALIZED (
 ${TELL}`;
 }
 
-/** Waits until the transaction has ended that holds the jobs. */
-export async function jobsLetGo(db: Queryable, jobIds: readonly string[]): Promise<void> {
-  await db.query({
-    name: 'jobs-let-go',
-    text: 'SELECT FROM jobs WHERE id = ANY ($1::uuid[]) ORDER BY id FOR SHARE',
-    values: [jobIds],
-  });
-}
-
-/** Those of executions, claimed for the first time when they were made, that the instance holds. */
-export async function heldOfPrepared(
-  db: Queryable,
-  executionIds: readonly string[],
-  instanceId: string,
-): Promise<Set<string>> {
-  const { rows } = await db.query<{ id: string }>({
-    name: 'held-of-prepared',
-    text: `SELECT id FROM job_executions WHERE id = ANY ($1::uuid[]) AND status = 'RUNNING' AND claim_seq = 1 AND claimed_by = $2`,
-    values: [executionIds, instanceId],
-  });
-  return new Set(rows.map(({ id }) => id));
-}
-
 function valuesOf({ slots, instanceId, now, leaseExpiresAt }: StartSlotsOptions): unknown[] {
   const rows = `[${slots.map(({ row }) => row).join(',')}]`;
   return [rows, instanceId, now, leaseExpiresAt, slots.map(({ starts }) => starts)];

@@ -32,9 +32,10 @@ export interface OpenTransaction {
   /**
    * @param last a statement without parameters that is sent together with the commit: what it locks is held for no longer
    *   than the server needs
+   * @param maxMs how long to wait for the answer; the pool says it where this does not
    * @throws where it was not committed, and, with an error of `isAway`, where that is not known
    */
-  commit: (last?: string) => Promise<void>;
+  commit: (last?: string, maxMs?: number) => Promise<void>;
   /**
    * Never throws.
    *
@@ -89,8 +90,10 @@ export async function openTransaction(
   await orRollback(tx.query(`BEGIN${bound}`));
   return {
     tx,
-    async commit(last) {
-      await orRollback(tx.query(last === undefined ? 'COMMIT' : `${last}; COMMIT`));
+    async commit(last, maxMs) {
+      const text = last === undefined ? 'COMMIT' : `${last}; COMMIT`;
+      const statement: Statement = maxMs === undefined ? { text } : { text, query_timeout: maxMs };
+      await orRollback(tx.query(statement));
       release();
     },
     rollback,

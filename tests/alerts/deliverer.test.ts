@@ -11,6 +11,7 @@ import { createAlert, deliverAll, deliveriesOf, notice } from '../support/alerts
 import { ALERT_MAX_ATTEMPTS, CALLER, createJob, type TestInstance, valueOf } from '../support/instance.ts';
 import { type MailServer, startMailServer } from '../support/mail-server.ts';
 import { plus, START } from '../support/manual-clock.ts';
+import { onStatements } from '../support/on-statements.ts';
 import { watchTicks } from '../support/rests.ts';
 import { count, readRow } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
@@ -62,6 +63,40 @@ async function insertDue(alert: { id: string }, facts: Partial<AlertNotice> = {}
 function delivery(id: string) {
   return readRow(scene.pool, 'job_alert_deliveries', id);
 }
+
+describe('a result that cannot be recorded', () => {
+  it('is recorded as soon as the database is back, and not sent again', async () => {
+    const instance = scene.instance();
+    const id = await insertDue(await alertAt(instance, '/alerts'));
+    let tries = 0;
+    onStatements(instance.pool, 'record-delivery', (send) => {
+      tries += 1;
+      return tries < 3 ? Promise.reject(new Error('Connection terminated unexpectedly')) : send();
+    });
+    await deliverAll(instance);
+    expect(await delivery(id)).toMatchObject({ status: 'DELIVERED', attempts: 1 });
+    expect(scene.target.callsTo('/alerts')).toHaveLength(1);
+  });
+
+  it('is given up when somebody else may send the delivery, and at a stop', async () => {
+    const instance = scene.instance();
+    const id = await insertDue(await alertAt(instance, '/alerts'));
+    onStatements(instance.pool, 'record-delivery', () => {
+      scene.clock.advance(10_000);
+      return Promise.reject(new Error('Connection terminated unexpectedly'));
+    });
+    await instance.deliverer.runOnce();
+    await until(() => instance.errors.length > 0);
+    expect(instance.errors).toMatchObject([{ message: 'Connection terminated unexpectedly' }]);
+    expect(scene.clock.now()).toEqual(plus(START, 30_000));
+    expect(await delivery(id)).toMatchObject({ status: 'PENDING', attempts: 1 });
+    scene.clock.set(plus(START, 40_000));
+    await instance.deliverer.runOnce();
+    instance.deliverer.abort();
+    await until(() => instance.errors.length > 1);
+    expect(scene.clock.now()).toEqual(plus(START, 50_000));
+  });
+});
 
 describe('a webhook', () => {
   it('gets the notice as JSON, with the delivery as Idempotency-Key', async () => {

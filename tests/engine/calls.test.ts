@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { encodePublicId } from '../../src/domain/public-id.ts';
+import { claimDue } from '../../src/store/claiming.ts';
 import { settle, settlementRow } from '../../src/store/settling.ts';
 import { EVENT_LOG_LOCK } from '../../src/store/event-log.ts';
 import { insertDependency } from '../support/dependencies.ts';
-import { CALLER, createJob, reference, valueOf, type TestInstance } from '../support/instance.ts';
-import { START } from '../support/manual-clock.ts';
+import { CALLER, createJob, LEASE_MS, reference, valueOf, type TestInstance } from '../support/instance.ts';
+import { plus, START } from '../support/manual-clock.ts';
 import { uncalled } from '../support/settlements.ts';
 import {
   attemptsOf,
@@ -368,3 +369,39 @@ describe('a call', () => {
     expect(instance.worker.isCalling(claim)).toBe(false);
   });
 });
+
+describe('a claim that comes after a later one of its execution', () => {
+  it('is passed over: the call of the later one goes on, and no other is made', async () => {
+    const instance = scene.instance();
+    const gate = scene.target.gate('/held');
+    const job = await insertJob(scene.pool, { api: `${scene.target.url}/held` });
+    const id = await insertExecution(scene.pool, job, 'PENDING');
+    const early = await claimBy(instance);
+    await scene.pool.query(
+      `UPDATE job_executions SET status = 'PENDING', lease_expires_at = NULL WHERE id = $1`,
+      [id],
+    );
+    await instance.worker.runOnce();
+    await scene.target.received('/held');
+    instance.worker.take(early);
+    expect(instance.worker.held()).toEqual([{ executionId: id, claimSeq: 2 }]);
+    gate.open();
+    await instance.worker.drained();
+    expect(scene.target.calls).toHaveLength(1);
+    expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'SUCCESS', claim_seq: 2 });
+  });
+});
+
+/** Claims what is due for an instance, which is not told. */
+function claimBy({ instanceId }: TestInstance): ReturnType<typeof claimDue> {
+  return claimDue(scene.pool, {
+    kind: 'fresh',
+    instanceId,
+    now: START,
+    leaseExpiresAt: plus(START, LEASE_MS),
+    limit: 10,
+    busyHosts: new Map(),
+    hostLimit: 10,
+    look: 'head',
+  });
+}

@@ -119,33 +119,44 @@ describe('a run by hand', () => {
     expect(scene.target.calls).toHaveLength(1);
   });
 
-  it('waits for no lease to end where the answer of its statement was lost', async () => {
+  it.each([
+    ['is given back where the answer of its statement was lost', false],
+    ['goes on where its statement left it to a claim and the answer was lost', true],
+  ])('%s', async (_, isLeft) => {
     const instance = scene.instance();
     const job = await jobOf(instance, { type: 'ATMOST_ONCE' });
+    const gate = scene.target.gate('/hook');
     const claims = createClaimsAsMade({
-      worker: { hostsFullFor: () => [], take: () => undefined },
-      settler: instance.settler,
+      worker: {
+        hostsFullFor: () => (isLeft ? [new URL(scene.target.url).host] : []),
+        take: () => undefined,
+      },
+      lostClaims: instance.lostClaims,
       clock: scene.clock,
       instanceId: instance.instanceId,
       leaseMs: LEASE_MS,
       isRunning: () => true,
     });
-    const deps = {
-      ...instance.commandDeps,
-      claimAsMade: ((executionId, make) =>
-        claims.claimAsMade(executionId, async (terms) => {
-          await make(terms);
-          throw new Error('The connection was lost');
-        })) satisfies ClaimAsMade,
-    };
-    await expect(triggerJob(deps, CALLER, reference(job))).rejects.toThrow('The connection was lost');
+    const claimAsMade: ClaimAsMade = (executionId, make) =>
+      claims.claimAsMade(executionId, async (terms) => {
+        await make(terms);
+        // Within the same millisecond.
+        if (isLeft) await instance.worker.runOnce();
+        throw new Error('The connection was lost');
+      });
+    await expect(
+      triggerJob({ ...instance.commandDeps, claimAsMade }, CALLER, reference(job)),
+    ).rejects.toThrow('The connection was lost');
     await claims.idle();
-    await instance.settler.idle();
+    scene.clock.advance(1_000);
+    await instance.lostClaims.runOnce();
     expect(await executionsOf(scene.pool, job.id)).toMatchObject([
-      { status: 'PENDING', attempt_count: 0, started_at: null },
+      isLeft ? { status: 'RUNNING' } : { status: 'PENDING', attempt_count: 0, started_at: null },
     ]);
+    gate.open();
     await instance.work();
     expect(scene.target.calls).toHaveLength(1);
+    expect(await executionsOf(scene.pool, job.id)).toMatchObject([{ status: 'SUCCESS' }]);
   });
 
   it('is answered also where what its statement has claimed cannot be taken', async () => {
@@ -159,7 +170,7 @@ describe('a run by hand', () => {
           throw new Error('Refused by a test.');
         },
       },
-      settler: instance.settler,
+      lostClaims: instance.lostClaims,
       clock: scene.clock,
       instanceId: instance.instanceId,
       leaseMs: LEASE_MS,

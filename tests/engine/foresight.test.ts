@@ -452,6 +452,7 @@ describe('of slots that come together', () => {
       clock: scene.clock,
       instanceId: instance.instanceId,
       leaseMs: LEASE_MS,
+      lostClaims: instance.lostClaims,
       worker: {
         placesFor: (hosts) => hosts.map(() => true),
         keepPlaces: () => undefined,

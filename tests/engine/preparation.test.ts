@@ -15,6 +15,7 @@ import { useScene } from '../support/scene.ts';
 
 const scene = useScene();
 const LEAD_MS = 15;
+const INSTANCE_ID = 'test-1';
 
 const statuses = () => executionCounts(scene.pool);
 
@@ -29,9 +30,10 @@ async function foreseen(instance: TestInstance, jobs: number): Promise<ForeseenS
 
 /** One whose connections do something of their own with each text that they send. */
 function preparationWith(
-  onQuery: (text: string, send: () => Promise<unknown>) => Promise<unknown>,
+  onQuery: (text: string, send: (other?: string) => Promise<unknown>) => Promise<unknown>,
   placesFor: PreparationOptions['placesFor'] = (slots) => slots.map(() => true),
-): { preparation: Preparation; kept: number[] } {
+): { preparation: Preparation; kept: number[]; instance: TestInstance } {
+  const instance = scene.instance({ instanceId: INSTANCE_ID });
   const kept: number[] = [];
   const preparation = createPreparation({
     pool: {
@@ -43,7 +45,7 @@ function preparationWith(
           get(_client, name) {
             if (name === 'query')
               return (sent: string | { text: string }) =>
-                onQuery(typeof sent === 'string' ? sent : sent.text, () => query(sent));
+                onQuery(typeof sent === 'string' ? sent : sent.text, (other) => query(other ?? sent));
             const value: unknown = Reflect.get(client, name);
             return typeof value === 'function' ? (value.bind(client) as unknown) : value;
           },
@@ -51,14 +53,15 @@ function preparationWith(
       },
     },
     clock: scene.clock,
-    instanceId: 'test-1',
+    instanceId: INSTANCE_ID,
     leaseMs: LEASE_MS,
+    lostClaims: instance.lostClaims,
     few: 25,
     batchSize: 200,
     placesFor,
     keepPlaces: (hosts) => kept.push(hosts.length),
   });
-  return { preparation, kept };
+  return { preparation, kept, instance };
 }
 
 /** Prepares so many slots and lets them come; answers how many each part has begun, and how many jobs are dealt with. */
@@ -87,15 +90,18 @@ function preparationWithout(refused: number): ReturnType<typeof preparationWith>
 }
 
 describe('a preparation', () => {
-  it('has what was committed called, also where the answer was lost', async () => {
-    const { preparation, kept } = preparationWith(async (text, send) => {
+  it('has what was committed given back where the answer was lost', async () => {
+    const { preparation, kept, instance } = preparationWith(async (text, send) => {
       const answer = await send();
       if (text.endsWith('COMMIT')) throw new Error('Connection terminated unexpectedly');
       return answer;
     });
-    expect(await runThrough(preparation, MANY)).toEqual({ begun: [MANY], dealtWith: MANY });
-    expect(await statuses()).toEqual({ RUNNING: MANY });
+    expect(await runThrough(preparation, MANY)).toEqual({ begun: [], dealtWith: 0 });
     expect(kept).toEqual([MANY, MANY, 0]);
+    expect(await statuses()).toEqual({ RUNNING: MANY });
+    scene.clock.advance(1_000);
+    await instance.lostClaims.runOnce();
+    expect(await statuses()).toEqual({ PENDING: MANY });
   });
 
   it('has nothing called of which it turns out that it was not committed', async () => {
@@ -105,6 +111,35 @@ describe('a preparation', () => {
     expect(await runThrough(preparation, MANY)).toEqual({ begun: [], dealtWith: 0 });
     expect(await statuses()).toEqual({});
     expect(kept).toEqual([MANY, MANY, 0]);
+  });
+
+  it('has nothing called twice, nor given back, that another planned and its own instance claimed meanwhile', async () => {
+    const gate = scene.target.gate('/work');
+    const { preparation, instance } = preparationWith(async (text, send) => {
+      if (!text.endsWith('COMMIT')) return send();
+      await send('ROLLBACK');
+      await scene.instance({ instanceId: 'other' }).planner.runOnce();
+      await instance.worker.runOnce();
+      throw new Error('Connection terminated unexpectedly');
+    });
+    expect(await runThrough(preparation, MANY)).toEqual({ begun: [], dealtWith: 0 });
+    scene.clock.advance(1_000);
+    await instance.lostClaims.runOnce();
+    expect(await statuses()).toEqual({ RUNNING: MANY });
+    gate.open();
+    await instance.worker.drained();
+    expect(scene.target.calls).toHaveLength(MANY);
+  });
+
+  it('begins with the others where the answer to the commit of the first fifty is lost', async () => {
+    let commits = 0;
+    const { preparation } = preparationWith(async (text, send) => {
+      const answer = await send();
+      if (text.endsWith('COMMIT') && (commits += 1) === 1) throw new Error('Query read timeout');
+      return answer;
+    });
+    expect(await runThrough(preparation, 60)).toEqual({ begun: [10], dealtWith: 10 });
+    expect(await statuses()).toEqual({ RUNNING: 60 });
   });
 
   it('begins with the first fifty, also where the others are committed before', async () => {

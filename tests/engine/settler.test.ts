@@ -243,6 +243,27 @@ describe('while the database is away', () => {
     expect(await count(scene.pool, 'all_execution_attempts WHERE execution_id = $1', [id])).toBe(1);
   });
 
+  it('an outcome is told of also where it was recorded and the answer was lost', async () => {
+    const told: string[] = [];
+    let tries = 0;
+    const losing = async (statement: Statement) => {
+      const answer = await scene.pool.query(statement);
+      tries += 1;
+      if (tries === 1) throw new Error('Connection terminated unexpectedly');
+      return answer;
+    };
+    const settler = createSettler({
+      ...NOBODY_WAITS,
+      db: { query: losing as Queryable['query'] },
+      pause: () => Promise.resolve(),
+      onRecorded: (settlements) => told.push(...settlements.map(({ executionId }) => executionId)),
+    });
+    const [id = ''] = await insertRunning(1);
+    await settler.settle(succeeded(id));
+    expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'SUCCESS' });
+    expect(told).toEqual([id]);
+  });
+
   it('a wait for a callback is tried again until it is recorded', async () => {
     const { pool } = scene.instance();
     const { settler, statements } = await settlerOf(pool);

@@ -26,15 +26,9 @@ import { readOldestKept } from '../../src/store/upkeep.ts';
 import { lockDueJobs, nextPlanning, readUpcoming } from '../../src/store/planning.ts';
 import { pruneAuditLog, pruneExecutions } from '../../src/store/pruning.ts';
 import { lockJobsByKey } from '../../src/store/jobs.ts';
+import { findClaimsByLease } from '../../src/store/lost-claims.ts';
 import { insertUnlimitedRun } from '../../src/store/running-by-hand.ts';
-import {
-  foreseenSlot,
-  heldOfPrepared,
-  jobsLetGo,
-  prepareSlots,
-  startSlots,
-  tellPreparedSql,
-} from '../../src/store/slot-starting.ts';
+import { foreseenSlot, prepareSlots, startSlots, tellPreparedSql } from '../../src/store/slot-starting.ts';
 import { settle, settlementRow } from '../../src/store/settling.ts';
 import type { Queryable, Statement } from '../../src/store/sql.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -119,26 +113,16 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
     expect(used.scanned).toEqual([]);
   });
 
-  it.each([
-    {
-      what: 'told of',
-      statement: (db: Queryable, ids: string[]) => db.query({ text: tellPreparedSql(ids) }),
-    },
-    {
-      what: 'looked for',
-      statement: (db: Queryable, ids: string[]) => heldOfPrepared(db, ids, 'a'),
-    },
-  ])('prepared executions are $what by a look at each of them', async ({ statement }) => {
+  it('prepared executions are told of by a look at each of them', async () => {
     const ids = Array.from({ length: 200 }, () => crypto.randomUUID());
-    const used = await indexesOf(mode, (db) => statement(db, ids));
+    const used = await indexesOf(mode, (db) => db.query({ text: tellPreparedSql(ids) }));
     expect(used.indexes.join()).toMatch(/^job_executions_(pkey|lease)$/);
     expect(used.scanned).toEqual([]);
   });
 
-  it('jobs that prepared executions are of are waited for by a look at each of them', async () => {
-    const ids = Array.from({ length: 200 }, () => crypto.randomUUID());
-    const used = await indexesOf(mode, (db) => jobsLetGo(db, ids));
-    expect(used.indexes.join()).toMatch(/^jobs_/);
+  it('claims whose answers were lost are found by their leases', async () => {
+    const used = await indexesOf(mode, (db) => findClaimsByLease(db, 'a', [START, plus(START, 1)]));
+    expect(used.indexes).toEqual(['job_executions_lease']);
     expect(used.scanned).toEqual([]);
   });
 

@@ -16,6 +16,7 @@ import { createCallbackWatch } from '../../src/engine/callback-watch.ts';
 import { createClaimsAsMade, type ClaimsAsMade } from '../../src/engine/claims-as-made.ts';
 import { createForesight } from '../../src/engine/foresight.ts';
 import { createHeartbeat, type Heartbeat } from '../../src/engine/heartbeat.ts';
+import { createLostClaims, type LostClaims } from '../../src/engine/lost-claims.ts';
 import { createLeaseKeeper } from '../../src/engine/lease-keeper.ts';
 import type { Loop } from '../../src/loop.ts';
 import { createPlanner } from '../../src/engine/planner.ts';
@@ -78,6 +79,7 @@ export type TestInstance = {
   planner: Loop;
   unblocker: Unblocker;
   worker: Worker;
+  lostClaims: LostClaims;
   settler: Settler;
   leaseKeeper: Loop;
   rescuer: Loop;
@@ -142,6 +144,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
     timeoutMs: alertTimeoutMs,
     maxAttempts: ALERT_MAX_ATTEMPTS,
     random,
+    pause: nextTurn,
     longestRestMs: LONGEST_REST_MS,
     onError,
   });
@@ -188,6 +191,15 @@ export function createInstance(options: InstanceOptions): TestInstance {
     onAwaiting: tell('events'),
     onPlanned: tellAlso('executions'),
   });
+  const lostClaims = createLostClaims({
+    db: pool,
+    clock,
+    settler,
+    instanceId,
+    leaseMs: LEASE_MS,
+    held: () => worker.held(),
+    onError,
+  });
   const worker = createWorker({
     pool,
     clock,
@@ -196,6 +208,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
     random,
     callbackUrl,
     instanceId,
+    lostClaims,
     maxConcurrency: options.maxConcurrency ?? 50,
     maxConcurrencyPerHost: options.maxConcurrencyPerHost ?? 50,
     leaseMs: LEASE_MS,
@@ -206,7 +219,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
   });
   const claims = createClaimsAsMade({
     worker,
-    settler,
+    lostClaims,
     clock,
     instanceId,
     leaseMs: LEASE_MS,
@@ -221,6 +234,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
       clock,
       instanceId,
       leaseMs: LEASE_MS,
+      lostClaims,
       worker,
       onWaiting: tell('executions', 'events'),
       ...(options.monotonicMs && { monotonicMs: options.monotonicMs }),
@@ -294,6 +308,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
     planner,
     unblocker,
     worker,
+    lostClaims,
     settler,
     heartbeat,
     alertReader,
@@ -312,7 +327,16 @@ export function createInstance(options: InstanceOptions): TestInstance {
   };
 
   async function closeParts(): Promise<void> {
-    const all = [planner, unblocker, worker, heartbeat, alertReader, deliverer, ...Object.values(loops)];
+    const all = [
+      planner,
+      unblocker,
+      worker,
+      lostClaims,
+      heartbeat,
+      alertReader,
+      deliverer,
+      ...Object.values(loops),
+    ];
     for (const loop of all) await loop.stop();
     sender.close();
     deliverer.abort();

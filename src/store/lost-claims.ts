@@ -1,0 +1,20 @@
+import type { HeldClaim } from './leases.ts';
+import { toTimestamps, type Queryable } from './sql.ts';
+
+/**
+ * Finds the claims of an instance by the ends that their leases were given when they were made: those of which a lease was
+ * extended since are left out, as somebody holds them, and so are those that wait for a callback.
+ */
+export async function findClaimsByLease(
+  db: Queryable,
+  instanceId: string,
+  leasesExpireAt: readonly Date[],
+): Promise<HeldClaim[]> {
+  const { rows } = await db.query<{ executionId: string; claimSeq: number }>({
+    name: 'find-claims-by-lease',
+    text: `SELECT id AS "executionId", claim_seq AS "claimSeq" FROM job_executions
+WHERE status = 'RUNNING' AND callback_deadline_at IS NULL AND lease_expires_at = ANY ($2::timestamptz[]) AND claimed_by = $1`,
+    values: [instanceId, toTimestamps(leasesExpireAt)],
+  });
+  return rows;
+}
