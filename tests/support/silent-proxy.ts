@@ -12,6 +12,11 @@ export type SilentProxy = {
   readonly open: number;
   /** From now on nothing is forwarded on the connections there are; new ones work. */
   silence: () => void;
+  /**
+   * The connection on which clients next send such a text falls silent behind it: the server gets it, and its answer is lost.
+   * Resolves then.
+   */
+  silenceAfter: (text: string) => Promise<void>;
   /** Nor on new ones, which are accepted all the same. */
   silenceAll: () => void;
   /** New connections work again; those that fell silent stay so. */
@@ -24,6 +29,7 @@ export async function startSilentProxy(connectionString: string): Promise<Silent
   const port = Number(behind.port);
   const links = new Set<{ isSilent: boolean; client: Socket; server: Socket | null }>();
   let acceptsSilently = false;
+  let awaited: { text: string; onSent: () => void } | null = null;
 
   const proxy = createServer((client) => {
     const server = acceptsSilently ? null : connect(port, behind.hostname);
@@ -31,7 +37,12 @@ export async function startSilentProxy(connectionString: string): Promise<Silent
     links.add(link);
     client.on('error', () => undefined);
     client.on('data', (data) => {
-      if (!link.isSilent) server?.write(data);
+      if (link.isSilent) return;
+      server?.write(data);
+      if (!awaited || !data.includes(awaited.text)) return;
+      link.isSilent = true;
+      awaited.onSent();
+      awaited = null;
     });
     client.on('close', () => {
       links.delete(link);
@@ -63,6 +74,10 @@ export async function startSilentProxy(connectionString: string): Promise<Silent
       return links.size;
     },
     silence,
+    silenceAfter: (text) =>
+      new Promise((onSent) => {
+        awaited = { text, onSent };
+      }),
     silenceAll() {
       acceptsSilently = true;
       silence();

@@ -24,7 +24,7 @@ export async function createJobs(
   return jobs;
 }
 
-const EVERY_SECOND = { schedule: '* * * * * *' };
+export const EVERY_SECOND = { schedule: '* * * * * *' };
 
 /** Every second, by jobs with a limit that they never reach: their slots are planned in a transaction, none is foreseen. */
 export const EVERY_SECOND_PLANNED = { ...EVERY_SECOND, maxConcurrency: 1_000 };
