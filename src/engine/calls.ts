@@ -30,6 +30,8 @@ export interface CallsOptions extends RunDeps, PlaceLimits {
 export interface Calls {
   add: (execution: ClaimedExecution) => void;
   held: () => HeldClaim[];
+  /** Whether an execution is held, or was called and what came of that could not be recorded: its lease is to end. */
+  holds: (executionId: string) => boolean;
   /** Whether a claim's call is under way or to come: what is over is only being recorded, which nothing need end. */
   isCalling: (claim: HeldClaim) => boolean;
   /** Ends a call from our side, or the wait for it; the reason decides what becomes of the execution. */
@@ -65,6 +67,9 @@ const AHEAD_MS = 100;
 /** What may wait for a place at most, however fast calls end. */
 const MAX_AHEAD = 500;
 
+/** Outcomes that cannot be recorded are rare: more than may fail together. */
+const MAX_UNRECORDED = 10_000;
+
 /** A call that takes longer says nothing of how soon places become free. */
 const LONG_MS = 1_000;
 
@@ -89,6 +94,8 @@ export function createCalls(options: CallsOptions): Calls {
   const { maxConcurrency, onRoom, onBacklogRoom, onError } = options;
   const { monotonicMs = () => performance.now() } = options;
   const held = new Map<string, Held>();
+  /** Executions of which the outcome could not be recorded, the latest ones. */
+  const unrecorded = new Set<string>();
   const lines = createHostLines<Waiting>(options, monotonicMs);
   const paces = createPaces(AHEAD_MS, monotonicMs);
   const jointStart = createJointStart();
@@ -112,6 +119,7 @@ export function createCalls(options: CallsOptions): Calls {
       done: null,
     };
     held.set(execution.id, entry);
+    unrecorded.delete(execution.id);
     if (isBacklog(execution)) backlog += 1;
     if (lines.take(execution.host)) call(entry, execution);
     else lines.wait(execution.host, { entry, execution });
@@ -145,7 +153,10 @@ export function createCalls(options: CallsOptions): Calls {
           Object.assign(ids, { attempt: claim.attemptCount, status: status ?? 'claim lost' }),
         );
       })
-      .catch(onError)
+      .catch((error: unknown) => {
+        noteUnrecorded(claim.id);
+        onError(error);
+      })
       .finally(() => {
         // Only our own entry: after a lost lease the same execution may have been claimed again.
         if (held.get(claim.id) === entry) held.delete(claim.id);
@@ -154,6 +165,12 @@ export function createCalls(options: CallsOptions): Calls {
           if (backlogRoom() > 0) onBacklogRoom();
         }
       });
+  }
+
+  function noteUnrecorded(executionId: string): void {
+    unrecorded.add(executionId);
+    const [oldest] = unrecorded;
+    if (unrecorded.size > MAX_UNRECORDED && oldest !== undefined) unrecorded.delete(oldest);
   }
 
   function backlogRoom(): number {
@@ -225,6 +242,7 @@ export function createCalls(options: CallsOptions): Calls {
   return {
     add,
     held: () => [...held.values()].map(({ claim: { id, claimSeq } }) => ({ executionId: id, claimSeq })),
+    holds: (executionId) => held.has(executionId) || unrecorded.has(executionId),
     isCalling({ executionId, claimSeq }) {
       const entry = held.get(executionId);
       return entry?.claim.claimSeq === claimSeq && !entry.isCallOver;

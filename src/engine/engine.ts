@@ -112,7 +112,7 @@ export function createEngine(options: EngineOptions): Engine {
     settler,
     instanceId: instance.instanceId,
     leaseMs,
-    held: () => worker.held(),
+    holds: (executionId) => worker.holds(executionId),
     onError: onError('lost claims'),
   });
   const worker = createWorker({
@@ -255,7 +255,6 @@ export function createEngine(options: EngineOptions): Engine {
     await claims.idle();
     worker.giveBackWaiting();
     await worker.drained();
-    await lostClaims.runOnce().catch(onError('lost claims'));
   }
 
   async function stopParts(): Promise<void> {
@@ -278,8 +277,8 @@ export function createEngine(options: EngineOptions): Engine {
         settler.giveUp();
       }
     }
-    if (!(await within(Promise.all([stopped, lostClaims.stop()]), GIVE_BACK_MS)))
-      logger.warn('Some loops have not come to an end');
+    if (!(await within(lostClaims.end(), GIVE_BACK_MS))) settler.giveUp();
+    if (!(await within(stopped, GIVE_BACK_MS))) logger.warn('Some loops have not come to an end');
     await leaseKeeper.stop();
     await heartbeat.stop();
     if (entering) await within(heartbeat.leave().catch(onError('heartbeat')), GIVE_BACK_MS);

@@ -1,7 +1,7 @@
 import type { Clock } from '../domain/clock.ts';
 import { createLogger } from '../logging/logger.ts';
 import { createLoop, type Loop } from '../loop.ts';
-import type { HeldClaim } from '../store/leases.ts';
+import { mayBeCarriedOut } from '../store/failures.ts';
 import { findClaimsByLease } from '../store/lost-claims.ts';
 import type { Queryable } from '../store/sql.ts';
 import { logIds } from './log-ids.ts';
@@ -16,8 +16,8 @@ export interface LostClaimsOptions {
   settler: Pick<Settler, 'settle'>;
   instanceId: string;
   leaseMs: number;
-  /** What this instance holds. */
-  held: () => readonly HeldClaim[];
+  /** Whether this instance holds an execution, or has called it and could not record what came of that. */
+  holds: (executionId: string) => boolean;
   onError: (error: unknown) => void;
 }
 
@@ -34,23 +34,27 @@ export interface LostClaims extends Loop {
    * Makes a claim.
    *
    * @param leaseExpiresAt of all that the claim takes
-   * @throws what `claim` throws: then it is not known what was claimed
+   * @throws what `claim` throws
    */
   watch: <Answer>(leaseExpiresAt: Date, claim: () => Promise<Answer>) => Promise<Answer>;
+  /** Stops, after a last look for all that was lost: no claim may be under way any more. Resolves when what it found is recorded. */
+  end: () => Promise<void>;
 }
 
 /** So old are claims at least that are taken for lost: whatever was answered has been taken by then. */
 const LEAST_AGE_MS = 1_000;
-/** Between two looks, or a share of the time since the claim, where that is longer. */
 const LOOK_MS = 1_000;
-const LOOK_SHARE = 1 / 4;
+/** While the database is away each step of each loop may lose a claim. What is not remembered waits for the end of its lease. */
+const MAX_REMEMBERED = 1_000;
 
 export function createLostClaims(options: LostClaimsOptions): LostClaims {
-  const { db, clock, settler, instanceId, leaseMs, held, onError } = options;
-  /** How many claims are under way, by the ends of their leases. */
+  const { db, clock, settler, instanceId, leaseMs, holds, onError } = options;
+  /** How many claims are under way, or answered in this turn, by the ends of their leases. */
   const underWay = new Map<number, number>();
   /** The ends of leases of claims whose answers were lost. */
   const lost = new Set<number>();
+  /** What is being given back, by the ids of executions. */
+  const givingBack = new Map<string, Promise<void>>();
 
   async function watch<Answer>(leaseExpiresAt: Date, claim: () => Promise<Answer>): Promise<Answer> {
     const endsMs = leaseExpiresAt.getTime();
@@ -58,40 +62,45 @@ export function createLostClaims(options: LostClaimsOptions): LostClaims {
     try {
       return await claim();
     } catch (error) {
-      lost.add(endsMs);
-      loop.wake();
+      if (mayBeCarriedOut(error) && lost.size < MAX_REMEMBERED) {
+        lost.add(endsMs);
+        loop.wake();
+      }
       throw error;
     } finally {
-      const others = (underWay.get(endsMs) ?? 1) - 1;
-      if (others === 0) underWay.delete(endsMs);
-      else underWay.set(endsMs, others);
+      // What was claimed may be taken in the next turn only.
+      setImmediate(noteEnd, endsMs);
     }
   }
 
+  function noteEnd(endsMs: number): void {
+    const others = (underWay.get(endsMs) ?? 1) - 1;
+    if (others === 0) underWay.delete(endsMs);
+    else underWay.set(endsMs, others);
+  }
+
   async function step(): Promise<number> {
+    await look(LEAST_AGE_MS);
+    return lost.size === 0 ? Infinity : LOOK_MS;
+  }
+
+  async function look(leastAgeMs: number): Promise<void> {
     const nowMs = clock.now().getTime();
-    const ageMs = (endsMs: number) => nowMs - (endsMs - leaseMs);
-    // From then on it is whoever rescues them that decides.
-    for (const endsMs of lost) if (endsMs <= nowMs) lost.delete(endsMs);
-    const sought = [...lost].filter((endsMs) => ageMs(endsMs) >= LEAST_AGE_MS && !underWay.has(endsMs));
-    if (sought.length > 0) await giveBack(sought);
-    const youngestMs = Math.min(...[...lost].map(ageMs));
-    return lost.size === 0 ? Infinity : Math.max(LOOK_MS, youngestMs * LOOK_SHARE);
+    const isOld = (endsMs: number) => nowMs - (endsMs - leaseMs) >= leastAgeMs;
+    const sought = [...lost].filter((endsMs) => isOld(endsMs) && !underWay.has(endsMs));
+    if (sought.length === 0) return;
+    const ends = sought.map((endsMs) => new Date(endsMs));
+    for (const { executionId, claimSeq, leaseExpiresAt } of await findClaimsByLease(db, instanceId, ends)) {
+      if (underWay.has(leaseExpiresAt.getTime()) || holds(executionId) || givingBack.has(executionId))
+        continue;
+      const recording = giveBack(executionId, claimSeq).finally(() => givingBack.delete(executionId));
+      givingBack.set(executionId, recording);
+    }
+    // From then on it is whoever rescues them that decides; not before this look, as the database may have been away.
+    for (const endsMs of sought) if (endsMs <= nowMs) lost.delete(endsMs);
   }
 
-  async function giveBack(sought: readonly number[]): Promise<void> {
-    const found = await findClaimsByLease(
-      db,
-      instanceId,
-      sought.map((endsMs) => new Date(endsMs)),
-    );
-    if (found.length === 0) return;
-    const ours = new Set(held().map(({ executionId }) => executionId));
-    const orphans = found.filter(({ executionId }) => !ours.has(executionId));
-    await Promise.all(orphans.map(giveBackOne));
-  }
-
-  async function giveBackOne({ executionId, claimSeq }: HeldClaim): Promise<void> {
+  async function giveBack(executionId: string, claimSeq: number): Promise<void> {
     const ids = logIds({ executionId });
     try {
       const status = await recordUncalled({ id: executionId, claimSeq }, { settler, clock }, 'answerLost');
@@ -111,5 +120,10 @@ export function createLostClaims(options: LostClaimsOptions): LostClaims {
       return loop.dueAtMs;
     },
     watch,
+    async end() {
+      await loop.stop();
+      await look(-Infinity).catch(onError);
+      await Promise.all(givingBack.values());
+    },
   };
 }

@@ -81,8 +81,6 @@ const FIRST_PART = 50;
 const NO_PLACE_RETRY_MS = 10;
 /** A process that is frozen meanwhile holds the jobs no longer. */
 const MAX_STANDSTILL_MS = 1_000;
-/** From their instant on: its last statement may have ended somewhat later. */
-const MAX_HELD_MS = MAX_STANDSTILL_MS + 500;
 /**
  * Executions have started at their instant, their rows say: where it has passed for longer, or where the log's lock takes
  * longer to get, they are made anew.
@@ -91,6 +89,8 @@ const MAX_LATE_MS = 50;
 const MAX_LOCK_WAIT_MS = 250;
 /** For the answer to a commit, for which the part behind it waits: it takes some milliseconds, and what it may wait for a lock. */
 const MAX_COMMIT_MS = 2_000;
+/** From their instant on: so late it may turn out that nothing has become of them, as what holds them is gone, or silent. */
+const MAX_HELD_MS = MAX_COMMIT_MS + 500;
 
 export function createPreparation(options: PreparationOptions): Preparation {
   const { pool, clock, instanceId, leaseMs, lostClaims, few, batchSize, placesFor, keepPlaces } = options;

@@ -24,6 +24,7 @@ export interface Worker
     Pick<
       Calls,
       | 'held'
+      | 'holds'
       | 'isCalling'
       | 'isPressed'
       | 'areOutcomesNear'
@@ -206,6 +207,7 @@ export function createWorker(options: WorkerOptions): Worker {
     },
     take,
     held: calls.held,
+    holds: calls.holds,
     isCalling: calls.isCalling,
     isPressed: calls.isPressed,
     areOutcomesNear: calls.areOutcomesNear,

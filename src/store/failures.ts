@@ -15,6 +15,9 @@ const AWAY_MESSAGES =
 /** Data that the database does not accept, whoever sends it and however often: cardinality, data, constraints. */
 const REFUSED_STATES = /^2[123]...$/;
 
+/** What the database itself says of a statement. */
+const SQL_STATE = /^[0-9A-Z]{5}$/;
+
 /** Ended by the server, which allows a statement only so much time. */
 const TOO_SLOW_STATE = '57014';
 
@@ -28,6 +31,11 @@ export function isAway(error: unknown): boolean {
 /** The same by an error's code alone. */
 export function isAwayCode(code: string): boolean {
   return AWAY_STATES.test(code) || AWAY_CODES.test(code);
+}
+
+/** Whether a statement that failed may have been carried out all the same, or may be yet: nobody has said that it was not. */
+export function mayBeCarriedOut(error: unknown): boolean {
+  return isAway(error) || !SQL_STATE.test(codeOf(error) ?? '');
 }
 
 /** Whether a statement failed for the data in it, which no second try will cure. */

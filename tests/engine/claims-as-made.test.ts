@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { CALLER, createJob, LEASE_MS, reference, trigger, type TestInstance } from '../support/instance.ts';
 import { triggerJob } from '../../src/commands/trigger-job.ts';
@@ -148,8 +149,10 @@ describe('a run by hand', () => {
       triggerJob({ ...instance.commandDeps, claimAsMade }, CALLER, reference(job)),
     ).rejects.toThrow('The connection was lost');
     await claims.idle();
+    await nextTurn();
     scene.clock.advance(1_000);
     await instance.lostClaims.runOnce();
+    await instance.settler.idle();
     expect(await executionsOf(scene.pool, job.id)).toMatchObject([
       isLeft ? { status: 'RUNNING' } : { status: 'PENDING', attempt_count: 0, started_at: null },
     ]);

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { checkHistory } from '../support/history.ts';
 import { createJob, LEASE_MS, trigger, type TestInstance } from '../support/instance.ts';
@@ -28,9 +29,11 @@ async function pendingRun(instance: TestInstance): Promise<{ id: string }> {
   return job;
 }
 
-async function passAndLook({ lostClaims }: TestInstance, ms = 1_000): Promise<void> {
+async function passAndLook({ lostClaims, settler }: TestInstance, ms = 1_000): Promise<void> {
   scene.clock.advance(ms);
+  await nextTurn();
   await lostClaims.runOnce();
+  await settler.idle();
 }
 
 describe('a claim whose answer was lost', () => {
@@ -102,18 +105,63 @@ describe('a claim whose answer was lost', () => {
     expect(await executionsOf(scene.pool, job.id)).toMatchObject([{ status: 'PENDING' }]);
   });
 
-  it('is not looked for any more once its lease is over', async () => {
+  it('is given back after an absence of the database that outlasts its lease, and then looked for no more', async () => {
     const instance = scene.instance();
-    await pendingRun(instance);
+    const job = await pendingRun(instance);
     loseFirstClaim(instance);
     await expect(instance.worker.runOnce()).rejects.toThrow('Connection terminated');
+    let looks = 0;
+    let isAway = true;
+    onStatements(instance.pool, 'find-claims-by-lease', (send) => {
+      looks += 1;
+      return isAway ? Promise.reject(new Error('Connection terminated unexpectedly')) : send();
+    });
+    await expect(passAndLook(instance, LEASE_MS)).rejects.toThrow('Connection terminated');
+    isAway = false;
+    await passAndLook(instance);
+    expect(await executionsOf(scene.pool, job.id)).toMatchObject([{ status: 'PENDING', rescue_count: 0 }]);
+    await passAndLook(instance);
+    expect(looks).toBe(2);
+  });
+
+  it('is none where the database says that nothing was carried out', async () => {
+    const instance = scene.instance();
     let looks = 0;
     onStatements(instance.pool, 'find-claims-by-lease', (send) => {
       looks += 1;
       return send();
     });
-    await passAndLook(instance, LEASE_MS);
+    const lease = new Date(scene.clock.now().getTime() + LEASE_MS);
+    const refusal = Object.assign(new Error('canceling statement due to lock timeout'), { code: '55P03' });
+    await expect(instance.lostClaims.watch(lease, () => Promise.reject(refusal))).rejects.toBe(refusal);
     await passAndLook(instance);
     expect(looks).toBe(0);
+  });
+
+  it('is not taken for one that was called and of which the outcome could not be recorded', async () => {
+    const instance = scene.instance();
+    const job = await pendingRun(instance);
+    onStatements(instance.pool, 'settle', () =>
+      Promise.reject(new Error('Connection terminated unexpectedly')),
+    );
+    instance.settler.giveUp();
+    await instance.work();
+    expect(instance.errors).toMatchObject([{ message: 'Connection terminated unexpectedly' }]);
+    const lease = new Date(scene.clock.now().getTime() + LEASE_MS);
+    const noAnswer = () => Promise.reject(new Error('Query read timeout'));
+    await expect(instance.lostClaims.watch(lease, noAnswer)).rejects.toThrow('Query read timeout');
+    await passAndLook(instance);
+    expect(await executionsOf(scene.pool, job.id)).toMatchObject([{ status: 'RUNNING', attempt_count: 1 }]);
+    expect(instance.worker.held()).toEqual([]);
+  });
+
+  it('is given back at a stop at once, which waits for the record', async () => {
+    const instance = scene.instance();
+    const job = await pendingRun(instance);
+    loseFirstClaim(instance);
+    await expect(instance.worker.runOnce()).rejects.toThrow('Connection terminated');
+    await nextTurn();
+    await instance.lostClaims.end();
+    expect(await executionsOf(scene.pool, job.id)).toMatchObject([{ status: 'PENDING', attempt_count: 0 }]);
   });
 });

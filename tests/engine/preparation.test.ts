@@ -68,13 +68,17 @@ function preparationWith(
 async function runThrough(
   preparation: Preparation,
   jobs: number,
+  take: TestInstance['worker']['take'] = () => undefined,
 ): Promise<{ begun: number[]; dealtWith: number }> {
   preparation.plan(await foreseen(scene.instance(), jobs));
   scene.clock.set(plus(SLOT, -LEAD_MS));
   await preparation.prepare();
   scene.clock.set(SLOT);
   const begun: number[] = [];
-  const { jobIds } = await preparation.commit(SLOT, (claimed) => begun.push(claimed.length));
+  const { jobIds } = await preparation.commit(SLOT, (claimed) => {
+    begun.push(claimed.length);
+    take(claimed);
+  });
   return { begun, dealtWith: jobIds.size };
 }
 
@@ -101,6 +105,7 @@ describe('a preparation', () => {
     expect(await statuses()).toEqual({ RUNNING: MANY });
     scene.clock.advance(1_000);
     await instance.lostClaims.runOnce();
+    await instance.settler.idle();
     expect(await statuses()).toEqual({ PENDING: MANY });
   });
 
@@ -125,6 +130,7 @@ describe('a preparation', () => {
     expect(await runThrough(preparation, MANY)).toEqual({ begun: [], dealtWith: 0 });
     scene.clock.advance(1_000);
     await instance.lostClaims.runOnce();
+    await instance.settler.idle();
     expect(await statuses()).toEqual({ RUNNING: MANY });
     gate.open();
     await instance.worker.drained();
@@ -132,14 +138,24 @@ describe('a preparation', () => {
   });
 
   it('begins with the others where the answer to the commit of the first fifty is lost', async () => {
+    const gate = scene.target.gate('/work');
     let commits = 0;
-    const { preparation } = preparationWith(async (text, send) => {
+    const { preparation, instance } = preparationWith(async (text, send) => {
       const answer = await send();
       if (text.endsWith('COMMIT') && (commits += 1) === 1) throw new Error('Query read timeout');
       return answer;
     });
-    expect(await runThrough(preparation, 60)).toEqual({ begun: [10], dealtWith: 10 });
+    expect(await runThrough(preparation, 60, instance.worker.take)).toEqual({ begun: [10], dealtWith: 10 });
     expect(await statuses()).toEqual({ RUNNING: 60 });
+    scene.clock.advance(1_000);
+    await instance.lostClaims.runOnce();
+    await instance.settler.idle();
+    expect(await statuses()).toEqual({ RUNNING: 10, PENDING: 50 });
+    gate.open();
+    // As many as there are places for, and then the others.
+    await instance.work();
+    await instance.work();
+    expect(scene.target.calls).toHaveLength(60);
   });
 
   it('begins with the first fifty, also where the others are committed before', async () => {

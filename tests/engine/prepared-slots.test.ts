@@ -417,7 +417,7 @@ describe('prepared slots', () => {
 
   it('are not made of those that would be missed with a holder that is frozen', async () => {
     const instance = scene.instance(ROOM);
-    await scheduled(instance, MANY, { misfireGraceMs: 1_499 });
+    await scheduled(instance, MANY, { misfireGraceMs: 2_499 });
     await tryToPrepare(instance);
     expect(await openTransactions()).toBe(0);
     await reachSlot(instance);

@@ -197,7 +197,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
     settler,
     instanceId,
     leaseMs: LEASE_MS,
-    held: () => worker.held(),
+    holds: (executionId) => worker.holds(executionId),
     onError,
   });
   const worker = createWorker({
@@ -327,21 +327,13 @@ export function createInstance(options: InstanceOptions): TestInstance {
   };
 
   async function closeParts(): Promise<void> {
-    const all = [
-      planner,
-      unblocker,
-      worker,
-      lostClaims,
-      heartbeat,
-      alertReader,
-      deliverer,
-      ...Object.values(loops),
-    ];
+    const all = [planner, unblocker, worker, heartbeat, alertReader, deliverer, ...Object.values(loops)];
     for (const loop of all) await loop.stop();
     sender.close();
     deliverer.abort();
     await claims.idle();
     await worker.drained();
+    await lostClaims.end();
     await deliverer.drained();
     await pool.end();
   }
