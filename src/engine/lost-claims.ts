@@ -86,11 +86,11 @@ export function createLostClaims(options: LostClaimsOptions): LostClaims {
 
   async function look(leastAgeMs: number): Promise<void> {
     const nowMs = clock.now().getTime();
-    const isOld = (endsMs: number) => nowMs - (endsMs - leaseMs) >= leastAgeMs;
-    const sought = [...lost].filter((endsMs) => isOld(endsMs) && !underWay.has(endsMs));
+    const sought = [...lost].filter((endsMs) => nowMs - (endsMs - leaseMs) >= leastAgeMs);
     if (sought.length === 0) return;
     const ends = sought.map((endsMs) => new Date(endsMs));
-    for (const { executionId, claimSeq, leaseExpiresAt } of await findClaimsByLease(db, instanceId, ends)) {
+    const found = await findClaimsByLease(db, instanceId, ends);
+    for (const { executionId, claimSeq, leaseExpiresAt } of found) {
       if (underWay.has(leaseExpiresAt.getTime()) || holds(executionId) || givingBack.has(executionId))
         continue;
       const recording = giveBack(executionId, claimSeq).finally(() => givingBack.delete(executionId));
