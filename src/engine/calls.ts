@@ -30,8 +30,8 @@ export interface CallsOptions extends RunDeps, PlaceLimits {
 export interface Calls {
   add: (execution: ClaimedExecution) => void;
   held: () => HeldClaim[];
-  /** Whether an execution is held, or was called and what came of that could not be recorded: its lease is to end. */
-  holds: (executionId: string) => boolean;
+  /** Whether an execution is held, or was called under this claim and what came of that could not be recorded. */
+  holds: (claim: HeldClaim) => boolean;
   /** Whether a claim's call is under way or to come: what is over is only being recorded, which nothing need end. */
   isCalling: (claim: HeldClaim) => boolean;
   /** Ends a call from our side, or the wait for it; the reason decides what becomes of the execution. */
@@ -94,8 +94,8 @@ export function createCalls(options: CallsOptions): Calls {
   const { maxConcurrency, onRoom, onBacklogRoom, onError } = options;
   const { monotonicMs = () => performance.now() } = options;
   const held = new Map<string, Held>();
-  /** Executions of which the outcome could not be recorded, the latest ones. */
-  const unrecorded = new Set<string>();
+  /** The latest calls of which the outcome could not be recorded: their executions, with the number of the claim. */
+  const unrecorded = new Map<string, number>();
   const lines = createHostLines<Waiting>(options, monotonicMs);
   const paces = createPaces(AHEAD_MS, monotonicMs);
   const jointStart = createJointStart();
@@ -119,7 +119,6 @@ export function createCalls(options: CallsOptions): Calls {
       done: null,
     };
     held.set(execution.id, entry);
-    unrecorded.delete(execution.id);
     if (isBacklog(execution)) backlog += 1;
     if (lines.take(execution.host)) call(entry, execution);
     else lines.wait(execution.host, { entry, execution });
@@ -139,11 +138,21 @@ export function createCalls(options: CallsOptions): Calls {
         passPlaceOn(host);
       }, lines.taken());
     };
-    holdUntil(runExecution(execution, options, entry.signal, noteEnd), entry, 'Attempt ended');
+    holdUntil(
+      runExecution(execution, options, entry.signal, noteEnd),
+      entry,
+      'Attempt ended',
+      noteUnrecorded,
+    );
   }
 
   /** Holds an execution until what became of it is recorded, and logs that. */
-  function holdUntil(recorded: ReturnType<typeof runExecution>, entry: Held, what: string): void {
+  function holdUntil(
+    recorded: ReturnType<typeof runExecution>,
+    entry: Held,
+    what: string,
+    onUnrecorded: (claim: Claim) => void = () => undefined,
+  ): void {
     const { claim } = entry;
     entry.done = recorded
       .then((status) => {
@@ -154,7 +163,7 @@ export function createCalls(options: CallsOptions): Calls {
         );
       })
       .catch((error: unknown) => {
-        noteUnrecorded(claim.id);
+        onUnrecorded(claim);
         onError(error);
       })
       .finally(() => {
@@ -167,9 +176,9 @@ export function createCalls(options: CallsOptions): Calls {
       });
   }
 
-  function noteUnrecorded(executionId: string): void {
-    unrecorded.add(executionId);
-    const [oldest] = unrecorded;
+  function noteUnrecorded({ id, claimSeq }: Claim): void {
+    unrecorded.set(id, claimSeq);
+    const [oldest] = unrecorded.keys();
     if (unrecorded.size > MAX_UNRECORDED && oldest !== undefined) unrecorded.delete(oldest);
   }
 
@@ -242,7 +251,7 @@ export function createCalls(options: CallsOptions): Calls {
   return {
     add,
     held: () => [...held.values()].map(({ claim: { id, claimSeq } }) => ({ executionId: id, claimSeq })),
-    holds: (executionId) => held.has(executionId) || unrecorded.has(executionId),
+    holds: ({ executionId, claimSeq }) => held.has(executionId) || unrecorded.get(executionId) === claimSeq,
     isCalling({ executionId, claimSeq }) {
       const entry = held.get(executionId);
       return entry?.claim.claimSeq === claimSeq && !entry.isCallOver;

@@ -112,7 +112,7 @@ export function createEngine(options: EngineOptions): Engine {
     settler,
     instanceId: instance.instanceId,
     leaseMs,
-    holds: (executionId) => worker.holds(executionId),
+    holds: (claim) => worker.holds(claim),
     onError: onError('lost claims'),
   });
   const worker = createWorker({
@@ -277,8 +277,10 @@ export function createEngine(options: EngineOptions): Engine {
         settler.giveUp();
       }
     }
-    if (!(await within(lostClaims.end(), GIVE_BACK_MS))) settler.giveUp();
-    if (!(await within(stopped, GIVE_BACK_MS))) logger.warn('Some loops have not come to an end');
+    if (!(await within(Promise.all([stopped, lostClaims.end()]), GIVE_BACK_MS))) {
+      logger.warn('Some loops have not come to an end');
+      settler.giveUp();
+    }
     await leaseKeeper.stop();
     await heartbeat.stop();
     if (entering) await within(heartbeat.leave().catch(onError('heartbeat')), GIVE_BACK_MS);

@@ -1,7 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../domain/clock.ts';
 import { createLogger } from '../logging/logger.ts';
 import { createLoop, type Loop } from '../loop.ts';
 import { mayBeCarriedOut } from '../store/failures.ts';
+import type { HeldClaim } from '../store/leases.ts';
 import { findClaimsByLease } from '../store/lost-claims.ts';
 import type { Queryable } from '../store/sql.ts';
 import { logIds } from './log-ids.ts';
@@ -16,8 +18,8 @@ export interface LostClaimsOptions {
   settler: Pick<Settler, 'settle'>;
   instanceId: string;
   leaseMs: number;
-  /** Whether this instance holds an execution, or has called it and could not record what came of that. */
-  holds: (executionId: string) => boolean;
+  /** Whether this instance holds an execution, or has called it under this claim and could not record what came of that. */
+  holds: (claim: HeldClaim) => boolean;
   onError: (error: unknown) => void;
 }
 
@@ -44,6 +46,9 @@ export interface LostClaims extends Loop {
 /** So old are claims at least that are taken for lost: whatever was answered has been taken by then. */
 const LEAST_AGE_MS = 1_000;
 const LOOK_MS = 1_000;
+/** At the end, while the database is away. */
+const LAST_LOOKS = 5;
+const LAST_LOOK_MS = 500;
 /** While the database is away each step of each loop may lose a claim. What is not remembered waits for the end of its lease. */
 const MAX_REMEMBERED = 1_000;
 
@@ -90,17 +95,28 @@ export function createLostClaims(options: LostClaimsOptions): LostClaims {
     if (sought.length === 0) return;
     const ends = sought.map((endsMs) => new Date(endsMs));
     const found = await findClaimsByLease(db, instanceId, ends);
-    for (const { executionId, claimSeq, leaseExpiresAt } of found) {
-      if (underWay.has(leaseExpiresAt.getTime()) || holds(executionId) || givingBack.has(executionId))
-        continue;
-      const recording = giveBack(executionId, claimSeq).finally(() => givingBack.delete(executionId));
+    for (const claim of found) {
+      const { executionId, leaseExpiresAt } = claim;
+      if (underWay.has(leaseExpiresAt.getTime()) || holds(claim) || givingBack.has(executionId)) continue;
+      const recording = giveBack(claim).finally(() => givingBack.delete(executionId));
       givingBack.set(executionId, recording);
     }
     // From then on it is whoever rescues them that decides; not before this look, as the database may have been away.
-    for (const endsMs of sought) if (endsMs <= nowMs) lost.delete(endsMs);
+    for (const endsMs of sought) if (endsMs <= nowMs && !underWay.has(endsMs)) lost.delete(endsMs);
   }
 
-  async function giveBack(executionId: string, claimSeq: number): Promise<void> {
+  /** Answers whether the database was there. */
+  async function isLookedFor(): Promise<boolean> {
+    try {
+      await look(-Infinity);
+      return true;
+    } catch (error) {
+      onError(error);
+      return false;
+    }
+  }
+
+  async function giveBack({ executionId, claimSeq }: HeldClaim): Promise<void> {
     const ids = logIds({ executionId });
     try {
       const status = await recordUncalled({ id: executionId, claimSeq }, { settler, clock }, 'answerLost');
@@ -122,7 +138,7 @@ export function createLostClaims(options: LostClaimsOptions): LostClaims {
     watch,
     async end() {
       await loop.stop();
-      await look(-Infinity).catch(onError);
+      for (let looks = 1; !(await isLookedFor()) && looks < LAST_LOOKS; looks += 1) await delay(LAST_LOOK_MS);
       await Promise.all(givingBack.values());
     },
   };

@@ -71,10 +71,11 @@ const CANCELLED_BEFORE_CALL = 'Cancelled before its call was made.';
 
 /**
  * Who still holds the claim. Rescues come from somebody else, and hold only while the lease is over: a holder that was
- * slow may have extended it since it was looked at.
+ * slow may have extended it since it was looked at. What waits for its callback was called, whoever says that it was not.
  */
 const STILL_HELD = `e.claim_seq = o."claimSeq" AND e.status = 'RUNNING'
-    AND (o."instanceLost" IS NOT TRUE OR e.lease_expires_at < o."attemptFinishedAt")`;
+    AND (o."instanceLost" IS NOT TRUE OR e.lease_expires_at < o."attemptFinishedAt")
+    AND (o."attemptDurationMs" IS NOT NULL OR e.callback_deadline_at IS NULL)`;
 
 /** No call was made, and none before: it has not started. */
 const IS_UNSTARTED = `(o."attemptDurationMs" IS NULL AND e.attempt_count = 1)`;

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import type { CreateJobInput } from '../../src/commands/create-job.ts';
 import { checkHistory } from '../support/history.ts';
 import { createJob, LEASE_MS, trigger, type TestInstance } from '../support/instance.ts';
 import { onStatements, type Send } from '../support/on-statements.ts';
@@ -19,11 +20,15 @@ function loseFirstClaim(instance: TestInstance): void {
   });
 }
 
-async function pendingRun(instance: TestInstance): Promise<{ id: string }> {
+async function pendingRun(
+  instance: TestInstance,
+  input: Partial<CreateJobInput> = {},
+): Promise<{ id: string }> {
   const job = await createJob(instance, {
     api: `${scene.target.url}/work`,
     schedule: null,
     type: 'ATMOST_ONCE',
+    ...input,
   });
   await trigger(instance, job);
   return job;
@@ -141,9 +146,11 @@ describe('a claim whose answer was lost', () => {
   it('is not taken for one that was called and of which the outcome could not be recorded', async () => {
     const instance = scene.instance();
     const job = await pendingRun(instance);
-    onStatements(instance.pool, 'settle', () =>
-      Promise.reject(new Error('Connection terminated unexpectedly')),
-    );
+    let settles = 0;
+    onStatements(instance.pool, 'settle', (send) => {
+      settles += 1;
+      return settles === 1 ? Promise.reject(new Error('Connection terminated unexpectedly')) : send();
+    });
     instance.settler.giveUp();
     await instance.work();
     expect(instance.errors).toMatchObject([{ message: 'Connection terminated unexpectedly' }]);
@@ -155,12 +162,38 @@ describe('a claim whose answer was lost', () => {
     expect(instance.worker.held()).toEqual([]);
   });
 
-  it('is given back at a stop at once, which waits for the record', async () => {
+  it('is not taken for one that waits for its callback since the database looked', async () => {
+    const instance = scene.instance();
+    const gate = scene.target.gate('/work', 202);
+    const job = await pendingRun(instance, { completion: 'CALLBACK' });
+    await instance.worker.runOnce();
+    await scene.target.received('/work');
+    const lease = new Date(scene.clock.now().getTime() + LEASE_MS);
+    const noAnswer = () => Promise.reject(new Error('Query read timeout'));
+    await expect(instance.lostClaims.watch(lease, noAnswer)).rejects.toThrow('Query read timeout');
+    onStatements(instance.pool, 'find-claims-by-lease', async (send) => {
+      const found = await send();
+      gate.open();
+      await instance.worker.drained();
+      return found;
+    });
+    await passAndLook(instance);
+    const [row] = await executionsOf(scene.pool, job.id);
+    expect(row).toMatchObject({ status: 'RUNNING', attempt_count: 1 });
+    expect(row?.['callback_deadline_at']).toBeInstanceOf(Date);
+  });
+
+  it('is given back at a stop at once, which waits for the database and the record', async () => {
     const instance = scene.instance();
     const job = await pendingRun(instance);
     loseFirstClaim(instance);
     await expect(instance.worker.runOnce()).rejects.toThrow('Connection terminated');
     await nextTurn();
+    let looks = 0;
+    onStatements(instance.pool, 'find-claims-by-lease', (send) => {
+      looks += 1;
+      return looks === 1 ? Promise.reject(new Error('Connection terminated unexpectedly')) : send();
+    });
     await instance.lostClaims.end();
     expect(await executionsOf(scene.pool, job.id)).toMatchObject([{ status: 'PENDING', attempt_count: 0 }]);
   });

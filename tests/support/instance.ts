@@ -197,7 +197,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
     settler,
     instanceId,
     leaseMs: LEASE_MS,
-    holds: (executionId) => worker.holds(executionId),
+    holds: (claim) => worker.holds(claim),
     onError,
   });
   const worker = createWorker({
