@@ -28,8 +28,8 @@ export interface LostClaimsOptions {
  * nobody has called them; but when their leases end they would be taken for such as were called, perhaps, and one of an
  * ATMOST_ONCE job would have failed. So this instance looks for them, for as long as those leases last, and gives them back.
  *
- * It knows them by the ends of their leases, which only those have that were claimed in the same millisecond: of these it holds
- * the others, or is yet to hear of them, and then does not look.
+ * It knows them by the ends of their leases, which only those have that were claimed in the same millisecond: of these it leaves
+ * alone what it holds, and all of them while an answer may still come that tells of some.
  */
 export interface LostClaims extends Loop {
   /**
