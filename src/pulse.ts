@@ -6,6 +6,9 @@ import type { Queryable } from './store/sql.ts';
 /** How long a loop that the pulse serves rests at most: it looks by itself then, should nobody have told it of something. */
 export const LONGEST_REST_MS = 600_000;
 
+/** Bursts are told of by the look before that: who prepares for one is to have so long. */
+const BURST_NOTICE_MS = 3_000;
+
 /** Whether, or from when on, an outlook holds something to do for a loop. */
 type DueAt = (outlook: Outlook) => Date | boolean | null;
 
@@ -30,7 +33,8 @@ export function createPulse({ db, clock, intervalMs, onError }: PulseOptions): P
   const served: { loop: Pick<Loop, 'wake'>; dueAt: DueAt }[] = [];
 
   async function step(): Promise<number> {
-    const outlook = await readOutlook(db);
+    const now = clock.now();
+    const outlook = await readOutlook(db, now, new Date(now.getTime() + intervalMs + BURST_NOTICE_MS));
     const nextLookAt = clock.now().getTime() + intervalMs;
     for (const { loop, dueAt } of served) {
       const due = dueAt(outlook);

@@ -3,6 +3,7 @@ import { createPulse } from '../src/pulse.ts';
 import type { Outlook } from '../src/store/outlook.ts';
 import { createAlert } from './support/alerts.ts';
 import { createJob } from './support/instance.ts';
+import { insertBurst } from './support/bursts.ts';
 import { START, plus } from './support/manual-clock.ts';
 import { insertExecution, insertJob } from './support/rows.ts';
 import { useScene } from './support/scene.ts';
@@ -29,6 +30,7 @@ async function woken(): Promise<string[]> {
     isAnythingBlocked: (outlook) => outlook.isAnythingBlocked,
     deliveryAt: (outlook) => outlook.deliveryAt,
     isAnyAlertEnabled: (outlook) => outlook.isAnyAlertEnabled,
+    burstAt: (outlook) => outlook.burstAt !== null,
   };
   for (const [name, dueAt] of Object.entries(parts)) {
     pulse.serve({ wake: () => names.push(name) }, dueAt);
@@ -49,6 +51,25 @@ describe('a pulse', () => {
     expect(await woken()).toEqual(['runAt']);
     scene.clock.advance(60_000);
     expect(await woken()).toEqual(['runAt']);
+  });
+
+  it.each([
+    {
+      what: 'so near that it is to be prepared before the look after that',
+      ms: INTERVAL_MS + 2_999,
+      names: ['burstAt'],
+    },
+    { what: 'further away', ms: INTERVAL_MS + 3_000, names: [] },
+    { what: 'at its instant', ms: 0, names: ['runAt'] },
+  ])('knows of a burst that is $what', async ({ ms, names }) => {
+    await insertBurst(scene.pool, 1_001, plus(START, ms));
+    expect(await woken()).toEqual(names);
+  });
+
+  it('knows of no burst where no more are due together than are foreseen', async () => {
+    await insertBurst(scene.pool, 1_000, plus(START, INTERVAL_MS));
+    await insertBurst(scene.pool, 1_000, plus(START, INTERVAL_MS + 1));
+    expect(await woken()).toEqual([]);
   });
 
   it('wakes the planner for a pause that ends', async () => {

@@ -8,7 +8,7 @@ import type { Arrival } from '../harness/target.ts';
 
 const JOBS = 10_000;
 const IN_FLIGHT = 50;
-const LEAD_MS = 5_000;
+const LEAD_MS = 15_000;
 
 /** Ten thousand jobs of one same second: from their first call to their last one, of what got alone needs for them. */
 export const burst: Part = {

@@ -8,6 +8,7 @@ import { settleUpstream } from '../store/settling-upstream.ts';
 import type { WakeUp, WakeUps } from '../events/wakeups.ts';
 import type { Sender } from '../http/send-attempt.ts';
 import { createLogger } from '../logging/logger.ts';
+import { createBurst } from './burst.ts';
 import { createCallbackWatch } from './callback-watch.ts';
 import { createClaimsAsMade } from './claims-as-made.ts';
 import { createForesight } from './foresight.ts';
@@ -126,6 +127,18 @@ export function createEngine(options: EngineOptions): Engine {
     },
     onError: onError('worker'),
   });
+  const onWaiting = () => {
+    wakeUps.wake('executions', 'events');
+  };
+  const burst = createBurst({
+    pool,
+    clock,
+    onHeld: () => {
+      planner.wake();
+    },
+    onWaiting,
+    onError: onError('burst'),
+  });
   const foresight = createForesight({
     pool,
     clock,
@@ -133,14 +146,14 @@ export function createEngine(options: EngineOptions): Engine {
     leaseMs,
     lostClaims,
     worker,
-    onWaiting: () => {
-      wakeUps.wake('executions', 'events');
-    },
+    isHeld: burst.holds,
+    onWaiting,
   });
   const planner = createPlanner({
     ...options,
     longestRestMs: LONGEST_REST_MS,
     foresight,
+    burst,
     onPlanned: ({ isAnythingBlocked, isReplacing }) => {
       if (isAnythingBlocked) unblocker.wake();
       wakeUps.wake('executions', 'events', ...toStop(isReplacing));
@@ -205,6 +218,7 @@ export function createEngine(options: EngineOptions): Engine {
   wakeUps.on('cancellations', callbackWatch.wake);
 
   pulse.serve(planner, ({ runAt, pauseEndsAt }) => earliest(runAt, pauseEndsAt));
+  pulse.serve(burst, ({ burstAt }) => burstAt !== null);
   pulse.serve(worker, ({ availableAt }) => availableAt);
   pulse.serve(unblocker, ({ isAnythingBlocked }) => isAnythingBlocked);
   pulse.serve(callbackWatch, ({ waitEndsAt }) => waitEndsAt);
@@ -239,6 +253,7 @@ export function createEngine(options: EngineOptions): Engine {
       rescuer,
       callbackWatch,
       planner,
+      burst,
       unblocker,
       worker,
       lostClaims,
@@ -263,7 +278,7 @@ export function createEngine(options: EngineOptions): Engine {
     const stopped = Promise.all(
       [unblocker, rescuer, callbackWatch, placeWatch, pruner].map((loop) => loop.stop()),
     );
-    await Promise.all([planner.stop(), worker.stop()]);
+    await Promise.all([planner.stop(), burst.stop(), worker.stop()]);
     // Whoever takes over may have places at once.
     worker.giveBackWaiting();
     const running = worker.held().length;

@@ -1,13 +1,12 @@
 import type { Pool } from 'pg';
 import type { Clock } from '../domain/clock.ts';
 import { earliest } from '../domain/earliest.ts';
-import { plainSlotOf } from '../domain/plain-slot.ts';
-import { encodePublicId } from '../domain/public-id.ts';
 import { createLogger } from '../logging/logger.ts';
-import { readUpcoming, type NextPlanning, type Upcoming } from '../store/planning.ts';
-import { foreseenSlot, startSlots, type ForeseenSlot, type StartedSlots } from '../store/slot-starting.ts';
+import { readUpcoming, type NextPlanning, type UpcomingJob } from '../store/planning.ts';
+import { startSlots, type ForeseenSlot, type StartedSlots } from '../store/slot-starting.ts';
 import type { ClaimedExecution } from '../store/claimed-rows.ts';
 import type { Queryable } from '../store/sql.ts';
+import { foresee } from './foresee.ts';
 import type { LostClaims } from './lost-claims.ts';
 import { createPreparation, type Preparation } from './prepared-slots.ts';
 import type { Worker } from './worker.ts';
@@ -21,6 +20,8 @@ export interface ForesightOptions {
   leaseMs: number;
   lostClaims: Pick<LostClaims, 'watch'>;
   worker: Pick<Worker, 'placesFor' | 'keepPlaces' | 'take'>;
+  /** Whether a job is held until its next slot, to be made with many others (see {@link Burst}). */
+  isHeld: (jobId: string) => boolean;
   /** Called after each statement that made executions which wait for a place, or for their jitter. */
   onWaiting: () => void;
   monotonicMs?: () => number;
@@ -96,17 +97,18 @@ export function createForesight({
   leaseMs,
   lostClaims,
   worker,
+  isHeld,
   onWaiting,
   monotonicMs = () => performance.now(),
 }: ForesightOptions): Foresight {
   /** In the order of their slots. */
   let foreseen: ForeseenSlot[] = [];
   /** Jobs that were read with them, and of which it is not known what their slots become. */
-  let unforeseen: Upcoming['jobs'] = [];
+  let unforeseen: UpcomingJob[] = [];
   /** The jobs of what is foreseen, by their ids. */
-  let jobsForeseen = new Map<string, Upcoming['jobs'][number]>();
+  let jobsForeseen = new Map<string, UpcomingJob>();
   /** Jobs that have moved on, each with its next run. */
-  let remembered: Upcoming['jobs'] = [];
+  let remembered: UpcomingJob[] = [];
   let isStarting = false;
   const preparation = createPreparation({
     pool,
@@ -136,13 +138,17 @@ export function createForesight({
   }
 
   /** Answers when the earliest of those is due whose slots cannot be foreseen. */
-  function foreseeAll(jobs: Upcoming['jobs']): Date | null {
+  function foreseeAll(jobs: UpcomingJob[]): Date | null {
     foreseen = [];
     unforeseen = [];
     jobsForeseen = new Map();
     let runAt: Date | null = null;
     const enoughAtMs = monotonicMs() + COMPUTING_MS;
     for (const job of jobs) {
+      if (isHeld(job.id)) {
+        runAt = earliest(runAt, job.nextRunAt);
+        continue;
+      }
       const mayCompute = foreseen.length < MAX_FORESEEN && monotonicMs() < enoughAtMs;
       const slot = mayCompute ? foresee(job) : null;
       if (slot) {
@@ -287,21 +293,10 @@ function* batchesOf(slots: readonly ForeseenSlot[]): Generator<readonly Foreseen
 }
 
 /** Those first whose slot is first, and of one instant those of higher priority. */
-function bySlot(one: Upcoming['jobs'][number], other: Upcoming['jobs'][number]): number {
+function bySlot(one: UpcomingJob, other: UpcomingJob): number {
   return one.nextRunAt.getTime() - other.nextRunAt.getTime() || other.priority - one.priority;
 }
 
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
-}
-
-/** Null where the slot is not a plain one, and where the job cannot be planned at all: that is said when it is due. */
-function foresee(job: Upcoming['jobs'][number]): ForeseenSlot | null {
-  try {
-    const slot = plainSlotOf(job);
-    return slot && foreseenSlot({ version: job.version, host: job.host, ...slot });
-  } catch (error) {
-    logger.debug('A slot cannot be foreseen', { jobId: encodePublicId('Job', job.id), error });
-    return null;
-  }
 }

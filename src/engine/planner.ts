@@ -7,6 +7,7 @@ import { isAway } from '../store/failures.ts';
 import { nextPlanning, type DueRange, type NextPlanning } from '../store/planning.ts';
 import { inTransaction } from '../store/sql.ts';
 import { createLoop, type Loop } from '../loop.ts';
+import type { Burst } from './burst.ts';
 import type { Foresight } from './foresight.ts';
 import { NOTHING, planBatch, type PlannedBatch } from './plan-batch.ts';
 import { createSetAside } from './set-aside.ts';
@@ -19,6 +20,7 @@ export interface PlannerOptions {
   /** The longest sleep, where nothing is due and nobody wakes it. */
   longestRestMs: number;
   foresight: Omit<Foresight, 'isStarting'>;
+  burst: Pick<Burst, 'heldUntil' | 'commit'>;
   /** Draws the ids of entries of the audit log. */
   newId: (now: Date) => string;
   /** Takes up the jobs whose pause has ended; answers when the next pause ends: past where a job is held by somebody. */
@@ -48,7 +50,7 @@ const LOCKED_RETRY_MS = 50;
  * earliest first would have every slot wait until the whole backlog is planned.
  */
 export function createPlanner(options: PlannerOptions): Loop {
-  const { pool, clock, longestRestMs, foresight, newId, resumePaused, onPlanned, onError } = options;
+  const { pool, clock, longestRestMs, foresight, burst, newId, resumePaused, onPlanned, onError } = options;
   const { monotonicMs = () => performance.now() } = options;
   const setAside = createSetAside(monotonicMs);
   /** What comes next apart from foreseen slots, as it was when last looked at: what has come about since only adds to it. */
@@ -73,6 +75,7 @@ export function createPlanner(options: PlannerOptions): Loop {
     }
     if (isPast(foresight.nextAt(), now)) await startForeseen();
     else if (!isPast(next.runAt, now) && !isTimeToForesee(now)) await look();
+    if (isPast(burst.heldUntil(), now)) await commitBurst();
     const backlogUntil = new Date(now.getTime() - BACKLOG_AFTER_MS);
     const all = { except: setAside.ids(), only: null };
     if (isPast(next.runAt, now)) {
@@ -122,6 +125,12 @@ export function createPlanner(options: PlannerOptions): Loop {
       logger.warn('Foreseen slots could not be started; their jobs are planned as any other', { error });
       await look();
     }
+  }
+
+  /** Behind what was foreseen of it: the log would be told of thousands while the first calls are to begin. */
+  async function commitBurst(): Promise<void> {
+    await burst.commit();
+    await look();
   }
 
   /** Foresees what is due next as soon as that is near; answers how long to rest. */

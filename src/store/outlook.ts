@@ -1,3 +1,4 @@
+import { burstAhead } from './bursts.ts';
 import { NEXT_AVAILABLE } from './claiming.ts';
 import type { Queryable } from './sql.ts';
 
@@ -15,6 +16,8 @@ export interface Outlook {
   /** A delivery of an alert. */
   deliveryAt: Date | null;
   isAnyAlertEnabled: boolean;
+  /** Very many jobs that are due at one instant. */
+  burstAt: Date | null;
 }
 
 const OUTLOOK = `
@@ -29,11 +32,20 @@ SELECT
   (SELECT min(greatest(available_at, lease_expires_at)) FROM job_alert_deliveries WHERE status = 'PENDING')
     AS "deliveryAt",
   -- The least of an index of the enabled ones: it is read then, however many others there are.
-  (SELECT min(since_position) FROM job_alerts WHERE enabled) IS NOT NULL AS "isAnyAlertEnabled"`;
+  (SELECT min(since_position) FROM job_alerts WHERE enabled) IS NOT NULL AS "isAnyAlertEnabled",
+  (SELECT at FROM (${burstAhead('next_run_at > $1 AND next_run_at < $2')}) AS burst) AS "burstAt"`;
 
-/** Reads what comes next, for all parts of an instance together. */
-export async function readOutlook(db: Queryable): Promise<Outlook> {
-  const { rows } = await db.query<Outlook & Record<string, unknown>>({ name: 'outlook', text: OUTLOOK });
+/**
+ * Reads what comes next, for all parts of an instance together.
+ *
+ * @param burstBefore a burst is looked for from now on until then
+ */
+export async function readOutlook(db: Queryable, now: Date, burstBefore: Date): Promise<Outlook> {
+  const { rows } = await db.query<Outlook & Record<string, unknown>>({
+    name: 'outlook',
+    text: OUTLOOK,
+    values: [now, burstBefore],
+  });
   const [row] = rows;
   if (!row) throw new Error('The database did not answer what comes next');
   return row;

@@ -83,10 +83,19 @@ SELECT (SELECT min(next_run_at) FROM jobs
   return rows[0] ?? { runAt: null, pauseEndsAt: null };
 }
 
+/** A job that is due soon, as it is now. */
+export interface UpcomingJob extends DueJob {
+  version: number;
+  /** Host and port of its URL. */
+  host: string;
+}
+
+export const UPCOMING_JOB = `${DUE_JOB}, version, host_of(api) AS host`;
+
 /** Jobs that are due soon, as they are now; nothing is locked. */
 export interface Upcoming {
   /** In the order of their next runs. */
-  jobs: (DueJob & { version: number; host: string })[];
+  jobs: UpcomingJob[];
   /** What comes next, apart from them; null where there are none, and nobody has looked. */
   apart: NextPlanning | null;
 }
@@ -94,16 +103,16 @@ export interface Upcoming {
 const READ_UPCOMING = `
 -- upcoming: the jobs that are due at $1 or before, but for $2; and what comes next apart from them.
 -- Chosen first, then looked at: else the host of each job that is due is worked out before they are put in order.
-SELECT ${DUE_JOB}, version, host_of(api) AS host,
+SELECT ${UPCOMING_JOB},
   (SELECT min(next_run_at) FROM jobs WHERE next_run_at > $1 AND id <> ALL($2::uuid[])) AS "laterRunAt",
   (SELECT min(paused_until) FROM jobs WHERE paused_until IS NOT NULL) AS "pauseEndsAt"
 FROM (
   SELECT * FROM jobs
   WHERE next_run_at <= $1 AND id <> ALL($2::uuid[])
-  ORDER BY next_run_at, priority DESC
+  ORDER BY next_run_at, priority DESC, id
   LIMIT $3
 ) AS jobs
-ORDER BY next_run_at, priority DESC`;
+ORDER BY next_run_at, priority DESC, id`;
 
 /**
  * Reads the jobs that are due up to an instant, those first whose slot is first and who have the higher priority.
@@ -115,7 +124,7 @@ export async function readUpcoming(
   until: Date,
   { except, limit }: { except: readonly string[]; limit: number },
 ): Promise<Upcoming> {
-  type Row = Upcoming['jobs'][number] & { laterRunAt: Date | null; pauseEndsAt: Date | null };
+  type Row = UpcomingJob & { laterRunAt: Date | null; pauseEndsAt: Date | null };
   const { rows } = await db.query<Row & Record<string, unknown>>({
     name: 'upcoming',
     text: READ_UPCOMING,

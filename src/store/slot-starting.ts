@@ -111,14 +111,20 @@ WITH bounds AS MATERIALIZED (
 )
 ${ANSWER}`;
 
-const PREPARE_SLOTS = `
+const PREPARE = `
 -- prepare slots: the same, but for what the log is told; and how long the transaction may stand still from now on, and wait
 -- for a lock (but for one on a whole table, which it waits for before it says that). Said here, since it would be two
 -- statements more.
 WITH bounds AS MATERIALIZED (
   SELECT set_config('idle_in_transaction_session_timeout', $6, true) || set_config('lock_timeout', $7, true) <> '' AS "areSet"
-), ${MAKE}
+), ${MAKE}`;
+
+const PREPARE_SLOTS = `${PREPARE}
 ${ANSWER}`;
+
+/** Without what a call needs. */
+const PREPARE_WAITING_SLOTS = `${PREPARE}
+SELECT held.id AS "jobId", planned.id AS "executionId" FROM held LEFT JOIN planned ON planned.id = held."executionId"`;
 
 /** Null where the slot had an execution before. */
 type StartedRow = Omit<ClaimedRow, 'id'> & { id: string | null; status: 'PENDING' | 'RUNNING' | null };
@@ -128,24 +134,58 @@ export async function startSlots(db: Queryable, options: StartSlotsOptions): Pro
   return makeSlots(db, { name: 'start-slots', text: START_SLOTS, values: valuesOf(options) });
 }
 
-export interface PrepareSlotsOptions extends StartSlotsOptions {
+/** What bounds a transaction that holds jobs until their slots come. */
+export interface HoldingBounds {
   /** For how long the transaction may stand still from then on. */
   maxStandstillMs: number;
   /** For how long a statement of it may wait for a lock. */
   maxLockWaitMs: number;
 }
 
+export interface PrepareSlotsOptions extends StartSlotsOptions, HoldingBounds {}
+
 /**
  * The same in a transaction that is to end when the slots have come, and whose last statement is that of
  * {@link tellPreparedSql}: until then it holds the jobs, and nobody sees anything of this.
  */
 export async function prepareSlots(tx: Queryable, options: PrepareSlotsOptions): Promise<StartedSlots> {
-  const bounds = [options.maxStandstillMs, options.maxLockWaitMs].map(String);
   return makeSlots(tx, {
     name: 'prepare-slots',
     text: PREPARE_SLOTS,
-    values: [...valuesOf(options), ...bounds],
+    values: [...valuesOf(options), ...boundsOf(options)],
   });
+}
+
+export interface PrepareWaitingSlotsOptions extends HoldingBounds {
+  slots: readonly Pick<ForeseenSlot, 'row'>[];
+  /** The instant of all of them, at which they are made. */
+  scheduledAt: Date;
+}
+
+export interface WaitingSlots {
+  /** Jobs that were as foreseen, and are held from now on. */
+  jobIds: string[];
+  /** New executions, which nobody has claimed. */
+  executionIds: string[];
+}
+
+/** The same where all executions are to wait for whoever claims them. */
+export async function prepareWaitingSlots(
+  tx: Queryable,
+  options: PrepareWaitingSlotsOptions,
+): Promise<WaitingSlots> {
+  const { scheduledAt: now } = options;
+  const slots = options.slots.map(({ row }) => ({ row, starts: false }));
+  const values = valuesOf({ slots, instanceId: null, now, leaseExpiresAt: null });
+  const { rows } = await tx.query<{ jobId: string; executionId: string | null }>({
+    name: 'prepare-waiting-slots',
+    text: PREPARE_WAITING_SLOTS,
+    values: [...values, ...boundsOf(options)],
+  });
+  return {
+    jobIds: rows.map(({ jobId }) => jobId),
+    executionIds: rows.flatMap(({ executionId }) => executionId ?? []),
+  };
 }
 
 /**
@@ -163,9 +203,21 @@ WITH log_lock AS MATERIALIZED (
 ${TELL}`;
 }
 
-function valuesOf({ slots, instanceId, now, leaseExpiresAt }: StartSlotsOptions): unknown[] {
+/** Who claims, and until when, where anything is claimed. */
+type Claimant = { instanceId: string; leaseExpiresAt: Date } | { instanceId: null; leaseExpiresAt: null };
+
+function valuesOf({
+  slots,
+  instanceId,
+  now,
+  leaseExpiresAt,
+}: Pick<StartSlotsOptions, 'slots' | 'now'> & Claimant): unknown[] {
   const rows = `[${slots.map(({ row }) => row).join(',')}]`;
   return [rows, instanceId, now, leaseExpiresAt, slots.map(({ starts }) => starts)];
+}
+
+function boundsOf({ maxStandstillMs, maxLockWaitMs }: HoldingBounds): string[] {
+  return [maxStandstillMs, maxLockWaitMs].map(String);
 }
 
 async function makeSlots(db: Queryable, statement: Statement): Promise<StartedSlots> {

@@ -453,6 +453,7 @@ describe('of slots that come together', () => {
       instanceId: instance.instanceId,
       leaseMs: LEASE_MS,
       lostClaims: instance.lostClaims,
+      isHeld: () => false,
       worker: {
         placesFor: (hosts) => hosts.map(() => true),
         keepPlaces: () => undefined,
@@ -473,6 +474,24 @@ describe('of slots that come together', () => {
       '50 calls, starting',
     ]);
     expect(foresight.isStarting()).toBe(false);
+  });
+
+  it('leaves out a job that is held with others, of which it says when it is due', async () => {
+    const instance = scene.instance();
+    const row = { schedule: SCHEDULE, next_run_at: SLOT };
+    const [held, foreseen] = [await insertJob(scene.pool, row), await insertJob(scene.pool, row)];
+    const foresight = createForesight({
+      pool: instance.pool,
+      clock: scene.clock,
+      instanceId: instance.instanceId,
+      leaseMs: LEASE_MS,
+      lostClaims: instance.lostClaims,
+      isHeld: (jobId) => jobId === held,
+      worker: instance.worker,
+      onWaiting: () => undefined,
+    });
+    expect(await foresight.look(SLOT, [])).toMatchObject({ runAt: SLOT });
+    expect(foresight.jobIds()).toEqual([foreseen]);
   });
 
   it('all are started, in statement after statement, where they are many', async () => {

@@ -135,6 +135,7 @@ describe('many due jobs', () => {
       clock: scene.clock,
       longestRestMs: LONGEST_REST_MS,
       foresight: NO_FORESIGHT,
+      burst: { heldUntil: () => null, commit: () => Promise.resolve() },
       newId: newUuidV7,
       resumePaused: () => Promise.resolve(null),
       onPlanned: () => undefined,

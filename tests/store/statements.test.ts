@@ -26,6 +26,7 @@ import { readOldestKept } from '../../src/store/upkeep.ts';
 import { lockDueJobs, nextPlanning, readUpcoming } from '../../src/store/planning.ts';
 import { pruneAuditLog, pruneExecutions } from '../../src/store/pruning.ts';
 import { lockJobsByKey } from '../../src/store/jobs.ts';
+import { findBurst, readIdsOfBurst, readJobsOfBurst } from '../../src/store/bursts.ts';
 import { findClaimsByLease } from '../../src/store/lost-claims.ts';
 import { insertUnlimitedRun } from '../../src/store/running-by-hand.ts';
 import { foreseenSlot, prepareSlots, startSlots, tellPreparedSql } from '../../src/store/slot-starting.ts';
@@ -88,6 +89,16 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
   it('upcoming jobs are found among those that have a next run', async () => {
     const used = await indexesOf(mode, (db) => readUpcoming(db, START, { except: [], limit: 1_000 }));
     expect(used.indexes).toEqual(expect.arrayContaining(['jobs_due', 'jobs_paused_until']));
+    expect(used.scanned).toEqual([]);
+  });
+
+  it('a burst and its jobs are found among those that have a next run', async () => {
+    const used = await indexesOf(mode, async (db) => {
+      await findBurst(db, START);
+      await readIdsOfBurst(db, START, { behind: 500, limit: 10_000 });
+      await readJobsOfBurst(db, START, [crypto.randomUUID()]);
+    });
+    expect(used.indexes.join()).toMatch(/jobs_(due|pkey)/);
     expect(used.scanned).toEqual([]);
   });
 
@@ -163,7 +174,7 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
   });
 
   it('what comes next is found for all parts without reading any table', async () => {
-    const used = await indexesOf(mode, readOutlook);
+    const used = await indexesOf(mode, (db) => readOutlook(db, START, plus(START, 13_000)));
     expect(new Set(used.indexes)).toEqual(
       new Set([
         'jobs_due',

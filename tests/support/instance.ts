@@ -12,6 +12,7 @@ import { createPool } from '../../src/database/pool.ts';
 import { CALLBACK_PATH, signCallbackToken, type CallbackClaim } from '../../src/domain/callback-token.ts';
 import { encodePublicId } from '../../src/domain/public-id.ts';
 import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
+import { createBurst, type Burst } from '../../src/engine/burst.ts';
 import { createCallbackWatch } from '../../src/engine/callback-watch.ts';
 import { createClaimsAsMade, type ClaimsAsMade } from '../../src/engine/claims-as-made.ts';
 import { createForesight } from '../../src/engine/foresight.ts';
@@ -77,6 +78,7 @@ export type TestInstance = {
   commandDeps: CommandDeps;
   claims: Pick<ClaimsAsMade, 'idle'>;
   planner: Loop;
+  burst: Burst;
   unblocker: Unblocker;
   worker: Worker;
   lostClaims: LostClaims;
@@ -225,10 +227,21 @@ export function createInstance(options: InstanceOptions): TestInstance {
     leaseMs: LEASE_MS,
     isRunning: () => true,
   });
+  const burst = createBurst({
+    pool,
+    clock,
+    onHeld: () => {
+      planner.wake();
+    },
+    onWaiting: tell('executions', 'events'),
+    onError,
+    ...(options.monotonicMs && { monotonicMs: options.monotonicMs }),
+  });
   const planner = createPlanner({
     pool,
     clock,
     longestRestMs: LONGEST_REST_MS,
+    burst,
     foresight: createForesight({
       pool,
       clock,
@@ -236,6 +249,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
       leaseMs: LEASE_MS,
       lostClaims,
       worker,
+      isHeld: burst.holds,
       onWaiting: tell('executions', 'events'),
       ...(options.monotonicMs && { monotonicMs: options.monotonicMs }),
     }),
@@ -306,6 +320,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
     claims,
     commandDeps,
     planner,
+    burst,
     unblocker,
     worker,
     lostClaims,
@@ -327,7 +342,16 @@ export function createInstance(options: InstanceOptions): TestInstance {
   };
 
   async function closeParts(): Promise<void> {
-    const all = [planner, unblocker, worker, heartbeat, alertReader, deliverer, ...Object.values(loops)];
+    const all = [
+      planner,
+      burst,
+      unblocker,
+      worker,
+      heartbeat,
+      alertReader,
+      deliverer,
+      ...Object.values(loops),
+    ];
     for (const loop of all) await loop.stop();
     sender.close();
     deliverer.abort();
