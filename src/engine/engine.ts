@@ -133,7 +133,7 @@ export function createEngine(options: EngineOptions): Engine {
   const burst = createBurst({
     pool,
     clock,
-    onHeld: () => {
+    wakePlanner: () => {
       planner.wake();
     },
     onWaiting,

@@ -47,6 +47,8 @@ export interface Foresight extends Pick<Preparation, 'preparedFor' | 'prepare' |
   /** When slots are to be prepared; null where none are. */
   prepareAt: () => Date | null;
   jobIds: () => string[];
+  /** When the earliest was due of the jobs that were read with them, and of which it was not known what their slots become. */
+  unforeseenAt: () => Date | null;
   /**
    * Foresees what is due up to an instant, in place of all that was foreseen or remembered before.
    *
@@ -276,6 +278,7 @@ export function createForesight({
     prepare: preparation.prepare,
     abandon: preparation.abandon,
     jobIds: () => foreseen.map(({ jobId }) => jobId),
+    unforeseenAt: () => unforeseen[0]?.nextRunAt ?? null,
     look,
     rememberedAt: () => remembered.reduce<Date | null>((at, { nextRunAt }) => earliest(at, nextRunAt), null),
     recall,

@@ -75,18 +75,17 @@ export function createPlanner(options: PlannerOptions): Loop {
     }
     if (isPast(foresight.nextAt(), now)) await startForeseen();
     else if (!isPast(next.runAt, now) && !isTimeToForesee(now)) await look();
-    if (isPast(burst.heldUntil(), now)) await commitBurst();
-    const backlogUntil = new Date(now.getTime() - BACKLOG_AFTER_MS);
-    const all = { except: setAside.ids(), only: null };
+    if (isPast(burst.heldUntil(), now)) await commitBurst(now);
     if (isPast(next.runAt, now)) {
-      const fresh = await plan({ ...all, after: backlogUntil, until: now }, now);
+      const fresh = await planFresh(now);
       if (fresh.isMoreDue) return 0;
       await look();
     }
     if (isPast(next.pauseEndsAt, now)) next = { ...next, pauseEndsAt: await resumePaused() };
     if (!isPast(next.runAt, now)) return foreseeNext();
-    if (next.runAt > backlogUntil) return LOCKED_RETRY_MS;
-    const backlog = await plan({ ...all, after: EVER, until: backlogUntil }, now);
+    const until = backlogUntil(now);
+    if (next.runAt > until) return LOCKED_RETRY_MS;
+    const backlog = await plan({ ...ofAll(), after: EVER, until }, now);
     return backlog.jobs > 0 ? 0 : LOCKED_RETRY_MS;
   }
 
@@ -127,8 +126,12 @@ export function createPlanner(options: PlannerOptions): Loop {
     }
   }
 
-  /** Behind what was foreseen of it: the log would be told of thousands while the first calls are to begin. */
-  async function commitBurst(): Promise<void> {
+  /**
+   * Behind the first ones of it, whose calls are to begin before the log is told of thousands, and behind those of which it was
+   * not known what they become: none of lower priority may pass them.
+   */
+  async function commitBurst(now: Date): Promise<void> {
+    if (isPast(foresight.unforeseenAt(), now)) await planFresh(now);
     await burst.commit();
     await look();
   }
@@ -154,6 +157,11 @@ export function createPlanner(options: PlannerOptions): Loop {
     next = apart;
     covered = covers;
   }
+
+  const ofAll = () => ({ except: setAside.ids(), only: null });
+
+  /** Plans a batch of what has become due of late. */
+  const planFresh = (now: Date) => plan({ ...ofAll(), after: backlogUntil(now), until: now }, now);
 
   /** Plans a batch; or each of its jobs by itself, where one of them keeps all from being written. */
   async function plan(range: DueRange, now: Date): Promise<PlannedBatch> {
@@ -215,6 +223,10 @@ export function createPlanner(options: PlannerOptions): Loop {
       await foresight.abandon();
     },
   };
+}
+
+function backlogUntil(now: Date): Date {
+  return new Date(now.getTime() - BACKLOG_AFTER_MS);
 }
 
 function soonAfter(now: Date): Date {

@@ -35,12 +35,14 @@ export async function findBurst(db: Queryable, after: Date): Promise<BurstAhead 
 }
 
 const IDS_OF_BURST = `
--- jobs of a burst: those due at $1, in the order in which slots are foreseen; $3 of them behind the first $2.
+-- jobs of a burst: those due at $1, in the order in which slots are foreseen; $3 of them behind the first $2. Without most of
+-- those that are planned in the ordinary way: other executions decide as well, or it is the last slot.
 SELECT coalesce(array_agg(id::text ORDER BY priority DESC, id), '{}') AS ids FROM (
-  SELECT id, priority FROM jobs WHERE next_run_at = $1 ORDER BY priority DESC, id OFFSET $2 LIMIT $3
+  SELECT id, priority FROM jobs WHERE next_run_at = $1 AND concurrency_policy = 'ALLOW' AND max_concurrency IS NULL AND run_at IS NULL
+  ORDER BY priority DESC, id OFFSET $2 LIMIT $3
 ) AS job`;
 
-/** The ids of the jobs that are due at an instant, without the first ones. */
+/** The ids of the jobs whose slots are made in a burst. */
 export async function readIdsOfBurst(
   db: Queryable,
   at: Date,

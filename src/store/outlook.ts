@@ -21,7 +21,7 @@ export interface Outlook {
 }
 
 const OUTLOOK = `
--- outlook: one step in an index for each thing that may be next.
+-- outlook: one step in an index for each thing that may be next; and jobs that are due together, by the index of next runs.
 WITH next AS (${NEXT_AVAILABLE})
 SELECT
   (SELECT min(next_run_at) FROM jobs WHERE next_run_at IS NOT NULL) AS "runAt",

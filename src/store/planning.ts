@@ -21,12 +21,16 @@ const LOCK_DUE_JOBS = `
 -- event log's lock, which we will want; a full lock here would close that circle.
 -- Left-out slots that are due already stand in for themselves; asked for here, they also take no part in what is
 -- decided for the others: none of them is the one run that stands for all missed ones, or replaces what is running.
+-- Locked first, then looked at: thousands may be held by whoever is about to commit a burst.
 SELECT ${DUE_JOB}
-FROM jobs
-WHERE next_run_at > $1 AND next_run_at <= $2 AND id <> ALL($4::uuid[]) AND ($5::uuid IS NULL OR id = $5)
-ORDER BY next_run_at
-LIMIT $3
-FOR NO KEY UPDATE SKIP LOCKED`;
+FROM (
+  SELECT * FROM jobs
+  WHERE next_run_at > $1 AND next_run_at <= $2 AND id <> ALL($4::uuid[]) AND ($5::uuid IS NULL OR id = $5)
+  ORDER BY next_run_at
+  LIMIT $3
+  FOR NO KEY UPDATE SKIP LOCKED
+) AS jobs
+ORDER BY next_run_at`;
 
 /** The jobs whose next run lies after one instant and not after another. */
 export interface DueRange {

@@ -111,19 +111,22 @@ WITH bounds AS MATERIALIZED (
 )
 ${ANSWER}`;
 
-const PREPARE = `
--- prepare slots: the same, but for what the log is told; and how long the transaction may stand still from now on, and wait
--- for a lock (but for one on a whole table, which it waits for before it says that). Said here, since it would be two
--- statements more.
-WITH bounds AS MATERIALIZED (
+/**
+ * The same, but for what the log is told; and how long the transaction may stand still from now on, and wait for a lock (but for
+ * one on a whole table, which it waits for before it says that). Said here, since it would be two statements more.
+ */
+const PREPARE = `WITH bounds AS MATERIALIZED (
   SELECT set_config('idle_in_transaction_session_timeout', $6, true) || set_config('lock_timeout', $7, true) <> '' AS "areSet"
 ), ${MAKE}`;
 
-const PREPARE_SLOTS = `${PREPARE}
+const PREPARE_SLOTS = `
+-- prepare slots: make executions that start when they are committed.
+${PREPARE}
 ${ANSWER}`;
 
-/** Without what a call needs. */
-const PREPARE_WAITING_SLOTS = `${PREPARE}
+const PREPARE_WAITING_SLOTS = `
+-- prepare waiting slots: make executions that nobody has claimed; without what a call needs.
+${PREPARE}
 SELECT held.id AS "jobId", planned.id AS "executionId" FROM held LEFT JOIN planned ON planned.id = held."executionId"`;
 
 /** Null where the slot had an execution before. */

@@ -23,6 +23,7 @@ const NO_FORESIGHT: Omit<Foresight, 'isStarting'> = {
   prepare: () => Promise.resolve(),
   abandon: () => Promise.resolve(),
   jobIds: () => [],
+  unforeseenAt: () => null,
   look: () => Promise.resolve(null),
   rememberedAt: () => null,
   recall: () => null,

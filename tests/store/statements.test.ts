@@ -29,7 +29,13 @@ import { lockJobsByKey } from '../../src/store/jobs.ts';
 import { findBurst, readIdsOfBurst, readJobsOfBurst } from '../../src/store/bursts.ts';
 import { findClaimsByLease } from '../../src/store/lost-claims.ts';
 import { insertUnlimitedRun } from '../../src/store/running-by-hand.ts';
-import { foreseenSlot, prepareSlots, startSlots, tellPreparedSql } from '../../src/store/slot-starting.ts';
+import {
+  foreseenSlot,
+  prepareSlots,
+  prepareWaitingSlots,
+  startSlots,
+  tellPreparedSql,
+} from '../../src/store/slot-starting.ts';
 import { settle, settlementRow } from '../../src/store/settling.ts';
 import type { Queryable, Statement } from '../../src/store/sql.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -92,12 +98,21 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
     expect(used.scanned).toEqual([]);
   });
 
-  it('a burst and its jobs are found among those that have a next run', async () => {
-    const used = await indexesOf(mode, async (db) => {
-      await findBurst(db, START);
-      await readIdsOfBurst(db, START, { behind: 500, limit: 10_000 });
-      await readJobsOfBurst(db, START, [crypto.randomUUID()]);
-    });
+  it.each<{ what: string; read: (db: Queryable) => Promise<unknown> }>([
+    { what: 'a burst', read: (db) => findBurst(db, START) },
+    { what: 'the ids of its jobs', read: (db) => readIdsOfBurst(db, START, { behind: 500, limit: 10_000 }) },
+    { what: 'its jobs', read: (db) => readJobsOfBurst(db, START, [crypto.randomUUID()]) },
+  ])('$what are found among the jobs that have a next run', async ({ read }) => {
+    const used = await indexesOf(mode, read);
+    expect(used.indexes.join()).toMatch(/jobs_(due|pkey)/);
+    expect(used.scanned).toEqual([]);
+  });
+
+  it('slots that are to wait are prepared by a look at their jobs alone', async () => {
+    const slots = Array.from({ length: 500 }, () => foreseenSlot({ ...SLOT, jobId: crypto.randomUUID() }));
+    const used = await indexesOf(mode, (db) =>
+      prepareWaitingSlots(db, { slots, scheduledAt: START, maxStandstillMs: 1_000, maxLockWaitMs: 250 }),
+    );
     expect(used.indexes.join()).toMatch(/jobs_(due|pkey)/);
     expect(used.scanned).toEqual([]);
   });

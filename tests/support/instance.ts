@@ -230,11 +230,13 @@ export function createInstance(options: InstanceOptions): TestInstance {
   const burst = createBurst({
     pool,
     clock,
-    onHeld: () => {
+    wakePlanner: () => {
       planner.wake();
     },
     onWaiting: tell('executions', 'events'),
     onError,
+    // The database measures standstills by a clock of its own.
+    maxLateMs: 20_000,
     ...(options.monotonicMs && { monotonicMs: options.monotonicMs }),
   });
   const planner = createPlanner({

@@ -1,0 +1,95 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { insertBurst } from '../support/bursts.ts';
+import { withLease } from '../support/faults/defaults.ts';
+import { latenesses, reportFigures, spread } from '../support/faults/figures.ts';
+import { cutSchedules } from '../support/faults/load.ts';
+import { unhandledErrors } from '../support/faults/server-log.ts';
+import { terminateSessionsOf } from '../support/faults/sessions.ts';
+import { startVictim, type Victim } from '../support/faults/victim.ts';
+import { checkHistory } from '../support/history.ts';
+import { until } from '../support/until.ts';
+import { useWorld } from '../support/world.ts';
+
+const world = useWorld('test');
+const LEASE_MS = 4_000;
+const JOBS = 2_000;
+const PERIOD_MS = 10_000;
+/** What is held by nobody any more, or by somebody frozen for a second and a half, is called soon after. */
+const LATE_LIMIT_MS = 5_000;
+
+const nextInstant = () => Math.ceil(Date.now() / PERIOD_MS) * PERIOD_MS;
+const startServer = () => startVictim(world, withLease(LEASE_MS));
+
+/** Resolves with whoever holds the jobs of the next burst, once somebody does. */
+async function holder(servers: readonly Victim[]): Promise<Victim> {
+  const server = await until(
+    async () => {
+      const { rows } = await world.pool.query<{ name: string }>(
+        `SELECT application_name AS name FROM pg_stat_activity
+         WHERE datname = current_database() AND state = 'idle in transaction' AND query LIKE '%-- prepare waiting slots:%'`,
+      );
+      return servers.find(({ sessions }) => sessions === rows[0]?.name);
+    },
+    { timeoutMs: 2 * PERIOD_MS },
+  );
+  // All of it is made in less than that.
+  await delay(100);
+  return server;
+}
+
+/** What happens to the holder, and what makes it whole again. */
+const FAULTS: Record<string, (held: Victim) => Promise<unknown>> = {
+  async killed(held) {
+    await held.kill();
+  },
+  async 'killed as it comes'(held) {
+    await delay(nextInstant() + 50 - Date.now());
+    await held.kill();
+  },
+  async frozen(held) {
+    held.signal('SIGSTOP');
+    await delay(2 * LEASE_MS);
+    held.signal('SIGCONT');
+  },
+  async 'cut off'(held) {
+    await terminateSessionsOf(world.pool, held.sessions);
+  },
+};
+
+it(
+  'runs each job of a burst once, whatever becomes of whoever has prepared it',
+  { timeout: 240_000 },
+  async () => {
+    const { target, pool } = world;
+    let servers: Victim[] = await Promise.all([startServer(), startServer()]);
+    const firstAt = new Date(nextInstant() + PERIOD_MS);
+    const createdAt = new Date();
+    await insertBurst(pool, JOBS, firstAt, {
+      api: `${target.url}/work`,
+      start_at: firstAt,
+      created_at: createdAt,
+      updated_at: createdAt,
+    });
+    const figures: Record<string, unknown> = {};
+    for (const [name, happen] of Object.entries(FAULTS)) {
+      const held = await holder(servers);
+      const before = target.calls.length;
+      await happen(held);
+      await until(() => target.calls.length >= before + JOBS, { timeoutMs: 2 * PERIOD_MS });
+      figures[name] = spread(latenesses(target.calls.slice(before, before + JOBS)));
+      if (name.startsWith('killed'))
+        servers = [...servers.filter((one) => one !== held), await startServer()];
+    }
+    await cutSchedules(pool);
+
+    const history = await checkHistory(pool, target.calls);
+    reportFigures('whoever has prepared a burst is killed, frozen, cut off', { ...history, ...figures });
+    expect(history.executions).toBeGreaterThanOrEqual(Object.keys(FAULTS).length * JOBS);
+    expect(history.calls - history.interruptions).toBeLessThanOrEqual(history.slots);
+    for (const late of Object.values(figures)) {
+      expect(late).toMatchObject({ p99Ms: expect.toSatisfy((ms: number) => ms <= LATE_LIMIT_MS) as number });
+    }
+    expect(servers.flatMap(unhandledErrors)).toEqual([]);
+  },
+);
