@@ -8,6 +8,7 @@ import type { Arrival } from '../harness/target.ts';
 
 const JOBS = 10_000;
 const IN_FLIGHT = 50;
+/** Jobs that fire together have been there for longer than it takes an instance to look at what comes next: ten seconds. */
 const LEAD_MS = 15_000;
 
 /** Ten thousand jobs of one same second: from their first call to their last one, of what got alone needs for them. */

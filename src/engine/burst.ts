@@ -3,11 +3,11 @@ import type { Clock } from '../domain/clock.ts';
 import { createLogger } from '../logging/logger.ts';
 import { createLoop, type Loop } from '../loop.ts';
 import { findBurst, readIdsOfBurst, readJobsOfBurst } from '../store/bursts.ts';
-import { isAway } from '../store/failures.ts';
-import { prepareWaitingSlots, tellPreparedSql } from '../store/slot-starting.ts';
-import { openTransaction, type OpenTransaction, type Queryable } from '../store/sql.ts';
+import { isRefused } from '../store/failures.ts';
+import { prepareWaitingSlots, tellPreparedSql, type ForeseenSlot } from '../store/slot-starting.ts';
+import { boundedBy, openTransaction, type OpenTransaction, type Queryable } from '../store/sql.ts';
+import { isWaitedFor } from '../store/waiters.ts';
 import { foresee } from './foresee.ts';
-import { mayBeHeld } from './prepared-slots.ts';
 
 const logger = createLogger('Planner');
 
@@ -59,19 +59,27 @@ const MAX_MADE = 10_000;
 const BATCH = 500;
 /** It is to be made by the time at which the first ones are foreseen: from then on there is a lot to do. */
 const SPARE_MS = 250;
+/** What there is no time for by then is left. */
+const LAST_BATCH_MS = 100;
 /** What a slot takes until it was measured. */
 const FIRST_MS_PER_SLOT = 0.15;
 /** So long before the instant jobs are held at most. */
 const MAX_HELD_BEFORE_MS = 1_500;
 /** So long behind it a process that is frozen holds them; a commit that would be later is none. */
 const MAX_LATE_MS = 1_000;
-/** For the planner to start what it has foreseen, and to commit. */
-const PLANNER_MS = 100;
-/** Between two looks whether the jobs can still be held. */
-const WATCH_MS = 50;
-/** For the lock of the log, and for the answer to the commit. */
+/** For each statement: less than the pool ever allows, so that it is the database that says so. */
+const MAX_STATEMENT_MS = 900;
 const MAX_LOCK_WAIT_MS = 500;
 const MAX_COMMIT_MS = 2_000;
+/** Behind its instant it may turn out that nothing has become of a slot, and its job is one of thousands to be planned. */
+const LEAST_GRACE_MS = 5_000;
+/** For the planner to start what it has foreseen, and to commit. */
+const PLANNER_MS = 300;
+/** Between two looks whether the jobs can still be held. */
+const WATCH_MS = 50;
+/** So long behind a burst its jobs may be on their way to the next one; and between two looks for that. */
+const FOLLOWED_MS = 1_000;
+const FOLLOW_MS = 250;
 /** Where the database refuses one of it, all is made in vain, and would be with the next burst. */
 const REFUSED_REST_MS = 600_000;
 
@@ -83,37 +91,35 @@ export function createBurst(options: BurstOptions): Burst {
   /** Bursts up to then are not made any more. */
   let doneUntil = new Date(0);
   let isStopped = false;
+  let committing: Promise<void> | null = null;
 
   const restUntil = (at: Date): number => at.getTime() - clock.now().getTime();
 
   async function step(): Promise<number> {
     if (held) return watch(held);
+    // Until then its jobs are where they were.
+    await committing;
     const now = clock.now();
     const burst = await findBurst(pool, now > doneUntil ? now : doneUntil);
-    if (!burst) return Infinity;
+    if (!burst) return now.getTime() < doneUntil.getTime() + FOLLOWED_MS ? FOLLOW_MS : Infinity;
     const { at, jobs } = burst;
-    const restMs = restUntil(at) - leadMs(jobs);
-    if (restMs > 0) return restMs;
+    const restMs = restUntil(at);
+    // It may have grown by then.
+    if (restMs > MAX_HELD_BEFORE_MS) return restMs - MAX_HELD_BEFORE_MS;
+    const leadMs = SPARE_MS + msPerSlot * Math.min(jobs - FORESEEN, MAX_MADE);
+    if (restMs > leadMs) return restMs - leadMs;
     doneUntil = at;
     await make(at);
     return 0;
   }
 
-  function leadMs(jobs: number): number {
-    const slots = Math.min(jobs - FORESEEN, MAX_MADE);
-    return Math.min(SPARE_MS + msPerSlot * slots, MAX_HELD_BEFORE_MS);
-  }
-
   /** Looks after what is made until it is committed; answers when to look again. */
-  async function watch({ scheduledAt }: Held): Promise<number> {
+  async function watch({ scheduledAt, transaction }: Held): Promise<number> {
     const restMs = restUntil(scheduledAt);
     const isSetBack = restMs > 2 * MAX_HELD_BEFORE_MS;
-    // Those who wait for the jobs have so many connections that others get none.
-    const isInTheWay = restMs > 0 && pool.waitingCount > 0;
-    if (isSetBack || isInTheWay) {
-      logger.debug('A burst is given up', { isSetBack, isInTheWay });
+    if (isSetBack || (restMs > 0 && (await isInTheWay(transaction)))) {
       await giveUp();
-      return 0;
+      return FOLLOW_MS;
     }
     if (restMs > -PLANNER_MS) return Math.min(restMs + PLANNER_MS, WATCH_MS);
     await commit();
@@ -121,68 +127,82 @@ export function createBurst(options: BurstOptions): Burst {
     return 0;
   }
 
+  /** Those who wait for the jobs have so many connections that others get none. */
+  async function isInTheWay({ tx }: OpenTransaction): Promise<boolean> {
+    return pool.waitingCount > 0 && isWaitedFor(boundedBy(tx, MAX_STATEMENT_MS));
+  }
+
   async function make(scheduledAt: Date): Promise<void> {
     try {
       const ids = await readIdsOfBurst(pool, scheduledAt, { behind: FORESEEN, limit: MAX_MADE });
-      if (ids.length > 0 && !isStopped) await makeAll(scheduledAt, ids);
+      if (ids.length > 0) await makeAll(scheduledAt, ids);
     } catch (error) {
       logger.warn('A burst could not be prepared; its jobs are planned as any other', { error });
-      if (!isAway(error)) doneUntil = new Date(scheduledAt.getTime() + REFUSED_REST_MS);
+      noteFailure(error, scheduledAt);
     }
   }
 
+  function noteFailure(error: unknown, scheduledAt: Date): void {
+    if (isRefused(error)) doneUntil = new Date(scheduledAt.getTime() + REFUSED_REST_MS);
+  }
+
   async function makeAll(scheduledAt: Date, ids: readonly string[]): Promise<void> {
-    const boundMs = longestMs(scheduledAt);
-    const transaction = await openTransaction(pool, boundMs);
+    const transaction = await openTransaction(pool, MAX_HELD_BEFORE_MS + maxLateMs);
     const made: Held = { scheduledAt, jobIds: new Set(), executionIds: [], transaction, isMade: false };
     held = made;
     const startedMs = monotonicMs();
+    let tried = 0;
     try {
-      await transaction.tx.query(`SET LOCAL statement_timeout = ${boundMs}`);
-      for (let from = 0; from < ids.length && mayGoOn(made); from += BATCH) {
-        await makeBatch(made, ids.slice(from, from + BATCH));
+      await transaction.tx.query(`SET LOCAL statement_timeout = ${MAX_STATEMENT_MS}`);
+      while (tried < ids.length && (await mayGoOn(made))) {
+        const batch = ids.slice(tried, tried + BATCH);
+        await makeBatch(made, batch);
+        tried += batch.length;
       }
     } catch (error) {
       held = null;
       await transaction.rollback(error);
       throw error;
     }
+    // Less only step by step: another instance may have made most of it.
+    if (tried > 0) msPerSlot = Math.max((monotonicMs() - startedMs) / tried, msPerSlot / 2);
     if (made.jobIds.size === 0 || isStopped) return giveUp();
-    msPerSlot = (monotonicMs() - startedMs) / ids.length;
     made.isMade = true;
     logger.debug('Prepared a burst', { jobs: made.jobIds.size, executions: made.executionIds.length });
     wakePlanner();
   }
 
-  function mayGoOn({ scheduledAt }: Held): boolean {
-    return !isStopped && pool.waitingCount === 0 && restUntil(scheduledAt) > 0;
+  async function mayGoOn({ scheduledAt, transaction }: Held): Promise<boolean> {
+    return !isStopped && restUntil(scheduledAt) > LAST_BATCH_MS && !(await isInTheWay(transaction));
   }
 
   /** What is no plain slot, has changed or is held by somebody is left to the planner. */
   async function makeBatch({ scheduledAt, jobIds, executionIds, transaction }: Held, ids: string[]) {
-    const jobs = await readJobsOfBurst(transaction.tx, scheduledAt, ids);
+    const tx = boundedBy(transaction.tx, MAX_STATEMENT_MS);
+    const jobs = await readJobsOfBurst(tx, scheduledAt, ids);
     const slots = jobs.flatMap((job) => foresee(job) ?? []).filter(mayBeHeld);
     if (slots.length === 0) return;
-    const made = await prepareWaitingSlots(transaction.tx, {
+    const made = await prepareWaitingSlots(tx, {
       slots,
       scheduledAt,
-      maxStandstillMs: longestMs(scheduledAt),
+      maxStandstillMs: Math.max(restUntil(scheduledAt), 0) + maxLateMs,
       maxLockWaitMs: MAX_LOCK_WAIT_MS,
     });
     for (const jobId of made.jobIds) jobIds.add(jobId);
     executionIds.push(...made.executionIds);
   }
 
-  /** What a statement, and a standstill, may take from now on. */
-  function longestMs(scheduledAt: Date): number {
-    return Math.max(restUntil(scheduledAt), 0) + maxLateMs;
+  /** The one under way, where there is one. */
+  async function commit(): Promise<void> {
+    if (held?.isMade) {
+      if (restUntil(held.scheduledAt) < -maxLateMs) return giveUp();
+      committing = commitHeld(held).finally(() => (committing = null));
+      held = null;
+    }
+    return committing ?? undefined;
   }
 
-  async function commit(): Promise<void> {
-    if (!held?.isMade) return;
-    const { scheduledAt, transaction, jobIds, executionIds } = held;
-    if (restUntil(scheduledAt) < -maxLateMs) return giveUp();
-    held = null;
+  async function commitHeld({ scheduledAt, transaction, jobIds, executionIds }: Held): Promise<void> {
     try {
       const last = executionIds.length > 0 ? tellPreparedSql(executionIds) : undefined;
       await transaction.commit(last, MAX_COMMIT_MS);
@@ -191,15 +211,19 @@ export function createBurst(options: BurstOptions): Burst {
         jobs: jobIds.size,
         error,
       });
+      noteFailure(error, scheduledAt);
     }
     // Of a commit whose answer is lost, too, executions may be there.
     onWaiting();
+    loop.wake();
   }
 
   async function giveUp(): Promise<void> {
-    const given = held;
+    if (!held) return;
+    const { transaction, jobIds } = held;
     held = null;
-    await given?.transaction.rollback();
+    logger.debug('A burst is given up', { jobs: jobIds.size });
+    await transaction.rollback();
   }
 
   const loop = createLoop({ name: 'burst', step, onError });
@@ -215,6 +239,12 @@ export function createBurst(options: BurstOptions): Burst {
       isStopped = true;
       await loop.stop();
       await giveUp();
+      await committing;
     },
   };
+}
+
+/** What would be missed with a holder that is frozen is left to whoever is not. */
+function mayBeHeld({ scheduledAt, onTimeUntil }: ForeseenSlot): boolean {
+  return onTimeUntil.getTime() >= scheduledAt.getTime() + LEAST_GRACE_MS;
 }

@@ -131,7 +131,8 @@ export function createPlanner(options: PlannerOptions): Loop {
    * not known what they become: none of lower priority may pass them.
    */
   async function commitBurst(now: Date): Promise<void> {
-    if (isPast(foresight.unforeseenAt(), now)) await planFresh(now);
+    let isMoreDue = isPast(foresight.unforeseenAt(), now);
+    while (isMoreDue) ({ isMoreDue } = await planFresh(now));
     await burst.commit();
     await look();
   }

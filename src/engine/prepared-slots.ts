@@ -270,6 +270,6 @@ function partsOf({ length }: readonly ForeseenSlot[]): 1 | 2 {
 }
 
 /** What would be missed with a holder that is frozen is left to whoever is not. */
-export function mayBeHeld({ scheduledAt, onTimeUntil }: ForeseenSlot): boolean {
+function mayBeHeld({ scheduledAt, onTimeUntil }: ForeseenSlot): boolean {
   return onTimeUntil.getTime() >= scheduledAt.getTime() + MAX_HELD_MS;
 }

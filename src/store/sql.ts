@@ -123,11 +123,16 @@ export async function inPatientTransaction<T>(
   timeoutMs: number,
   work: (tx: Queryable) => Promise<T>,
 ): Promise<T> {
-  const patience = { query_timeout: surelyAnsweredMs(timeoutMs) };
   return inTransaction(pool, async (tx) => {
     await tx.query(`SET LOCAL statement_timeout = ${timeoutMs}`);
-    return work({ query: (statement) => tx.query({ ...statement, ...patience }) });
+    return work(boundedBy(tx, timeoutMs));
   });
+}
+
+/** A client that waits for answers as befits a transaction whose statements may take so long. */
+export function boundedBy(tx: Queryable, timeoutMs: number): Queryable {
+  const patience = { query_timeout: surelyAnsweredMs(timeoutMs) };
+  return { query: (statement) => tx.query({ ...statement, ...patience }) };
 }
 
 /** Without an answer in so short a time a connection need not have fallen silent, and says nothing of others. */
