@@ -3,7 +3,7 @@ import type { Clock } from '../domain/clock.ts';
 import { createLogger } from '../logging/logger.ts';
 import { createLoop, type Loop } from '../loop.ts';
 import { findBurst, readIdsOfBurst, readJobsOfBurst } from '../store/bursts.ts';
-import { isRefused } from '../store/failures.ts';
+import { isRefused, isTooSlow } from '../store/failures.ts';
 import { prepareWaitingSlots, tellPreparedSql, type ForeseenSlot } from '../store/slot-starting.ts';
 import { boundedBy, openTransaction, type OpenTransaction, type Queryable } from '../store/sql.ts';
 import { isWaitedFor } from '../store/waiters.ts';
@@ -67,10 +67,13 @@ const FIRST_MS_PER_SLOT = 0.15;
 const MAX_HELD_BEFORE_MS = 1_500;
 /** So long behind it a process that is frozen holds them; a commit that would be later is none. */
 const MAX_LATE_MS = 1_000;
-/** For each statement: less than the pool ever allows, so that it is the database that says so. */
-const MAX_STATEMENT_MS = 900;
-const MAX_LOCK_WAIT_MS = 500;
-const MAX_COMMIT_MS = 2_000;
+/**
+ * Shares of that: for the lock of the log, and for each statement, less than the pool ever allows, so that it is the database that
+ * says so; and for the answer to the commit.
+ */
+const LOCK_WAIT_SHARE = 0.5;
+const STATEMENT_SHARE = 0.9;
+const COMMIT_SHARE = 2;
 /** Behind its instant it may turn out that nothing has become of a slot, and its job is one of thousands to be planned. */
 const LEAST_GRACE_MS = 5_000;
 /** For the planner to start what it has foreseen, and to commit. */
@@ -80,16 +83,18 @@ const WATCH_MS = 50;
 /** So long behind a burst its jobs may be on their way to the next one; and between two looks for that. */
 const FOLLOWED_MS = 1_000;
 const FOLLOW_MS = 250;
-/** Where the database refuses one of it, all is made in vain, and would be with the next burst. */
+/** Where the database refuses one of it, or takes too long, all is made in vain, and would be with the next burst. */
 const REFUSED_REST_MS = 600_000;
 
 export function createBurst(options: BurstOptions): Burst {
   const { pool, clock, wakePlanner, onWaiting, onError, maxLateMs = MAX_LATE_MS } = options;
   const { monotonicMs = () => performance.now() } = options;
+  const statementMs = maxLateMs * STATEMENT_SHARE;
   let held: Held | null = null;
   let msPerSlot = FIRST_MS_PER_SLOT;
   /** Bursts up to then are not made any more. */
-  let doneUntil = new Date(0);
+  let doneUntilMs = 0;
+  let refusedUntilMs = 0;
   let isStopped = false;
   let committing: Promise<void> | null = null;
 
@@ -99,25 +104,32 @@ export function createBurst(options: BurstOptions): Burst {
     if (held) return watch(held);
     // Until then its jobs are where they were.
     await committing;
-    const now = clock.now();
-    const burst = await findBurst(pool, now > doneUntil ? now : doneUntil);
-    if (!burst) return now.getTime() < doneUntil.getTime() + FOLLOWED_MS ? FOLLOW_MS : Infinity;
+    const nowMs = clock.now().getTime();
+    // The clock was set back.
+    if (doneUntilMs > nowMs + 2 * MAX_HELD_BEFORE_MS) doneUntilMs = nowMs;
+    const isFollowed = nowMs < doneUntilMs + FOLLOWED_MS;
+    return Math.min(await lookAhead(nowMs), isFollowed ? FOLLOW_MS : Infinity);
+  }
+
+  /** Makes the next burst, where it is time for that; answers when to look again. */
+  async function lookAhead(nowMs: number): Promise<number> {
+    const burst = await findBurst(pool, new Date(Math.max(nowMs, doneUntilMs, refusedUntilMs)));
+    if (!burst) return Infinity;
     const { at, jobs } = burst;
     const restMs = restUntil(at);
     // It may have grown by then.
     if (restMs > MAX_HELD_BEFORE_MS) return restMs - MAX_HELD_BEFORE_MS;
     const leadMs = SPARE_MS + msPerSlot * Math.min(jobs - FORESEEN, MAX_MADE);
     if (restMs > leadMs) return restMs - leadMs;
-    doneUntil = at;
+    doneUntilMs = at.getTime();
     await make(at);
     return 0;
   }
 
   /** Looks after what is made until it is committed; answers when to look again. */
-  async function watch({ scheduledAt, transaction }: Held): Promise<number> {
-    const restMs = restUntil(scheduledAt);
-    const isSetBack = restMs > 2 * MAX_HELD_BEFORE_MS;
-    if (isSetBack || (restMs > 0 && (await isInTheWay(transaction)))) {
+  async function watch(watched: Held): Promise<number> {
+    const restMs = restUntil(watched.scheduledAt);
+    if (restMs > 2 * MAX_HELD_BEFORE_MS || (restMs > 0 && (await mustGiveWay(watched)))) {
       await giveUp();
       return FOLLOW_MS;
     }
@@ -127,9 +139,19 @@ export function createBurst(options: BurstOptions): Burst {
     return 0;
   }
 
+  /** Where that cannot be asked, too. */
+  async function mustGiveWay({ transaction }: Held): Promise<boolean> {
+    try {
+      return await isInTheWay(transaction);
+    } catch (error) {
+      logger.warn('A prepared burst is lost; its jobs are planned as any other', { error });
+      return true;
+    }
+  }
+
   /** Those who wait for the jobs have so many connections that others get none. */
   async function isInTheWay({ tx }: OpenTransaction): Promise<boolean> {
-    return pool.waitingCount > 0 && isWaitedFor(boundedBy(tx, MAX_STATEMENT_MS));
+    return pool.waitingCount > 0 && isWaitedFor(boundedBy(tx, statementMs));
   }
 
   async function make(scheduledAt: Date): Promise<void> {
@@ -143,7 +165,7 @@ export function createBurst(options: BurstOptions): Burst {
   }
 
   function noteFailure(error: unknown, scheduledAt: Date): void {
-    if (isRefused(error)) doneUntil = new Date(scheduledAt.getTime() + REFUSED_REST_MS);
+    if (isRefused(error) || isTooSlow(error)) refusedUntilMs = scheduledAt.getTime() + REFUSED_REST_MS;
   }
 
   async function makeAll(scheduledAt: Date, ids: readonly string[]): Promise<void> {
@@ -153,7 +175,7 @@ export function createBurst(options: BurstOptions): Burst {
     const startedMs = monotonicMs();
     let tried = 0;
     try {
-      await transaction.tx.query(`SET LOCAL statement_timeout = ${MAX_STATEMENT_MS}`);
+      await transaction.tx.query(`SET LOCAL statement_timeout = ${statementMs}`);
       while (tried < ids.length && (await mayGoOn(made))) {
         const batch = ids.slice(tried, tried + BATCH);
         await makeBatch(made, batch);
@@ -178,7 +200,7 @@ export function createBurst(options: BurstOptions): Burst {
 
   /** What is no plain slot, has changed or is held by somebody is left to the planner. */
   async function makeBatch({ scheduledAt, jobIds, executionIds, transaction }: Held, ids: string[]) {
-    const tx = boundedBy(transaction.tx, MAX_STATEMENT_MS);
+    const tx = boundedBy(transaction.tx, statementMs);
     const jobs = await readJobsOfBurst(tx, scheduledAt, ids);
     const slots = jobs.flatMap((job) => foresee(job) ?? []).filter(mayBeHeld);
     if (slots.length === 0) return;
@@ -186,7 +208,7 @@ export function createBurst(options: BurstOptions): Burst {
       slots,
       scheduledAt,
       maxStandstillMs: Math.max(restUntil(scheduledAt), 0) + maxLateMs,
-      maxLockWaitMs: MAX_LOCK_WAIT_MS,
+      maxLockWaitMs: maxLateMs * LOCK_WAIT_SHARE,
     });
     for (const jobId of made.jobIds) jobIds.add(jobId);
     executionIds.push(...made.executionIds);
@@ -205,7 +227,7 @@ export function createBurst(options: BurstOptions): Burst {
   async function commitHeld({ scheduledAt, transaction, jobIds, executionIds }: Held): Promise<void> {
     try {
       const last = executionIds.length > 0 ? tellPreparedSql(executionIds) : undefined;
-      await transaction.commit(last, MAX_COMMIT_MS);
+      await transaction.commit(last, maxLateMs * COMMIT_SHARE);
     } catch (error) {
       logger.warn('A prepared burst could not be committed; its jobs are planned as any other', {
         jobs: jobIds.size,

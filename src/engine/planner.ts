@@ -132,7 +132,8 @@ export function createPlanner(options: PlannerOptions): Loop {
    */
   async function commitBurst(now: Date): Promise<void> {
     let isMoreDue = isPast(foresight.unforeseenAt(), now);
-    while (isMoreDue) ({ isMoreDue } = await planFresh(now));
+    // It commits itself where that takes long.
+    while (isMoreDue && burst.heldUntil() !== null) ({ isMoreDue } = await planFresh(now));
     await burst.commit();
     await look();
   }

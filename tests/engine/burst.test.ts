@@ -55,6 +55,19 @@ async function heldBy({ burst }: TestInstance): Promise<string[]> {
   return rows.flatMap(({ id }) => (burst.holds(id) ? id : []));
 }
 
+/** Takes the lock that whoever tells the log waits for. */
+async function holdLog(): Promise<{ release: () => Promise<void> }> {
+  const client = await scene.pool.connect();
+  await client.query('BEGIN');
+  await client.query(`SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK})`);
+  return {
+    async release() {
+      await client.query('ROLLBACK');
+      client.release();
+    },
+  };
+}
+
 /** Does something just before each batch of slots is made, counted from 1. */
 function onBatches({ pool }: TestInstance, act: (batch: number) => void): void {
   let batches = 0;
@@ -286,6 +299,11 @@ describe('a prepared burst', () => {
     expect(await holders()).toBe(0);
     expect(await statuses()).toEqual({});
     expect(await count(scene.pool, 'jobs WHERE next_run_at = $1', [SLOT])).toBe(JOBS);
+    // Nor would the next one come to anything.
+    await scene.pool.query('UPDATE jobs SET next_run_at = $1', [plus(SLOT, 10_000)]);
+    scene.clock.set(plus(SLOT, 9_750));
+    await instance.burst.runOnce();
+    expect(instance.burst.heldUntil()).toBeNull();
   });
 
   it('is followed by the next one', async () => {
@@ -354,16 +372,13 @@ describe('a prepared burst', () => {
     await insert(2 * JOBS);
     scene.clock.set(plus(SLOT, -500));
     await instance.burst.runOnce();
-    const log = await scene.pool.connect();
-    await log.query('BEGIN');
-    await log.query(`SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK})`);
+    const log = await holdLog();
     scene.clock.set(SLOT);
     const committed = instance.burst.commit();
     await until(async () => (await waiting()) === 1);
     scene.clock.set(plus(SLOT, 10_000 - 300));
     const looked = instance.burst.runOnce();
-    await log.query('ROLLBACK');
-    log.release();
+    await log.release();
     await Promise.all([committed, looked]);
     expect(await plansTold()).toBe(2 * JOBS - FORESEEN);
     expect(instance.burst.heldUntil()).toEqual(plus(SLOT, 10_000));
@@ -384,15 +399,50 @@ describe('a prepared burst', () => {
     expect(await statuses()).toEqual({});
   });
 
-  it('is committed or given up by one alone where both come together', async () => {
+  it('is waited for by a stop that comes while it is committed', async () => {
     const instance = scene.instance(UNHURRIED);
     await insert(JOBS);
     await prepare(instance);
+    const log = await holdLog();
     scene.clock.set(SLOT);
-    await Promise.all([instance.burst.stop(), instance.burst.commit(), instance.burst.commit()]);
-    expect([{}, { PENDING: HELD }]).toContainEqual(await statuses());
-    expect(await holders()).toBe(0);
+    const committed = [instance.burst.commit(), instance.burst.commit()];
+    let isStopped = false;
+    const stopped = instance.burst.stop().then(() => (isStopped = true));
+    await until(async () => (await waiting()) === 1);
+    expect(isStopped).toBe(false);
+    await log.release();
+    await Promise.all([...committed, stopped]);
+    expect(await statuses()).toEqual({ PENDING: HELD });
     expect(instance.pool.idleCount).toBe(instance.pool.totalCount);
+  });
+
+  it('is left as it was where it is stopped while it is made', async () => {
+    const instance = scene.instance(UNHURRIED);
+    await insert(2 * JOBS);
+    let stopped: Promise<void> | undefined;
+    onBatches(instance, () => {
+      stopped ??= instance.burst.stop();
+    });
+    scene.clock.set(plus(SLOT, -500));
+    await instance.burst.runOnce();
+    await stopped;
+    expect(await holders()).toBe(0);
+    expect(await heldBy(instance)).toEqual([]);
+  });
+
+  it('is given up with its connection, where that is asked who waits', async () => {
+    const instance = scene.instance(UNHURRIED);
+    await insert(JOBS);
+    await prepare(instance);
+    const taken = await Promise.all(Array.from({ length: 5 }, () => instance.pool.connect()));
+    const waitsForOne = instance.pool.connect();
+    await scene.pool.query(
+      `SELECT pg_terminate_backend(pid, 5000) FROM ${OF_THIS_DATABASE} AND state = 'idle in transaction'`,
+    );
+    await instance.burst.runOnce();
+    expect(instance.burst.heldUntil()).toBeNull();
+    for (const client of taken) client.release();
+    (await waitsForOne).release();
   });
 
   it('comes behind what is of higher priority and no plain slot', async () => {
