@@ -3,7 +3,7 @@ import { createPulse } from '../src/pulse.ts';
 import type { Outlook } from '../src/store/outlook.ts';
 import { createAlert } from './support/alerts.ts';
 import { createJob } from './support/instance.ts';
-import { insertBurst } from './support/bursts.ts';
+import { insertJobsOfSlot } from './support/many-slots.ts';
 import { START, plus } from './support/manual-clock.ts';
 import { insertExecution, insertJob } from './support/rows.ts';
 import { useScene } from './support/scene.ts';
@@ -62,13 +62,13 @@ describe('a pulse', () => {
     { what: 'further away', ms: INTERVAL_MS + 3_000, names: [] },
     { what: 'at its instant', ms: 0, names: ['runAt'] },
   ])('knows of a burst that is $what', async ({ ms, names }) => {
-    await insertBurst(scene.pool, 1_001, plus(START, ms));
+    await insertJobsOfSlot(scene.pool, 1_001, plus(START, ms));
     expect(await woken()).toEqual(names);
   });
 
   it('knows of no burst where no more are due together than are foreseen', async () => {
-    await insertBurst(scene.pool, 1_000, plus(START, INTERVAL_MS));
-    await insertBurst(scene.pool, 1_000, plus(START, INTERVAL_MS + 1));
+    await insertJobsOfSlot(scene.pool, 1_000, plus(START, INTERVAL_MS));
+    await insertJobsOfSlot(scene.pool, 1_000, plus(START, INTERVAL_MS + 1));
     expect(await woken()).toEqual([]);
   });
 

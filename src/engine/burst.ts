@@ -139,7 +139,7 @@ export function createBurst(options: BurstOptions): Burst {
     return 0;
   }
 
-  /** Where that cannot be asked, too. */
+  /** Where it cannot be asked who waits, its connection is lost, and with that the burst. */
   async function mustGiveWay({ transaction }: Held): Promise<boolean> {
     try {
       return await isInTheWay(transaction);

@@ -20,7 +20,7 @@ export interface ForesightOptions {
   leaseMs: number;
   lostClaims: Pick<LostClaims, 'watch'>;
   worker: Pick<Worker, 'placesFor' | 'keepPlaces' | 'take'>;
-  /** Whether a job is held until its next slot, to be made with many others (see {@link Burst}). */
+  /** Whether a job is held until its next slot, to be made with many others (see burst.ts). */
   isHeld: (jobId: string) => boolean;
   /** Called after each statement that made executions which wait for a place, or for their jitter. */
   onWaiting: () => void;
@@ -48,7 +48,7 @@ export interface Foresight extends Pick<Preparation, 'preparedFor' | 'prepare' |
   prepareAt: () => Date | null;
   jobIds: () => string[];
   /** When the earliest was due of the jobs that were read with them, and of which it was not known what their slots become. */
-  unforeseenAt: () => Date | null;
+  undecidedAt: () => Date | null;
   /**
    * Foresees what is due up to an instant, in place of all that was foreseen or remembered before.
    *
@@ -278,7 +278,7 @@ export function createForesight({
     prepare: preparation.prepare,
     abandon: preparation.abandon,
     jobIds: () => foreseen.map(({ jobId }) => jobId),
-    unforeseenAt: () => unforeseen[0]?.nextRunAt ?? null,
+    undecidedAt: () => unforeseen[0]?.nextRunAt ?? null,
     look,
     rememberedAt: () => remembered.reduce<Date | null>((at, { nextRunAt }) => earliest(at, nextRunAt), null),
     recall,

@@ -131,7 +131,7 @@ export function createPlanner(options: PlannerOptions): Loop {
    * not known what they become: none of lower priority may pass them.
    */
   async function commitBurst(now: Date): Promise<void> {
-    let isMoreDue = isPast(foresight.unforeseenAt(), now);
+    let isMoreDue = isPast(foresight.undecidedAt(), now);
     // It commits itself where that takes long.
     while (isMoreDue && burst.heldUntil() !== null) ({ isMoreDue } = await planFresh(now));
     await burst.commit();

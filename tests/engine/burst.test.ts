@@ -3,10 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { encodePublicId } from '../../src/domain/public-id.ts';
 import { EVENT_LOG_LOCK } from '../../src/store/event-log.ts';
 import type { Statement } from '../../src/store/sql.ts';
-import { insertBurst } from '../support/bursts.ts';
 import { CALLER, valueOf, type TestInstance } from '../support/instance.ts';
 import { plus } from '../support/manual-clock.ts';
-import { SLOT } from '../support/many-slots.ts';
+import { insertJobsOfSlot, SLOT } from '../support/many-slots.ts';
 import { refuseExecutionsOf, refuseRowsOf } from '../support/refused-rows.ts';
 import { count, executionCounts, insertJob } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
@@ -27,7 +26,7 @@ const statuses = () => executionCounts(scene.pool);
 const plansTold = () => count(scene.pool, `event_log WHERE kind = 'EXECUTION_PLANNED'`);
 
 const insert = (jobs: number, columns: Record<string, unknown> = {}) =>
-  insertBurst(scene.pool, jobs, SLOT, { api: `${scene.target.url}/work`, ...columns });
+  insertJobsOfSlot(scene.pool, jobs, SLOT, { api: `${scene.target.url}/work`, ...columns });
 
 async function prepare(...instances: TestInstance[]): Promise<void> {
   scene.clock.set(plus(SLOT, -300));

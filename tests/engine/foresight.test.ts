@@ -12,6 +12,7 @@ import {
   type TestInstance,
 } from '../support/instance.ts';
 import { plus, START } from '../support/manual-clock.ts';
+import { insertJobsOfSlot } from '../support/many-slots.ts';
 import { acceptAll, refuseExecutionsOf } from '../support/refused-rows.ts';
 import {
   count,
@@ -497,11 +498,7 @@ describe('of slots that come together', () => {
   it('all are started, in statement after statement, where they are many', async () => {
     const instance = scene.instance({ maxConcurrency: 1_000, maxConcurrencyPerHost: 1_000 });
     const jobs = 300;
-    await scene.pool.query(
-      `INSERT INTO jobs (id, name, api, schedule, created_at, updated_at, next_run_at)
-       SELECT gen_random_uuid(), 'job ' || n, $1, $2, $3, $3, $4 FROM generate_series(1, $5::int) AS n`,
-      [`${scene.target.url}/work`, SCHEDULE, START, SLOT, jobs],
-    );
+    await insertJobsOfSlot(scene.pool, jobs, SLOT, { api: `${scene.target.url}/work` });
     await foresee(instance);
     await reachSlot(instance);
     await instance.worker.drained();

@@ -7,6 +7,7 @@ import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
 import { inTransaction } from '../../src/store/sql.ts';
 import { CALLER, createJob, LONGEST_REST_MS, reference } from '../support/instance.ts';
 import { START, plus } from '../support/manual-clock.ts';
+import { insertJobsOfSlot } from '../support/many-slots.ts';
 import { count, eventKindsOf, eventsOf, executionsOf, insertJob, readRow } from '../support/rows.ts';
 import { watchTicks } from '../support/rests.ts';
 import { acceptAll, refuseExecutionsOf } from '../support/refused-rows.ts';
@@ -23,7 +24,7 @@ const NO_FORESIGHT: Omit<Foresight, 'isStarting'> = {
   prepare: () => Promise.resolve(),
   abandon: () => Promise.resolve(),
   jobIds: () => [],
-  unforeseenAt: () => null,
+  undecidedAt: () => null,
   look: () => Promise.resolve(null),
   rememberedAt: () => null,
   recall: () => null,
@@ -447,14 +448,7 @@ describe('a job whose slots come to an end', () => {
 });
 
 async function insertJobsEverySecond(jobs: number, columns: Record<string, unknown> = {}): Promise<void> {
-  const extra = Object.keys(columns).map((name) => `, ${name}`);
-  const values = Object.keys(columns).map((_, index) => `, $${index + 3}`);
-  await scene.pool.query(
-    `INSERT INTO jobs (id, name, schedule, api, next_run_at, created_at, updated_at${extra.join('')})
-     SELECT gen_random_uuid(), 'job ' || n, '* * * * * *', 'http://127.0.0.1:9/', $1, $1, $1${values.join('')}
-     FROM generate_series(1, $2::int) AS n`,
-    [START, jobs, ...Object.values(columns)],
-  );
+  await insertJobsOfSlot(scene.pool, jobs, START, { schedule: '* * * * * *', ...columns });
 }
 
 /** As after a failover that lost the last commits. */

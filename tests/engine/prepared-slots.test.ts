@@ -3,7 +3,7 @@ import { EVENT_LOG_LOCK } from '../../src/store/event-log.ts';
 import type { createJob } from '../support/instance.ts';
 import { CALLER, reference, trigger, valueOf, type TestInstance } from '../support/instance.ts';
 import { plus, START } from '../support/manual-clock.ts';
-import { createJobsOfSlot, MANY, SCHEDULE, SLOT } from '../support/many-slots.ts';
+import { createJobsOfSlot, insertJobsOfSlot, MANY, SLOT } from '../support/many-slots.ts';
 import { refuseExecutionsOf, refuseRowsOf } from '../support/refused-rows.ts';
 import {
   count,
@@ -119,11 +119,7 @@ describe('many slots of one instant', () => {
   it('are prepared in several statements, where they are very many', async () => {
     const instance = scene.instance({ maxConcurrency: 600, maxConcurrencyPerHost: 500, ...UNHURRIED });
     const jobs = 420;
-    await scene.pool.query(
-      `INSERT INTO jobs (id, name, api, schedule, created_at, updated_at, next_run_at)
-       SELECT gen_random_uuid(), 'job ' || n, $1, $2, $3, $3, $4 FROM generate_series(1, $5::int) AS n`,
-      [`${scene.target.url}/work`, SCHEDULE, START, SLOT, jobs],
-    );
+    await insertJobsOfSlot(scene.pool, jobs, SLOT, { api: `${scene.target.url}/work` });
     for (const beforeMs of [150, 100]) {
       scene.clock.set(plus(SLOT, -beforeMs));
       await instance.planner.runOnce();

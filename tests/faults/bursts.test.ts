@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { insertBurst } from '../support/bursts.ts';
+import { insertJobsOfSlot } from '../support/many-slots.ts';
 import { withLease } from '../support/faults/defaults.ts';
 import { latenesses, reportFigures, spread } from '../support/faults/figures.ts';
 import { cutSchedules } from '../support/faults/load.ts';
@@ -66,7 +66,7 @@ it(
     let servers: Victim[] = await Promise.all([startServer(), startServer()]);
     const firstAt = new Date(nextInstant() + PERIOD_MS);
     const createdAt = new Date();
-    await insertBurst(pool, JOBS, firstAt, {
+    await insertJobsOfSlot(pool, JOBS, firstAt, {
       api: `${target.url}/work`,
       start_at: firstAt,
       created_at: createdAt,
