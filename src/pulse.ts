@@ -25,6 +25,8 @@ export interface PulseOptions {
  * what another instance knows dies with it. One statement, where each loop by itself would need several.
  */
 export interface Pulse extends Loop {
+  /** Between two looks. */
+  readonly intervalMs: number;
   /** Wakes `loop` with each look that finds its work due before the next look, or already past. */
   serve: (loop: Pick<Loop, 'wake'>, dueAt: DueAt) => void;
 }
@@ -46,6 +48,7 @@ export function createPulse({ db, clock, intervalMs, onError }: PulseOptions): P
   const loop = createLoop({ name: 'pulse', step, onError });
   return {
     ...loop,
+    intervalMs,
     get dueAtMs() {
       return loop.dueAtMs;
     },

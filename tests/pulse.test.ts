@@ -26,6 +26,7 @@ async function woken(): Promise<string[]> {
     runAt: (outlook) => outlook.runAt,
     pauseEndsAt: (outlook) => outlook.pauseEndsAt,
     availableAt: (outlook) => outlook.availableAt,
+    leaseEndsAt: (outlook) => outlook.leaseEndsAt,
     waitEndsAt: (outlook) => outlook.waitEndsAt,
     isAnythingBlocked: (outlook) => outlook.isAnythingBlocked,
     deliveryAt: (outlook) => outlook.deliveryAt,
@@ -89,6 +90,19 @@ describe('a pulse', () => {
     await insertExecution(scene.pool, job, status);
     expect(await woken()).toEqual(names);
   });
+
+  it.each([
+    { ms: INTERVAL_MS - 1, names: ['leaseEndsAt'] },
+    { ms: -1, names: ['leaseEndsAt'] },
+    { ms: INTERVAL_MS, names: [] },
+  ])(
+    'wakes the rescuer for a lease that ends before the next look, or has: $ms ms',
+    async ({ ms, names }) => {
+      const job = await insertJob(scene.pool);
+      await insertExecution(scene.pool, job, 'RUNNING', { lease_expires_at: plus(START, ms) });
+      expect(await woken()).toEqual(names);
+    },
+  );
 
   it('wakes the callback watch for a wait that ends', async () => {
     const job = await insertJob(scene.pool);

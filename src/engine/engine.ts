@@ -179,6 +179,7 @@ export function createEngine(options: EngineOptions): Engine {
     pool,
     clock,
     leaseMs,
+    toldEachMs: pulse.intervalMs,
     held: worker.held,
     settleUpstream: recordUpstream,
     onRescued: ({ isReplacing }) => {
@@ -222,6 +223,10 @@ export function createEngine(options: EngineOptions): Engine {
   pulse.serve(worker, ({ availableAt }) => availableAt);
   pulse.serve(unblocker, ({ isAnythingBlocked }) => isAnythingBlocked);
   pulse.serve(callbackWatch, ({ waitEndsAt }) => waitEndsAt);
+  pulse.serve(rescuer, ({ leaseEndsAt }) => {
+    rescuer.noteAnswer();
+    return leaseEndsAt;
+  });
 
   let isRunning = false;
   const claims = createClaimsAsMade({

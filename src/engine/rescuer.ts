@@ -9,6 +9,7 @@ import type { HeldClaim } from '../store/leases.ts';
 import { createContact } from './contact.ts';
 import { logIds } from './log-ids.ts';
 import { createLoop, type Loop } from '../loop.ts';
+import { LONGEST_REST_MS } from '../pulse.ts';
 import { togetherOrOneByOne } from './one-by-one.ts';
 import { createSetAside } from './set-aside.ts';
 
@@ -18,6 +19,8 @@ export interface RescuerOptions {
   pool: Pool;
   clock: Clock;
   leaseMs: number;
+  /** Between two times at which somebody tells of the next lease that ends, and wakes this loop before it does. */
+  toldEachMs: number;
   /** What this instance holds. */
   held: () => readonly HeldClaim[];
   /** Records ends that other jobs wait for, together with the runs that they set off, in one transaction. */
@@ -29,7 +32,7 @@ export interface RescuerOptions {
 }
 
 const BATCH = 500;
-/** Of a lease, between two looks at most: so each lease is seen before it ends, and looked after when it does. */
+/** Of a lease, between two looks of anybody: so each lease is seen before it ends, and looked after when it does. */
 const LOOK_SHARE = 1 / 2;
 /** A lease that has ended though nothing is found: its row is locked, or its execution left out. */
 const OVERDUE_INTERVAL_MS = 1_000;
@@ -48,10 +51,17 @@ const MESSAGE = 'The instance that made this call was lost; whether the target s
  * Where the database was away for longer than a lease, every lease has ended and nobody need be dead: those who live have
  * a moment to say so. What this instance holds itself it leaves alone: it lives.
  */
-export function createRescuer(options: RescuerOptions): Loop {
-  const { pool, clock, leaseMs, held, settleUpstream, onRescued, onError } = options;
+export interface Rescuer extends Loop {
+  /** Takes note that the database has told somebody else of leases: it is there, though this loop rests. */
+  noteAnswer: () => void;
+}
+
+export function createRescuer(options: RescuerOptions): Rescuer {
+  const { pool, clock, leaseMs, toldEachMs, held, settleUpstream, onRescued, onError } = options;
   const { monotonicMs = () => performance.now() } = options;
   const intervalMs = leaseMs * LOOK_SHARE;
+  // Where nobody holds anything, nor is this loop told of it in time when somebody does, it looks by itself.
+  const idleMs = toldEachMs <= intervalMs ? LONGEST_REST_MS : intervalMs;
   // Whoever could still extend leases a third of one ago has them all, so a shorter silence has ended none.
   const contact = createContact((leaseMs * 2) / 3, monotonicMs);
   const setAside = createSetAside(monotonicMs);
@@ -72,7 +82,7 @@ export function createRescuer(options: RescuerOptions): Loop {
   }
 
   function restUntil(endsAt: Date | null, now: Date): number {
-    if (endsAt === null) return intervalMs;
+    if (endsAt === null) return idleMs;
     return Math.min(Math.max(endsAt.getTime() - now.getTime() + 1, MIN_INTERVAL_MS), intervalMs);
   }
 
@@ -113,7 +123,16 @@ export function createRescuer(options: RescuerOptions): Loop {
     if (written.size > 0) onRescued({ isReplacing });
   }
 
-  return createLoop({ name: 'rescuer', step, onError });
+  const loop = createLoop({ name: 'rescuer', step, onError });
+  return {
+    ...loop,
+    get dueAtMs() {
+      return loop.dueAtMs;
+    },
+    noteAnswer() {
+      contact.noteAnswer();
+    },
+  };
 }
 
 function settlementOf(lost: LostExecution, now: Date): Settlement {

@@ -115,12 +115,12 @@ export async function findLostExecutions(
   return rows;
 }
 
+/** The earliest end of a lease under which somebody calls. */
+export const NEXT_LEASE_END = `SELECT min(lease_expires_at) AS "endsAt" FROM job_executions
+WHERE status = 'RUNNING' AND callback_deadline_at IS NULL`;
+
 /** When the earliest lease of anybody ends; null where nobody holds anything. */
 export async function nextLeaseEndAt(db: Queryable): Promise<Date | null> {
-  const { rows } = await db.query<{ endsAt: Date | null }>({
-    name: 'next-lease-end',
-    text: `SELECT min(lease_expires_at) AS "endsAt" FROM job_executions
-WHERE status = 'RUNNING' AND callback_deadline_at IS NULL`,
-  });
+  const { rows } = await db.query<{ endsAt: Date | null }>({ name: 'next-lease-end', text: NEXT_LEASE_END });
   return rows[0]?.endsAt ?? null;
 }

@@ -1,5 +1,6 @@
 import { burstAhead } from './bursts.ts';
 import { NEXT_AVAILABLE } from './claiming.ts';
+import { NEXT_LEASE_END } from './leases.ts';
 import type { Queryable } from './sql.ts';
 
 /** When there is next something to do, by what it is; null where nothing waits. Of each kind only the earliest. */
@@ -10,6 +11,8 @@ export interface Outlook {
   pauseEndsAt: Date | null;
   /** An execution that may be claimed. */
   availableAt: Date | null;
+  /** The end of a lease under which somebody calls. */
+  leaseEndsAt: Date | null;
   /** The end of the wait for a callback. */
   waitEndsAt: Date | null;
   isAnythingBlocked: boolean;
@@ -27,6 +30,7 @@ SELECT
   (SELECT min(next_run_at) FROM jobs WHERE next_run_at IS NOT NULL) AS "runAt",
   (SELECT min(paused_until) FROM jobs WHERE paused_until IS NOT NULL) AS "pauseEndsAt",
   (SELECT least(fresh, backlog) FROM next) AS "availableAt",
+  (${NEXT_LEASE_END}) AS "leaseEndsAt",
   (SELECT min(lease_expires_at) FROM job_executions WHERE callback_deadline_at IS NOT NULL) AS "waitEndsAt",
   EXISTS (SELECT FROM job_executions WHERE status = 'BLOCKED') AS "isAnythingBlocked",
   (SELECT min(greatest(available_at, lease_expires_at)) FROM job_alert_deliveries WHERE status = 'PENDING')

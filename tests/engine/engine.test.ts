@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { resumeEndedPauses } from '../../src/commands/resume-ended-pauses.ts';
 import { createEngine, type Engine, type EngineOptions } from '../../src/engine/engine.ts';
-import { createPulse } from '../../src/pulse.ts';
+import { createPulse, LONGEST_REST_MS } from '../../src/pulse.ts';
 import type { ClaimTerms } from '../../src/store/running-by-hand.ts';
 import { createDatabaseClock } from '../../src/store/database-clock.ts';
 import {
@@ -41,6 +41,25 @@ describe('a running engine', () => {
     wakeUps.wake('executions');
     await until(async () => (await readExecution(scene.pool, id))['status'] === 'SUCCESS');
     expect(engine.stalledLoops()).toEqual([]);
+    await engine.stop();
+  });
+});
+
+describe('a lease that ends while an engine rests', () => {
+  it('is looked after when it ends, since the pulse knows of it before', async () => {
+    const onError = () => undefined;
+    const clock = await createDatabaseClock(scene.pool);
+    const pulse = createPulse({ db: scene.pool, clock, intervalMs: LEASE_MS / 2, onError });
+    const { engine } = await engineOf({ clock, pulse });
+    const { rests } = watchTicks();
+    await engine.start();
+    await until(() => rests.filter((ms) => ms === LONGEST_REST_MS).length > 3);
+    const job = await createJob(scene.instance(), { api: `${scene.target.url}/hook` });
+    const endsAt = new Date(clock.now().getTime() + 300);
+    const id = await insertExecution(scene.pool, job.id, 'RUNNING', { lease_expires_at: endsAt });
+    await pulse.runOnce();
+    await until(async () => (await readExecution(scene.pool, id))['rescue_count'] === 1);
+    expect(clock.now().getTime()).toBeGreaterThan(endsAt.getTime());
     await engine.stop();
   });
 });

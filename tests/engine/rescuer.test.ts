@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { LONGEST_REST_MS } from '../../src/pulse.ts';
 import { inTransaction } from '../../src/store/sql.ts';
 import { createJob, LEASE_MS, trigger } from '../support/instance.ts';
 import { START, plus } from '../support/manual-clock.ts';
@@ -194,6 +195,49 @@ describe('after the database was away for longer than a lease', () => {
     scene.clock.advance(LEASE_MS + 1);
     await rescuer.runOnce();
     expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'PENDING' });
+  });
+});
+
+describe('a rescuer that is told of leases by others', () => {
+  it('takes what they heard of the database for a sign that it was there', async () => {
+    let nowMs = 0;
+    const { rescuer } = scene.instance({ monotonicMs: () => nowMs });
+    const id = await insertExecution(scene.pool, await insertJob(scene.pool), 'RUNNING');
+    await rescuer.runOnce();
+    for (const passedMs of [LEASE_MS / 2, LEASE_MS / 2, LEASE_MS / 2]) {
+      nowMs += passedMs;
+      rescuer.noteAnswer();
+    }
+    scene.clock.advance(LEASE_MS + 1);
+    await rescuer.runOnce();
+    expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'PENDING' });
+  });
+
+  it('grants the time that those who live need where they heard nothing for long', async () => {
+    let nowMs = 0;
+    const { rescuer } = scene.instance({ monotonicMs: () => nowMs });
+    const id = await insertExecution(scene.pool, await insertJob(scene.pool), 'RUNNING');
+    rescuer.noteAnswer();
+    nowMs += (LEASE_MS * 2) / 3;
+    rescuer.noteAnswer();
+    scene.clock.advance(LEASE_MS + 1);
+    await rescuer.runOnce();
+    expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'RUNNING' });
+  });
+
+  it.each([
+    { toldEachMs: LEASE_MS / 2, what: 'rests while nobody holds anything', restMs: LONGEST_REST_MS },
+    {
+      toldEachMs: LEASE_MS / 2 + 1,
+      what: 'looks by itself where that may be too late',
+      restMs: LEASE_MS / 2,
+    },
+  ])('$what', async ({ toldEachMs, restMs }) => {
+    const { rescuer } = scene.instance({ toldEachMs });
+    const { rests } = watchTicks();
+    rescuer.start();
+    await until(() => rests.length > 0);
+    expect(rests[0]).toBe(restMs);
   });
 });
 

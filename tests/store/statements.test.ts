@@ -196,6 +196,7 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
         'jobs_paused_until',
         'job_executions_claim',
         'job_executions_callback_wait',
+        'job_executions_lease',
         'job_executions_blocked',
         'job_alert_deliveries_pending',
         'job_alerts_enabled',

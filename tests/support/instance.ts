@@ -23,7 +23,7 @@ import type { Loop } from '../../src/loop.ts';
 import { createPlanner } from '../../src/engine/planner.ts';
 import { createUnblocker, type Unblocker } from '../../src/engine/unblocker.ts';
 import { createPruner } from '../../src/engine/pruner.ts';
-import { createRescuer } from '../../src/engine/rescuer.ts';
+import { createRescuer, type Rescuer } from '../../src/engine/rescuer.ts';
 import { createSettler, type Settler } from '../../src/engine/settler.ts';
 import { createWorker, type Worker } from '../../src/engine/worker.ts';
 import type { WakeUp, WakeUps } from '../../src/events/wakeups.ts';
@@ -52,6 +52,8 @@ export type InstanceOptions = {
   maxConcurrencyPerHost?: number;
   /** Of the pace at which hosts answer, and of rests and breaks; the process's own where left out. */
   monotonicMs?: () => number;
+  /** How often the rescuer is told of the next lease that ends. */
+  toldEachMs?: number;
   /** How long to wait for the database's answer to a statement. */
   answerTimeoutMs?: number;
   /** In [0, 1); 0 where left out. */
@@ -84,7 +86,7 @@ export type TestInstance = {
   lostClaims: LostClaims;
   settler: Settler;
   leaseKeeper: Loop;
-  rescuer: Loop;
+  rescuer: Rescuer;
   callbackWatch: Loop;
   pruner: Loop;
   heartbeat: Heartbeat;
@@ -286,6 +288,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
       pool,
       clock,
       leaseMs: LEASE_MS,
+      toldEachMs: options.toldEachMs ?? LEASE_MS / 2,
       held: worker.held,
       ...(options.monotonicMs && { monotonicMs: options.monotonicMs }),
       settleUpstream: recordUpstream,
