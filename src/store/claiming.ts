@@ -1,5 +1,11 @@
 import { EVENT_LOG_LOCK } from './event-log.ts';
-import { ATTEMPT_OF_JOB, claimedOf, type ClaimedExecution, type ClaimedRow } from './claimed-rows.ts';
+import {
+  ATTEMPT_OF_JOB,
+  claimedOfJob,
+  type ClaimedExecution,
+  type ExecutionOfAttempt,
+  type JobOfAttempt,
+} from './claimed-rows.ts';
 import type { Queryable } from './sql.ts';
 
 /** What a claim takes: the backlog is what makes up for missed slots, by trigger CATCH_UP; fresh is all else. */
@@ -42,6 +48,8 @@ const claimStatement = (kind: ClaimKind, look: number, isDeep: boolean): string 
 -- No host gets more of the batch than it has places left: one that hangs must not fill the batch, or this instance, with
 -- calls that nobody answers. $5 are hosts to be passed over altogether.
 -- The upstream is read for requests that may ask for it only: CASE keeps all others from looking.
+-- Behind the executions come their jobs, each once, as JSON: to have all of it beside each execution was half of what reading
+-- a claim kept node busy.
 WITH candidate AS MATERIALIZED (
   SELECT id, host, priority, available_at FROM job_executions
   WHERE status IN ('PENDING', 'RETRYING') AND (trigger = 'CATCH_UP') IS ${kind === 'backlog' ? 'TRUE' : 'FALSE'}
@@ -83,7 +91,7 @@ WITH candidate AS MATERIALIZED (
   WHERE e.id = ANY (ARRAY(SELECT id FROM due)) AND e.id = due.id AND j.id = e.job_id
   RETURNING e.id, e.job_id, e.status, e.trigger, e.created_at, e.scheduled_at, e.available_at, e.priority, e.started_at,
     e.attempt_started_at, e.attempt_count, e.retry_count, e.rescue_count, e.claim_seq, e.claimed_by, e.lateness_ms, e.host,
-    due.status AS previous_status, coalesce(e.body_override, j.body) AS body, ${ATTEMPT_OF_JOB.selection}
+    e.body_override, due.status AS previous_status
 ), log_lock AS MATERIALIZED (
   -- Counting forces the update to be complete first: the log's lock is always the last one taken.
   SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK}) FROM (SELECT count(*) AS n FROM claimed) AS done WHERE n > 0
@@ -94,18 +102,38 @@ WITH candidate AS MATERIALIZED (
     trigger, created_at, scheduled_at, started_at, lateness_ms, claimed_by
   FROM log_lock, claimed
 )
-SELECT id, job_id AS "jobId", trigger, scheduled_at AS "scheduledAt", started_at AS "startedAt",
-  attempt_started_at AS "attemptStartedAt", attempt_count AS "attemptCount", retry_count AS "retryCount",
-  rescue_count AS "rescueCount", claim_seq AS "claimSeq", host, body, ${ATTEMPT_OF_JOB.names},
-  CASE WHEN trigger IN ('DEPENDENCY', 'REDRIVE') AND concat(api, headers::text, body::text) LIKE '%{{%' THEN (
-    SELECT jsonb_build_object('executionId', u.id, 'jobId', u.job_id, 'status', u.status,
-      'responseStatus', u.response_status, 'body', u.response_body)
-    FROM job_execution_triggers AS t JOIN job_executions AS u ON u.id = t.triggered_by_id
-    WHERE t.execution_id = claimed.id
-    ORDER BY u.finished_at DESC, u.id DESC LIMIT 1
-  ) END AS upstream
-FROM claimed
-ORDER BY priority DESC, available_at, id`;
+(
+  SELECT id, job_id AS "jobId", trigger, scheduled_at AS "scheduledAt", nullif(started_at, $2) AS "startedBefore",
+    attempt_count AS "attemptCount", retry_count AS "retryCount", rescue_count AS "rescueCount", claim_seq AS "claimSeq",
+    host, body_override IS NOT NULL AS "replacesBody", body_override AS body,
+    CASE WHEN trigger IN ('DEPENDENCY', 'REDRIVE') AND (
+      SELECT concat(j.api, j.headers::text, coalesce(body_override, j.body)::text) LIKE '%{{%'
+      FROM jobs AS j WHERE j.id = claimed.job_id
+    ) THEN (
+      SELECT jsonb_build_object('executionId', u.id, 'jobId', u.job_id, 'status', u.status,
+        'responseStatus', u.response_status, 'body', u.response_body)
+      FROM job_execution_triggers AS t JOIN job_executions AS u ON u.id = t.triggered_by_id
+      WHERE t.execution_id = claimed.id
+      ORDER BY u.finished_at DESC, u.id DESC LIMIT 1
+    ) END AS upstream,
+    NULL::json AS job
+  FROM claimed
+  ORDER BY priority DESC, available_at, id
+)
+UNION ALL
+SELECT NULL, id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, ${ATTEMPT_OF_JOB.json}
+FROM jobs AS j WHERE id = ANY (ARRAY(SELECT job_id FROM claimed))`;
+
+/** An execution, or, with the job's id alone, what an attempt takes from that job. */
+type ClaimAnswer =
+  | (ExecutionOfAttempt & {
+      /** Null where this is its start. */
+      startedBefore: Date | null;
+      replacesBody: boolean;
+      body: unknown;
+      job: null;
+    })
+  | { id: null; jobId: string; job: unknown[] };
 
 /**
  * Takes due executions for this instance: PENDING or RETRYING becomes RUNNING under a lease, `claimSeq` rises, and
@@ -115,7 +143,7 @@ export async function claimDue(db: Queryable, options: ClaimOptions): Promise<Cl
   const isShort = options.look === 'head' || 4 * options.limit <= LOOKS.short;
   const look = isShort ? LOOKS.short : LOOKS.long;
   const isDeep = options.look === 'deep';
-  const { rows } = await db.query<ClaimedRow>({
+  const { rows } = await db.query<ClaimAnswer>({
     name: `claim-${options.kind}-${look}${isDeep ? '-deep' : ''}`,
     text: claimStatement(options.kind, look, isDeep),
     values: [
@@ -129,7 +157,21 @@ export async function claimDue(db: Queryable, options: ClaimOptions): Promise<Cl
       options.hostLimit,
     ],
   });
-  return rows.map(claimedOf);
+  return claimedOfAnswer(rows, options.now);
+}
+
+function claimedOfAnswer(rows: readonly ClaimAnswer[], now: Date): ClaimedExecution[] {
+  const jobs = new Map<string, JobOfAttempt>();
+  for (const { jobId, job } of rows) if (job !== null) jobs.set(jobId, ATTEMPT_OF_JOB.read(job));
+  return rows.flatMap((row) => {
+    const job = jobs.get(row.jobId);
+    if (row.id === null || !job) return [];
+    return claimedOfJob(row, job, {
+      startedAt: row.startedBefore ?? now,
+      attemptStartedAt: now,
+      body: row.replacesBody ? row.body : job.body,
+    });
+  });
 }
 
 export const NEXT_AVAILABLE = `
