@@ -152,11 +152,8 @@ function settlementOf(
       ...request,
       body: request.body === null ? null : request.body.slice(0, MAX_RESPONSE_BODY_CHARACTERS),
     }),
-    log: {
-      // Not the status, which stands in the message, nor the duration, which the attempt's timings have.
-      metadata: { method: request.method, url: request.url },
-      ...resting.log,
-    },
+    // The message has the status, the timings have the duration, and the request what it asked for.
+    log: { metadata: null, ...resting.log },
     ...endOf(execution, resting, finishedAt),
   };
 }

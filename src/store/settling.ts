@@ -29,7 +29,12 @@ export interface Settlement {
   request: ShownRequest | null;
   /** The attempt ended with the death of its instance. */
   instanceLost: boolean;
-  log: { level: LogLevel; message: string; metadata: Record<string, unknown> | null };
+  log: {
+    level: LogLevel;
+    message: string;
+    /** Null: the method and the URL of the request, where there is one here. */
+    metadata: Record<string, unknown> | null;
+  };
 }
 
 /**
@@ -161,14 +166,17 @@ WITH ${OUTCOME}, held AS MATERIALIZED (
       log_position = CASE WHEN is_kept THEN nextval('event_log_position_seq') END,
       log_level = CASE WHEN is_kept THEN o."logLevel" END,
       log_message = CASE WHEN is_kept THEN o.line END,
-      log_metadata = CASE WHEN is_kept THEN o."logMetadata" END
+      -- Where it is null, it names the request that stands in the row; whoever reads it writes that out.
+      log_metadata = CASE WHEN is_kept THEN coalesce(o."logMetadata", CASE WHEN o.request IS NULL THEN 'null'::jsonb END) END
   FROM log_lock, decided AS o
   WHERE e.id = o."executionId"
   RETURNING e.id, e.job_id, e.status, e.trigger, e.created_at, e.scheduled_at, e.started_at, e.attempt_started_at,
     e.finished_at, e.duration_ms, e.lateness_ms, e.attempt_count, e.claimed_by, e.failure_reason, e.error_message,
     e.response_status, e.response_body, o."attemptFinishedAt", o."attemptDurationMs",
     o."failureReason" AS attempt_failure_reason, o."errorMessage" AS attempt_error_message, o."responseHeaders",
-    o.timings, o."logLevel", o.line, o."logMetadata", is_uncalled, is_kept
+    o.timings, o."logLevel", o.line, is_uncalled, is_kept,
+    CASE WHEN NOT is_kept THEN coalesce(o."logMetadata", CASE WHEN o.request IS NOT NULL
+      THEN jsonb_build_object('method', o.request -> 'method', 'url', o.request -> 'url') END) END AS metadata
 ), attempts AS (
   INSERT INTO job_execution_attempts (execution_id, number, started_at, finished_at, duration_ms, response_status,
     failure_reason, error_message, response_headers, response_body, instance_id, timings)
@@ -184,7 +192,7 @@ WITH ${OUTCOME}, held AS MATERIALIZED (
 ), lines AS (
   INSERT INTO job_execution_logs (execution_id, position, at, level, message, attempt, metadata)
   SELECT id, nextval('event_log_position_seq'), "attemptFinishedAt", "logLevel", line,
-    CASE WHEN NOT is_uncalled THEN attempt_count END, "logMetadata"
+    CASE WHEN NOT is_uncalled THEN attempt_count END, metadata
   FROM settled WHERE NOT is_kept
 ), told AS (
   INSERT INTO event_log (position, at, kind, job_id, execution_id, status, previous_status, attempt, trigger, created_at,

@@ -25,6 +25,7 @@ import {
   eventsOf,
   everythingOf,
   executionsOf,
+  logLinesOf,
   readExecution,
   type Row,
 } from '../support/rows.ts';
@@ -91,6 +92,9 @@ describe('an execution whose job is completed by a callback', () => {
     });
     expect(await logOf(id)).toEqual([
       `The target answered with status 202. Its callback is awaited until ${deadlineAt.toISOString()}.`,
+    ]);
+    expect(await logLinesOf(scene.pool, id)).toMatchObject([
+      { metadata: { method: 'GET', url: `${scene.target.url}/work` } },
     ]);
     expect(instance.errors).toEqual([]);
   });

@@ -151,6 +151,9 @@ describe('an execution that succeeds', () => {
       body: 'plain text',
       headers: { authorization: MASK, 'x-team': 'blue', 'x-attempt': '1' },
     });
+    expect(await logLinesOf(scene.pool, id)).toMatchObject([
+      { metadata: { method: 'POST', url: `${scene.target.url}/hook?token=${MASK}&page=2` } },
+    ]);
     expect(JSON.stringify(await everythingOf(scene.pool, id))).not.toContain('s3cret');
   });
 });

@@ -97,6 +97,34 @@ describe('an attempt and its line', () => {
     expect(await rowsApart()).toEqual({ attempts: 1, lines: 1 });
   });
 
+  it.each([
+    ['kept with the execution', { status: 'SUCCESS' }, null],
+    [
+      'a row of its own',
+      { status: 'RETRYING', availableAt: plus(START, 1_000), ...REFUSAL },
+      { method: 'PUT', url: 'http://a.test/?b' },
+    ],
+  ] as const)('name their request where they say nothing else: a line that is %s', async (_, end, stored) => {
+    const request = { method: 'PUT', url: 'http://a.test/?b', headers: { 'x-a': 'b' }, body: 'c' } as const;
+    const id = await settled((execution) => ({ ...succeeded(execution), request, ...end }));
+    const named = { method: 'PUT', url: 'http://a.test/?b' };
+    expect(await logLinesOf(scene.pool, id)).toMatchObject([{ attempt: 1, metadata: named }]);
+    const { rows } = await scene.pool.query<{ stored: unknown }>(
+      `SELECT coalesce(log_metadata, (SELECT metadata FROM job_execution_logs WHERE execution_id = e.id)) AS stored
+       FROM job_executions AS e`,
+    );
+    expect(rows).toEqual([{ stored }]);
+  });
+
+  it.each([
+    ['kept with the execution', { status: 'FAILED', ...REFUSAL }],
+    ['a row of its own', { status: 'RETRYING', availableAt: plus(START, 1_000), ...REFUSAL }],
+  ] as const)('name none that another attempt has sent: a line that is %s', async (_, end) => {
+    const before = `request = '{"method": "GET", "url": "http://before.test/", "headers": {}, "body": null}'`;
+    const id = await settled((execution) => ({ ...succeeded(execution), request: null, ...end }), before);
+    expect(await logLinesOf(scene.pool, id)).toMatchObject([{ attempt: 1, metadata: null }]);
+  });
+
   it('are read in order, wherever each of them is kept', async () => {
     const id = await settled((execution) => ({
       ...succeeded(execution),
