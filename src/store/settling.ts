@@ -51,14 +51,39 @@ export function settlementRow(settlement: Settlement): SettlementRow {
   return { executionId, claimSeq, status, json: toJsonb(saidIn(settlement)) };
 }
 
-/** Most of a settlement is null, and reading one is a tenth of what it costs to record it. */
-function saidIn({ log, ...settlement }: Settlement): Record<string, unknown> {
-  const said: Record<string, unknown> = { logLevel: log.level, logMessage: log.message };
-  if (log.metadata !== null) said['logMetadata'] = log.metadata;
-  for (const [field, value] of Object.entries(settlement)) {
-    if (value !== null && value !== false) said[field] = value;
-  }
-  return said;
+/**
+ * Most of a settlement is null, and reading one is a tenth of what it costs to record it. Named field by field: to write an
+ * object that was put together in a loop takes twice as long.
+ */
+function saidIn(settlement: Settlement): Partial<Record<OutcomeField, unknown>> {
+  const { log } = settlement;
+  return {
+    executionId: settlement.executionId,
+    claimSeq: settlement.claimSeq,
+    status: settlement.status,
+    availableAt: said(settlement.availableAt)?.toISOString(),
+    attemptFinishedAt: settlement.attemptFinishedAt.toISOString(),
+    attemptDurationMs: said(settlement.attemptDurationMs),
+    failureReason: said(settlement.failureReason),
+    errorMessage: said(settlement.errorMessage),
+    responseStatus: said(settlement.responseStatus),
+    responseHeaders: said(settlement.responseHeaders),
+    responseBody: said(settlement.responseBody),
+    responseTruncated: said(settlement.responseTruncated),
+    timings: said(settlement.timings),
+    request: said(settlement.request),
+    instanceLost: said(settlement.instanceLost),
+    logLevel: log.level,
+    logMessage: log.message,
+    logMetadata: said(log.metadata),
+  } satisfies Record<OutcomeField, unknown>;
+}
+
+type OutcomeField = Exclude<keyof Settlement, 'log'> | 'logLevel' | 'logMessage' | 'logMetadata';
+
+/** What JSON leaves out is null to whoever reads it. */
+function said<T>(value: T): Exclude<T, null | false> | undefined {
+  return value === null || value === false ? undefined : (value as Exclude<T, null | false>);
 }
 
 /** What a settlement says of the answer where there was none to the call, or no call. */
