@@ -25,18 +25,20 @@ export interface PulseOptions {
  * what another instance knows dies with it. One statement, where each loop by itself would need several.
  */
 export interface Pulse extends Loop {
-  /** Between two looks. */
-  readonly intervalMs: number;
+  /** Tells somebody of each look who decides for himself what to do about it, and when. */
+  onLook: (hear: (outlook: Outlook) => void) => void;
   /** Wakes `loop` with each look that finds its work due before the next look, or already past. */
   serve: (loop: Pick<Loop, 'wake'>, dueAt: DueAt) => void;
 }
 
 export function createPulse({ db, clock, intervalMs, onError }: PulseOptions): Pulse {
   const served: { loop: Pick<Loop, 'wake'>; dueAt: DueAt }[] = [];
+  const told: ((outlook: Outlook) => void)[] = [];
 
   async function step(): Promise<number> {
     const now = clock.now();
     const outlook = await readOutlook(db, now, new Date(now.getTime() + intervalMs + BURST_NOTICE_MS));
+    for (const hear of told) hear(outlook);
     const nextLookAt = clock.now().getTime() + intervalMs;
     for (const { loop, dueAt } of served) {
       const due = dueAt(outlook);
@@ -48,9 +50,11 @@ export function createPulse({ db, clock, intervalMs, onError }: PulseOptions): P
   const loop = createLoop({ name: 'pulse', step, onError });
   return {
     ...loop,
-    intervalMs,
     get dueAtMs() {
       return loop.dueAtMs;
+    },
+    onLook(hear) {
+      told.push(hear);
     },
     serve(loop, dueAt) {
       served.push({ loop, dueAt });

@@ -33,7 +33,5 @@ export async function awaitCallback(
 function waitOf({ completionTimeoutMs }: ClaimedExecution, answered: Settlement): CallbackWait {
   const deadlineAt = new Date(answered.attemptFinishedAt.getTime() + completionTimeoutMs);
   const message = `${answered.log.message} Its callback is awaited until ${deadlineAt.toISOString()}.`;
-  const { request } = answered;
-  const metadata = request && { method: request.method, url: request.url };
-  return { deadlineAt, ...answered, log: { ...answered.log, message, metadata } };
+  return { deadlineAt, ...answered, log: { ...answered.log, message } };
 }

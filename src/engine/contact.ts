@@ -1,4 +1,4 @@
-/** Follows whether the database answers one caller, to tell a return after an absence from ordinary times. */
+/** Follows whether the database answers, to tell a return after an absence from ordinary times. */
 export interface Contact {
   /** Notes an answer; answers for how many milliseconds there has been no break, Infinity where there never was one. */
   noteAnswer: () => number;

@@ -179,7 +179,6 @@ export function createEngine(options: EngineOptions): Engine {
     pool,
     clock,
     leaseMs,
-    toldEachMs: pulse.intervalMs,
     held: worker.held,
     settleUpstream: recordUpstream,
     onRescued: ({ isReplacing }) => {
@@ -223,9 +222,8 @@ export function createEngine(options: EngineOptions): Engine {
   pulse.serve(worker, ({ availableAt }) => availableAt);
   pulse.serve(unblocker, ({ isAnythingBlocked }) => isAnythingBlocked);
   pulse.serve(callbackWatch, ({ waitEndsAt }) => waitEndsAt);
-  pulse.serve(rescuer, ({ leaseEndsAt }) => {
-    rescuer.noteAnswer();
-    return leaseEndsAt;
+  pulse.onLook(({ leaseEndsAt }) => {
+    rescuer.hear(leaseEndsAt);
   });
 
   let isRunning = false;

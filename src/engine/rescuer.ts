@@ -9,7 +9,6 @@ import type { HeldClaim } from '../store/leases.ts';
 import { createContact } from './contact.ts';
 import { logIds } from './log-ids.ts';
 import { createLoop, type Loop } from '../loop.ts';
-import { LONGEST_REST_MS } from '../pulse.ts';
 import { togetherOrOneByOne } from './one-by-one.ts';
 import { createSetAside } from './set-aside.ts';
 
@@ -19,8 +18,6 @@ export interface RescuerOptions {
   pool: Pool;
   clock: Clock;
   leaseMs: number;
-  /** Between two times at which somebody tells of the next lease that ends, and wakes this loop before it does. */
-  toldEachMs: number;
   /** What this instance holds. */
   held: () => readonly HeldClaim[];
   /** Records ends that other jobs wait for, together with the runs that they set off, in one transaction. */
@@ -32,7 +29,7 @@ export interface RescuerOptions {
 }
 
 const BATCH = 500;
-/** Of a lease, between two looks of anybody: so each lease is seen before it ends, and looked after when it does. */
+/** Of a lease, between two looks at most: so each lease is seen before it ends, and looked after when it does. */
 const LOOK_SHARE = 1 / 2;
 /** A lease that has ended though nothing is found: its row is locked, or its execution left out. */
 const OVERDUE_INTERVAL_MS = 1_000;
@@ -52,25 +49,27 @@ const MESSAGE = 'The instance that made this call was lost; whether the target s
  * a moment to say so. What this instance holds itself it leaves alone: it lives.
  */
 export interface Rescuer extends Loop {
-  /** Takes note that the database has told somebody else of leases: it is there, though this loop rests. */
-  noteAnswer: () => void;
+  /** Takes note of what somebody else has seen in the database: when the earliest lease ends. It need not look itself then. */
+  hear: (leaseEndsAt: Date | null) => void;
 }
 
 export function createRescuer(options: RescuerOptions): Rescuer {
-  const { pool, clock, leaseMs, toldEachMs, held, settleUpstream, onRescued, onError } = options;
+  const { pool, clock, leaseMs, held, settleUpstream, onRescued, onError } = options;
   const { monotonicMs = () => performance.now() } = options;
   const intervalMs = leaseMs * LOOK_SHARE;
-  // Where nobody holds anything, nor is this loop told of it in time when somebody does, it looks by itself.
-  const idleMs = toldEachMs <= intervalMs ? LONGEST_REST_MS : intervalMs;
   // Whoever could still extend leases a third of one ago has them all, so a shorter silence has ended none.
   const contact = createContact((leaseMs * 2) / 3, monotonicMs);
   const setAside = createSetAside(monotonicMs);
+  let heard: { endsAt: Date | null; atMs: number } | null = null;
 
   async function step(): Promise<number> {
+    const hearsay = heardLately();
+    const before = clock.now();
+    if (hearsay && !isPast(hearsay.endsAt, before)) return restUntil(hearsay.endsAt, before);
     const endsAt = await nextLeaseEndAt(pool);
     const unbrokenMs = contact.noteAnswer();
     const now = clock.now();
-    if (endsAt === null || endsAt >= now) return restUntil(endsAt, now);
+    if (!isPast(endsAt, now)) return restUntil(endsAt, now);
     const except = [...held().map(({ executionId }) => executionId), ...setAside.ids()];
     const lost = await findLostExecutions(pool, now, { limit: BATCH, except });
     const graceMs = Math.min(RETURN_GRACE_MS, leaseMs / 2) - unbrokenMs;
@@ -81,8 +80,13 @@ export function createRescuer(options: RescuerOptions): Rescuer {
     return Math.min(lost.length === 0 ? OVERDUE_INTERVAL_MS : MIN_INTERVAL_MS, intervalMs);
   }
 
+  /** What a look of this loop could not tell much better. */
+  function heardLately(): typeof heard {
+    return heard !== null && monotonicMs() - heard.atMs <= intervalMs ? heard : null;
+  }
+
   function restUntil(endsAt: Date | null, now: Date): number {
-    if (endsAt === null) return idleMs;
+    if (endsAt === null) return intervalMs;
     return Math.min(Math.max(endsAt.getTime() - now.getTime() + 1, MIN_INTERVAL_MS), intervalMs);
   }
 
@@ -129,10 +133,15 @@ export function createRescuer(options: RescuerOptions): Rescuer {
     get dueAtMs() {
       return loop.dueAtMs;
     },
-    noteAnswer() {
+    hear(leaseEndsAt) {
       contact.noteAnswer();
+      heard = { endsAt: leaseEndsAt, atMs: monotonicMs() };
     },
   };
+}
+
+function isPast(endsAt: Date | null, now: Date): boolean {
+  return endsAt !== null && endsAt < now;
 }
 
 function settlementOf(lost: LostExecution, now: Date): Settlement {

@@ -69,6 +69,7 @@ SELECT is_cancelled AND is_new AS "isCancelled" FROM held`;
 
 /** Records an answer whose callback is to come, and gives up the claim that it was made under. */
 export async function startWait(db: Queryable, wait: CallbackWait): Promise<WaitStart> {
+  const { request, log } = wait;
   const { rows } = await db.query<{ isCancelled: boolean }>({
     name: 'start-callback-wait',
     text: START_WAIT,
@@ -81,10 +82,10 @@ export async function startWait(db: Queryable, wait: CallbackWait): Promise<Wait
       wait.responseBody,
       wait.responseTruncated,
       toJsonb({ headers: wait.responseHeaders, timings: wait.timings } satisfies AwaitedResponse),
-      toJsonb(wait.request),
-      wait.log.level,
-      wait.log.message,
-      toJsonb(wait.log.metadata),
+      toJsonb(request),
+      log.level,
+      log.message,
+      toJsonb(log.metadata ?? (request && { method: request.method, url: request.url })),
     ],
   });
   const [held] = rows;

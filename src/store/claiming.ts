@@ -48,8 +48,8 @@ const claimStatement = (kind: ClaimKind, look: number, isDeep: boolean): string 
 -- No host gets more of the batch than it has places left: one that hangs must not fill the batch, or this instance, with
 -- calls that nobody answers. $5 are hosts to be passed over altogether.
 -- The upstream is read for requests that may ask for it only: CASE keeps all others from looking.
--- Behind the executions come their jobs, each once, as JSON: to have all of it beside each execution was half of what reading
--- a claim kept node busy.
+-- Behind the executions come their jobs, each once, as JSON, and not beside each execution: their bodies may be large. The
+-- order of the executions stands, as parts of a UNION ALL are answered one after the other; nothing that writes runs in parallel.
 WITH candidate AS MATERIALIZED (
   SELECT id, host, priority, available_at FROM job_executions
   WHERE status IN ('PENDING', 'RETRYING') AND (trigger = 'CATCH_UP') IS ${kind === 'backlog' ? 'TRUE' : 'FALSE'}
@@ -121,8 +121,9 @@ WITH candidate AS MATERIALIZED (
   ORDER BY priority DESC, available_at, id
 )
 UNION ALL
-SELECT NULL, id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, ${ATTEMPT_OF_JOB.json}
-FROM jobs AS j WHERE id = ANY (ARRAY(SELECT job_id FROM claimed))`;
+SELECT NULL, job_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, json
+FROM (SELECT DISTINCT job_id FROM claimed) AS c,
+  LATERAL (SELECT ${ATTEMPT_OF_JOB.json} AS json FROM jobs AS j WHERE j.id = c.job_id OFFSET 0) AS j`;
 
 /** An execution, or, with the job's id alone, what an attempt takes from that job. */
 type ClaimAnswer =
@@ -164,8 +165,10 @@ function claimedOfAnswer(rows: readonly ClaimAnswer[], now: Date): ClaimedExecut
   const jobs = new Map<string, JobOfAttempt>();
   for (const { jobId, job } of rows) if (job !== null) jobs.set(jobId, ATTEMPT_OF_JOB.read(job));
   return rows.flatMap((row) => {
+    if (row.id === null) return [];
     const job = jobs.get(row.jobId);
-    if (row.id === null || !job) return [];
+    // Thrown, it is given back by whoever looks for claims that got lost.
+    if (!job) throw new Error(`Execution ${row.id} was claimed without its job`);
     return claimedOfJob(row, job, {
       startedAt: row.startedBefore ?? now,
       attemptStartedAt: now,

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { resumeEndedPauses } from '../../src/commands/resume-ended-pauses.ts';
 import { createEngine, type Engine, type EngineOptions } from '../../src/engine/engine.ts';
-import { createPulse, LONGEST_REST_MS } from '../../src/pulse.ts';
+import { createPulse } from '../../src/pulse.ts';
 import type { ClaimTerms } from '../../src/store/running-by-hand.ts';
 import { createDatabaseClock } from '../../src/store/database-clock.ts';
 import {
@@ -16,6 +16,7 @@ import {
 } from '../support/instance.ts';
 import { insertDependency } from '../support/dependencies.ts';
 import {
+  attemptsOf,
   count,
   eventKindsOf,
   executionsOf,
@@ -45,24 +46,38 @@ describe('a running engine', () => {
   });
 });
 
-describe('a lease that ends while an engine rests', () => {
-  it('is looked after when it ends, since the pulse knows of it before', async () => {
-    const onError = () => undefined;
+describe('leases, while the pulse looks', () => {
+  it('are not asked for by the rescuer as well, which knows when they end all the same', async () => {
+    const leaseMs = 2_600;
     const clock = await createDatabaseClock(scene.pool);
-    const pulse = createPulse({ db: scene.pool, clock, intervalMs: LEASE_MS / 2, onError });
-    const { engine } = await engineOf({ clock, pulse });
+    const pulse = createPulse({ db: scene.pool, clock, intervalMs: 60_000, onError: () => undefined });
+    const { engine, instance } = await engineOf({ clock, pulse, leaseMs });
+    const asked = vi.spyOn(instance.pool, 'query');
+    const asks = () => asked.mock.calls.filter(([query]) => isNamed(query, 'next-lease-end')).length;
     const { rests } = watchTicks();
-    await engine.start();
-    await until(() => rests.filter((ms) => ms === LONGEST_REST_MS).length > 3);
-    const job = await createJob(scene.instance(), { api: `${scene.target.url}/hook` });
-    const endsAt = new Date(clock.now().getTime() + 300);
-    const id = await insertExecution(scene.pool, job.id, 'RUNNING', { lease_expires_at: endsAt });
     await pulse.runOnce();
-    await until(async () => (await readExecution(scene.pool, id))['rescue_count'] === 1);
-    expect(clock.now().getTime()).toBeGreaterThan(endsAt.getTime());
+    await engine.start();
+    await until(async () => {
+      await pulse.runOnce();
+      return rests.filter((ms) => ms === leaseMs / 2).length >= 2;
+    });
+    expect(asks()).toBe(0);
+
+    const endsAt = new Date(clock.now().getTime() + leaseMs);
+    const job = await createJob(instance, { api: `${scene.target.url}/hook` });
+    const id = await insertExecution(scene.pool, job.id, 'RUNNING', { lease_expires_at: endsAt });
+    await until(async () => {
+      await pulse.runOnce();
+      return (await attemptsOf(scene.pool, id)).length > 0;
+    });
+    const [lost] = await attemptsOf(scene.pool, id);
+    expect((lost?.['finished_at'] as Date).getTime()).toBeLessThan(endsAt.getTime() + 1_000);
+    expect(asks()).toBeGreaterThan(0);
     await engine.stop();
   });
 });
+
+const isNamed = (query: unknown, name: string) => (query as { name?: string }).name === name;
 
 describe('a run that other jobs’ ends set off', () => {
   it('runs as soon as the one before it has ended, where it has to wait for that', async () => {

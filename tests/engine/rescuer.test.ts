@@ -1,5 +1,4 @@
-import { describe, expect, it } from 'vitest';
-import { LONGEST_REST_MS } from '../../src/pulse.ts';
+import { describe, expect, it, vi } from 'vitest';
 import { inTransaction } from '../../src/store/sql.ts';
 import { createJob, LEASE_MS, trigger } from '../support/instance.ts';
 import { START, plus } from '../support/manual-clock.ts';
@@ -198,46 +197,67 @@ describe('after the database was away for longer than a lease', () => {
   });
 });
 
-describe('a rescuer that is told of leases by others', () => {
-  it('takes what they heard of the database for a sign that it was there', async () => {
+describe('a rescuer that hears of leases from others', () => {
+  const HEARD_FOR_MS = LEASE_MS / 2;
+
+  it('takes that for a sign that the database was there', async () => {
     let nowMs = 0;
     const { rescuer } = scene.instance({ monotonicMs: () => nowMs });
     const id = await insertExecution(scene.pool, await insertJob(scene.pool), 'RUNNING');
     await rescuer.runOnce();
-    for (const passedMs of [LEASE_MS / 2, LEASE_MS / 2, LEASE_MS / 2]) {
-      nowMs += passedMs;
-      rescuer.noteAnswer();
+    for (let heard = 0; heard < 3; heard += 1) {
+      nowMs += HEARD_FOR_MS;
+      rescuer.hear(plus(START, LEASE_MS));
     }
     scene.clock.advance(LEASE_MS + 1);
     await rescuer.runOnce();
     expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'PENDING' });
   });
 
-  it('grants the time that those who live need where they heard nothing for long', async () => {
+  it('grants the time that those who live need where nothing was heard for long', async () => {
     let nowMs = 0;
     const { rescuer } = scene.instance({ monotonicMs: () => nowMs });
     const id = await insertExecution(scene.pool, await insertJob(scene.pool), 'RUNNING');
-    rescuer.noteAnswer();
+    rescuer.hear(plus(START, LEASE_MS));
     nowMs += (LEASE_MS * 2) / 3;
-    rescuer.noteAnswer();
+    rescuer.hear(plus(START, LEASE_MS));
     scene.clock.advance(LEASE_MS + 1);
     await rescuer.runOnce();
     expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'RUNNING' });
   });
 
   it.each([
-    { toldEachMs: LEASE_MS / 2, what: 'rests while nobody holds anything', restMs: LONGEST_REST_MS },
-    {
-      toldEachMs: LEASE_MS / 2 + 1,
-      what: 'looks by itself where that may be too late',
-      restMs: LEASE_MS / 2,
-    },
-  ])('$what', async ({ toldEachMs, restMs }) => {
-    const { rescuer } = scene.instance({ toldEachMs });
+    { what: 'no lease', endsAt: null, restMs: LEASE_MS / 2 },
+    { what: 'a lease that ends soon', endsAt: plus(START, 1_200), restMs: 1_201 },
+  ])('rests as if it had looked itself where it heard of $what', async ({ endsAt, restMs }) => {
+    const { rescuer, pool } = scene.instance();
+    const asked = vi.spyOn(pool, 'query');
     const { rests } = watchTicks();
+    rescuer.hear(endsAt);
     rescuer.start();
     await until(() => rests.length > 0);
     expect(rests[0]).toBe(restMs);
+    expect(asked).not.toHaveBeenCalled();
+    await rescuer.stop();
+  });
+
+  it.each([
+    { what: 'lately', passedMs: HEARD_FOR_MS, endsAt: null, asks: 0 },
+    {
+      what: 'so long ago that a lease may have been taken and be about to end',
+      passedMs: HEARD_FOR_MS + 1,
+      endsAt: null,
+      asks: 1,
+    },
+    { what: 'of one that is over, or was extended since', passedMs: 0, endsAt: plus(START, -1), asks: 1 },
+  ])('asks $asks times itself where it has heard $what', async ({ passedMs, endsAt, asks }) => {
+    let nowMs = 0;
+    const { rescuer, pool } = scene.instance({ monotonicMs: () => nowMs });
+    const asked = vi.spyOn(pool, 'query');
+    rescuer.hear(endsAt);
+    nowMs += passedMs;
+    await rescuer.runOnce();
+    expect(asked).toHaveBeenCalledTimes(asks);
   });
 });
 

@@ -60,7 +60,7 @@ WITH job AS (SELECT array_agg(id) AS ids FROM (SELECT id FROM jobs ORDER BY id L
 INSERT INTO job_executions (id, job_id, status, trigger, scheduled_at, created_at, available_at, started_at,
   attempt_started_at, finished_at, lease_expires_at, duration_ms, lateness_ms, attempt_count, claim_seq, claimed_by, host,
   response_status, failure_reason, skip_reason, error_message, request, response_body, attempt_duration_ms, response_headers,
-  attempt_timings, log_position, log_level, log_message, log_metadata)
+  attempt_timings, log_position, log_level, log_message)
 SELECT ${idOf('at', 'n')}, job.ids[1 + n % $4], status, CASE WHEN round % 50 = 0 THEN 'MANUAL' ELSE 'SCHEDULE' END::execution_trigger,
   CASE WHEN round % 50 <> 0 THEN at END, at, at, CASE WHEN is_started THEN at END, CASE WHEN is_started THEN at END,
   CASE WHEN n <= $3 THEN at + interval '1 second' END, CASE WHEN status = 'RUNNING' THEN at + interval '1 minute' END,
@@ -73,8 +73,7 @@ SELECT ${idOf('at', 'n')}, job.ids[1 + n % $4], status, CASE WHEN round % 50 = 0
   CASE WHEN is_run THEN n % 200 END, CASE WHEN is_run THEN ${HEADERS} END,
   CASE WHEN is_run THEN jsonb_build_object('totalMs', n % 200 + 0.25, 'firstByteMs', n % 200, 'downloadMs', 0.25) END,
   CASE WHEN is_run THEN n END, CASE WHEN is_run THEN 'INFO' END::log_level,
-  CASE WHEN is_run THEN 'The target answered with status ' || CASE WHEN status = 'FAILED' THEN 500 ELSE 200 END || '.' END,
-  CASE WHEN is_run THEN ${REQUEST} - 'headers' END
+  CASE WHEN is_run THEN 'The target answered with status ' || CASE WHEN status = 'FAILED' THEN 500 ELSE 200 END || '.' END
 FROM job, generate_series($1::int, $2::int) AS n,
   LATERAL (SELECT date_trunc('milliseconds', timestamptz '${BEGIN}' + n * $5::interval) AS at, n / $4 AS round) AS t,
   LATERAL (SELECT CASE WHEN n > $3 THEN (ARRAY['PENDING', 'RUNNING', 'RETRYING', 'BLOCKED'])[1 + n % 4]

@@ -123,6 +123,32 @@ describe('what is claimed', () => {
     ]);
   });
 
+  it.each([
+    { what: 'its own body may ask for it', override: { of: '{{trigger.body}}' }, isRead: true },
+    {
+      what: 'its own body asks for nothing, though the job’s does',
+      override: { of: 'itself' },
+      isRead: false,
+    },
+  ])('knows what set it off where $what', async ({ override, isRead }) => {
+    const [up, down] = [
+      await insertJob(scene.pool),
+      await insertJob(scene.pool, { method: 'POST', body: { of: isRead ? 'the job' : '{{trigger.body}}' } }),
+    ];
+    const upstream = await insertExecution(scene.pool, up, 'SUCCESS', { response_status: 201 });
+    const id = await insertExecution(scene.pool, down, 'PENDING', {
+      trigger: 'DEPENDENCY',
+      body_override: JSON.stringify(override),
+    });
+    await scene.pool.query(
+      'INSERT INTO job_execution_triggers (execution_id, triggered_by_id) VALUES ($1, $2)',
+      [id, upstream],
+    );
+    const [claimed] = await claim();
+    const known = { executionId: upstream, jobId: up, status: 'SUCCESS', responseStatus: 201, body: 'ok' };
+    expect(claimed?.upstream).toEqual(isRead ? known : null);
+  });
+
   it('is nothing where nothing is due', async () => {
     const job = await insertJob(scene.pool);
     await insertExecution(scene.pool, job, 'PENDING', { available_at: plus(START, 1) });

@@ -52,8 +52,6 @@ export type InstanceOptions = {
   maxConcurrencyPerHost?: number;
   /** Of the pace at which hosts answer, and of rests and breaks; the process's own where left out. */
   monotonicMs?: () => number;
-  /** How often the rescuer is told of the next lease that ends. */
-  toldEachMs?: number;
   /** How long to wait for the database's answer to a statement. */
   answerTimeoutMs?: number;
   /** In [0, 1); 0 where left out. */
@@ -288,7 +286,6 @@ export function createInstance(options: InstanceOptions): TestInstance {
       pool,
       clock,
       leaseMs: LEASE_MS,
-      toldEachMs: options.toldEachMs ?? LEASE_MS / 2,
       held: worker.held,
       ...(options.monotonicMs && { monotonicMs: options.monotonicMs }),
       settleUpstream: recordUpstream,
