@@ -23,8 +23,12 @@ export type BenchContext = {
 
 export type Part = { name: string; run: (context: BenchContext) => Promise<Figure[]> };
 
+/** Of an even number of values the mean of the two in the middle: neither the better nor the worse one. */
 export function median(values: readonly number[]): number {
-  return quantile(values, 0.5);
+  const sorted = [...values].sort((one, other) => one - other);
+  const above = Math.floor(sorted.length / 2);
+  const below = sorted.length % 2 === 0 ? above - 1 : above;
+  return ((sorted[below] ?? NaN) + (sorted[above] ?? NaN)) / 2;
 }
 
 /** The smallest value that so large a share of all values does not exceed. */
