@@ -102,3 +102,19 @@ export function createLoop({
     },
   };
 }
+
+/** A loop that can do more, or does some of it in another way. A spread alone would keep the `dueAtMs` of this moment. */
+export function extendLoop<Extended extends Loop>(
+  loop: Loop,
+  more: Omit<Extended, keyof Loop> & Partial<Loop>,
+): Extended {
+  const extended: Loop = {
+    ...loop,
+    get dueAtMs() {
+      return loop.dueAtMs;
+    },
+    ...more,
+  };
+  // All that it has beyond a loop is in `more`.
+  return extended as Extended;
+}

@@ -1,5 +1,5 @@
 import type { Clock } from './domain/clock.ts';
-import { createLoop, type Loop } from './loop.ts';
+import { createLoop, extendLoop, type Loop } from './loop.ts';
 import { readOutlook, type Outlook } from './store/outlook.ts';
 import type { Queryable } from './store/sql.ts';
 
@@ -48,16 +48,12 @@ export function createPulse({ db, clock, intervalMs, onError }: PulseOptions): P
   }
 
   const loop = createLoop({ name: 'pulse', step, onError });
-  return {
-    ...loop,
-    get dueAtMs() {
-      return loop.dueAtMs;
-    },
+  return extendLoop(loop, {
     onLook(hear) {
       told.push(hear);
     },
     serve(loop, dueAt) {
       served.push({ loop, dueAt });
     },
-  };
+  });
 }

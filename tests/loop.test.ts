@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createLoop, type Loop } from '../src/loop.ts';
+import { createLoop, extendLoop, type Loop } from '../src/loop.ts';
 import { createGate } from './support/target-server.ts';
 
 const REST_MS = 60_000;
@@ -10,6 +10,34 @@ beforeEach(() => {
 });
 afterEach(() => {
   vi.useRealTimers();
+});
+
+describe('an extended loop', () => {
+  it('does what it does in its own way, and says when it is due as the loop beneath it', async () => {
+    const { loop, steps } = counting();
+    const wakes: string[] = [];
+    const extended = extendLoop<Loop & { more: () => string }>(loop, {
+      more: () => 'more',
+      wake() {
+        wakes.push('woken');
+        loop.wake();
+      },
+    });
+    expect(extended.dueAtMs).toBeNull();
+    extended.start();
+    await passMs(0);
+    expect(extended.dueAtMs).not.toBeNull();
+    expect(extended.dueAtMs).toBe(loop.dueAtMs);
+    extended.wake();
+    await passMs(0);
+    expect({ more: extended.more(), wakes, steps: steps() }).toEqual({
+      more: 'more',
+      wakes: ['woken'],
+      steps: 2,
+    });
+    await extended.stop();
+    expect(extended.dueAtMs).toBeNull();
+  });
 });
 
 describe('a loop', () => {

@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import type { Clock } from '../domain/clock.ts';
 import { createLogger } from '../logging/logger.ts';
-import { createLoop, type Loop } from '../loop.ts';
+import { createLoop, extendLoop, type Loop } from '../loop.ts';
 import {
   isAnyAlertEnabled,
   lockReader,
@@ -126,11 +126,7 @@ export function createAlertReader(options: AlertReaderOptions): AlertReader {
   }
 
   const loop = createLoop({ name: 'alert reader', step, onError });
-  return {
-    ...loop,
-    get dueAtMs() {
-      return loop.dueAtMs;
-    },
+  return extendLoop(loop, {
     noteEvents() {
       if (!isWatching) return;
       gathering ??= setTimeout(() => {
@@ -142,7 +138,7 @@ export function createAlertReader(options: AlertReaderOptions): AlertReader {
       clearTimeout(gathering);
       await loop.stop();
     },
-  };
+  });
 }
 
 function isStart({ kind }: WatchedEvent): boolean {

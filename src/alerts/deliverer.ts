@@ -1,5 +1,5 @@
 import { StopSignal } from '../http/stop-signal.ts';
-import { createLoop, type Loop } from '../loop.ts';
+import { createLoop, extendLoop, type Loop } from '../loop.ts';
 import { claimDeliveries, nextDeliveryAt, type ClaimedDelivery } from '../store/alert-deliveries.ts';
 import { deliver, RECORD_WITHIN_MS, type DeliverDeps } from './deliver.ts';
 
@@ -78,11 +78,7 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
   }
 
   const loop = createLoop({ name: 'deliverer', step, onError });
-  return {
-    ...loop,
-    get dueAtMs() {
-      return loop.dueAtMs;
-    },
+  return extendLoop(loop, {
     sending: () => sends.size,
     abort() {
       for (const { signal } of sends) signal.stop('shutdown');
@@ -91,5 +87,5 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
       while (sends.size > 0) await Promise.all([...sends].map(({ ended }) => ended));
     },
     send,
-  };
+  });
 }

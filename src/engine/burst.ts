@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import type { Clock } from '../domain/clock.ts';
 import { createLogger } from '../logging/logger.ts';
-import { createLoop, type Loop } from '../loop.ts';
+import { createLoop, extendLoop, type Loop } from '../loop.ts';
 import { findBurst, readIdsOfBurst, readJobsOfBurst } from '../store/bursts.ts';
 import { isRefused, isTooSlow } from '../store/failures.ts';
 import { prepareWaitingSlots, tellPreparedSql, type ForeseenSlot } from '../store/slot-starting.ts';
@@ -249,11 +249,7 @@ export function createBurst(options: BurstOptions): Burst {
   }
 
   const loop = createLoop({ name: 'burst', step, onError });
-  return {
-    ...loop,
-    get dueAtMs() {
-      return loop.dueAtMs;
-    },
+  return extendLoop(loop, {
     holds: (jobId) => held?.jobIds.has(jobId) ?? false,
     heldUntil: () => (held?.isMade ? held.scheduledAt : null),
     commit,
@@ -263,7 +259,7 @@ export function createBurst(options: BurstOptions): Burst {
       await giveUp();
       await committing;
     },
-  };
+  });
 }
 
 /** What would be missed with a holder that is frozen is left to whoever is not. */

@@ -12,7 +12,7 @@ import {
 } from '../store/instances.ts';
 import { inTransaction } from '../store/sql.ts';
 import { createContact } from './contact.ts';
-import { createLoop, type Loop } from '../loop.ts';
+import { createLoop, extendLoop, type Loop } from '../loop.ts';
 
 const logger = createLogger('Heartbeat');
 
@@ -63,12 +63,8 @@ export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
   }
 
   const loop = createLoop({ name: 'heartbeat', step, onError });
-  return {
-    ...loop,
-    get dueAtMs() {
-      return loop.dueAtMs;
-    },
+  return extendLoop(loop, {
     enter: () => inTransaction(pool, (tx) => enterInstance(tx, entry())),
     leave: () => inTransaction(pool, (tx) => leaveInstance(tx, instance.instanceId, clock.now())),
-  };
+  });
 }

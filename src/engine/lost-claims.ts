@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../domain/clock.ts';
 import { createLogger } from '../logging/logger.ts';
-import { createLoop, type Loop } from '../loop.ts';
+import { createLoop, extendLoop, type Loop } from '../loop.ts';
 import { mayBeCarriedOut } from '../store/failures.ts';
 import type { HeldClaim } from '../store/leases.ts';
 import { findClaimsByLease } from '../store/lost-claims.ts';
@@ -130,16 +130,12 @@ export function createLostClaims(options: LostClaimsOptions): LostClaims {
   }
 
   const loop = createLoop({ name: 'lost claims', step, onError });
-  return {
-    ...loop,
-    get dueAtMs() {
-      return loop.dueAtMs;
-    },
+  return extendLoop(loop, {
     watch,
     async end() {
       await loop.stop();
       for (let looks = 1; !(await isLookedFor()) && looks < LAST_LOOKS; looks += 1) await delay(LAST_LOOK_MS);
       await Promise.all(givingBack.values());
     },
-  };
+  });
 }

@@ -6,7 +6,7 @@ import { createLogger } from '../logging/logger.ts';
 import { isAway } from '../store/failures.ts';
 import { nextPlanning, type DueRange, type NextPlanning } from '../store/planning.ts';
 import { inTransaction } from '../store/sql.ts';
-import { createLoop, type Loop } from '../loop.ts';
+import { createLoop, extendLoop, type Loop } from '../loop.ts';
 import type { Burst } from './burst.ts';
 import type { Foresight } from './foresight.ts';
 import { NOTHING, planBatch, type PlannedBatch } from './plan-batch.ts';
@@ -211,11 +211,7 @@ export function createPlanner(options: PlannerOptions): Loop {
   }
 
   const loop = createLoop({ name: 'planner', step, onError });
-  return {
-    ...loop,
-    get dueAtMs() {
-      return loop.dueAtMs;
-    },
+  return extendLoop(loop, {
     wake() {
       told += 1;
       loop.wake();
@@ -224,7 +220,7 @@ export function createPlanner(options: PlannerOptions): Loop {
       await loop.stop();
       await foresight.abandon();
     },
-  };
+  });
 }
 
 function backlogUntil(now: Date): Date {

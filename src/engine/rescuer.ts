@@ -8,7 +8,7 @@ import type { UpstreamSettled } from '../store/settling-upstream.ts';
 import type { HeldClaim } from '../store/leases.ts';
 import { createContact } from './contact.ts';
 import { logIds } from './log-ids.ts';
-import { createLoop, type Loop } from '../loop.ts';
+import { createLoop, extendLoop, type Loop } from '../loop.ts';
 import { togetherOrOneByOne } from './one-by-one.ts';
 import { createSetAside } from './set-aside.ts';
 
@@ -128,16 +128,12 @@ export function createRescuer(options: RescuerOptions): Rescuer {
   }
 
   const loop = createLoop({ name: 'rescuer', step, onError });
-  return {
-    ...loop,
-    get dueAtMs() {
-      return loop.dueAtMs;
-    },
+  return extendLoop(loop, {
     hear(leaseEndsAt) {
       contact.noteAnswer();
       heard = { endsAt: leaseEndsAt, atMs: monotonicMs() };
     },
-  };
+  });
 }
 
 function isPast(endsAt: Date | null, now: Date): boolean {

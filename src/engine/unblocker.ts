@@ -4,7 +4,7 @@ import { concurrencyLimit, MAX_BLOCKED, NO_LOAD } from '../domain/concurrency.ts
 import { readLoads } from '../store/concurrency.ts';
 import { inTransaction } from '../store/sql.ts';
 import { lockBlockedJobs, unblock } from '../store/unblocking.ts';
-import { createLoop, type Loop } from '../loop.ts';
+import { createLoop, extendLoop, type Loop } from '../loop.ts';
 
 export interface UnblockerOptions {
   pool: Pool;
@@ -74,14 +74,10 @@ export function createUnblocker({
   }
 
   const loop = createLoop({ name: 'unblocker', step, onError });
-  return {
-    ...loop,
-    get dueAtMs() {
-      return loop.dueAtMs;
-    },
+  return extendLoop(loop, {
     noteEnd() {
       hasEndedSince = true;
       if (isAnythingBlocked) loop.wake();
     },
-  };
+  });
 }

@@ -5,7 +5,7 @@ import { givePlaces, keepPlaces, type FreePlaces } from '../domain/places.ts';
 import type { ClaimedExecution } from '../store/claimed-rows.ts';
 import { createCalls, type Calls, type CallsOptions } from './calls.ts';
 import type { LostClaims } from './lost-claims.ts';
-import { createLoop, type Loop } from '../loop.ts';
+import { createLoop, extendLoop, type Loop } from '../loop.ts';
 
 export interface WorkerOptions extends Omit<CallsOptions, 'onRoom' | 'onBacklogRoom'> {
   pool: Pool;
@@ -177,11 +177,7 @@ export function createWorker(options: WorkerOptions): Worker {
   }
 
   const loop = createLoop({ name: 'worker', step, onError });
-  return {
-    ...loop,
-    get dueAtMs() {
-      return loop.dueAtMs;
-    },
+  return extendLoop(loop, {
     wake() {
       deepLook.nextMs = Math.min(deepLook.nextMs, deepLook.soonestMs);
       loop.wake();
@@ -215,5 +211,5 @@ export function createWorker(options: WorkerOptions): Worker {
     giveBackWaiting: calls.giveBackWaiting,
     giveBackStuck: calls.giveBackStuck,
     drained: calls.drained,
-  };
+  });
 }
