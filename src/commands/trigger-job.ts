@@ -1,4 +1,5 @@
 import type { PoolClient } from 'pg';
+import { whyNoBody } from '../domain/http-method.ts';
 import type { FieldIssue } from '../domain/job-definition.ts';
 import { JOB_LIMITS } from '../domain/job-limits.ts';
 import { checkJsonValue } from '../domain/json-value.ts';
@@ -44,7 +45,7 @@ export async function triggerJob(
 
 /**
  * In one statement, where no limit asks for a second look while the job is held. Undefined where nothing was done: the job
- * may have limits, or not be there, or the key be known.
+ * may have limits, send no body by its method, or not be there, or the key be known.
  */
 async function triggerUnlimited(
   deps: CommandDeps,
@@ -74,6 +75,10 @@ async function triggerHeld(
     // A repeated key answers with what it made before; only a new execution cancels others to take their place.
     const known = idempotencyKey === null ? null : await findByIdempotencyKey(tx, job.id, idempotencyKey);
     if (known !== null) return triggered(known, false, []);
+    const bodyProblem = whyNoBody(job.method, body ?? null);
+    if (bodyProblem !== null) {
+      return { result: failWith(validationError([{ path: ['body'], message: bodyProblem }])), wakes: [] };
+    }
     const run = await runByHand(tx, deps, by, [{ job, body, idempotencyKey }], deps.clock.now());
     return triggered(run.executionIds[0] ?? '', true, run.wakes);
   };

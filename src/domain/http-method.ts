@@ -2,7 +2,10 @@
 export const HTTP_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 export type HttpMethod = (typeof HTTP_METHODS)[number];
 
-/** HEAD alone never carries a body; some targets (search engines) expect one with GET, so that is sent. */
-export function mayCarryBody(method: HttpMethod): boolean {
-  return method !== 'HEAD';
+/**
+ * Why a request cannot have a body, null where it can, or has none. HEAD alone never carries one; some targets (search
+ * engines) expect one with GET, so that is sent.
+ */
+export function whyNoBody(method: HttpMethod, body: unknown): string | null {
+  return method === 'HEAD' && body !== null ? 'A HEAD request cannot carry a body.' : null;
 }

@@ -1,4 +1,5 @@
 import { checkHeaders } from './header-rules.ts';
+import { whyNoBody } from './http-method.ts';
 import type { FieldIssue, JobDefinition } from './job-definition.ts';
 import type { Draft } from './job-input.ts';
 import { JOB_KEY_PATTERN, JOB_LIMITS } from './job-limits.ts';
@@ -127,7 +128,7 @@ function checkNumbers(draft: Draft): FieldIssue[] {
   return issues;
 }
 
-function checkRequest({ api, headers, body, successStatuses }: Draft): FieldIssue[] {
+function checkRequest({ api, method, headers, body, successStatuses }: Draft): FieldIssue[] {
   const issues: FieldIssue[] = [];
   const url = checkTargetUrl(api.length > MAX_TARGET_URL_LENGTH ? api : withSampleText(api));
   if (url) issues.push({ path: ['api'], message: url.message });
@@ -145,7 +146,7 @@ function checkRequest({ api, headers, body, successStatuses }: Draft): FieldIssu
       message: `Names and values have more than ${JOB_LIMITS.headersBytes} bytes together.`,
     });
   }
-  const bodyMessage = checkJsonValue(body, JOB_LIMITS.bodyBytes);
+  const bodyMessage = whyNoBody(method, body) ?? checkJsonValue(body, JOB_LIMITS.bodyBytes);
   if (bodyMessage !== null) issues.push({ path: ['body'], message: bodyMessage });
   issues.push(
     ...checkTemplates({

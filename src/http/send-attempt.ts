@@ -1,6 +1,6 @@
 import got from 'got';
 import type { Got } from 'got';
-import { mayCarryBody } from '../domain/http-method.ts';
+import { whyNoBody } from '../domain/http-method.ts';
 import type { HttpMethod } from '../domain/http-method.ts';
 import type { AttemptOutcome } from '../domain/outcome.ts';
 import { TIMEOUT_LIMITS_MS, isValidTimeoutMs } from '../domain/outgoing-request.ts';
@@ -226,9 +226,8 @@ function requestProblem(call: PlainCall, timeoutMs: number): CallFailure | null 
       `The timeout must be a whole number from ${min} to ${max} ms; it is ${timeoutMs}.`,
     );
   }
-  if (call.body !== null && !mayCarryBody(call.method)) {
-    return failure('INVALID_REQUEST', `A ${call.method} request cannot carry a body.`);
-  }
+  const bodyProblem = whyNoBody(call.method, call.body);
+  if (bodyProblem !== null) return failure('INVALID_REQUEST', bodyProblem);
   const issue = checkTargetUrl(call.url);
   return issue ? failure('INVALID_REQUEST', `The URL cannot be called. ${issue.message}`) : null;
 }

@@ -46,6 +46,7 @@ WITH held AS MATERIALIZED (
   FROM jobs AS j
   WHERE j.id = $2 AND j.status <> 'DELETED' AND j.version = coalesce($3, j.version)
     AND j.concurrency_policy = 'ALLOW' AND j.max_concurrency IS NULL
+    AND (j.method <> 'HEAD' OR coalesce($6::jsonb, 'null') = 'null')
   FOR NO KEY UPDATE OF j
 ), ready AS MATERIALIZED (
   -- Who has waited for the job's lock leaves the run to a claim: its lease, and its start, would be those of before.
@@ -93,7 +94,7 @@ FROM made, ready`;
  * which may be its own transaction.
  *
  * @returns what was claimed: null where it waits for a claim. Undefined where nothing was made: the job is limited, deleted,
- *   not there or of another version, or has an execution with the idempotency key
+ *   not there or of another version, sends no body by its method, or has an execution with the idempotency key
  */
 export async function insertUnlimitedRun(
   db: Queryable,

@@ -355,4 +355,28 @@ describe('triggerJob', () => {
     expect(issues.map(({ path }) => path)).toEqual([['body'], ['idempotencyKey']]);
     expect(issues[0]?.message).toContain('262144');
   });
+
+  it.each([
+    ['without limits', {}],
+    ['that may run once at a time', { concurrencyPolicy: 'QUEUE' as const }],
+  ])(
+    'refuses a body that HEAD would have to send, of a job %s, and leaves no trace',
+    async (_what, limits) => {
+      const { id } = await existing({ method: 'HEAD', ...limits });
+      expect(await triggerJob(harness.deps, CALLER, { id, body: { a: 1 } })).toMatchObject({
+        ok: false,
+        errors: [
+          {
+            kind: 'ValidationError',
+            issues: [{ path: ['body'], message: 'A HEAD request cannot carry a body.' }],
+          },
+        ],
+      });
+      expect(await statuses()).toEqual({});
+      expect(await triggerJob(harness.deps, CALLER, { id, body: null })).toMatchObject({
+        ok: true,
+        value: { created: true },
+      });
+    },
+  );
 });

@@ -83,6 +83,7 @@ describe('checkJobDefinition', () => {
     ['a body of more than 256 KB', { body: 'b'.repeat(262_143) }, 'body', /262144/],
     ['a body that nests 65 levels', { body: nested(65) }, 'body', /64 levels/],
     ['a body that nests 100,000 levels', { body: nested(100_000) }, 'body', /64 levels/],
+    ['a body that HEAD would have to send', { method: 'HEAD', body: {} }, 'body', /HEAD request/],
     ['a body with NUL', { body: { a: ['\0'] } }, 'body', /NUL/],
     ['a body with NUL in a name', { body: { '\0': 1 } }, 'body', /NUL/],
     ['a timeout of 0', { timeoutMs: 0 }, 'timeoutMs', /1 to 3600000/],

@@ -1,4 +1,4 @@
-import { type HttpMethod as Method, mayCarryBody } from '../../domain/http-method.ts';
+import { type HttpMethod as Method, whyNoBody } from '../../domain/http-method.ts';
 import { sentRequest } from '../../domain/kept-request.ts';
 import type { ShownRequest } from '../../domain/outgoing-request.ts';
 import { encodePublicId } from '../../domain/public-id.ts';
@@ -66,7 +66,7 @@ export function requestOf({ request, bodyOverride, job, ...execution }: Executio
     url: maskUrl(job.api),
     headers: maskHeaders(job.headers as Record<string, string>),
     body:
-      body === null || !mayCarryBody(job.method)
+      body === null || whyNoBody(job.method, body) !== null
         ? null
         : typeof body === 'string'
           ? body

@@ -40,7 +40,7 @@ const BulkJobsInput = builder.inputType('BulkJobsInput', {
 builder.mutationFields((t) => ({
   pauseJobs: t.field({
     type: BulkPayload,
-    description: `Pauses those of the selected jobs that are ACTIVE. ${CHUNKS} ValidationError where \`where\`, \`limit\`, \`reason\` or \`until\` is not what it may be.`,
+    description: `Pauses those of the selected jobs that are ACTIVE, or COMPLETED with a last run that waits to start. ${CHUNKS} ValidationError where \`where\`, \`limit\`, \`reason\` or \`until\` is not what it may be.`,
     args: { input: t.arg({ type: BulkJobsInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, context) =>
       bulkPayloadOf(

@@ -48,7 +48,7 @@ export const HttpMethod = builder.enumType('HttpMethod', {
   description: 'The HTTP method of a call.',
   values: {
     GET: { description: 'GET; the body, where there is one, is sent.' },
-    HEAD: { description: 'HEAD; never sends a body.' },
+    HEAD: { description: 'HEAD; it sends no body, and a job with one is refused.' },
     POST: { description: 'POST.' },
     PUT: { description: 'PUT.' },
     PATCH: { description: 'PATCH.' },

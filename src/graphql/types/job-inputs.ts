@@ -251,7 +251,7 @@ export const TriggerJobInput = builder.inputType('TriggerJobInput', {
     id: t.id({ required: true, description: ID }),
     body: t.field({
       type: 'JSON',
-      description: `Replaces the job’s body for this run, templates included; null sends none. ${BODY_LIMIT}`,
+      description: `Replaces the job’s body for this run, templates included; null sends none, as HEAD must. ${BODY_LIMIT}`,
     }),
     idempotencyKey: t.string({
       description: `${JOB_LIMITS.idempotencyKey.min} to ${JOB_LIMITS.idempotencyKey.max} characters. A call with a key that the same job was triggered with before makes no execution but answers with that first one, whatever the body, for as long as it is kept: EXECUTION_RETENTION_DAYS after its end, and longer while its dead letter is open.`,

@@ -42,7 +42,7 @@ builder.mutationFields((t) => ({
   }),
   pauseJob: t.field({
     type: JobPayload,
-    description: `Stops a job’s schedule. Executions that were planned and not yet started are cancelled; what runs, runs on. ${JOB_NOT_FOUND}; ${JOB_COMPLETED}; ValidationError where \`reason\` or \`until\` is not what it may be.`,
+    description: `Stops a job’s schedule. Executions that were planned and not yet started are cancelled; what runs, runs on. ${JOB_NOT_FOUND}; ${JOB_COMPLETED}, and no run of it waits to start; ValidationError where \`reason\` or \`until\` is not what it may be.`,
     args: { input: t.arg({ type: PauseJobInput, required: true, description: INPUT }) },
     resolve: async (_root, { input }, { commands, caller }) =>
       jobPayloadOf(await commands.pauseJob(caller, input)),
