@@ -1,5 +1,5 @@
 // npm run db:migrate: brings the database to this version's schema. The database is that of DATABASE_DIRECT_URL or
-// DATABASE_URL, else the embedded one in DATA_DIR.
+// DATABASE_URL, of the environment or of .env, else the embedded one in DATA_DIR.
 // npm run db:migrate -- --rolled-back NAME: lets a migration that failed before be tried again.
 import { parseArgs } from 'node:util';
 import { startEmbeddedPostgres } from '../src/database/embedded-postgres.ts';

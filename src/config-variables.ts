@@ -193,7 +193,7 @@ export const VARIABLES = {
   }),
   alertSigningSecret: optional('ALERT_SIGNING_SECRET', signingSecret(), {
     whenUnset: 'alerts are sent without a signature',
-    example: 'whsec_c2NoZWR1bGVyLXNpZ25zLXdlYmhvb2tz',
+    example: 'whsec_YOUR-OWN',
     description:
       'Key by which receivers of alerts by WEBHOOK can tell that they come from here (Standard Webhooks).',
   }),

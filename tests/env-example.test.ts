@@ -8,8 +8,9 @@ import type { ConfigReferenceEntry } from '../src/config.ts';
 const file = fileURLToPath(new URL('../.env.example', import.meta.url));
 const WIDTH = 100;
 
-const HEAD = `# Everything that can be configured, each line as it is when left out. Copy this file to .env, take the # off
-# what you change, and start again; what the environment already holds wins over the file.
+const HEAD = `# Everything that can be configured. A line shows what holds when it is left out, or where its text names another default,
+# an example. Copy this file to .env, take the # off what you change, and start again; what the environment already
+# holds wins over the file.
 `;
 
 const COMPOSE = `
@@ -53,6 +54,8 @@ describe('.env.example', () => {
     );
 
     expect(loadConfig(stated)).toEqual(loadConfig({}));
-    expect(() => loadConfig(env)).not.toThrow();
+    // A key that everybody knows signs nothing.
+    expect(() => loadConfig(env)).toThrow(/^The configuration has a mistake:\n.*ALERT_SIGNING_SECRET.*$/);
+    expect(() => loadConfig({ ...env, ALERT_SIGNING_SECRET: '' })).not.toThrow();
   });
 });
