@@ -111,6 +111,17 @@ export function webOrigins(): Kind<readonly string[]> {
   };
 }
 
+/** Host names separated by commas, in lower case; `*` alone stands for every name. */
+export function hostNames(): Kind<readonly string[]> {
+  return {
+    allowed: `host names without port separated by commas, such as scheduler.example.com, or * for any, or ${NONE}`,
+    parse: (text) =>
+      text === '*'
+        ? { value: ['*'] }
+        : parseList(text, (name) => (isHostName(name) ? name.toLowerCase() : null)),
+  };
+}
+
 /** Where something is reached over HTTP; a path may follow the host. The value has no slash at its end. */
 export function baseUrl(): Kind<string> {
   return {

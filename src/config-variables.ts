@@ -4,6 +4,7 @@ import {
   baseUrl,
   filePath,
   folder,
+  hostNames,
   integer,
   listenHost,
   mailSender,
@@ -70,6 +71,12 @@ export const VARIABLES = {
     example: 'https://scheduler.example.com',
     description:
       'Where targets reach this server, or the proxy before all instances: jobs with completion CALLBACK are called back there.',
+  }),
+  allowedHosts: optional('ALLOWED_HOSTS', hostNames(), {
+    whenUnset: 'none where HOST is of this machine only, else any',
+    example: 'scheduler.example.com',
+    description:
+      'Names by which clients may ask for the API, besides IP addresses, localhost, names without a dot, and those in PUBLIC_URL and CORS_ORIGINS. It keeps web pages out that make a name of their own lead to this server.',
   }),
   databaseUrl: optional('DATABASE_URL', postgresUrl(), {
     whenUnset: 'an embedded PostgreSQL in DATA_DIR',

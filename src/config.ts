@@ -12,9 +12,11 @@ type ValueOf<V> = V extends Variable<infer T> ? T : never;
 
 /** Everything the environment decides, read once at start. Folders are absolute; unset optional ones are `undefined`. */
 export type Config = Readonly<
-  Omit<Values, 'instanceName' | 'alertEmailFrom'> & {
+  Omit<Values, 'instanceName' | 'alertEmailFrom' | 'allowedHosts'> & {
     instanceName: string;
     alertEmailFrom: string;
+    /** In lower case; `*` stands for any. */
+    allowedHosts: readonly string[];
     /** Things that are allowed but probably not meant, one sentence each; to be logged at start. */
     warnings: readonly string[];
   }
@@ -65,6 +67,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
       values.alertEmailFrom ?? mailUser(values.smtpUrl) ?? `job-scheduler@${hostInstanceName()}`,
     blockedTargets: Object.freeze(values.blockedTargets),
     corsOrigins: Object.freeze(values.corsOrigins),
+    allowedHosts: Object.freeze(allowedHosts(values)),
     warnings: Object.freeze([...unknownNames(env), ...doubts(values)]),
   });
 }
@@ -97,6 +100,16 @@ function read(
 
 function isSet(env: Readonly<Record<string, string | undefined>>, name: string): boolean {
   return env[name] !== undefined && env[name] !== '';
+}
+
+/** All names by which clients may ask for the API; `*` stands for any. */
+function allowedHosts({ host, publicUrl, corsOrigins, ...values }: Values): string[] {
+  const named = values.allowedHosts ?? (isLoopback(host) ? [] : ['*']);
+  const urls = [
+    ...corsOrigins.filter((origin) => origin !== '*'),
+    ...(publicUrl === undefined ? [] : [publicUrl]),
+  ];
+  return [...new Set([...named, ...urls.map((url) => new URL(url).hostname)])];
 }
 
 /** Values that are each allowed and together cannot work. A value that was refused itself is `undefined` here. */

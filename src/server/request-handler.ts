@@ -7,6 +7,7 @@ import { createGraphiqlPage, wantsGraphiql } from './graphiql.ts';
 import type { GraphqlEndpoint } from './graphql-endpoint.ts';
 import { answerGraphql } from './graphql-http.ts';
 import { createHealthEndpoint } from './health.ts';
+import { misdirected, type HostCheck } from './host-names.ts';
 import type { HealthReport } from '../graphql/context.ts';
 import { GRAPHQL_PATH, METRICS_PATH } from './limits.ts';
 import { createMetricsEndpoint } from './metrics-endpoint.ts';
@@ -19,6 +20,7 @@ import type { ServerLog } from './server-log.ts';
 export interface RequestHandlerOptions {
   endpoint: GraphqlEndpoint;
   origins: OriginPolicy;
+  goesByItsName: HostCheck;
   maskError: ErrorMask;
   health: () => Promise<HealthReport>;
   metrics: () => Promise<SystemMetrics>;
@@ -75,7 +77,7 @@ type Route = (
 ) => Promise<void>;
 
 function createRoutes(options: RequestHandlerOptions): Route {
-  const { endpoint, origins, graphiql, version, openStreams, slowReaderTimeoutMs } = options;
+  const { endpoint, origins, goesByItsName, graphiql, version, openStreams, slowReaderTimeoutMs } = options;
   const answerHealth = createHealthEndpoint({
     health: options.health,
     log: options.log,
@@ -89,6 +91,10 @@ function createRoutes(options: RequestHandlerOptions): Route {
   return async (request, response, target) => {
     const path = target.url.pathname;
     if (path === GRAPHQL_PATH || path === `${GRAPHQL_PATH}/`) {
+      if (!goesByItsName(request)) {
+        refuse(response, misdirected(request));
+        return;
+      }
       if (origins.applyCors(request, response)) return;
       if (request.method !== 'GET' && request.method !== 'POST') {
         refuse(response, methodNotAllowed('GET, POST, OPTIONS'));

@@ -12,6 +12,7 @@ import type { HealthReport } from '../graphql/context.ts';
 import * as limits from './limits.ts';
 import { listen } from './listen.ts';
 import type { Listening } from './listen.ts';
+import { createHostCheck } from './host-names.ts';
 import { createOriginPolicy } from './origins.ts';
 import { isWebsocketUpgrade, serveWithoutUpgrade } from './other-upgrades.ts';
 import { createPersistedOperations, type PersistedOperations } from './persisted-operations.ts';
@@ -28,6 +29,8 @@ export interface HttpServerOptions {
   port: number;
   /** Origins besides the server's own whose pages may call the API; `*` for all. */
   corsOrigins: readonly string[];
+  /** Names by which clients may ask for the API, in lower case; `*` for any. */
+  allowedHosts: readonly string[];
   graphiql: boolean;
   health: () => Promise<HealthReport>;
   /** The figures of the system; throws while the database is away. */
@@ -63,6 +66,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const slowReaderTimeoutMs = options.slowReaderTimeoutMs ?? limits.SLOW_READER_TIMEOUT_MS;
   const persistedOperations = options.persistedOperations ?? createPersistedOperations('off', new Map());
   const origins = createOriginPolicy(options.corsOrigins);
+  const goesByItsName = createHostCheck(options.allowedHosts);
   const maskError = createErrorMask({
     log,
     newId,
@@ -86,6 +90,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const websockets = createWebsocketEndpoint({
     operations: createOperationServer({ endpoint, maskError, persistedOperations }),
     origins,
+    goesByItsName,
     log,
     newId,
     keepAliveMs: options.keepAliveMs ?? limits.KEEP_ALIVE_MS,
@@ -105,6 +110,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       newId,
       endpoint,
       origins,
+      goesByItsName,
       maskError,
       isStopping,
       openStreams,

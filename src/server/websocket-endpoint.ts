@@ -4,6 +4,7 @@ import { CloseCode, handleProtocols } from 'graphql-ws';
 import type { Server } from 'graphql-ws';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
+import type { HostCheck } from './host-names.ts';
 import { GRAPHQL_PATH, MAX_BODY_BYTES, MAX_WEBSOCKETS } from './limits.ts';
 import type { OriginPolicy } from './origins.ts';
 import { watchReader } from './reader-watch.ts';
@@ -17,6 +18,7 @@ const GOING_AWAY_CODE = 1001;
 export interface WebsocketEndpointOptions {
   operations: Server<SocketFacts>;
   origins: OriginPolicy;
+  goesByItsName: HostCheck;
   log: ServerLog;
   newId: () => string;
   keepAliveMs: number;
@@ -36,7 +38,7 @@ export interface WebsocketEndpoint {
 
 /** The websocket side of the GraphQL endpoint: upgrades, keep-alive and the pace of each client. */
 export function createWebsocketEndpoint(options: WebsocketEndpointOptions): WebsocketEndpoint {
-  const { origins, log, newId } = options;
+  const { origins, goesByItsName, log, newId } = options;
   const server = new WebSocketServer({
     noServer: true,
     clientTracking: true,
@@ -51,7 +53,7 @@ export function createWebsocketEndpoint(options: WebsocketEndpointOptions): Webs
   function refusalOf(request: IncomingMessage): string | null {
     const [path] = (request.url ?? '').split('?', 1);
     if (path !== GRAPHQL_PATH) return '404 Not Found';
-    if (!origins.mayUpgrade(request)) return '403 Forbidden';
+    if (!goesByItsName(request) || !origins.mayUpgrade(request)) return '403 Forbidden';
     if (closing || server.clients.size >= MAX_WEBSOCKETS) return '503 Service Unavailable';
     return null;
   }
@@ -70,7 +72,8 @@ export function createWebsocketEndpoint(options: WebsocketEndpointOptions): Webs
       socket.on('error', ignore);
       const refusal = refusalOf(request);
       if (refusal !== null) {
-        log.debug('Websocket refused', { status: refusal, origin: request.headers.origin });
+        const { host, origin } = request.headers;
+        log.debug('Websocket refused', { status: refusal, host, origin });
         socket.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
         return;
       }

@@ -234,7 +234,7 @@ async function openStream(port: number, query: string): Promise<{ raw: Socket; c
     text += chunk.replaceAll(/x{10,}/g, '');
   });
   const path = `/graphql?query=${encodeURIComponent(query)}`;
-  raw.write(`GET ${path} HTTP/1.1\r\nHost: a.test\r\nAccept: text/event-stream\r\n\r\n`);
+  raw.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n`);
   await until(() => received > 0);
   return { raw, cursors: () => [...text.matchAll(/"cursor":"([^"]+)"/g)].map(([, cursor = '']) => cursor) };
 }
@@ -284,7 +284,7 @@ describe('an answer that is not read', () => {
   const REQUESTS = 8;
   const request = (query: string) => {
     const path = `/graphql?query=${encodeURIComponent(query)}`;
-    return `GET ${path} HTTP/1.1\r\nHost: a.test\r\nAccept: application/json\r\n\r\n`;
+    return `GET ${path} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n`;
   };
   const LARGE_LIST = request(`{ jobs(first: ${JOBS}) { nodes { body } } }`);
 

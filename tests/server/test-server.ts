@@ -71,6 +71,7 @@ export function serverOptions(
     host: '127.0.0.1',
     port: 0,
     corsOrigins: [],
+    allowedHosts: [],
     graphiql: true,
     health: () => Promise.resolve(HEALTHY),
     metrics: () => Promise.resolve(FIGURES),
