@@ -1,8 +1,8 @@
 import type { PoolClient } from 'pg';
 import { whyNoBody } from '../domain/http-method.ts';
+import { checkJobBody } from '../domain/job-body.ts';
 import type { FieldIssue } from '../domain/job-definition.ts';
 import { JOB_LIMITS } from '../domain/job-limits.ts';
-import { checkJsonValue } from '../domain/json-value.ts';
 import { checkTemplates } from '../domain/template-check.ts';
 import { decodePublicId } from '../domain/public-id.ts';
 import { checkText } from '../domain/text.ts';
@@ -90,7 +90,7 @@ function triggered(executionId: string, created: boolean, wakes: readonly WakeUp
 }
 
 function triggerIssues(body: unknown, idempotencyKey: string | null): FieldIssue[] {
-  const bodyMessage = body === undefined ? null : checkJsonValue(body, JOB_LIMITS.bodyBytes);
+  const bodyMessage = body === undefined ? null : checkJobBody(body);
   const templateIssues = bodyMessage === null ? checkTemplates({ body }) : [];
   const keyMessage = idempotencyKey === null ? null : checkText(idempotencyKey, JOB_LIMITS.idempotencyKey);
   return [

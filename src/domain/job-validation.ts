@@ -1,9 +1,9 @@
 import { checkHeaders } from './header-rules.ts';
 import { whyNoBody } from './http-method.ts';
+import { checkJobBody } from './job-body.ts';
 import type { FieldIssue, JobDefinition } from './job-definition.ts';
 import type { Draft } from './job-input.ts';
 import { JOB_KEY_PATTERN, JOB_LIMITS } from './job-limits.ts';
-import { checkJsonValue } from './json-value.ts';
 import { isValidTimeoutMs, TIMEOUT_LIMITS_MS } from './outgoing-request.ts';
 import { checkRetryPolicy } from './retry.ts';
 import { parseSchedule } from './schedule.ts';
@@ -146,7 +146,7 @@ function checkRequest({ api, method, headers, body, successStatuses }: Draft): F
       message: `Names and values have more than ${JOB_LIMITS.headersBytes} bytes together.`,
     });
   }
-  const bodyMessage = whyNoBody(method, body) ?? checkJsonValue(body, JOB_LIMITS.bodyBytes);
+  const bodyMessage = whyNoBody(method, body) ?? checkJobBody(body);
   if (bodyMessage !== null) issues.push({ path: ['body'], message: bodyMessage });
   issues.push(
     ...checkTemplates({

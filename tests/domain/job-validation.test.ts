@@ -39,6 +39,10 @@ describe('checkJobDefinition', () => {
     ).toEqual({});
   });
 
+  it.each([2 ** 53 - 1, -(2 ** 53 - 1), 0.1, 1e21, 1.5e300])('accepts the number %d in a body', (number) => {
+    expect(issuesOf({ body: { number } })).toEqual({});
+  });
+
   it('gives the zone its usual spelling', () => {
     const check = checkJobDefinition(draftNewJob({ ...VALID, timezone: 'europe/berlin' }).draft);
     expect(check.ok && check.definition.timezone).toBe('Europe/Berlin');
@@ -84,6 +88,8 @@ describe('checkJobDefinition', () => {
     ['a body that nests 65 levels', { body: nested(65) }, 'body', /64 levels/],
     ['a body that nests 100,000 levels', { body: nested(100_000) }, 'body', /64 levels/],
     ['a body that HEAD would have to send', { method: 'HEAD', body: {} }, 'body', /HEAD request/],
+    ['a body with a number that is rounded', { body: [{ id: 2 ** 53 }] }, 'body', /9007199254740991/],
+    ['a body with a negative one', { body: -(10 ** 20) }, 'body', /as text/],
     ['a body with NUL', { body: { a: ['\0'] } }, 'body', /NUL/],
     ['a body with NUL in a name', { body: { '\0': 1 } }, 'body', /NUL/],
     ['a timeout of 0', { timeoutMs: 0 }, 'timeoutMs', /1 to 3600000/],

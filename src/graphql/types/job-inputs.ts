@@ -28,7 +28,7 @@ import {
 const { maxRetries, delayMs, jitter } = RETRY_LIMITS;
 const PATTERNS = `each a status (200), a class (2xx) or a range (500-599), ${MAX_STATUS_PATTERNS} at most`;
 const EVERY_RANGE = `${MIN_INTERVAL_MS / SECOND_MS}s to ${MAX_INTERVAL_MS / DAY_MS}d`;
-const BODY_LIMIT = `Up to ${JOB_LIMITS.bodyBytes} bytes as JSON, nested up to ${MAX_JSON_DEPTH} levels.`;
+const BODY_LIMIT = `Up to ${JOB_LIMITS.bodyBytes} bytes as JSON, nested up to ${MAX_JSON_DEPTH} levels, whole numbers up to ±${Number.MAX_SAFE_INTEGER}: larger ones as text.`;
 const NOT_NULL = 'Null is refused.';
 
 const RetryPolicyInput = builder.inputType('RetryPolicyInput', {
