@@ -27,14 +27,16 @@ export async function resumeJob(
       const message = 'The job is complete: give it a schedule or a runAt with runs left.';
       return failWith({ kind: 'ConflictError', message, path: ['id'] });
     }
-    const [after] = await resumeLocked(tx, deps, by, [before], deps.clock.now());
+    const now = deps.clock.now();
+    const change = { before, after: takenUpAgain(before, now) };
+    const [after] = await resumeLocked(tx, deps, by, [change], now);
     return { ok: true, value: after ?? before };
   });
 }
 
 /**
- * Resumes paused jobs that the transaction holds locked, with their audit entries and events: the transaction's last
- * writes.
+ * Writes what becomes of paused jobs that the transaction holds locked, with their audit entries and events: the
+ * transaction's last writes. One that is to stay paused is changed only.
  *
  * @returns the jobs as they are now, in the same order
  */
@@ -42,18 +44,19 @@ export async function resumeLocked(
   tx: PoolClient,
   deps: CommandDeps,
   by: Caller,
-  paused: readonly StoredJob[],
+  changes: readonly { before: StoredJob; after: StoredJob }[],
   now: Date,
 ): Promise<StoredJob[]> {
-  const resumed = await pastLeftOutRuns(
+  const changed = await pastLeftOutRuns(
     tx,
-    paused.map((job) => takenUpAgain(job, now)),
+    changes.map(({ after }) => after),
   );
-  await updateJobs(tx, resumed);
-  const records = resumed.map((after, index): JobRecord => {
-    const before = paused[index] ?? after;
-    return { action: 'RESUMED', before, after, now, kinds: kindsOf(before, after) };
+  await updateJobs(tx, changed);
+  const records = changed.map((after, index): JobRecord => {
+    const before = changes[index]?.before ?? after;
+    const action = after.status === 'PAUSED' ? 'UPDATED' : 'RESUMED';
+    return { action, before, after, now, kinds: kindsOf(before, after) };
   });
   await recordJobChanges(tx, deps, by, records);
-  return resumed;
+  return changed;
 }

@@ -23,7 +23,7 @@ export interface PlannerOptions {
   burst: Pick<Burst, 'heldUntil' | 'commit'>;
   /** Draws the ids of entries of the audit log. */
   newId: (now: Date) => string;
-  /** Takes up the jobs whose pause has ended; answers when the next pause ends: past where a job is held by somebody. */
+  /** Takes up a batch of the jobs whose pause has ended; answers when the next one ends: past where any of them are left. */
   resumePaused: () => Promise<Date | null>;
   /** Called after each batch that planned something; not for what was foreseen, of which the foresight tells. */
   onPlanned: (planned: Pick<PlannedBatch, 'isAnythingBlocked' | 'isReplacing'>) => void;

@@ -81,18 +81,8 @@ export async function lockJob(tx: Queryable, id: string): Promise<StoredJob | nu
   return job ?? null;
 }
 
-/** The same, without waiting: null also where somebody holds it. */
-export async function lockJobIfFree(tx: Queryable, id: string): Promise<StoredJob | null> {
-  const { rows } = await tx.query<JobRow>({
-    name: 'lock-job-if-free',
-    text: `SELECT ${JOB_SQL.selection} FROM jobs WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED`,
-    values: [id],
-  });
-  const [job] = await withTags(tx, rows);
-  return job ?? null;
-}
-
-async function withTags(tx: Queryable, rows: readonly JobRow[]): Promise<StoredJob[]> {
+/** The jobs of rows that this transaction has locked. */
+export async function withTags(tx: Queryable, rows: readonly JobRow[]): Promise<StoredJob[]> {
   const tags = await tagsOfJobs(
     tx,
     rows.map(({ id }) => id),

@@ -1,13 +1,22 @@
+import { JOB_SQL, type JobRow } from './job-row.ts';
+import { type StoredJob, withTags } from './jobs.ts';
 import type { Queryable } from './sql.ts';
 
-/** Ids of paused jobs whose `pausedUntil` has come, longest over first. */
-export async function findEndedPauses(db: Queryable, now: Date, limit: number): Promise<string[]> {
-  const { rows } = await db.query<{ id: string }>({
-    name: 'ended-pauses',
-    text: `SELECT id FROM jobs WHERE paused_until <= $1 ORDER BY paused_until LIMIT $2`,
+/**
+ * Paused jobs whose `pausedUntil` has come, longest over first, locked against changes by others until the transaction
+ * ends. Those that somebody holds are passed over.
+ */
+export async function lockEndedPauses(tx: Queryable, now: Date, limit: number): Promise<StoredJob[]> {
+  const { rows } = await tx.query<JobRow>({
+    name: 'lock-ended-pauses',
+    text: `
+-- lock up to $2 jobs whose pause ended by $1. SKIP LOCKED: another instance's batch is its own, and whoever changes one
+-- of them keeps no other waiting; what was changed just before is looked at as it is now.
+SELECT ${JOB_SQL.selection} FROM jobs WHERE paused_until <= $1
+ORDER BY paused_until LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED`,
     values: [now, limit],
   });
-  return rows.map((row) => row.id);
+  return withTags(tx, rows);
 }
 
 /** When the next pause ends by itself; null where none does. */

@@ -20,7 +20,7 @@ import { auditEntryIdsOfJobs, deliveryIdsOfAlerts } from '../../src/store/ids-of
 import { readUnmetDependencies } from '../../src/store/dependency-gates.ts';
 import { pruneEvents, readLog } from '../../src/store/event-log.ts';
 import { extendLeases, findLostExecutions, nextLeaseEndAt } from '../../src/store/leases.ts';
-import { findEndedPauses, nextPauseEndAt } from '../../src/store/pauses.ts';
+import { lockEndedPauses, nextPauseEndAt } from '../../src/store/pauses.ts';
 import { readOutlook } from '../../src/store/outlook.ts';
 import { readOldestKept } from '../../src/store/upkeep.ts';
 import { lockDueJobs, nextPlanning, readUpcoming } from '../../src/store/planning.ts';
@@ -211,7 +211,7 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
   });
 
   it('pauses that end are found among those alone', async () => {
-    const used = await indexesOf(mode, (db) => findEndedPauses(db, START, 100));
+    const used = await indexesOf(mode, (db) => lockEndedPauses(db, START, 500));
     expect(used.indexes).toEqual(['jobs_paused_until']);
     expect((await indexesOf(mode, nextPauseEndAt)).indexes).toEqual(['jobs_paused_until']);
   });
