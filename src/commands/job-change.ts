@@ -22,7 +22,9 @@ export function changedJob(
 ): CommandResult<StoredJob> {
   const slotsChanged = haveSlotsChanged(before, definition);
   const revived = before.status === 'COMPLETED' && (slotsChanged || askedStatus === 'ACTIVE');
-  const status = askedStatus ?? (revived ? 'ACTIVE' : before.status);
+  // New slots count from now, and not from the end of a pause that is over but for its being taken up.
+  const isPauseOver = before.pausedUntil !== null && before.pausedUntil <= now;
+  const status = askedStatus ?? (revived || (slotsChanged && isPauseOver) ? 'ACTIVE' : before.status);
   const job: StoredJob = { ...before, ...definition, version: before.version + 1, updatedAt: now };
 
   if (hasSlots(job) && (slotsChanged || revived) && firstRunAt(job, now) === null)

@@ -19,7 +19,8 @@ const BATCH_COMPUTING_MS = 200;
 
 /**
  * Resumes a batch of the jobs whose `pausedUntil` has come, but for those that somebody holds: all planning would wait for
- * them.
+ * them. Each goes on with the first slot behind the end of its pause, however late that is seen: what has come since is
+ * planned as after any outage.
  *
  * @returns when the next pause ends: past for one that was held, and where there are more than a batch; null where none
  * does
@@ -50,7 +51,7 @@ async function resumeBatch(tx: PoolClient, deps: CommandDeps, monotonicMs: () =>
 /** One job that cannot be resumed, say because its row was edited by hand, must not stop all planning for ever. */
 function takenUpOrSetAside(job: StoredJob, now: Date): StoredJob {
   try {
-    return takenUpAgain(job, now);
+    return takenUpAgain(job, now, job.pausedUntil ?? now);
   } catch (error) {
     logger.error('A job cannot be resumed and stays paused; change its schedule', {
       jobId: encodePublicId('Job', job.id),

@@ -18,7 +18,12 @@ export function resumed(job: StoredJob, nextRunAt: Date | null): StoredJob {
   };
 }
 
-/** A paused job that is resumed at `now`, as its next version. */
-export function takenUpAgain(job: StoredJob, now: Date): StoredJob {
-  return { ...resumed(job, nextRunAfter(job, now)), version: job.version + 1, updatedAt: now };
+/**
+ * A paused job that is resumed at `now`, as its next version.
+ *
+ * @param behind its next run is the first slot after this, which may be past: what has come since is due, or missed
+ * @throws Error where the stored schedule cannot be read
+ */
+export function takenUpAgain(job: StoredJob, now: Date, behind = now): StoredJob {
+  return { ...resumed(job, nextRunAfter(job, behind)), version: job.version + 1, updatedAt: now };
 }

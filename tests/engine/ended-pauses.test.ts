@@ -1,7 +1,9 @@
 import pg from 'pg';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { CreateJobInput } from '../../src/commands/create-job.ts';
 import { resumeEndedPauses } from '../../src/commands/resume-ended-pauses.ts';
 import { inTransaction } from '../../src/store/sql.ts';
+import { CALLER, createJob, reference, valueOf, type TestInstance } from '../support/instance.ts';
 import { insertJobsOfSlot } from '../support/many-slots.ts';
 import { plus, START } from '../support/manual-clock.ts';
 import { count, eventKindsOf, executionsOf, insertJob, readRow, type Row } from '../support/rows.ts';
@@ -19,7 +21,173 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
+/** The id of a job that is paused until minute 10; slots are on time while they are no older than a minute. */
+async function paused(instance: TestInstance, input: Partial<CreateJobInput>): Promise<string> {
+  const job = await createJob(instance, { misfireGraceMs: MINUTE_MS, ...input });
+  valueOf(await instance.commands.pauseJob(CALLER, { ...reference(job), until: UNTIL }));
+  return job.id;
+}
+
+/** Nobody does anything until a minute; then the pause is found to be over, and what has come since is planned. */
+async function returnAt(minute: number, instance: TestInstance): Promise<void> {
+  scene.clock.set(at(minute));
+  for (let step = 0; step < 2; step += 1) await instance.planner.runOnce();
+}
+
+async function slotsOf(jobId: string): Promise<unknown[]> {
+  const rows = await executionsOf(scene.pool, jobId);
+  return rows.map((row) => [row['scheduled_at'], row['skip_reason'] ?? row['trigger'], row['slot_count']]);
+}
+
 const stored = (id: string): Promise<Row> => readRow(scene.pool, 'jobs', id);
+
+describe('what came between the end of a pause and the moment at which the job is taken up', () => {
+  const schedule = '0 */5 * * * *';
+
+  it('is made up for by the latest slot under RUN_ONCE', async () => {
+    const instance = scene.instance();
+    const job = await paused(instance, { schedule, misfirePolicy: 'RUN_ONCE' });
+    await returnAt(27, instance);
+    expect(await slotsOf(job)).toEqual([
+      [at(15), 'MISFIRE', 2],
+      [at(25), 'CATCH_UP', 3],
+    ]);
+    expect(await stored(job)).toMatchObject({ status: 'ACTIVE', next_run_at: at(30) });
+    expect(await eventKindsOf(scene.pool, job)).toEqual([
+      'JOB_CREATED',
+      'JOB_PAUSED',
+      'JOB_RESUMED',
+      'EXECUTION_SKIPPED',
+      'EXECUTION_PLANNED',
+    ]);
+  });
+
+  it('runs slot by slot under RUN_ALL', async () => {
+    const instance = scene.instance();
+    const job = await paused(instance, { schedule, misfirePolicy: 'RUN_ALL' });
+    await returnAt(27, instance);
+    expect(await slotsOf(job)).toEqual([15, 20, 25].map((minute) => [at(minute), 'CATCH_UP', 1]));
+  });
+
+  it('is recorded as missed under SKIP', async () => {
+    const instance = scene.instance();
+    const job = await paused(instance, { schedule, misfirePolicy: 'SKIP' });
+    await returnAt(27, instance);
+    expect(await slotsOf(job)).toEqual([[at(15), 'MISFIRE', 3]]);
+  });
+
+  it('runs as if nothing had been where it is within the grace', async () => {
+    const instance = scene.instance();
+    const job = await paused(instance, { schedule });
+    scene.clock.set(plus(at(15), 30 * SECOND_MS));
+    for (let step = 0; step < 2; step += 1) await instance.planner.runOnce();
+    expect(await slotsOf(job)).toEqual([[at(15), 'SCHEDULE', 1]]);
+  });
+
+  it('is counted from the anchor of @every', async () => {
+    const instance = scene.instance();
+    const job = await paused(instance, { schedule: '@every 7m', misfirePolicy: 'RUN_ALL' });
+    await returnAt(23, instance);
+    expect(await slotsOf(job)).toEqual([14, 21].map((minute) => [at(minute), 'CATCH_UP', 1]));
+    expect(await stored(job)).toMatchObject({ next_run_at: at(28) });
+  });
+
+  it('does not hold the slot at the end of the pause itself', async () => {
+    const instance = scene.instance();
+    const job = await paused(instance, { schedule, misfirePolicy: 'RUN_ALL' });
+    await returnAt(12, instance);
+    expect(await slotsOf(job)).toEqual([]);
+    expect(await stored(job)).toMatchObject({ next_run_at: at(15) });
+  });
+
+  it('does not hold slots that somebody left out', async () => {
+    const instance = scene.instance();
+    const job = await paused(instance, { schedule, misfirePolicy: 'RUN_ALL' });
+    for (const minute of [15, 25]) {
+      const skipped = { jobId: reference({ id: job }).id, scheduledAt: at(minute) };
+      valueOf(await instance.commands.skipRun(CALLER, skipped));
+    }
+    await returnAt(32, instance);
+    expect(await slotsOf(job)).toEqual([
+      [at(15), 'OPERATOR', 1],
+      [at(20), 'CATCH_UP', 1],
+      [at(25), 'OPERATOR', 1],
+      [at(30), 'CATCH_UP', 1],
+    ]);
+  });
+
+  it('ends with the window, though that has passed meanwhile', async () => {
+    const instance = scene.instance();
+    const job = await paused(instance, { schedule, misfirePolicy: 'RUN_ALL', endAt: at(20) });
+    await returnAt(40, instance);
+    expect(await slotsOf(job)).toEqual([15, 20].map((minute) => [at(minute), 'CATCH_UP', 1]));
+    expect(await stored(job)).toMatchObject({ status: 'COMPLETED', next_run_at: null });
+  });
+
+  it.each([
+    ['is caught up with', 'RUN_ONCE', 'CATCH_UP'],
+    ['is recorded as missed', 'SKIP', 'MISFIRE'],
+  ] as const)('%s under %s where it is the instant of a one-off', async (_what, misfirePolicy, outcome) => {
+    const instance = scene.instance();
+    const job = await paused(instance, { runAt: at(15), misfirePolicy });
+    await returnAt(20, instance);
+    expect(await slotsOf(job)).toEqual([[at(15), outcome, 1]]);
+    expect(await stored(job)).toMatchObject({ status: 'COMPLETED', next_run_at: null });
+  });
+
+  it('does not hold the instant of a one-off that lay within the pause', async () => {
+    const instance = scene.instance();
+    const job = await paused(instance, { runAt: at(9) });
+    await returnAt(20, instance);
+    expect(await slotsOf(job)).toEqual([]);
+    expect(await stored(job)).toMatchObject({ status: 'COMPLETED', next_run_at: null });
+  });
+
+  it('is not replayed where somebody resumes the job by hand first', async () => {
+    const instance = scene.instance();
+    const job = await paused(instance, { schedule, misfirePolicy: 'RUN_ALL' });
+    scene.clock.set(at(27));
+    valueOf(await instance.commands.resumeJob(CALLER, reference({ id: job })));
+    await returnAt(28, instance);
+    expect(await slotsOf(job)).toEqual([]);
+    expect(await stored(job)).toMatchObject({ status: 'ACTIVE', next_run_at: at(30), version: 3 });
+  });
+
+  it('is not that of a schedule which somebody gives the job only then', async () => {
+    const instance = scene.instance();
+    const job = await paused(instance, { schedule, misfirePolicy: 'RUN_ALL' });
+    scene.clock.set(at(27));
+    const { updateJob } = instance.commands;
+    valueOf(await updateJob(CALLER, { ...reference({ id: job }), schedule: '0 * * * * *' }));
+    await returnAt(27, instance);
+    expect(await slotsOf(job)).toEqual([]);
+    expect(await stored(job)).toMatchObject({ status: 'ACTIVE', next_run_at: at(28), version: 3 });
+    expect((await eventKindsOf(scene.pool, job)).slice(2)).toEqual(['JOB_UPDATED', 'JOB_RESUMED']);
+  });
+
+  it('is not what keeps a one-off from running whose instant somebody moves to that moment', async () => {
+    const instance = scene.instance();
+    const job = await paused(instance, { runAt: at(9) });
+    scene.clock.set(at(27));
+    valueOf(
+      await instance.commands.updateJob(CALLER, {
+        ...reference({ id: job }),
+        runAt: plus(at(27), -SECOND_MS),
+      }),
+    );
+    await returnAt(27, instance);
+    expect(await slotsOf(job)).toEqual([[plus(at(27), -SECOND_MS), 'SCHEDULE', 1]]);
+  });
+
+  it('is kept where somebody changes something else of the job first', async () => {
+    const instance = scene.instance();
+    const job = await paused(instance, { schedule, misfirePolicy: 'RUN_ALL' });
+    scene.clock.set(at(17));
+    valueOf(await instance.commands.updateJob(CALLER, { ...reference({ id: job }), name: 'Renamed' }));
+    await returnAt(17, instance);
+    expect(await slotsOf(job)).toEqual([[at(15), 'CATCH_UP', 1]]);
+  });
+});
 
 describe('many pauses that end together', () => {
   const pause = { status: 'PAUSED', paused_at: START, paused_until: UNTIL, next_run_at: null };
@@ -95,8 +263,7 @@ describe('many pauses that end together', () => {
     const instance = scene.instance();
     const broken = await insertJob(scene.pool, { schedule: 'no schedule at all', ...pause });
     const [sound] = await insertJobsOfSlot(scene.pool, 1, START, pause);
-    scene.clock.set(UNTIL);
-    await instance.planner.runOnce();
+    await returnAt(10, instance);
     expect(await stored(broken)).toMatchObject({ status: 'PAUSED', paused_until: null, version: 2 });
     expect(await stored(sound ?? '')).toMatchObject({ status: 'ACTIVE', version: 2 });
     expect(await eventKindsOf(scene.pool, broken)).toEqual(['JOB_UPDATED']);

@@ -32,7 +32,7 @@ const BulkJobsInput = builder.inputType('BulkJobsInput', {
     until: t.field({
       type: 'DateTime',
       description:
-        'For `pauseJobs` only: when the jobs go on by themselves, in the future; null: when somebody resumes them.',
+        'For `pauseJobs` only: when the jobs go on by themselves, in the future, each with its first slot behind it; null: when somebody resumes them.',
     }),
   }),
 });

@@ -235,7 +235,8 @@ export const PauseJobInput = builder.inputType('PauseJobInput', {
     }),
     until: t.field({
       type: 'DateTime',
-      description: 'When the job goes on by itself, in the future; null: when somebody resumes it.',
+      description:
+        'When the job goes on by itself, in the future: with the first slot behind it. Null: when somebody resumes it.',
     }),
   }),
 });

@@ -187,7 +187,8 @@ export const Job = builder.prismaNode('Job', {
     pausedUntil: t.expose('pausedUntil', {
       type: 'DateTime',
       nullable: true,
-      description: 'When it goes on by itself; null: when somebody resumes it.',
+      description:
+        'When it goes on by itself, with the first slot behind it; null: when somebody resumes it. Slots that come before the job is taken up, late for an outage, are up to its `misfirePolicy`.',
     }),
     pauseReason: t.exposeString('pauseReason', { nullable: true, description: 'Why it is paused.' }),
     pausedBy: t.exposeString('pausedBy', { nullable: true, description: 'Who paused it.' }),
