@@ -61,7 +61,10 @@ export interface JobMove {
 export interface JobPlan {
   executions: PlannedExecution[];
   move: JobMove;
-  /** The job's unfinished executions are to be cancelled in favour of the new one. */
+  /**
+   * The job's unfinished executions are to be cancelled in favour of the new one; which has to wait where any of them turns
+   * out to run: until they are locked, they may be claimed.
+   */
   replacesUnfinished: boolean;
 }
 
@@ -134,7 +137,7 @@ function admitRuns(job: DueJob, load: ConcurrencyLoad, runs: readonly DueRun[]):
         return runOf(job, run, 'BLOCKED');
       case 'replace':
         replacesUnfinished = true;
-        return runOf(job, run, load.running > 0 ? 'BLOCKED' : 'PENDING');
+        return runOf(job, run, 'PENDING');
       case 'skip':
         return overlapOf(job, run, overlapMessage(job));
     }

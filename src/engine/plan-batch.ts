@@ -1,6 +1,6 @@
 import type { PoolClient } from 'pg';
 import { isLimited, NO_LOAD, REPLACED_MESSAGE, type ConcurrencyLoad } from '../domain/concurrency.ts';
-import { planJob, type DueJob, type JobPlan } from '../domain/plan.ts';
+import { planJob, type DueJob, type JobPlan, type PlannedExecution } from '../domain/plan.ts';
 import { encodePublicId } from '../domain/public-id.ts';
 import { createLogger } from '../logging/logger.ts';
 import { insertAuditEntries, SCHEDULER_ACTOR, type NewAuditEntry } from '../store/audit-log.ts';
@@ -69,21 +69,23 @@ export async function planBatch(
   const facts = await readFacts(tx, jobs);
   const enoughAtMs = monotonicMs() + BATCH_COMPUTING_MS;
   const plans = planSome(jobs, facts, now, () => monotonicMs() > enoughAtMs);
-  const { events, isReplacing } = await cancelReplaced(tx, plans, now);
+  const { events, stopping } = await cancelReplaced(tx, plans, now);
+  const planned = plans.flatMap(({ executions, move }) =>
+    stopping.has(move.id) ? executions.map(blocked) : executions,
+  );
   await insertAuditEntries(tx, completionsOf(plans, now, newId));
   const executions = await recordPlan(tx, {
-    executions: plans.flatMap((plan) => plan.executions),
+    executions: planned,
     moves: plans.map((plan) => plan.move),
     now,
   });
   await appendEvents(tx, events);
   logger.debug('Planned', { jobs: plans.length, executions });
-  const isAnythingBlocked = plans.some((plan) => plan.executions.some(({ status }) => status === 'BLOCKED'));
   return {
     jobs: plans.length,
     executions,
-    isAnythingBlocked,
-    isReplacing,
+    isAnythingBlocked: planned.some(({ status }) => status === 'BLOCKED'),
+    isReplacing: stopping.size > 0,
     isMoreDue: plans.length < jobs.length || jobs.length === BATCH_JOBS,
   };
 }
@@ -103,17 +105,26 @@ async function readFacts(tx: PoolClient, jobs: readonly DueJob[]): Promise<Facts
   return { loads, unmet };
 }
 
-/** Cancels what new executions take the place of; answers the events, to be appended behind the plan's own. */
+/**
+ * Cancels what new executions take the place of.
+ *
+ * @returns the events, to be appended behind the plan's own; and the jobs of which something runs that was asked to stop
+ */
 async function cancelReplaced(
   tx: PoolClient,
   plans: readonly JobPlan[],
   now: Date,
-): Promise<{ events: NewEvent[]; isReplacing: boolean }> {
+): Promise<{ events: NewEvent[]; stopping: ReadonlySet<string> }> {
   const jobIds = plans.filter(({ replacesUnfinished }) => replacesUnfinished).map(({ move }) => move.id);
   const reason = REPLACED_MESSAGE;
   const events = await withdrawExecutions(tx, jobIds, { scope: 'waiting', reason }, now);
   const stopping = await requestCancellation(tx, jobIds, { now, reason });
-  return { events, isReplacing: stopping.size > 0 };
+  return { events, stopping };
+}
+
+/** What was to run waits until those that were asked to stop have ended. */
+function blocked(execution: PlannedExecution): PlannedExecution {
+  return execution.status === 'PENDING' ? { ...execution, status: 'BLOCKED' } : execution;
 }
 
 /** Jobs whose last slot is planned are complete: a change of theirs that nobody asked for. */

@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { claimDue } from '../../src/store/claiming.ts';
 import { insertDependency } from '../support/dependencies.ts';
-import { START } from '../support/manual-clock.ts';
+import { START, plus } from '../support/manual-clock.ts';
 import { createJob, reference, trigger } from '../support/instance.ts';
 import type { TestInstance } from '../support/instance.ts';
 import { count, eventsOf, executionsOf, insertExecution, insertJob, readExecution } from '../support/rows.ts';
@@ -12,6 +13,7 @@ const scene = useScene();
 const SECOND_MS = 1_000;
 /** Before all else in the queue. */
 const HANGS = { host: 'hangs', priority: 1 };
+const WAITING_FOR_LOCKS = `pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
 
 type Overrides = Parameters<typeof createJob>[1];
 
@@ -158,6 +160,42 @@ describe('a slot that comes while the one before it is still running', () => {
       { status: 'PENDING' },
     ]);
   });
+
+  it.each(['PENDING', 'RETRYING'] as const)(
+    'waits under REPLACE for one that was %s, and is claimed while its place is taken',
+    async (status) => {
+      const instance = scene.instance();
+      const job = await createJob(instance, { schedule: '* * * * * *', concurrencyPolicy: 'REPLACE' });
+      const replaced = await insertExecution(scene.pool, job.id, status);
+      const now = scene.clock.advance(SECOND_MS);
+      const claiming = await scene.pool.connect();
+      onTestFinished(() => {
+        claiming.release();
+      });
+      await claiming.query('BEGIN');
+      await claimDue(claiming, {
+        kind: 'fresh',
+        instanceId: 'another-instance',
+        now,
+        leaseExpiresAt: plus(now, 30_000),
+        limit: 1,
+        busyHosts: new Map(),
+        hostLimit: 1,
+        look: 'head',
+      });
+      const planning = instance.planner.runOnce();
+      await until(async () => (await count(scene.pool, WAITING_FOR_LOCKS)) > 0);
+      await claiming.query('COMMIT');
+      await planning;
+
+      expect(await readExecution(scene.pool, replaced)).toMatchObject({
+        status: 'RUNNING',
+        cancel_requested_at: now,
+      });
+      expect((await statusesOf(job.id)).map(([each]) => each).sort()).toEqual(['BLOCKED', 'RUNNING']);
+      expect(instance.wakeUps.woken).toContain('cancellations');
+    },
+  );
 
   it('has the running one stopped at once, too, when it is run by hand or by a dependency', async () => {
     const instance = scene.instance();
