@@ -64,7 +64,7 @@ export async function deleteLocked(
   );
   const events = await withdrawExecutions(tx, ids, DELETED, now);
   await deleteDependenciesOf(tx, ids);
-  await requestCancellation(tx, ids, { now, reason: DELETED.reason });
+  await requestCancellation(tx, ids, { now, reason: DELETED.reason, scope: 'all' });
   const records = changes.map((change): JobRecord => ({
     ...change,
     action: 'DELETED',

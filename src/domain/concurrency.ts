@@ -15,15 +15,17 @@ export interface ConcurrencyLoad {
   waiting: number;
   /** BLOCKED: not admitted yet. */
   blocked: number;
+  /** Those among all these that somebody runs again: nobody takes their place. */
+  redriven: number;
 }
 
-/** What becomes of a new execution; `replace`: it runs when those before it have been cancelled. */
+/** What becomes of a new execution; `replace`: it runs when those before it have been cancelled, but for redrives. */
 export type Admission = 'run' | 'block' | 'skip' | 'replace';
 
 /** A job that is never done in time would otherwise fill the table with what it owes. */
 export const MAX_BLOCKED = 1_000;
 
-export const NO_LOAD: ConcurrencyLoad = { running: 0, waiting: 0, blocked: 0 };
+export const NO_LOAD: ConcurrencyLoad = { running: 0, waiting: 0, blocked: 0, redriven: 0 };
 
 /** How many of the job's executions may be admitted at once. */
 export function concurrencyLimit({ concurrencyPolicy, maxConcurrency }: ConcurrencyRule): number {
@@ -48,6 +50,11 @@ export function admit(rule: ConcurrencyRule, { running, waiting, blocked }: Conc
     case 'QUEUE':
       return blocked < MAX_BLOCKED ? 'block' : 'skip';
   }
+}
+
+/** Whether the redrives, which keep their places, leave one to the execution that replaces all else. */
+export function leavesPlace(rule: ConcurrencyRule, { redriven }: ConcurrencyLoad): boolean {
+  return redriven < concurrencyLimit(rule);
 }
 
 /** Why an execution was cancelled, or skipped, under REPLACE, for a person. */

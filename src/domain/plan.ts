@@ -1,5 +1,6 @@
 import {
   admit,
+  leavesPlace,
   overlapMessage,
   REPLACED_MESSAGE,
   type ConcurrencyLoad,
@@ -62,8 +63,8 @@ export interface JobPlan {
   executions: PlannedExecution[];
   move: JobMove;
   /**
-   * The job's unfinished executions are to be cancelled in favour of the new one; which has to wait where any of them turns
-   * out to run: until they are locked, they may be claimed.
+   * The job's unfinished executions but its redrives are to be cancelled in favour of the new one; which has to wait where any
+   * of them turns out to run: until they are locked, they may be claimed.
    */
   replacesUnfinished: boolean;
 }
@@ -128,7 +129,7 @@ function admitRuns(job: DueJob, load: ConcurrencyLoad, runs: readonly DueRun[]):
   let replacesUnfinished = false;
   const executions = runs.map((run): PlannedExecution => {
     if (newest !== undefined && run !== newest) return overlapOf(job, run, REPLACED_MESSAGE);
-    switch (admit(job, { running: load.running, waiting, blocked })) {
+    switch (admit(job, { ...load, waiting, blocked })) {
       case 'run':
         waiting += 1;
         return runOf(job, run, 'PENDING');
@@ -137,7 +138,7 @@ function admitRuns(job: DueJob, load: ConcurrencyLoad, runs: readonly DueRun[]):
         return runOf(job, run, 'BLOCKED');
       case 'replace':
         replacesUnfinished = true;
-        return runOf(job, run, 'PENDING');
+        return runOf(job, run, leavesPlace(job, load) ? 'PENDING' : 'BLOCKED');
       case 'skip':
         return overlapOf(job, run, overlapMessage(job));
     }

@@ -1,14 +1,14 @@
 import type { PoolClient } from 'pg';
-import { isLimited, NO_LOAD, REPLACED_MESSAGE, type ConcurrencyLoad } from '../domain/concurrency.ts';
+import { isLimited, NO_LOAD, type ConcurrencyLoad } from '../domain/concurrency.ts';
 import { planJob, type DueJob, type JobPlan, type PlannedExecution } from '../domain/plan.ts';
 import { encodePublicId } from '../domain/public-id.ts';
 import { createLogger } from '../logging/logger.ts';
 import { insertAuditEntries, SCHEDULER_ACTOR, type NewAuditEntry } from '../store/audit-log.ts';
 import { readLoads } from '../store/concurrency.ts';
 import { readUnmetDependencies } from '../store/dependency-gates.ts';
-import { appendEvents, type NewEvent } from '../store/event-log.ts';
+import { appendEvents } from '../store/event-log.ts';
 import { lockDueJobs, recordPlan, type DueRange } from '../store/planning.ts';
-import { requestCancellation, withdrawExecutions } from '../store/withdrawing.ts';
+import { replaceUnfinished } from '../store/withdrawing.ts';
 
 const logger = createLogger('Planner');
 
@@ -69,7 +69,8 @@ export async function planBatch(
   const facts = await readFacts(tx, jobs);
   const enoughAtMs = monotonicMs() + BATCH_COMPUTING_MS;
   const plans = planSome(jobs, facts, now, () => monotonicMs() > enoughAtMs);
-  const { events, stopping } = await cancelReplaced(tx, plans, now);
+  const replacing = plans.filter(({ replacesUnfinished }) => replacesUnfinished).map(({ move }) => move.id);
+  const { events, stopping } = await replaceUnfinished(tx, replacing, now);
   const planned = plans.flatMap(({ executions, move }) =>
     stopping.has(move.id) ? executions.map(blocked) : executions,
   );
@@ -103,23 +104,6 @@ async function readFacts(tx: PoolClient, jobs: readonly DueJob[]): Promise<Facts
   const loads = await readLoads(tx, idsOf(jobs.filter(isLimited)));
   const unmet = await readUnmetDependencies(tx, idsOf(jobs.filter((job) => job.hasDependencies)));
   return { loads, unmet };
-}
-
-/**
- * Cancels what new executions take the place of.
- *
- * @returns the events, to be appended behind the plan's own; and the jobs of which something runs that was asked to stop
- */
-async function cancelReplaced(
-  tx: PoolClient,
-  plans: readonly JobPlan[],
-  now: Date,
-): Promise<{ events: NewEvent[]; stopping: ReadonlySet<string> }> {
-  const jobIds = plans.filter(({ replacesUnfinished }) => replacesUnfinished).map(({ move }) => move.id);
-  const reason = REPLACED_MESSAGE;
-  const events = await withdrawExecutions(tx, jobIds, { scope: 'waiting', reason }, now);
-  const stopping = await requestCancellation(tx, jobIds, { now, reason });
-  return { events, stopping };
 }
 
 /** What was to run waits until those that were asked to stop have ended. */

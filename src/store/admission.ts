@@ -2,15 +2,15 @@ import {
   type Admission,
   admit,
   isLimited,
+  leavesPlace,
   NO_LOAD,
   overlapMessage,
-  REPLACED_MESSAGE,
   type ConcurrencyRule,
 } from '../domain/concurrency.ts';
 import { readLoads } from './concurrency.ts';
 import type { NewEvent } from './event-log.ts';
 import type { Queryable } from './sql.ts';
-import { requestCancellation, withdrawExecutions } from './withdrawing.ts';
+import { replaceUnfinished } from './withdrawing.ts';
 
 /** How a new execution enters the table. */
 export interface Admitted {
@@ -48,11 +48,11 @@ export async function admitExecutions(
     isLimited(job) ? admit(job, loads.get(job.id) ?? NO_LOAD) : 'run',
   );
   const replacing = jobs.filter((_, index) => admissions[index] === 'replace').map(({ id }) => id);
-  const reason = REPLACED_MESSAGE;
-  const events = await withdrawExecutions(tx, replacing, { scope: 'waiting', reason }, now);
-  const stopping = await requestCancellation(tx, replacing, { now, reason });
+  const { events, stopping } = await replaceUnfinished(tx, replacing, now);
+  const hasPlace = (job: AdmittingJob) =>
+    !stopping.has(job.id) && leavesPlace(job, loads.get(job.id) ?? NO_LOAD);
   return {
-    admitted: jobs.map((job, index) => entryOf(job, admissions[index] ?? 'run', stopping.has(job.id))),
+    admitted: jobs.map((job, index) => entryOf(job, admissions[index] ?? 'run', hasPlace(job))),
     events,
     isReplacing: stopping.size > 0,
   };
@@ -70,8 +70,8 @@ export async function admitExecution(
   return { ...entry, ...replaced };
 }
 
-/** @param isStopping what runs of the job was asked to stop, and its place is free when it has */
-function entryOf(rule: ConcurrencyRule, admission: Admission, isStopping: boolean): Admitted {
+/** @param hasPlace whether one that replaces others need not wait for any to end */
+function entryOf(rule: ConcurrencyRule, admission: Admission, hasPlace: boolean): Admitted {
   switch (admission) {
     case 'run':
       return { status: 'PENDING', errorMessage: null };
@@ -80,6 +80,6 @@ function entryOf(rule: ConcurrencyRule, admission: Admission, isStopping: boolea
     case 'skip':
       return { status: 'SKIPPED', errorMessage: overlapMessage(rule) };
     case 'replace':
-      return { status: isStopping ? 'BLOCKED' : 'PENDING', errorMessage: null };
+      return { status: hasPlace ? 'PENDING' : 'BLOCKED', errorMessage: null };
   }
 }

@@ -10,6 +10,7 @@ import { type Admitted, admitExecution } from './admission.ts';
 import type { NewEvent } from './event-log.ts';
 import type { Queryable } from './sql.ts';
 import { toJsonb } from './sql.ts';
+import { REPLACEABLE } from './withdrawing.ts';
 
 /** A job without slots that waits for others, locked, with what its executions take from it. */
 export interface LockedJoin extends JoinJob, ConcurrencyRule {
@@ -36,7 +37,7 @@ const LOCK_REPLACEABLE = `
 -- of ids: locked in two turns, they would meet others who lock several (a lease keeper, say) in a circle.
 SELECT FROM job_executions
 WHERE id = ANY($1::uuid[])
-  OR job_id = ANY($2::uuid[]) AND finished_at IS NULL
+  OR job_id = ANY($2::uuid[]) AND ${REPLACEABLE}
 ORDER BY id
 FOR NO KEY UPDATE`;
 

@@ -1,3 +1,4 @@
+import { REPLACED_MESSAGE } from '../domain/concurrency.ts';
 import type { ExecutionStatus, ExecutionTrigger } from '../domain/execution.ts';
 import type { NewEvent } from './event-log.ts';
 import type { Queryable } from './sql.ts';
@@ -9,8 +10,9 @@ export interface Withdrawal {
    *   its claim end without a call.
    * - named: of that, the executions of `executionIds`.
    * - waiting: everything that waits, whatever made it.
+   * - replaceable: of that, what a new execution may take the place of.
    */
-  scope: 'planned' | 'named' | 'waiting';
+  scope: 'planned' | 'named' | 'waiting' | 'replaceable';
   reason: string;
   /** Only with scope `named`. */
   executionIds?: readonly string[];
@@ -36,6 +38,9 @@ const OF_THE_PLANNER = `trigger IN ('SCHEDULE', 'CATCH_UP', 'DEPENDENCY')`;
 const NEVER_STARTED = `finished_at IS NULL AND started_at IS NULL AND status IN ('PENDING', 'BLOCKED')
     AND ${OF_THE_PLANNER}`;
 
+/** Whatever made them, but for redrives: what somebody asked to be run again is not lost to the next slot. */
+export const REPLACEABLE = `finished_at IS NULL AND trigger <> 'REDRIVE'`;
+
 /** Which executions are cancelled, out of those that are locked. */
 const SCOPES: Record<Withdrawal['scope'], { locked: string; cancelled: string; marksClaims: boolean }> = {
   // Also what is claimed for the first time: its claim may be undone at this moment, or later.
@@ -52,6 +57,8 @@ const SCOPES: Record<Withdrawal['scope'], { locked: string; cancelled: string; m
     cancelled: `status <> 'RUNNING'`,
     marksClaims: false,
   },
+  // Likewise.
+  replaceable: { locked: REPLACEABLE, cancelled: `status <> 'RUNNING'`, marksClaims: false },
 };
 
 /** Tells whoever undoes a claim that the execution is not to wait again. */
@@ -159,6 +166,8 @@ SELECT DISTINCT job_id AS "jobId" FROM job_executions WHERE job_id = ANY($1::uui
   return new Set(rows.map(({ jobId }) => jobId));
 }
 
+const STOPPED = { all: 'finished_at IS NULL', replaceable: REPLACEABLE };
+
 /**
  * Asks the instances that run executions of the jobs to abort them; they look at each extension of their leases, and when
  * they are woken. Those whose callback is awaited are held by nobody: their lease ends, and whoever looks first ends
@@ -169,14 +178,14 @@ SELECT DISTINCT job_id AS "jobId" FROM job_executions WHERE job_id = ANY($1::uui
 export async function requestCancellation(
   tx: Queryable,
   jobIds: readonly string[],
-  { now, reason }: { now: Date; reason: string },
+  { now, reason, scope }: { now: Date; reason: string; scope: keyof typeof STOPPED },
 ): Promise<Set<string>> {
   if (jobIds.length === 0) return new Set();
   const { rows } = await tx.query<{ jobId: string }>({
-    name: 'request-cancellation',
+    name: `request-cancellation-${scope}`,
     text: `
 WITH running AS MATERIALIZED (
-  SELECT id FROM job_executions WHERE job_id = ANY($1::uuid[]) AND finished_at IS NULL AND status = 'RUNNING'
+  SELECT id FROM job_executions WHERE job_id = ANY($1::uuid[]) AND ${STOPPED[scope]} AND status = 'RUNNING'
   ORDER BY id FOR NO KEY UPDATE
 )
 UPDATE job_executions AS e SET cancel_requested_at = coalesce(e.cancel_requested_at, $2),
@@ -187,4 +196,21 @@ RETURNING e.job_id AS "jobId"`,
     values: [jobIds, now, reason],
   });
   return new Set(rows.map(({ jobId }) => jobId));
+}
+
+/**
+ * Cancels all that new executions of the jobs take the place of: at once what waits, and asks what runs to stop. The
+ * transaction must hold the jobs' rows.
+ *
+ * @returns the events to append; and the jobs of which something runs, whose new executions have to wait for its end
+ */
+export async function replaceUnfinished(
+  tx: Queryable,
+  jobIds: readonly string[],
+  now: Date,
+): Promise<{ events: NewEvent[]; stopping: ReadonlySet<string> }> {
+  const terms = { scope: 'replaceable', reason: REPLACED_MESSAGE } as const;
+  const events = await withdrawExecutions(tx, jobIds, terms, now);
+  const stopping = await requestCancellation(tx, jobIds, { ...terms, now });
+  return { events, stopping };
 }

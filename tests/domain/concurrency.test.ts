@@ -28,7 +28,7 @@ describe('the number of executions that may be unfinished at once', () => {
 });
 
 describe('admission', () => {
-  const oneRunning = { running: 1, waiting: 0, blocked: 0 };
+  const oneRunning = { ...NO_LOAD, running: 1 };
 
   it.each(['ALLOW', 'FORBID', 'QUEUE', 'REPLACE'] as const)('runs the first execution under %s', (policy) => {
     expect(admit(rule(policy), NO_LOAD)).toBe('run');
@@ -44,14 +44,14 @@ describe('admission', () => {
   });
 
   it('counts one that waits for its retry as unfinished', () => {
-    expect(admit(rule('FORBID'), { running: 0, waiting: 1, blocked: 0 })).toBe('skip');
+    expect(admit(rule('FORBID'), { ...NO_LOAD, waiting: 1 })).toBe('skip');
   });
 
   it('lets nobody pass those that are blocked already', () => {
-    expect(admit(rule('ALLOW', 2), { running: 1, waiting: 0, blocked: 1 })).toBe('block');
+    expect(admit(rule('ALLOW', 2), { ...NO_LOAD, running: 1, blocked: 1 })).toBe('block');
   });
 
   it('skips when too many are blocked', () => {
-    expect(admit(rule('QUEUE'), { running: 1, waiting: 0, blocked: MAX_BLOCKED })).toBe('skip');
+    expect(admit(rule('QUEUE'), { ...NO_LOAD, running: 1, blocked: MAX_BLOCKED })).toBe('skip');
   });
 });

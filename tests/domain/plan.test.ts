@@ -103,7 +103,7 @@ describe('the plan of a due job', () => {
       fc.property(policies, concurrencyPolicies, reasons, graces, waits, (...drawn) => {
         const [misfirePolicy, concurrencyPolicy, unmet, misfireGraceMs, seconds] = drawn;
         const job = { ...everySecond, misfirePolicy, concurrencyPolicy, misfireGraceMs };
-        const { executions } = planJob(job, { running: 1, waiting: 0, blocked: 0 }, unmet, after(seconds));
+        const { executions } = planJob(job, { ...NO_LOAD, running: 1 }, unmet, after(seconds));
         const told = executions.flatMap(({ status, scheduledAt, slotCount }) => {
           const slots = status === 'SKIPPED' ? slotCount : 1;
           return Array.from({ length: slots }, (_, n) => scheduledAt.getTime() + n * SECOND_MS);

@@ -219,6 +219,92 @@ describe('a slot that comes while the one before it is still running', () => {
   });
 });
 
+describe('what somebody runs again', () => {
+  const REDRIVE = { trigger: 'REDRIVE' } as const;
+
+  /** The executions' statuses, oldest first, each with its trigger. */
+  async function allOf(jobId: string): Promise<string[]> {
+    const { rows } = await scene.pool.query<{ each: string }>(
+      `SELECT trigger || ' ' || status AS each FROM job_executions WHERE job_id = $1 ORDER BY created_at, status, id`,
+      [jobId],
+    );
+    return rows.map(({ each }) => each);
+  }
+
+  it('keeps its place under REPLACE, and the slot waits behind it until the next one comes', async () => {
+    const instance = scene.instance();
+    const job = await createJob(instance, { schedule: '* * * * * *', concurrencyPolicy: 'REPLACE' });
+    await insertExecution(scene.pool, job.id, 'RETRYING', { ...REDRIVE, available_at: plus(START, 60_000) });
+    await insertExecution(scene.pool, job.id, 'BLOCKED', REDRIVE);
+    for (let slot = 0; slot < 2; slot += 1) {
+      scene.clock.advance(SECOND_MS);
+      await instance.planner.runOnce();
+      await instance.unblocker.runOnce();
+    }
+    expect(await allOf(job.id)).toEqual([
+      'REDRIVE BLOCKED',
+      'REDRIVE RETRYING',
+      'SCHEDULE CANCELLED',
+      'SCHEDULE BLOCKED',
+    ]);
+  });
+
+  it('is not asked to stop under REPLACE, and all have their turn, the slot at the end', async () => {
+    const instance = scene.instance();
+    const { job, gate } = await hangingJob(instance, { concurrencyPolicy: 'REPLACE' });
+    for (let run = 0; run < 3; run += 1) {
+      await insertExecution(scene.pool, job.id, run === 0 ? 'PENDING' : 'BLOCKED', REDRIVE);
+    }
+    await instance.worker.runOnce();
+    await scene.target.received('/slow');
+    await nextSecond(instance);
+    expect(instance.wakeUps.woken).not.toContain('cancellations');
+    gate.open();
+    for (let turn = 0; turn < 4; turn += 1) {
+      await instance.worker.drained();
+      await instance.unblocker.runOnce();
+      await instance.worker.runOnce();
+    }
+    await instance.worker.drained();
+    expect(await allOf(job.id)).toEqual([...Array<string>(3).fill('REDRIVE SUCCESS'), 'SCHEDULE SUCCESS']);
+    const slots = scene.target.callsTo('/slow').map((call) => call.headers['x-scheduled-at'] !== undefined);
+    expect(slots).toEqual([false, false, false, true]);
+  });
+
+  it('leaves under REPLACE the places that it does not need to the slot', async () => {
+    const instance = scene.instance();
+    const overlap = { concurrencyPolicy: 'REPLACE', maxConcurrency: 2 } as const;
+    const job = await createJob(instance, { schedule: '* * * * * *', ...overlap });
+    await insertExecution(scene.pool, job.id, 'PENDING');
+    await insertExecution(scene.pool, job.id, 'RUNNING', REDRIVE);
+    scene.clock.advance(SECOND_MS);
+    await instance.planner.runOnce();
+    expect((await allOf(job.id)).sort()).toEqual(['MANUAL CANCELLED', 'REDRIVE RUNNING', 'SCHEDULE PENDING']);
+  });
+
+  it.each(['PENDING', 'RUNNING', 'BLOCKED'] as const)(
+    'is waited for under REPLACE by a run by hand, and by one of a dependency, while it is %s',
+    async (status) => {
+      const instance = scene.instance();
+      const job = await createJob(instance, { concurrencyPolicy: 'REPLACE' });
+      const upstream = await createJob(instance, { api: `${scene.target.url}/quick` });
+      await insertDependency(scene.pool, job.id, upstream.id);
+      const again = await insertExecution(scene.pool, job.id, status, {
+        ...REDRIVE,
+        available_at: plus(START, 60_000),
+      });
+      await trigger(instance, job);
+      await trigger(instance, upstream);
+      await instance.worker.runOnce();
+      await instance.worker.drained();
+      expect((await allOf(job.id)).sort()).toEqual(
+        ['DEPENDENCY BLOCKED', 'MANUAL CANCELLED', `REDRIVE ${status}`].sort(),
+      );
+      expect(await readExecution(scene.pool, again)).toMatchObject({ cancel_requested_at: null });
+    },
+  );
+});
+
 describe('maxConcurrency', () => {
   it('bounds how many run at once, and the rest waits', async () => {
     const instance = scene.instance();

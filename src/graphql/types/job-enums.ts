@@ -74,7 +74,10 @@ export const ConcurrencyPolicy = builder.enumType('ConcurrencyPolicy', {
     QUEUE: {
       description: `It waits as BLOCKED and runs in its turn; beyond ${MAX_BLOCKED} waiting ones it is SKIPPED.`,
     },
-    REPLACE: { description: 'It cancels the unfinished ones and runs when they have ended.' },
+    REPLACE: {
+      description:
+        'It cancels the unfinished ones, and runs when they have ended. Those with trigger REDRIVE are not cancelled.',
+    },
   } as const,
 });
 
