@@ -17,6 +17,8 @@ export interface ConcurrencyLoad {
   blocked: number;
   /** Those among all these that somebody runs again: nobody takes their place. */
   redriven: number;
+  /** Those among the waiting that make up for missed slots, and have not begun. */
+  catchUps: number;
 }
 
 /** What becomes of a new execution; `replace`: it runs when those before it have been cancelled, but for redrives. */
@@ -25,7 +27,7 @@ export type Admission = 'run' | 'block' | 'skip' | 'replace';
 /** A job that is never done in time would otherwise fill the table with what it owes. */
 export const MAX_BLOCKED = 1_000;
 
-export const NO_LOAD: ConcurrencyLoad = { running: 0, waiting: 0, blocked: 0, redriven: 0 };
+export const NO_LOAD: ConcurrencyLoad = { running: 0, waiting: 0, blocked: 0, redriven: 0, catchUps: 0 };
 
 /** How many of the job's executions may be admitted at once. */
 export function concurrencyLimit({ concurrencyPolicy, maxConcurrency }: ConcurrencyRule): number {
@@ -57,7 +59,18 @@ export function leavesPlace(rule: ConcurrencyRule, { redriven }: ConcurrencyLoad
   return redriven < concurrencyLimit(rule);
 }
 
-/** Why an execution was cancelled, or skipped, under REPLACE, for a person. */
+/**
+ * What a slot that is on time finds where it takes the place of catch-ups that have not begun; null where it does not. Under
+ * FORBID it would be left out otherwise: behind the backlog of all jobs these may not begin for long, and their job would not
+ * run at all meanwhile.
+ */
+export function withoutCatchUps(rule: ConcurrencyRule, load: ConcurrencyLoad): ConcurrencyLoad | null {
+  if (rule.concurrencyPolicy !== 'FORBID' || load.catchUps === 0 || admit(rule, load) === 'run') return null;
+  const rest = { ...load, waiting: load.waiting - load.catchUps, catchUps: 0 };
+  return admit(rule, rest) === 'run' ? rest : null;
+}
+
+/** Why an execution was cancelled, or skipped, in favour of a newer one, for a person. */
 export const REPLACED_MESSAGE = 'A newer execution took its place.';
 
 /** Why an execution was skipped, for a person. */

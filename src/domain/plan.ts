@@ -3,6 +3,7 @@ import {
   leavesPlace,
   overlapMessage,
   REPLACED_MESSAGE,
+  withoutCatchUps,
   type ConcurrencyLoad,
   type ConcurrencyRule,
 } from './concurrency.ts';
@@ -63,8 +64,9 @@ export interface JobPlan {
   executions: PlannedExecution[];
   move: JobMove;
   /**
-   * The job's unfinished executions but its redrives are to be cancelled in favour of the new one; which has to wait where any
-   * of them turns out to run: until they are locked, they may be claimed.
+   * Unfinished executions of the job are to be cancelled in favour of the new one: under REPLACE all but redrives, under FORBID
+   * catch-ups that have not begun. Until they are locked they may be claimed: under REPLACE the new one then has to wait, under
+   * FORBID it has to be decided anew.
    */
   replacesUnfinished: boolean;
 }
@@ -125,13 +127,16 @@ function holdBack(job: DueJob, runs: readonly DueRun[], unmet: string): Decided 
 function admitRuns(job: DueJob, load: ConcurrencyLoad, runs: readonly DueRun[]): Decided {
   // Under REPLACE only the newest of several due runs survives: each would cancel the one before it at once.
   const newest = job.concurrencyPolicy === 'REPLACE' ? runs.at(-1) : undefined;
-  let { waiting, blocked } = load;
-  let replacesUnfinished = false;
-  const executions = runs.map((run): PlannedExecution => {
+  const rest = runs.some(isOnTime) ? withoutCatchUps(job, load) : null;
+  let { waiting, blocked } = rest ?? load;
+  let replacesUnfinished = rest !== null;
+  let isAnyOnTime = false;
+  const executions = inTurn(job, runs).map((run): PlannedExecution => {
     if (newest !== undefined && run !== newest) return overlapOf(job, run, REPLACED_MESSAGE);
     switch (admit(job, { ...load, waiting, blocked })) {
       case 'run':
         waiting += 1;
+        isAnyOnTime ||= isOnTime(run);
         return runOf(job, run, 'PENDING');
       case 'block':
         blocked += 1;
@@ -140,10 +145,20 @@ function admitRuns(job: DueJob, load: ConcurrencyLoad, runs: readonly DueRun[]):
         replacesUnfinished = true;
         return runOf(job, run, leavesPlace(job, load) ? 'PENDING' : 'BLOCKED');
       case 'skip':
-        return overlapOf(job, run, overlapMessage(job));
+        return overlapOf(job, run, isAnyOnTime && !isOnTime(run) ? REPLACED_MESSAGE : overlapMessage(job));
     }
   });
   return { executions, replacesUnfinished };
+}
+
+/** Under FORBID the last ones are left out: what was missed then, and not what is on time. */
+function inTurn({ concurrencyPolicy }: DueJob, runs: readonly DueRun[]): readonly DueRun[] {
+  if (concurrencyPolicy !== 'FORBID') return runs;
+  return [...runs.filter(isOnTime), ...runs.filter((run) => !isOnTime(run))];
+}
+
+function isOnTime({ trigger }: DueRun): boolean {
+  return trigger === 'SCHEDULE';
 }
 
 function runOf(

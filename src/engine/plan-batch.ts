@@ -68,9 +68,12 @@ export async function planBatch(
   onTaken(jobs.map(({ id }) => id));
   const facts = await readFacts(tx, jobs);
   const enoughAtMs = monotonicMs() + BATCH_COMPUTING_MS;
-  const plans = planSome(jobs, facts, now, () => monotonicMs() > enoughAtMs);
-  const replacing = plans.filter(({ replacesUnfinished }) => replacesUnfinished).map(({ move }) => move.id);
+  const firstPlans = planSome(jobs, facts, now, () => monotonicMs() > enoughAtMs);
+  const replacing = firstPlans
+    .filter(({ replacesUnfinished }) => replacesUnfinished)
+    .map(({ move }) => move.id);
   const { events, stopping } = await replaceUnfinished(tx, replacing, now);
+  const plans = await planOvertaking(tx, jobs, firstPlans, facts, now);
   const planned = plans.flatMap(({ executions, move }) =>
     stopping.has(move.id) ? executions.map(blocked) : executions,
   );
@@ -104,6 +107,30 @@ async function readFacts(tx: PoolClient, jobs: readonly DueJob[]): Promise<Facts
   const loads = await readLoads(tx, idsOf(jobs.filter(isLimited)));
   const unmet = await readUnmetDependencies(tx, idsOf(jobs.filter((job) => job.hasDependencies)));
   return { loads, unmet };
+}
+
+/**
+ * Decides anew where slots have taken the place of catch-ups: one that was claimed meanwhile has kept its own, and nothing may
+ * run beside it.
+ */
+async function planOvertaking(
+  tx: PoolClient,
+  jobs: readonly DueJob[],
+  plans: JobPlan[],
+  facts: Facts,
+  now: Date,
+): Promise<JobPlan[]> {
+  const isOvertaking = (job: DueJob, plan: JobPlan | undefined) =>
+    job.concurrencyPolicy === 'FORBID' && plan?.replacesUnfinished === true;
+  const ids = jobs.filter((job, index) => isOvertaking(job, plans[index])).map(({ id }) => id);
+  if (ids.length === 0) return plans;
+  const read = await readLoads(tx, ids);
+  // None is to be overtaken now: those that have not begun after all hold their places, too.
+  const loads = new Map([...read].map(([id, load]) => [id, { ...load, catchUps: 0 }]));
+  return plans.map((plan, index) => {
+    const job = jobs[index];
+    return job && isOvertaking(job, plan) ? planOrSetAside(job, { ...facts, loads }, now) : plan;
+  });
 }
 
 /** What was to run waits until those that were asked to stop have ended. */

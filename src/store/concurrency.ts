@@ -6,7 +6,8 @@ const LOADS = `
 -- statement's snapshot may be older than the commit of whoever held them before.
 SELECT job_id AS "jobId", count(*) FILTER (WHERE status = 'RUNNING')::int AS running,
   count(*) FILTER (WHERE status IN ('PENDING', 'RETRYING'))::int AS waiting,
-  count(*) FILTER (WHERE status = 'BLOCKED')::int AS blocked, count(*) FILTER (WHERE trigger = 'REDRIVE')::int AS redriven
+  count(*) FILTER (WHERE status = 'BLOCKED')::int AS blocked, count(*) FILTER (WHERE trigger = 'REDRIVE')::int AS redriven,
+  count(*) FILTER (WHERE trigger = 'CATCH_UP' AND status = 'PENDING' AND started_at IS NULL)::int AS "catchUps"
 FROM job_executions
 WHERE job_id = ANY($1::uuid[]) AND finished_at IS NULL
 GROUP BY job_id`;

@@ -38,8 +38,13 @@ const OF_THE_PLANNER = `trigger IN ('SCHEDULE', 'CATCH_UP', 'DEPENDENCY')`;
 const NEVER_STARTED = `finished_at IS NULL AND started_at IS NULL AND status IN ('PENDING', 'BLOCKED')
     AND ${OF_THE_PLANNER}`;
 
-/** Whatever made them, but for redrives: what somebody asked to be run again is not lost to the next slot. */
-export const REPLACEABLE = `finished_at IS NULL AND trigger <> 'REDRIVE'`;
+/**
+ * What a new execution takes the place of, where its job's policy has it do so. Under FORBID catch-ups that have not begun;
+ * else whatever made them, but for redrives: what somebody asked to be run again is not lost to the next slot.
+ */
+export const REPLACEABLE = `finished_at IS NULL
+    AND CASE (SELECT j.concurrency_policy FROM jobs AS j WHERE j.id = job_executions.job_id)
+      WHEN 'FORBID' THEN trigger = 'CATCH_UP' AND status = 'PENDING' AND started_at IS NULL ELSE trigger <> 'REDRIVE' END`;
 
 /** Which executions are cancelled, out of those that are locked. */
 const SCOPES: Record<Withdrawal['scope'], { locked: string; cancelled: string; marksClaims: boolean }> = {

@@ -115,6 +115,33 @@ describe('the plan of a due job', () => {
     );
   });
 
+  it('runs what is on time under FORBID, rather than what was missed before it', () => {
+    const job = { ...everySecond, concurrencyPolicy: 'FORBID', misfireGraceMs: 500 } as const;
+    const runs = (planned: JobPlan) =>
+      planned.executions.map(({ trigger, status, scheduledAt }) => [trigger, status, scheduledAt]).sort();
+    for (const misfirePolicy of ['RUN_ONCE', 'RUN_ALL'] as const) {
+      expect(runs(plan({ ...job, misfirePolicy }, after(2)))).toEqual([
+        ['CATCH_UP', 'SKIPPED', after(1)],
+        ['SCHEDULE', 'PENDING', after(2)],
+      ]);
+    }
+    const planned = plan({ ...job, maxConcurrency: 2 }, after(3)).executions;
+    expect(
+      planned.filter(({ status }) => status === 'PENDING').map(({ scheduledAt }) => scheduledAt),
+    ).toEqual(expect.arrayContaining([after(1), after(3)]));
+    expect(planned.find(({ status }) => status === 'SKIPPED')).toMatchObject({
+      scheduledAt: after(2),
+      skipReason: 'OVERLAP',
+      errorMessage: 'A newer execution took its place.',
+    });
+  });
+
+  it('runs what was missed under FORBID where nothing is on time', () => {
+    const job = { ...everySecond, concurrencyPolicy: 'FORBID', misfireGraceMs: 0 } as const;
+    const { executions } = plan(job, new Date(after(1).getTime() + 500));
+    expect(executions).toMatchObject([{ trigger: 'CATCH_UP', status: 'PENDING' }]);
+  });
+
   it('tells of the missed range in words: how many, from when to when', () => {
     const { executions } = plan({ ...everySecond, misfirePolicy: 'SKIP', misfireGraceMs: 500 }, after(10));
     expect(executions[0]).toMatchObject({

@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { claimDue } from '../../src/store/claiming.ts';
+import { type ClaimKind, claimDue } from '../../src/store/claiming.ts';
 import { insertDependency } from '../support/dependencies.ts';
 import { START, plus } from '../support/manual-clock.ts';
 import { createJob, reference, trigger } from '../support/instance.ts';
@@ -34,6 +34,39 @@ async function nextSecond(instance: TestInstance): Promise<void> {
   scene.clock.advance(SECOND_MS);
   await instance.planner.runOnce();
   await instance.worker.runOnce();
+}
+
+/** Plans what is due while a worker's claim of what waits is not yet committed. */
+async function planDuringClaim(instance: TestInstance, kind: ClaimKind): Promise<void> {
+  const claiming = await scene.pool.connect();
+  onTestFinished(() => {
+    claiming.release();
+  });
+  await claiming.query('BEGIN');
+  const now = scene.clock.now();
+  await claimDue(claiming, {
+    kind,
+    instanceId: 'another-instance',
+    now,
+    leaseExpiresAt: plus(now, 30_000),
+    limit: 1,
+    busyHosts: new Map(),
+    hostLimit: 1,
+    look: 'head',
+  });
+  const planning = instance.planner.runOnce();
+  await until(async () => (await count(scene.pool, WAITING_FOR_LOCKS)) > 0);
+  await claiming.query('COMMIT');
+  await planning;
+}
+
+/** The executions' triggers and statuses, in the order of their making. */
+async function runsOf(jobId: string): Promise<string[]> {
+  const { rows } = await scene.pool.query<{ run: string }>(
+    `SELECT trigger || ' ' || status AS run FROM job_executions WHERE job_id = $1 ORDER BY created_at, status, id`,
+    [jobId],
+  );
+  return rows.map(({ run }) => run);
 }
 
 const statusesOf = async (jobId: string) =>
@@ -168,25 +201,7 @@ describe('a slot that comes while the one before it is still running', () => {
       const job = await createJob(instance, { schedule: '* * * * * *', concurrencyPolicy: 'REPLACE' });
       const replaced = await insertExecution(scene.pool, job.id, status);
       const now = scene.clock.advance(SECOND_MS);
-      const claiming = await scene.pool.connect();
-      onTestFinished(() => {
-        claiming.release();
-      });
-      await claiming.query('BEGIN');
-      await claimDue(claiming, {
-        kind: 'fresh',
-        instanceId: 'another-instance',
-        now,
-        leaseExpiresAt: plus(now, 30_000),
-        limit: 1,
-        busyHosts: new Map(),
-        hostLimit: 1,
-        look: 'head',
-      });
-      const planning = instance.planner.runOnce();
-      await until(async () => (await count(scene.pool, WAITING_FOR_LOCKS)) > 0);
-      await claiming.query('COMMIT');
-      await planning;
+      await planDuringClaim(instance, 'fresh');
 
       expect(await readExecution(scene.pool, replaced)).toMatchObject({
         status: 'RUNNING',
@@ -222,15 +237,6 @@ describe('a slot that comes while the one before it is still running', () => {
 describe('what somebody runs again', () => {
   const REDRIVE = { trigger: 'REDRIVE' } as const;
 
-  /** The executions' statuses, oldest first, each with its trigger. */
-  async function allOf(jobId: string): Promise<string[]> {
-    const { rows } = await scene.pool.query<{ each: string }>(
-      `SELECT trigger || ' ' || status AS each FROM job_executions WHERE job_id = $1 ORDER BY created_at, status, id`,
-      [jobId],
-    );
-    return rows.map(({ each }) => each);
-  }
-
   it('keeps its place under REPLACE, and the slot waits behind it until the next one comes', async () => {
     const instance = scene.instance();
     const job = await createJob(instance, { schedule: '* * * * * *', concurrencyPolicy: 'REPLACE' });
@@ -241,7 +247,7 @@ describe('what somebody runs again', () => {
       await instance.planner.runOnce();
       await instance.unblocker.runOnce();
     }
-    expect(await allOf(job.id)).toEqual([
+    expect(await runsOf(job.id)).toEqual([
       'REDRIVE BLOCKED',
       'REDRIVE RETRYING',
       'SCHEDULE CANCELLED',
@@ -266,7 +272,7 @@ describe('what somebody runs again', () => {
       await instance.worker.runOnce();
     }
     await instance.worker.drained();
-    expect(await allOf(job.id)).toEqual([...Array<string>(3).fill('REDRIVE SUCCESS'), 'SCHEDULE SUCCESS']);
+    expect(await runsOf(job.id)).toEqual([...Array<string>(3).fill('REDRIVE SUCCESS'), 'SCHEDULE SUCCESS']);
     const slots = scene.target.callsTo('/slow').map((call) => call.headers['x-scheduled-at'] !== undefined);
     expect(slots).toEqual([false, false, false, true]);
   });
@@ -279,7 +285,11 @@ describe('what somebody runs again', () => {
     await insertExecution(scene.pool, job.id, 'RUNNING', REDRIVE);
     scene.clock.advance(SECOND_MS);
     await instance.planner.runOnce();
-    expect((await allOf(job.id)).sort()).toEqual(['MANUAL CANCELLED', 'REDRIVE RUNNING', 'SCHEDULE PENDING']);
+    expect((await runsOf(job.id)).sort()).toEqual([
+      'MANUAL CANCELLED',
+      'REDRIVE RUNNING',
+      'SCHEDULE PENDING',
+    ]);
   });
 
   it.each(['PENDING', 'RUNNING', 'BLOCKED'] as const)(
@@ -297,12 +307,72 @@ describe('what somebody runs again', () => {
       await trigger(instance, upstream);
       await instance.worker.runOnce();
       await instance.worker.drained();
-      expect((await allOf(job.id)).sort()).toEqual(
+      expect((await runsOf(job.id)).sort()).toEqual(
         ['DEPENDENCY BLOCKED', 'MANUAL CANCELLED', `REDRIVE ${status}`].sort(),
       );
       expect(await readExecution(scene.pool, again)).toMatchObject({ cancel_requested_at: null });
     },
   );
+});
+
+describe('a catch-up that has not begun', () => {
+  const CATCH_UP = { trigger: 'CATCH_UP', scheduled_at: plus(START, -60_000), slot_count: 5 } as const;
+
+  it('gives its place to a slot that is on time under FORBID', async () => {
+    const instance = scene.instance();
+    const job = await createJob(instance, { schedule: '* * * * * *', concurrencyPolicy: 'FORBID' });
+    const late = await insertExecution(scene.pool, job.id, 'PENDING', CATCH_UP);
+    scene.clock.advance(SECOND_MS);
+    await instance.planner.runOnce();
+    expect(await runsOf(job.id)).toEqual(['CATCH_UP CANCELLED', 'SCHEDULE PENDING']);
+    expect(await readExecution(scene.pool, late)).toMatchObject({
+      cancel_reason: 'A newer execution took its place.',
+    });
+    expect((await eventsOf(scene.pool, job.id)).map(({ kind }) => kind)).toEqual(
+      expect.arrayContaining(['EXECUTION_PLANNED', 'EXECUTION_CANCELLED']),
+    );
+    expect(instance.wakeUps.woken).not.toContain('cancellations');
+  });
+
+  it('keeps it where it is claimed meanwhile, so that never two run at once', async () => {
+    const instance = scene.instance();
+    const job = await createJob(instance, { schedule: '* * * * * *', concurrencyPolicy: 'FORBID' });
+    await insertExecution(scene.pool, job.id, 'PENDING', CATCH_UP);
+    scene.clock.advance(SECOND_MS);
+    await planDuringClaim(instance, 'backlog');
+    expect(await runsOf(job.id)).toEqual(['CATCH_UP RUNNING', 'SCHEDULE SKIPPED']);
+  });
+
+  it('is left alone where its place would be of no use', async () => {
+    const instance = scene.instance();
+    const job = await createJob(instance, { schedule: '* * * * * *', concurrencyPolicy: 'FORBID' });
+    await insertExecution(scene.pool, job.id, 'RUNNING');
+    await insertExecution(scene.pool, job.id, 'PENDING', CATCH_UP);
+    scene.clock.advance(SECOND_MS);
+    await instance.planner.runOnce();
+    expect((await runsOf(job.id)).sort()).toEqual(['CATCH_UP PENDING', 'MANUAL RUNNING', 'SCHEDULE SKIPPED']);
+  });
+
+  it('has its turn before the slot under QUEUE', async () => {
+    const instance = scene.instance();
+    const job = await createJob(instance, { schedule: '* * * * * *', concurrencyPolicy: 'QUEUE' });
+    await insertExecution(scene.pool, job.id, 'PENDING', CATCH_UP);
+    scene.clock.advance(SECOND_MS);
+    await instance.planner.runOnce();
+    expect(await runsOf(job.id)).toEqual(['CATCH_UP PENDING', 'SCHEDULE BLOCKED']);
+  });
+});
+
+describe('a catch-up that has begun', () => {
+  it('keeps its place while it waits for its next attempt', async () => {
+    const instance = scene.instance();
+    const job = await createJob(instance, { schedule: '* * * * * *', concurrencyPolicy: 'FORBID' });
+    const slot = { trigger: 'CATCH_UP', scheduled_at: plus(START, -60_000) } as const;
+    await insertExecution(scene.pool, job.id, 'RETRYING', slot);
+    scene.clock.advance(SECOND_MS);
+    await instance.planner.runOnce();
+    expect(await runsOf(job.id)).toEqual(['CATCH_UP RETRYING', 'SCHEDULE SKIPPED']);
+  });
 });
 
 describe('maxConcurrency', () => {

@@ -50,7 +50,7 @@ export const FailureReason = builder.enumType('FailureReason', {
 export const SkipReason = builder.enumType('SkipReason', {
   description: 'Why an execution never ran.',
   values: {
-    OVERLAP: { description: 'The one before was still running.' },
+    OVERLAP: { description: 'Another of the job was not finished, or took its place.' },
     MISFIRE: { description: 'Its slot passed unserved, and the misfire policy leaves it out.' },
     DEPENDENCY_NOT_MET: { description: 'The executions that it depends on did not end as required.' },
     OPERATOR: { description: 'Somebody left out this slot.' },

@@ -70,7 +70,10 @@ export const ConcurrencyPolicy = builder.enumType('ConcurrencyPolicy', {
     'What happens to an execution whose job has as many unfinished ones as `maxConcurrency` allows.',
   values: {
     ALLOW: { description: 'Any number may run at once; with a `maxConcurrency`, the rest waits as BLOCKED.' },
-    FORBID: { description: 'It is recorded as SKIPPED, with reason OVERLAP.' },
+    FORBID: {
+      description:
+        'It is recorded as SKIPPED, with reason OVERLAP. A slot that is on time takes the place of catch-ups that have not begun.',
+    },
     QUEUE: {
       description: `It waits as BLOCKED and runs in its turn; beyond ${MAX_BLOCKED} waiting ones it is SKIPPED.`,
     },
