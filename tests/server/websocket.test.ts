@@ -1,38 +1,11 @@
 import { connect } from 'node:net';
 import { once } from 'node:events';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { asyncQueue } from '../support/async-queue.ts';
-import type { AsyncQueue } from '../support/async-queue.ts';
 import { wsClient } from '../support/graphql-clients.ts';
 import { until } from '../support/until.ts';
+import { rawSocket, subscribe } from './raw-websocket.ts';
 import { startTestServer } from './test-server.ts';
-
-type Message = { id?: string; type: string; payload?: unknown };
-type RawSocket = { socket: WebSocket; messages: AsyncQueue<Message>; send: (message: Message) => void };
-
-/** A socket that speaks the protocol by hand, already acknowledged. */
-async function rawSocket(url: string, headers: Record<string, string> = {}): Promise<RawSocket> {
-  const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', { headers });
-  onTestFinished(() => {
-    socket.terminate();
-  });
-  const messages = asyncQueue<Message>('message on the websocket');
-  socket.on('message', (data: Buffer) => {
-    messages.push(JSON.parse(data.toString()) as Message);
-  });
-  await once(socket, 'open');
-  const send = (message: Message) => {
-    socket.send(JSON.stringify(message));
-  };
-  send({ type: 'connection_init' });
-  expect(await messages.next()).toEqual({ type: 'connection_ack' });
-  return { socket, messages, send };
-}
-
-function subscribe(id: string, query: string, variables?: Record<string, unknown>): Message {
-  return { id, type: 'subscribe', payload: { query, variables } };
-}
 
 /** How the server answers an upgrade: the status of a refusal, or 101. */
 async function upgradeStatus(
