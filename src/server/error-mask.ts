@@ -59,18 +59,21 @@ function isMeantForClient(error: GraphQLError): boolean {
 
 /**
  * Values that do not fit their types are found by graphql-js and Pothos, which give no code. A scalar's complaint stands
- * inside the one about its variable, so here the outer error counts.
+ * inside the one about its variable, so here the outer error counts. An argument may be that of a directive at the root, which
+ * has no path.
  */
 function isClientsMistake(error: GraphQLError): boolean {
-  if (error.path === undefined) {
-    return (
-      error.nodes?.[0]?.kind === Kind.VARIABLE_DEFINITION ||
-      error.message.startsWith('Too many errors processing variables')
-    );
-  }
+  if (error.path === undefined && isAboutVariables(error)) return true;
   const cause = innermost(error);
   if (!(cause instanceof GraphQLError)) return false;
   return cause.name === 'PothosValidationError' || cause.message.startsWith('Argument "');
+}
+
+function isAboutVariables({ nodes, message }: GraphQLError): boolean {
+  return (
+    nodes?.[0]?.kind === Kind.VARIABLE_DEFINITION ||
+    message.startsWith('Too many errors processing variables')
+  );
 }
 
 function innermost(error: unknown): unknown {

@@ -235,6 +235,22 @@ describe('Errors', () => {
     expect(again.body).toEqual(answer.body);
   });
 
+  it.each(['{ hello @include(if: $v) }', '{ ... @skip(if: $v) { hello } }'])(
+    'answers %s on nothing as the client’s mistake',
+    async (selection) => {
+      const { url, log } = await startTestServer();
+      // Valid, since the variable has a default; null is a value all the same.
+      const { body } = await post(url, `query ($v: Boolean = true) ${selection}`, { v: null });
+      expect(body.errors).toMatchObject([
+        {
+          message: 'Argument "if" of non-null type "Boolean!" must not be null.',
+          extensions: { code: 'BAD_USER_INPUT' },
+        },
+      ]);
+      expect(log.filter(({ level }) => level === 'error')).toEqual([]);
+    },
+  );
+
   it('names what was wrong with a variable', async () => {
     const { url } = await startTestServer();
     const { body } = await post(url, 'query ($v: Even!) { even(value: $v) }', { v: 3 });

@@ -223,6 +223,24 @@ describe('GraphQL over a websocket', () => {
     });
   });
 
+  it.each(['include', 'skip'])('tells that what @%s depends on must not be null', async (directive) => {
+    const { url, log } = await startTestServer();
+    const { messages, send } = await rawSocket(url);
+    send(subscribe('a', `query ($v: Boolean = true) { hello @${directive}(if: $v) }`, { v: null }));
+    expect(await messages.next()).toMatchObject({
+      id: 'a',
+      payload: {
+        errors: [
+          {
+            message: 'Argument "if" of non-null type "Boolean!" must not be null.',
+            extensions: { code: 'BAD_USER_INPUT' },
+          },
+        ],
+      },
+    });
+    expect(log.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+
   it.each([
     ['when a field fails', '{ fault }'],
     ['when a subscription cannot start', 'subscription { faultAtStart }'],
