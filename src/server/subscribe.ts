@@ -60,6 +60,7 @@ function deliver(
         events = atHand(most);
       }
     } catch (error) {
+      if (isOver) return null;
       await leave();
       throw error;
     }
@@ -86,11 +87,21 @@ function deliver(
     return events ?? [];
   }
 
-  /** Null where whoever had to wait for its turn is gone when it has come. */
-  function tellOf(events: readonly unknown[]): readonly Told[] | Promise<readonly Told[]> | null {
+  /**
+   * Null where whoever had to wait for its turn, or for its results, is gone when they have come: by then a websocket may use
+   * the same id for something else.
+   */
+  function tellOf(events: readonly unknown[]): readonly Told[] | Promise<readonly Told[] | null> | null {
     if (isOver) return null;
     const told = events.map((event) => results.make(event));
-    return areReady(told) ? told : Promise.all(told.map((each) => Promise.resolve(each)));
+    if (areReady(told)) return told;
+    return Promise.all(told.map((each) => Promise.resolve(each))).then(
+      (ready) => (isOver ? null : ready),
+      (error: unknown) => {
+        if (isOver) return null;
+        throw error;
+      },
+    );
   }
 
   function end(): void {

@@ -1,5 +1,6 @@
-import { type GraphQLError, parse } from 'graphql';
+import { buildSchema, type GraphQLError, parse } from 'graphql';
 import { describe, expect, it } from 'vitest';
+import { itself } from '../../src/itself.ts';
 import type { Delivery } from '../../src/server/delivery.ts';
 import { createSharedResults } from '../../src/server/shared-results.ts';
 import { createSubscribe } from '../../src/server/subscribe.ts';
@@ -9,9 +10,9 @@ import { smallSchema } from './small-schema.ts';
 
 const subscribe = createSubscribe(createSharedResults((error) => error as GraphQLError));
 
-async function follow(query: string, delivery: Delivery = {}) {
+async function follow(query: string, delivery: Delivery = {}, by = subscribe) {
   const small = smallSchema();
-  const results = await subscribe({ schema: small.schema, document: parse(query) }, delivery, 'ada');
+  const results = await by({ schema: small.schema, document: parse(query) }, delivery, 'ada');
   if (!(Symbol.asyncIterator in results)) throw new Error(JSON.stringify(results));
   return { ...small, results, delivery };
 }
@@ -54,6 +55,44 @@ describe('a subscription', () => {
     expect(await results.next()).toEqual({ done: true, value: undefined });
     expect(ticks.returned).toBe(1);
     expect(left).toBe(1);
+  });
+
+  it.each([
+    ['is made', () => Promise.resolve({ result: {}, json: Buffer.from('{}') })],
+    ['fails', () => Promise.reject(new Error('late'))],
+  ])('gives nothing to a client that left before a result of its own %s', async (_what, outcome) => {
+    const gate = createGate();
+    let asked = 0;
+    const make = async () => {
+      asked += 1;
+      await gate.opened;
+      return outcome();
+    };
+    const lateResults = createSubscribe({ join: () => ({ make, leave: () => undefined }) });
+    const { ticks, results } = await follow('subscription { tick }', {}, lateResults);
+    const waiting = results.next();
+    ticks.push('never sent');
+    await until(() => asked === 1);
+    await results.return?.();
+    gate.open();
+    expect(await waiting).toEqual({ done: true, value: undefined });
+  });
+
+  it('tells nothing of a source that fails when its client has left', async () => {
+    const gate = createGate();
+    const next = async (): Promise<never> => {
+      await gate.opened;
+      throw new Error('late');
+    };
+    const tick = () => ({ next, [Symbol.asyncIterator]: itself });
+    const schema = buildSchema('type Query { a: Int } type Subscription { tick: String }');
+    const document = parse('subscription { tick }');
+    const results = await subscribe({ schema, document, rootValue: { tick } }, {}, 'ada');
+    if (!(Symbol.asyncIterator in results)) throw new Error(JSON.stringify(results));
+    const waiting = results.next();
+    await results.return?.();
+    gate.open();
+    expect(await waiting).toEqual({ done: true, value: undefined });
   });
 
   it('answers calls of `next` that overlap in their order', async () => {
