@@ -21,9 +21,9 @@ export interface ReaderWatch {
   send: (data: string) => Promise<void>;
   /**
    * The same of frames that are ready to be written; null where the operating system has taken them at once, as nearly
-   * always. They must be whole: ws writes its own between them.
+   * always, else whether the socket is still there. They must be whole: ws writes its own between them.
    */
-  sendFrames: (frames: Buffer) => Promise<void> | null;
+  sendFrames: (frames: Buffer) => Promise<boolean> | null;
   /** In which what is to be sent is made, once the client has room for it: see {@link MAX_BATCHES_AT_ONCE}. */
   turns: Pick<Turns, 'enter' | 'leave'>;
   ping: () => void;
@@ -48,11 +48,11 @@ export function watchReader(
   let progressAtMs = 0;
   let stuckTimer: NodeJS.Timeout | undefined;
   let cutTimer: NodeJS.Timeout | undefined;
-  let tellGone = (): void => undefined;
+  let tellGone: (isSent: false) => void = () => undefined;
   let isGone = false;
   let largestBytes: number | null = null;
   const turns = createTurns(MAX_BATCHES_AT_ONCE, hasRoom);
-  const gone = new Promise<void>((resolve) => (tellGone = resolve));
+  const gone = new Promise<false>((resolve) => (tellGone = resolve));
 
   /**
    * Room by the largest that was sent so far: how large results will be is known only when they are there. Until the first
@@ -107,20 +107,22 @@ export function watchReader(
     if (bufferedAmount > MAX_BUFFERED_BYTES) socket.pause();
   }
 
-  function sendBy(start: (written: (error?: Error | null) => void) => void): Promise<void> {
+  /** Resolves with whether it was sent. */
+  function sendBy(start: (written: (error?: Error | null) => void) => void): Promise<boolean> {
     if (socket.readyState !== socket.OPEN) return gone;
     return new Promise((resolve) => {
       write(start, (error) => {
-        resolve(error ? gone : undefined);
+        resolve(error ? gone : true);
       });
     });
   }
 
   return {
-    send: (data) =>
-      sendBy((written) => {
+    async send(data) {
+      await sendBy((written) => {
         socket.send(data, written);
-      }),
+      });
+    },
     sendFrames(frames) {
       largestBytes = Math.max(largestBytes ?? BATCH_BYTES, frames.length);
       if (socket.readyState !== socket.OPEN) return gone;
@@ -145,7 +147,7 @@ export function watchReader(
     dispose() {
       clearTimeout(stuckTimer);
       clearTimeout(cutTimer);
-      tellGone();
+      tellGone(false);
       isGone = true;
       turns.goOn();
     },

@@ -42,7 +42,7 @@ interface Pipeline {
 type OperationArgs = ExecutionArgs & {
   actor: string;
   delivery: Delivery;
-  sendTold: (told: readonly Told[]) => Promise<void> | null;
+  sendTold: (told: readonly Told[]) => ReturnType<ReaderWatch['sendFrames']>;
 };
 
 /** {@link SocketFacts}, and the operations that are malformed, with what is wrong; each until it is answered. */
@@ -170,19 +170,20 @@ async function subscribe(
   const { actor, delivery, sendTold } = args;
   const results = await endpoint.subscribe(args, delivery, actor);
   if (!(Symbol.asyncIterator in results)) return maskResult(results, maskError);
+  const end = async () => {
+    await results.return?.();
+    return OVER;
+  };
   return {
     async next() {
       for (;;) {
         const told = await delivery.take?.();
         if (!told) return OVER;
         const sent = sendTold(told);
-        if (sent) await sent;
+        if (sent && !(await sent)) return end();
       }
     },
-    async return() {
-      await results.return?.();
-      return OVER;
-    },
+    return: end,
     [Symbol.asyncIterator]: itself,
   };
 }
