@@ -1,19 +1,21 @@
 import { MessageType } from 'graphql-ws';
+import type { SubscribePayload } from 'graphql-ws';
 import { nestsDeeperThan } from '../domain/json-value.ts';
 import { VARIABLES_TOO_DEEP } from './graphql-params.ts';
 import { parseJson } from './json-body.ts';
 import { MAX_NESTING } from './limits.ts';
 
-/**
- * What a client's message is: one of the protocol's; a `subscribe` message whose payload is malformed, which is the
- * mistake of one operation; or none of the protocol's, on which the socket is closed.
- */
+/** What a `subscribe` message asks for, or the mistake in it, which is that of one operation. */
+export type Asked = { payload: SubscribePayload } | { mistake: string };
+
+/** What a client's message is: one of the protocol's, or none, on which the socket is closed. */
 export type ReadMessage =
-  | { kind: 'message' }
-  | { kind: 'malformedOperation'; id: string; mistake: string }
+  | { kind: 'subscribe'; id: string; asked: Asked }
+  | { kind: 'complete'; id: string }
+  | { kind: 'other' }
   | { kind: 'refused'; reason: string };
 
-const MESSAGE: ReadMessage = { kind: 'message' };
+const OTHER: ReadMessage = { kind: 'other' };
 
 /** Reads a message as far as it takes to tell whose mistake it is; what the query holds is looked at later. */
 export function readMessage(text: string): ReadMessage {
@@ -24,10 +26,13 @@ export function readMessage(text: string): ReadMessage {
     case MessageType.Subscribe: {
       if (!isId(id)) return refused('A subscribe message needs an id, a string that is not empty.');
       const mistake = mistakeIn(payload);
-      return mistake === null ? MESSAGE : { kind: 'malformedOperation', id, mistake };
+      const asked = mistake === null ? { payload: payload as SubscribePayload } : { mistake };
+      return { kind: 'subscribe', id, asked };
     }
     case MessageType.Complete:
-      return isId(id) ? MESSAGE : refused('A complete message needs an id, a string that is not empty.');
+      return isId(id)
+        ? { kind: 'complete', id }
+        : refused('A complete message needs an id, a string that is not empty.');
     case MessageType.ConnectionInit:
     case MessageType.Ping:
     case MessageType.Pong:
@@ -35,7 +40,7 @@ export function readMessage(text: string): ReadMessage {
       // That of a ping is sent back, and whoever writes it recurses.
       if (nestsDeeperThan(MAX_NESTING, payload))
         return refused(`The payload of a ${type} message nests deeper than ${MAX_NESTING} levels.`);
-      return MESSAGE;
+      return OTHER;
     default:
       return refused('The message has no type that a client may send.');
   }

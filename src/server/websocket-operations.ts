@@ -1,19 +1,27 @@
 import { execute, getOperationAST, GraphQLError } from 'graphql';
 import type { DocumentNode, ExecutionArgs, GraphQLSchema } from 'graphql';
 import { CloseCode, makeServer, MessageType } from 'graphql-ws';
-import type { ExecutionResult, OperationResult, Server, SubscribePayload, WebSocket } from 'graphql-ws';
+import type {
+  Context,
+  ExecutionResult,
+  OperationResult,
+  Server,
+  SubscribePayload,
+  WebSocket,
+} from 'graphql-ws';
 import { itself } from '../itself.ts';
 import type { Delivery } from './delivery.ts';
 import { type ErrorMask, maskResult } from './error-mask.ts';
 import { formatError, formatResult } from './format-result.ts';
 import type { GraphqlEndpoint } from './graphql-endpoint.ts';
 import { CONNECTION_INIT_TIMEOUT_MS, MAX_OPERATIONS_PER_SOCKET } from './limits.ts';
+import { clientIdOf, ownIdOf, standsFor, withClientId } from './operation-ids.ts';
 import type { PersistedOperations } from './persisted-operations.ts';
 import type { ReaderWatch } from './reader-watch.ts';
 import type { RequestFacts } from './request-facts.ts';
 import type { Told } from './shared-results.ts';
 import { framesOf } from './websocket-frames.ts';
-import { closeReason, readMessage } from './websocket-messages.ts';
+import { type Asked, closeReason, readMessage } from './websocket-messages.ts';
 
 /** What belongs to one websocket. */
 export interface SocketFacts {
@@ -45,8 +53,17 @@ type OperationArgs = ExecutionArgs & {
   sendTold: (told: readonly Told[]) => ReturnType<ReaderWatch['sendFrames']>;
 };
 
-/** {@link SocketFacts}, and the operations that are malformed, with what is wrong; each until it is answered. */
-type Extra = SocketFacts & { mistakes?: Map<string, GraphQLError> };
+/** {@link SocketFacts}, and what is known of the socket's operations. */
+interface Extra extends SocketFacts {
+  /** What graphql-ws knows of the socket, once it is initialised; in it the operations that the client has not completed. */
+  context: Pick<Context, 'subscriptions'> | null;
+  /** Of the message that is being handed to graphql-ws, which asks for it at once. */
+  asked: Asked;
+  /** Operations that were asked for in all. */
+  count: number;
+  /** Operations that have not ended, whether or not the client still waits for them. */
+  running: number;
+}
 
 /**
  * The protocol graphql-transport-ws over Yoga's pipeline. An operation that is malformed or cannot be parsed, validated or
@@ -59,18 +76,33 @@ export function createOperationServer({
   maskError,
   persistedOperations,
 }: OperationServerOptions): Server<SocketFacts> {
+  async function start(extra: Extra, id: string): Promise<OperationArgs | readonly GraphQLError[]> {
+    const { asked, running } = extra;
+    extra.asked = NO_OPERATION;
+    if ('mistake' in asked) return [malformed(asked.mistake)];
+    if (running > MAX_OPERATIONS_PER_SOCKET) return [tooManyOperations()];
+    try {
+      const query = persistedOperations.queryOf(asked.payload) ?? '';
+      return await prepare(endpoint, extra, clientIdOf(id), { ...asked.payload, query });
+    } catch (error) {
+      return [maskError(error)];
+    }
+  }
+
   const server = makeServer<Record<string, unknown> | undefined, Extra>({
     connectionInitWaitTimeout: CONNECTION_INIT_TIMEOUT_MS,
-    onSubscribe: async ({ subscriptions, extra }, id, payload) => {
-      const mistake = takeMistake(extra, id);
-      if (mistake) return [mistake];
-      if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET) return [tooManyOperations()];
-      try {
-        const query = persistedOperations.queryOf(payload) ?? '';
-        return await prepare(endpoint, extra, id, { ...payload, query });
-      } catch (error) {
-        return [maskError(error)];
-      }
+    onConnect: (context) => {
+      context.extra.context = context;
+    },
+    onSubscribe: async ({ extra }, id) => {
+      extra.running += 1;
+      const started = await start(extra, id);
+      // Of what does not start, no end is told.
+      if (!('document' in started)) extra.running -= 1;
+      return started;
+    },
+    onComplete: ({ extra }) => {
+      extra.running -= 1;
     },
     execute: (args) => guarded(maskError, async () => maskResult(await execute(args), maskError)),
     subscribe: (args) => guarded(maskError, () => subscribe(endpoint, operationOf(args), maskError)),
@@ -78,24 +110,35 @@ export function createOperationServer({
     onError: (_context, _id, _payload, errors) => errors.map((error) => formatError(maskError(error))),
   });
   return {
-    opened(socket, facts) {
-      const extra: Extra = { ...facts };
+    opened(socket, { turns, sendFrames, nextOperation }) {
+      // Field by field: what is added to a copy takes up room of its own, for each socket.
+      const extra: Extra = {
+        turns,
+        sendFrames,
+        nextOperation,
+        context: null,
+        asked: NO_OPERATION,
+        count: 0,
+        running: 0,
+      };
       return server.opened(reading(socket, extra), extra);
     },
   };
 }
 
 /**
- * The socket as graphql-ws is to see it. In place of a malformed operation it gets an empty one of the same id, and so still
- * sees to the rest: whether the client may subscribe yet, and whether the id is free.
+ * The socket as graphql-ws is to see it: with ids of our own (see `operation-ids.ts`), and in place of each operation an empty
+ * one, since it keeps the message for as long as the operation lasts and closes the socket for one that is malformed. It still
+ * sees to whether the client may subscribe yet.
  */
 function reading(socket: WebSocket, extra: Extra): WebSocket {
   const close = async (code?: number, reason = '') => {
     await socket.close(code, closeReason(reason));
   };
   return {
-    ...socket,
+    protocol: socket.protocol,
     close,
+    send: (message) => socket.send(withClientId(message)),
     onMessage(handle) {
       // The answer of `handle` lasts as long as its subscription: to wait for it here would hold twice as much.
       socket.onMessage((text) => {
@@ -103,13 +146,19 @@ function reading(socket: WebSocket, extra: Extra): WebSocket {
         switch (message.kind) {
           case 'refused':
             return close(CloseCode.BadRequest, message.reason);
-          case 'malformedOperation': {
-            const { id, mistake } = message;
-            extra.mistakes ??= new Map();
-            extra.mistakes.set(id, malformed(mistake));
-            return handle(JSON.stringify({ id, type: MessageType.Subscribe, payload: { query: '' } }));
+          case 'subscribe': {
+            const { id, asked } = message;
+            if (ownIdIn(extra, id) !== undefined)
+              return close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`);
+            extra.count += 1;
+            extra.asked = asked;
+            return handle(subscribeMessage(ownIdOf(id, extra.count)));
           }
-          case 'message':
+          case 'complete': {
+            const id = ownIdIn(extra, message.id);
+            return id === undefined ? NOTHING_TO_DO : handle(completeMessage(id));
+          }
+          case 'other':
             return handle(text);
         }
       });
@@ -117,11 +166,21 @@ function reading(socket: WebSocket, extra: Extra): WebSocket {
   };
 }
 
-function takeMistake({ mistakes }: Extra, id: string): GraphQLError | undefined {
-  const mistake = mistakes?.get(id);
-  mistakes?.delete(id);
-  return mistake;
+/** Our own id of the operation that the client knows by its id; none where it has completed it, or it has ended. */
+function ownIdIn({ context }: Extra, clientId: string): string | undefined {
+  return Object.keys(context?.subscriptions ?? {}).find((ownId) => standsFor(ownId, clientId));
 }
+
+function subscribeMessage(id: string): string {
+  return JSON.stringify({ id, type: MessageType.Subscribe, payload: { query: '' } });
+}
+
+function completeMessage(id: string): string {
+  return JSON.stringify({ id, type: MessageType.Complete });
+}
+
+const NO_OPERATION: Asked = { payload: { query: '' } };
+const NOTHING_TO_DO = Promise.resolve();
 
 function malformed(mistake: string): GraphQLError {
   return new GraphQLError(mistake, { extensions: { code: 'BAD_REQUEST' } });
