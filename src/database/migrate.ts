@@ -2,6 +2,7 @@ import type { MigrationList } from '@prisma/schema-engine-wasm/schema_engine_bg'
 import pg from 'pg';
 import type { DatabaseLog } from './log.ts';
 import { installedSchemaFiles, readMigrations } from './migration-files.ts';
+import { settleInterrupted } from './migration-record.ts';
 import { withSchemaEngine, type SchemaEngine } from './schema-engine.ts';
 
 export type MigrateOptions = {
@@ -10,6 +11,8 @@ export type MigrateOptions = {
   log?: DatabaseLog;
   /** Another folder of migrations than this installation's. */
   migrationsDir?: string;
+  /** Ends a wait for others at once, and after the migration that is under way, if any, everything. */
+  signal?: AbortSignal;
 };
 
 /** Arbitrary, and the same in every version: it is how instances that start at once find each other. */
@@ -26,16 +29,18 @@ const NO_FILTER = { externalTables: [], externalEnums: [] };
  * @returns the names of the migrations applied by this call
  * @throws Error that says what to do, and nothing is changed, when the database is ahead of this version, when
  * a migration was edited after it was applied, when an earlier one failed, or when the database holds foreign tables.
- * When a migration fails, the error names it and the cause
+ * When a migration fails, the error names it and the cause. The signal's reason, when that kept it from its end
  */
 export async function migrate({
   connectionString,
   log = () => undefined,
   migrationsDir,
+  signal,
 }: MigrateOptions): Promise<{ applied: string[] }> {
+  const stop = signal && { signal };
   const migrations = await readMigrations(migrationsDir ?? installedSchemaFiles().migrationsDir);
-  return withMigrationLock(connectionString, log, () =>
-    withSchemaEngine({ connectionString }, async (engine) => {
+  return withMigrationLock({ connectionString, log, ...stop }, () =>
+    withSchemaEngine({ connectionString, ...stop }, async (engine) => {
       await refuseUnlessSound(engine, migrations);
       const { appliedMigrationNames: applied } = await engine
         .applyMigrations({ migrationsList: migrations, filters: NO_FILTER })
@@ -53,17 +58,13 @@ export async function migrate({
  * whole or not at all, there is nothing to clean up unless the script ends its transaction itself.
  */
 export async function markRolledBack(connectionString: string, migrationName: string): Promise<void> {
-  await withMigrationLock(
-    connectionString,
-    () => undefined,
-    () =>
-      withSchemaEngine({ connectionString }, (engine) => engine.markMigrationRolledBack({ migrationName })),
+  await withMigrationLock({ connectionString }, () =>
+    withSchemaEngine({ connectionString }, (engine) => engine.markMigrationRolledBack({ migrationName })),
   );
 }
 
 async function withMigrationLock<T>(
-  connectionString: string,
-  log: DatabaseLog,
+  { connectionString, log = () => undefined, signal }: MigrateOptions,
   use: () => Promise<T>,
 ): Promise<T> {
   const client = new pg.Client({ connectionString, application_name: 'job-scheduler migrations' });
@@ -74,6 +75,20 @@ async function withMigrationLock<T>(
   });
   try {
     await refuseOldServer(client);
+    await takeTurn(client, log, signal);
+    return await use();
+  } finally {
+    // The end of the session gives the lock back.
+    await client.end();
+  }
+}
+
+/** Waits for other instances, and for what is left of those that are gone. */
+async function takeTurn(client: pg.Client, log: DatabaseLog, signal: AbortSignal | undefined): Promise<void> {
+  signal?.throwIfAborted();
+  const stopWaiting = () => void client.end();
+  signal?.addEventListener('abort', stopWaiting);
+  try {
     const { rows } = await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [
       LOCK_KEY,
     ]);
@@ -81,10 +96,12 @@ async function withMigrationLock<T>(
       log('waiting for another instance that is migrating the database');
       await client.query('SELECT pg_advisory_lock($1)', [LOCK_KEY]);
     }
-    return await use();
+    await settleInterrupted(client, log);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
   } finally {
-    // The end of the session gives the lock back.
-    await client.end();
+    signal?.removeEventListener('abort', stopWaiting);
   }
 }
 

@@ -10,6 +10,7 @@ import {
 } from '@prisma/driver-adapter-utils';
 import * as bindings from '@prisma/schema-engine-wasm/schema_engine_bg';
 import pg from 'pg';
+import { recordingItsEnd, startedMigration } from './migration-record.ts';
 
 export type SchemaEngine = bindings.SchemaEngine;
 
@@ -18,6 +19,8 @@ export type EngineDatabases = {
   connectionString: string;
   /** An empty database that migrations are replayed into; only a comparison with the schema needs one. */
   shadowConnectionString?: string;
+  /** Once aborted, no further script is begun. */
+  signal?: AbortSignal;
 };
 
 /** What we use of the global; the compiler's settings name no library that declares it, as those are the browser's. */
@@ -55,6 +58,12 @@ function withoutLingeringTimers(): Record<string, unknown> {
   return imports;
 }
 
+type Work = {
+  opened: SqlDriverAdapter[];
+  /** Why the engine was kept from working on; its own error tells of what followed from that. */
+  interruption?: unknown;
+};
+
 /**
  * Runs Prisma's schema engine, compiled to WebAssembly, over ordinary `pg` connections: no native engine is
  * ever needed or downloaded.
@@ -65,33 +74,45 @@ export async function withSchemaEngine<T>(
 ): Promise<T> {
   instantiated ??= instantiate();
   await instantiated;
-  const opened: SqlDriverAdapter[] = [];
-  const adapter = bindMigrationAwareSqlAdapterFactory(adapterFactory(databases, opened));
+  const work: Work = { opened: [] };
+  const adapter = bindMigrationAwareSqlAdapterFactory(adapterFactory(databases, work));
   const engine = await bindings.SchemaEngine.new({ datamodels: undefined }, () => undefined, adapter);
   try {
     return await use(engine);
+  } catch (error) {
+    throw work.interruption ?? error;
   } finally {
     engine.free();
     // The engine gives its connections back only when it is done well; a second time does nothing.
-    await Promise.all(opened.map((connection) => connection.dispose()));
+    await Promise.all(work.opened.map((connection) => connection.dispose()));
   }
 }
 
-function adapterFactory(
-  databases: EngineDatabases,
-  opened: SqlDriverAdapter[],
-): SqlMigrationAwareDriverAdapterFactory {
+function adapterFactory(databases: EngineDatabases, work: Work): SqlMigrationAwareDriverAdapterFactory {
   const connect = async (connectionString: string): Promise<SqlDriverAdapter> => {
     // One connection, so that what the engine sets or locks on it holds for all that it does.
     const pool = new pg.Pool({ connectionString, max: 1 });
     pool.on('error', () => undefined);
+    // Losing the connection fails what runs on it; the event besides would end the process.
+    pool.on('connect', (client) => client.on('error', () => undefined));
     const adapter = await new PrismaPg(pool).connect();
     letCharThrough(pool, adapter);
-    adapter.executeScript = (script) => executeWhole(pool, script);
     adapter.dispose = async () => {
       if (!pool.ending) await pool.end();
     };
-    opened.push(adapter);
+    adapter.executeScript = async (script) => {
+      try {
+        databases.signal?.throwIfAborted();
+        await executeWhole(pool, script);
+      } catch (error) {
+        if (error instanceof DriverAdapterError) throw error;
+        work.interruption = error;
+        // The engine would record, on another connection, that the script failed, and it could not be tried again.
+        await adapter.dispose();
+        throw error;
+      }
+    };
+    work.opened.push(adapter);
     return adapter;
   };
   return {
@@ -141,15 +162,29 @@ function letCharThrough(pool: pg.Pool, adapter: SqlDriverAdapter): void {
 
 /**
  * Runs a migration's script as one statement string, which PostgreSQL treats as one transaction: it applies whole or
- * not at all. The adapter's own way cuts the script at every semicolon, also those within a function's body or a
- * comment, and commits each piece.
+ * not at all, and so does the record of its end. The adapter's own way cuts the script at every semicolon, also those
+ * within a function's body or a comment, and commits each piece.
+ *
+ * @throws DriverAdapterError where the script failed, another error where the connection was lost
  */
 async function executeWhole(pool: pg.Pool, script: string): Promise<void> {
+  const client = await pool.connect();
   try {
-    await pool.query(script);
+    const migrationId = await startedMigration(client);
+    await client.query(migrationId === undefined ? script : recordingItsEnd(script, migrationId));
   } catch (error) {
-    if (!(error instanceof pg.DatabaseError)) throw error;
+    // The last words of a server that hangs up are an error like any other; this tells them apart.
+    const isLost = await client.query('ROLLBACK').then(
+      () => false,
+      () => true,
+    );
+    if (isLost || !(error instanceof pg.DatabaseError))
+      throw new Error(`The connection to the database was lost: ${(error as Error).message}`, {
+        cause: error,
+      });
     const { code = 'XX000', severity = 'ERROR', message, detail, column, hint } = error;
     throw new DriverAdapterError({ kind: 'postgres', code, severity, message, detail, column, hint });
+  } finally {
+    client.release();
   }
 }

@@ -1,9 +1,13 @@
 import { readdir } from 'node:fs/promises';
-import { expect, it } from 'vitest';
-import { markRolledBack, migrate } from '../../src/database/migrate.ts';
+import pg from 'pg';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { markRolledBack, migrate, type MigrateOptions } from '../../src/database/migrate.ts';
 import { installedSchemaFiles } from '../../src/database/migration-files.ts';
+import { recordingItsEnd } from '../../src/database/migration-record.ts';
+import { startCuttingProxy, type CuttingProxy } from '../support/cutting-proxy.ts';
+import { until } from '../support/until.ts';
 import { query } from './embedded.ts';
-import { copyMigrations, emptyDatabase } from './migrations.ts';
+import { copyMigrations, emptyDatabase, type MigrationsCopy } from './migrations.ts';
 
 const LATER = '99990101000000_later';
 
@@ -96,6 +100,160 @@ it('leaves nothing of a migration that fails, and refuses to go on until that is
   );
   await markRolledBack(connectionString, LATER);
   expect(await migrate({ connectionString, migrationsDir })).toEqual({ applied: [LATER] });
+});
+
+describe('a migration that is interrupted', () => {
+  /** A script that stops at a lock of the test's, in the midst of what it does. */
+  const STOPS_HALFWAY =
+    'CREATE TABLE half (id int); LOCK TABLE of_the_test; CREATE TABLE other_half (id int); -- The end.';
+
+  let connectionString: string;
+  let copy: MigrationsCopy;
+  let holder: pg.Client;
+  let proxy: CuttingProxy;
+
+  beforeEach(async () => {
+    connectionString = await emptyDatabase();
+    copy = await copyMigrations();
+    await migrate({ connectionString });
+    holder = new pg.Client({ connectionString });
+    holder.on('error', () => undefined);
+    await holder.connect();
+    await holder.query('CREATE TABLE of_the_test ()');
+    await holder.query('BEGIN; LOCK TABLE of_the_test');
+    proxy = await startCuttingProxy(() => connectionString);
+  });
+
+  afterEach(async () => {
+    await proxy.close();
+    await holder.end();
+  });
+
+  function migrateCopy(options: Partial<MigrateOptions> = {}): Promise<{ applied: string[] }> {
+    return migrate({ connectionString, migrationsDir: copy.migrationsDir, ...options });
+  }
+
+  function throughProxy(): string {
+    const { pathname, username, password } = new URL(connectionString);
+    return Object.assign(new URL(proxy.url), { protocol: 'postgresql:', pathname, username, password }).href;
+  }
+
+  /** The server process that waits for a lock: of a kind of thing, such as 'relation'. */
+  function waiting(locktype: string): Promise<number> {
+    return until(async () => {
+      const [waiter] = (await query(
+        connectionString,
+        `SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid)
+          WHERE NOT granted AND locktype = '${locktype}' AND datname = current_database()`,
+      )) as { pid: number }[];
+      return waiter?.pid;
+    });
+  }
+
+  /** Begins the script, and cuts off the process that sent it. */
+  async function vanishHalfway(): Promise<{ orphan: number }> {
+    const migrating = migrateCopy({ connectionString: throughProxy() });
+    const orphan = await waiting('relation');
+    proxy.cut();
+    await expect(migrating).rejects.toThrow();
+    return { orphan };
+  }
+
+  it('is tried again by the next start', async () => {
+    await copy.write(LATER, STOPS_HALFWAY);
+    const { orphan } = await vanishHalfway();
+    await holder.query('SELECT pg_terminate_backend($1, 10000)', [orphan]);
+    await holder.query('COMMIT');
+
+    const messages: string[] = [];
+    expect(await migrateCopy({ log: (message) => messages.push(message) })).toEqual({ applied: [LATER] });
+    expect(messages).toContain('nothing of the interrupted migration was applied; it is tried again');
+    expect(await query(connectionString, 'SELECT FROM other_half')).toEqual([]);
+    expect(await migrateCopy()).toEqual({ applied: [] });
+  });
+
+  it('is waited for where the server goes on with it, and is not tried again once that commits it', async () => {
+    await copy.write(LATER, STOPS_HALFWAY);
+    await vanishHalfway();
+    const messages: string[] = [];
+    const next = migrateCopy({ log: (message) => messages.push(message) });
+    await waiting('transactionid');
+    await holder.query('COMMIT');
+
+    expect(await next).toEqual({ applied: [] });
+    expect(messages).toContain('the interrupted migration came to its end');
+    expect(await query(connectionString, 'SELECT FROM other_half')).toEqual([]);
+  });
+
+  it('is tried again where only the connection was lost, and the process lived on to tell', async () => {
+    await copy.write(LATER, STOPS_HALFWAY);
+    const migrating = migrateCopy();
+    const settled = expect(migrating).rejects.toThrow(
+      'The connection to the database was lost: terminating connection due to administrator command',
+    );
+    await holder.query('SELECT pg_terminate_backend($1, 10000)', [await waiting('relation')]);
+    await settled;
+    await holder.query('COMMIT');
+    expect(await migrateCopy()).toEqual({ applied: [LATER] });
+  });
+
+  it('is refused where its script had ended its transaction itself', async () => {
+    await copy.write(LATER, 'CREATE TABLE half (id int); COMMIT; LOCK TABLE of_the_test;');
+    const { orphan } = await vanishHalfway();
+    await holder.query('SELECT pg_terminate_backend($1, 10000)', [orphan]);
+    await expect(migrateCopy()).rejects.toThrow(`Migration ${LATER} failed in this database before.`);
+  });
+
+  it('does not run any more once it was given up', async () => {
+    await holder.query(
+      `INSERT INTO _prisma_migrations (id, checksum, migration_name, rolled_back_at) VALUES ('given-up', '', 'x', now())`,
+    );
+    await expect(holder.query(recordingItsEnd('CREATE TABLE half (id int)', 'given-up'))).rejects.toThrow(
+      'The migration was given up meanwhile',
+    );
+    expect(await query(connectionString, "SELECT to_regclass('half') AS half")).toEqual([{ half: null }]);
+  });
+
+  it('by a stop comes to its end, and the ones behind it are left to the next start', async () => {
+    const last = '99990101000001_last';
+    await copy.write(LATER, STOPS_HALFWAY);
+    await copy.write(last, 'CREATE TABLE last (id int);');
+    const stop = new AbortController();
+    const migrating = migrateCopy({ signal: stop.signal });
+    const settled = expect(migrating).rejects.toThrow('The server is stopping');
+    await waiting('relation');
+    stop.abort(new Error('The server is stopping'));
+    await holder.query('COMMIT');
+    await settled;
+    expect(await query(connectionString, 'SELECT FROM other_half')).toEqual([]);
+    expect(await migrateCopy()).toEqual({ applied: [last] });
+  });
+
+  it('by a stop is not waited for where another instance runs it', async () => {
+    await copy.write(LATER, STOPS_HALFWAY);
+    const first = migrateCopy();
+    await waiting('relation');
+    const stop = new AbortController();
+    const second = migrateCopy({ signal: stop.signal });
+    const settled = expect(second).rejects.toThrow('The server is stopping');
+    await waiting('advisory');
+    stop.abort(new Error('The server is stopping'));
+    await settled;
+    await holder.query('COMMIT');
+    expect(await first).toEqual({ applied: [LATER] });
+  });
+});
+
+it('tells a script that fails within a transaction of its own from a connection that is lost', async () => {
+  const connectionString = await emptyDatabase();
+  const { migrationsDir, write } = await copyMigrations();
+  await write(LATER, 'BEGIN; CREATE TABLE half (id int); SELECT 1 / 0; COMMIT;');
+  await expect(migrate({ connectionString, migrationsDir })).rejects.toThrow(
+    `Migration ${LATER} failed: ERROR: division by zero`,
+  );
+  await expect(migrate({ connectionString, migrationsDir })).rejects.toThrow(
+    'failed in this database before',
+  );
 });
 
 it('refuses a database that holds tables of something else', async () => {
