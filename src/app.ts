@@ -13,6 +13,7 @@ import { resumeEndedPauses } from './commands/resume-ended-pauses.ts';
 import { createRequestTester } from './commands/test-request.ts';
 import type { Config } from './config.ts';
 import { startEmbeddedPostgres } from './database/embedded-postgres.ts';
+import type { DatabaseLog } from './database/log.ts';
 import { migrate } from './database/migrate.ts';
 import { packageRoot } from './database/package-root.ts';
 import { createPool } from './database/pool.ts';
@@ -257,8 +258,24 @@ export function createApp(config: Config): App {
       connectionString = embedded.connectionString;
     }
     const directConnectionString = config.databaseDirectUrl ?? connectionString;
-    await migrate({ connectionString: directConnectionString, log });
+    await bringUpToDate(directConnectionString, log);
     return { connectionString, directConnectionString };
+  }
+
+  /** A stop meanwhile lets the migration that is under way come to its end, and begins no other. */
+  async function bringUpToDate(connectionString: string, log: DatabaseLog): Promise<void> {
+    const stopped = new AbortController();
+    const migrating = migrate({ connectionString, log, signal: stopped.signal });
+    running.push({
+      name: 'migrations',
+      stop: async () => {
+        stopped.abort();
+        // What it fails with, start() fails with.
+        await migrating.catch(() => undefined);
+      },
+    });
+    await migrating;
+    stopped.signal.throwIfAborted();
   }
 
   function openPool(connectionString: string): Pool {
