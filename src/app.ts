@@ -68,6 +68,8 @@ const DAY_MS = 24 * 3_600_000;
 const HOUR_MS = 3_600_000;
 /** Of a lease that one try to extend it may take. */
 const LEASE_TRY_SHARE = 0.4;
+/** One extends leases, one listens. */
+const CONNECTIONS_BESIDE_POOL = 2;
 
 /** Makes one instance of the scheduler: the only place where parts are made and handed to each other. */
 export function createApp(config: Config): App {
@@ -253,7 +255,8 @@ export function createApp(config: Config): App {
     if (connectionString === undefined) {
       const { dataDir, embeddedPostgresPort } = config;
       const port = embeddedPostgresPort === undefined ? {} : { port: embeddedPostgresPort };
-      const embedded = await startEmbeddedPostgres({ dataDir, log, ...port });
+      const connections = config.databasePoolMax + CONNECTIONS_BESIDE_POOL;
+      const embedded = await startEmbeddedPostgres({ dataDir, connections, log, ...port });
       running.push({ name: 'embedded PostgreSQL', stop: embedded.stop });
       connectionString = embedded.connectionString;
     }

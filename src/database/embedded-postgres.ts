@@ -28,6 +28,8 @@ export type EmbeddedPostgresOptions = {
   dataDir: string;
   /** A fixed port; without it, each start takes a free one. */
   port?: number;
+  /** How many connections the owner may open at once; there is room for more, such as a backup's. */
+  connections?: number;
   log?: DatabaseLog;
   /** PostgreSQL settings that are laid over our own, such as `fsync: 'off'` in tests. */
   settings?: Record<string, string>;
@@ -43,10 +45,13 @@ const SHUTDOWN_MS = 60_000;
 const START_MS = 300_000;
 const POLL_MS = 25;
 
+const FEWEST_CONNECTIONS = 100;
+/** Beside the owner's: for migrations, for people and their tools, and for what is still there of connections that were lost. */
+const RESERVED_CONNECTIONS = 20;
+
 const SETTINGS: Record<string, string> = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
-  max_connections: '100',
   timezone: 'UTC',
   log_timezone: 'UTC',
   log_checkpoints: 'off',
@@ -63,7 +68,12 @@ const SETTINGS: Record<string, string> = {
  * this platform (then: set DATABASE_URL)
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
-  const { log = () => undefined, settings = {} } = options;
+  const { connections = 0, log = () => undefined } = options;
+  const settings: Record<string, string> = {
+    ...SETTINGS,
+    max_connections: String(Math.max(FEWEST_CONNECTIONS, connections + RESERVED_CONNECTIONS)),
+    ...options.settings,
+  };
   const dataDir = resolve(options.dataDir);
   const source = await locatePackage();
   const home = await provideHome(dataDir, log);
@@ -72,7 +82,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   await awaitVacancy(cluster.folder, dataDir);
 
   const parts = { home, cluster, binaries, dataDir };
-  const launch = (port: number) => launchReady(parts, { ...SETTINGS, ...settings, port: String(port) });
+  const launch = (port: number) => launchReady(parts, { ...settings, port: String(port) });
   const { server, port } = await launchOnPort(options.port, launch);
   log('embedded PostgreSQL is ready', { port, folder: cluster.folder });
   const stop = keepRunning(server, () => launch(port), log);

@@ -50,6 +50,19 @@ it('is UTF-8 in UTC, durable, and sorts by code point whatever the system’s lo
   });
 });
 
+it.each([
+  { connections: undefined, room: '100' },
+  { connections: 1_002, room: '1022' },
+])(
+  'has room for the connections of its owner and for more: $connections, $room',
+  async ({ connections, room }) => {
+    const own = connections === undefined ? {} : { connections };
+    const server = await startEmbeddedPostgres({ dataDir: shared.path, settings: FAST, ...own });
+    onTestFinished(server.stop);
+    expect(await query(server.connectionString, 'SHOW max_connections')).toEqual([{ max_connections: room }]);
+  },
+);
+
 it('admits nobody without the password, which only the owner can read', async () => {
   const dataDir = shared.path;
   const { connectionString } = await start(dataDir);
