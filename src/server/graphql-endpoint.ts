@@ -1,7 +1,8 @@
 import { execute } from 'graphql';
-import type { DocumentNode, GraphQLSchema } from 'graphql';
+import type { DocumentNode, ExecutionArgs, GraphQLSchema } from 'graphql';
 import { createYoga } from 'graphql-yoga';
 import type { Plugin, YogaServerInstance } from 'graphql-yoga';
+import { createAnswerLimit, type RefuseLargeAnswer } from './answer-limit.ts';
 import { shapeAnswers } from './answer-shape.ts';
 import { refuseConditionalSubscriptions } from './conditional-subscriptions.ts';
 import { createDocumentCache } from './document-cache.ts';
@@ -21,6 +22,7 @@ export type CreateContext = (facts: RequestFacts) => object | Promise<object>;
 export type GraphqlEndpoint = YogaServerInstance<OperationContext, ForResolvers> & {
   quick: QuickAnswers;
   createContext: CreateContext;
+  refuseLargeAnswer: RefuseLargeAnswer;
   subscribe: Subscribe;
 };
 
@@ -37,8 +39,8 @@ export interface GraphqlEndpointOptions {
 }
 
 /**
- * One pipeline for all transports: HTTP asks it for responses, websockets for its parse, validate, context and subscribe, so
- * that limits, masking and context are the same whichever way an operation comes in.
+ * One pipeline for all transports: HTTP asks it for responses, websockets for its parse, validate, limits, context and subscribe,
+ * so that limits, masking and context are the same whichever way an operation comes in.
  */
 export function createGraphqlEndpoint({
   schema,
@@ -47,11 +49,13 @@ export function createGraphqlEndpoint({
   persistedOperations,
 }: GraphqlEndpointOptions): GraphqlEndpoint {
   const documentCache = createDocumentCache(MAX_CACHED_QUERY_CHARACTERS);
+  const refuseLargeAnswer = createAnswerLimit(schema);
   const quick = createQuickAnswers({
     schema,
     createContext,
     maskError,
     persistedOperations,
+    refuseLargeAnswer,
     documents: documentCache,
   });
   const subscribe = createSubscribe(createSharedResults(maskError));
@@ -66,6 +70,7 @@ export function createGraphqlEndpoint({
       parseLimited,
       refuseConditionalSubscriptions,
       noteValidation(quick),
+      limitAnswers(refuseLargeAnswer),
       runForResolvers(subscribe),
       shapeAnswers,
     ],
@@ -85,7 +90,7 @@ export function createGraphqlEndpoint({
     // Yoga's own stream class buffers 16 KB whatever the reader does, and goes on pinging after an error.
     fetchAPI: { Request, Response, ReadableStream, Headers },
   });
-  return Object.assign(yoga, { quick, createContext, subscribe });
+  return Object.assign(yoga, { quick, createContext, refuseLargeAnswer, subscribe });
 }
 
 /** The HTTP transport has read the parameters before Yoga sees the request. */
@@ -127,6 +132,23 @@ const parseLimited: Plugin = {
     setParseFn(parseWithinLimits);
   },
 };
+
+function limitAnswers(refuseLargeAnswer: RefuseLargeAnswer): Plugin {
+  function refusalOf({ document, operationName, variableValues: variables }: ExecutionArgs) {
+    const refusal = refuseLargeAnswer({ document, operationName, variables });
+    return refusal && { errors: [refusal] };
+  }
+  return {
+    onExecute({ args, setResultAndStopExecution }) {
+      const refusal = refusalOf(args);
+      if (refusal) setResultAndStopExecution(refusal);
+    },
+    onSubscribe({ args, setResultAndStopExecution }) {
+      const refusal = refusalOf(args);
+      if (refusal) setResultAndStopExecution(refusal);
+    },
+  };
+}
 
 function runForResolvers(subscribe: Subscribe): Plugin<OperationContext & ForResolvers, OperationContext> {
   return {

@@ -133,7 +133,8 @@ function add(total: Size, part: Size): void {
   total.introspections += part.introspections;
 }
 
-function limitExceeded(limit: string): GraphQLError {
+/** The refusal of a query for its size. */
+export function limitExceeded(limit: string): GraphQLError {
   return new GraphQLError(`The query is larger than the limit of ${limit}.`, {
     extensions: { code: 'QUERY_LIMIT_EXCEEDED', http: { status: 400, spec: true } },
   });

@@ -1,6 +1,7 @@
 import { execute, getOperationAST, OperationTypeNode } from 'graphql';
 import type { DocumentNode, ExecutionResult, GraphQLSchema } from 'graphql';
 import type { GraphQLParams } from 'graphql-yoga';
+import type { RefuseLargeAnswer } from './answer-limit.ts';
 import { compressible, type Compressible } from './compression.ts';
 import type { DocumentCache } from './document-cache.ts';
 import { type ErrorMask, maskResult } from './error-mask.ts';
@@ -38,6 +39,7 @@ export interface QuickAnswersOptions {
   createContext: (facts: RequestFacts) => object | Promise<object>;
   maskError: ErrorMask;
   persistedOperations: PersistedOperations;
+  refuseLargeAnswer: RefuseLargeAnswer;
   documents: Pick<DocumentCache, 'get'>;
 }
 
@@ -49,6 +51,7 @@ export function createQuickAnswers({
   createContext,
   maskError,
   persistedOperations,
+  refuseLargeAnswer,
   documents,
 }: QuickAnswersOptions): QuickAnswers {
   const valid = new WeakSet<DocumentNode>();
@@ -71,6 +74,7 @@ export function createQuickAnswers({
     { variables, operationName }: GraphQLParams,
     facts: RequestFacts,
   ): Promise<QuickAnswer | null> {
+    if (refuseLargeAnswer({ document, operationName, variables })) return null;
     let contextValue: object;
     try {
       contextValue = await createContext(facts);

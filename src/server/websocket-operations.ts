@@ -200,6 +200,8 @@ async function prepare(
   const errors = validate(schema, document);
   if (errors.length > 0) return errors;
   if (!getOperationAST(document, operationName)) return [unknownOperation()];
+  const refusal = endpoint.refuseLargeAnswer({ document, operationName, variables });
+  if (refusal) return [refusal];
   const idAsJson = Buffer.from(JSON.stringify(id));
   return {
     schema,
