@@ -1,4 +1,4 @@
-import { createSourceEventStream } from 'graphql';
+import { createSourceEventStream, getOperationAST } from 'graphql';
 import type { ExecutionArgs, ExecutionResult } from 'graphql';
 import { inOrder } from '../in-order.ts';
 import { itself } from '../itself.ts';
@@ -30,10 +30,24 @@ export type Subscribe = (
  */
 export function createSubscribe(results: SharedResults): Subscribe {
   return async (args, delivery, viewer) => {
+    forgetUndeclared(args);
     const stream = await createSourceEventStream(args);
     if (!(Symbol.asyncIterator in stream)) return stream;
     return deliver(sourceOf(stream[Symbol.asyncIterator]()), delivery, results.join(args, viewer));
   };
+}
+
+/**
+ * Drops variables that the operation does not declare, which a client may send a megabyte of. They are taken out of what was
+ * sent, not left out of a copy: the transports and Yoga hold the same object for as long as the subscription lives.
+ */
+function forgetUndeclared({ document, operationName, variableValues }: ExecutionArgs): void {
+  if (!variableValues) return;
+  const { variableDefinitions = [] } = getOperationAST(document, operationName) ?? {};
+  const declared = new Set(variableDefinitions.map(({ variable }) => variable.name.value));
+  for (const name of Object.keys(variableValues)) {
+    if (!declared.has(name)) Reflect.deleteProperty(variableValues, name);
+  }
 }
 
 const OVER = { done: true, value: undefined } as const;

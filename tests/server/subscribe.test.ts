@@ -115,6 +115,19 @@ describe('a subscription', () => {
     expect(await results.next()).toEqual({ done: true, value: undefined });
   });
 
+  it('keeps no variables but those that its operation declares, whoever else holds them', async () => {
+    const { schema } = smallSchema();
+    const document = parse(`
+      subscription Followed($shown: Boolean!, $left: Boolean) {
+        letter { name @include(if: $shown) other: name @skip(if: $left) } }
+      query Other($heavy: Boolean!) { hello @include(if: $heavy) }`);
+    const variableValues = { shown: true, heavy: 'x', more: ['y'] };
+    const args = { schema, document, operationName: 'Followed', variableValues };
+    const results = await subscribe(args, {}, 'ada');
+    expect(variableValues).toEqual({ shown: true });
+    if (Symbol.asyncIterator in results) await results.return?.();
+  });
+
   it('that cannot begin is a result with errors', async () => {
     const { schema } = smallSchema();
     const document = parse('subscription { faultAtStart }');
