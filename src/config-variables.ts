@@ -185,7 +185,7 @@ export const VARIABLES = {
     'BLOCKED_TARGETS',
     '169.254.0.0/16,fe80::/10,fd00:ec2::254/128',
     addressRanges(),
-    'Addresses that no job may call. The default keeps jobs away from the metadata services of cloud machines; add your private ranges where jobs must not reach them.',
+    'Addresses that no job may call. The default keeps jobs away from the metadata services of cloud machines; add your private ranges where jobs must not reach them. Who blocks 127.0.0.1 or ::1 blocks 0.0.0.0 and :: as well, which lead to the same machine.',
   ),
   smtpUrl: optional('SMTP_URL', smtpUrl(), {
     whenUnset: 'no mail is sent, and alerts by EMAIL are refused',

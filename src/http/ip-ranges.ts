@@ -25,7 +25,8 @@ export function parseCidr(text: string): { address: string; prefix: number; fami
  * Builds a check for addresses that lie in any of the ranges.
  *
  * An IPv6 address that stands for an IPv4 one is held against the IPv4 ranges as well, else a range would be walked
- * around by spelling.
+ * around by spelling. For the same reason ranges that hold loopback (127.0.0.1 or ::1) hold the unspecified addresses,
+ * 0.0.0.0 and ::, too: who connects to them reaches this machine.
  *
  * @throws RangeError naming the first range that cannot be read
  */
@@ -36,6 +37,11 @@ export function createRangeCheck(ranges: readonly string[]): (address: string) =
     if (!parsed)
       throw new RangeError(`"${range}" is no address range: use a form such as 10.0.0.0/8 or fe80::/10.`);
     list.addSubnet(parsed.address, parsed.prefix, parsed.family);
+  }
+  if (list.check('127.0.0.1', 'ipv4') || list.check('::1', 'ipv6')) {
+    // Each with either family's loopback: a listener on :: mostly serves both.
+    list.addAddress('0.0.0.0', 'ipv4');
+    list.addAddress('::', 'ipv6');
   }
   return boundedMemo(KNOWN_LIMIT, (address) => {
     if (isIPv4(address)) return list.check(address, 'ipv4');

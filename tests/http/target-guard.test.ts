@@ -72,6 +72,44 @@ describe('an address in a URL', () => {
   });
 });
 
+describe('an unspecified address', () => {
+  const spellings = ['0.0.0.0', '0', '0x0.0', '[::]', '[::0.0.0.0]', '[::ffff:0.0.0.0]', '[::ffff:0:0]'];
+  const blocked = (blockedRanges: readonly string[]) => {
+    const guard = createTargetGuard({ blockedRanges });
+    return spellings.filter((host) => guard.blockedAddressIn(new URL(`http://${host}:5432/`)));
+  };
+
+  it.each([['127.0.0.0/8'], ['127.0.0.1'], ['::1'], ['::/64'], ['::ffff:127.0.0.0/104']])(
+    'leads to loopback, and is blocked with %s',
+    (range) => {
+      expect(blocked([range])).toEqual(spellings);
+    },
+  );
+
+  it('is open where loopback is', () => {
+    expect(blocked([...DEFAULT_BLOCKED_RANGES, '10.0.0.0/8', '127.0.0.2', '::2'])).toEqual([]);
+  });
+
+  it.each([
+    ['0.0.0.0', 4],
+    ['::', 6],
+  ])('is refused where a name resolves to %s', async (address, family) => {
+    const resolveAll = () => Promise.resolve([{ address, family }]);
+    const guard = createTargetGuard({ blockedRanges: ['127.0.0.0/8', '::1/128'], resolveAll });
+    await expect(lookUp(guard, 'anywhere.test', true)).rejects.toMatchObject({ address });
+  });
+
+  it('is not where a redirect leads', async () => {
+    const target = await startTarget();
+    target.script('/', { status: 302, headers: { location: 'http://0.0.0.0:1/' } });
+    const sender = newSender({ blockedRanges: ['::1'] });
+    const { outcome } = await sender.sendAttempt(request(target.url), unhurried());
+    expect(outcome).toMatchObject({ kind: 'failed', reason: 'BLOCKED_TARGET' });
+    sender.close();
+    await target.close();
+  });
+});
+
 describe('createTargetGuard', () => {
   it.each([
     '',
