@@ -183,7 +183,7 @@ export const VARIABLES = {
   ),
   blockedTargets: withDefault(
     'BLOCKED_TARGETS',
-    '169.254.0.0/16,fe80::/10,fd00:ec2::254/128',
+    '169.254.0.0/16,fe80::/10,fd00:ec2::254/128,100.100.100.200/32,192.0.0.192/32',
     addressRanges(),
     'Addresses that no job may call. The default keeps jobs away from the metadata services of cloud machines; add your private ranges where jobs must not reach them. Who blocks 127.0.0.1 or ::1 blocks 0.0.0.0 and :: as well, which lead to the same machine.',
   ),

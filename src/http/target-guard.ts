@@ -7,10 +7,17 @@ import type { ResolveAll } from './lookup.ts';
 
 /**
  * What no target may be where the operator says nothing else: link-local addresses, among them the metadata services
- * of the clouds, which hand out credentials to whoever can make a server call them. Private networks stay open:
- * calling them is what a self-hosted scheduler is for.
+ * of most clouds, which hand out credentials to whoever can make a server call them, and those services that live
+ * elsewhere: Amazon's by IPv6, Alibaba's, Oracle's older one. Private networks stay open: calling them is what a
+ * self-hosted scheduler is for.
  */
-export const DEFAULT_BLOCKED_RANGES: readonly string[] = ['169.254.0.0/16', 'fe80::/10', 'fd00:ec2::254/128'];
+export const DEFAULT_BLOCKED_RANGES: readonly string[] = [
+  '169.254.0.0/16',
+  'fe80::/10',
+  'fd00:ec2::254/128',
+  '100.100.100.200/32',
+  '192.0.0.192/32',
+];
 
 /** A name or URL led to a blocked address. */
 export class BlockedTargetError extends Error {
