@@ -16,9 +16,13 @@ const MAX_IDLE_SOCKETS_PER_HOST = 64;
  */
 const NEXT_ADDRESS_AFTER_MS = 500;
 
+export type Agents = { http: http.Agent; https: https.Agent };
+
 /** The connections of one sender. */
 export type Connections = {
-  agents: { http: http.Agent; https: https.Agent };
+  agents: Agents;
+  /** Of connections that carry one call each. With no agent at all node would make one that knows none of our options. */
+  singleUseAgents: Agents;
   /** Sockets open at this moment, in use or kept. */
   openCount: () => number;
   /** Closes all of them, those in use as well. */
@@ -41,15 +45,21 @@ export function createConnections(): Connections {
     scheduling: 'lifo',
     autoSelectFamilyAttemptTimeout: NEXT_ADDRESS_AFTER_MS,
   };
-  const agents = { http: new http.Agent(options), https: new https.Agent(options) };
+  const agents = createAgents(options);
+  const singleUseAgents = createAgents({ ...options, keepAlive: false });
+  const all = [agents, singleUseAgents].flatMap((pair) => [pair.http, pair.https]);
   return {
     agents,
-    openCount: () => countSockets(agents.http) + countSockets(agents.https),
+    singleUseAgents,
+    openCount: () => all.reduce((count, agent) => count + countSockets(agent), 0),
     close() {
-      agents.http.destroy();
-      agents.https.destroy();
+      for (const agent of all) agent.destroy();
     },
   };
+}
+
+function createAgents(options: https.AgentOptions): Agents {
+  return { http: new http.Agent(options), https: new https.Agent(options) };
 }
 
 function countSockets({ sockets, freeSockets }: http.Agent): number {

@@ -27,8 +27,6 @@ export type ExchangeOptions = {
   signal: ExchangeSignal;
   /** Whether a redirect of this status is followed; otherwise it is the answer. */
   follows: (status: number) => boolean;
-  /** Takes a new connection even if an open one is at hand. */
-  freshConnection: boolean;
 };
 
 /**
@@ -50,7 +48,7 @@ export function exchange(client: Got, hop: Hop, options: ExchangeOptions): Promi
     let stopReading: (() => void) | null = null;
     let ended = false;
     const startedAtMs = performance.now();
-    const stream = openStream(client, hop, options.freshConnection);
+    const stream = openStream(client, hop);
 
     const end = (result: Result) => {
       if (ended) return;
@@ -111,13 +109,12 @@ export function exchange(client: Got, hop: Hop, options: ExchangeOptions): Promi
 }
 
 /** got reports a request that it cannot send as an error event, later, like any other failure. */
-function openStream(client: Got, hop: Hop, freshConnection: boolean): Request {
+function openStream(client: Got, hop: Hop): Request {
   const stream = client(hop.url, {
     isStream: true,
     method: hop.method,
     headers: hop.headers,
     ...(hop.body === null ? {} : { body: hop.body }),
-    ...(freshConnection ? { agent: { http: false, https: false } } : {}),
   });
   // A stream of got is writable, and without a body given waits for one.
   if (hop.body === null) stream.end();

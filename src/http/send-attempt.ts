@@ -8,7 +8,7 @@ import type { AttemptTimings, OutgoingRequest, ShownRequest } from '../domain/ou
 import { matchesStatus } from '../domain/status-pattern.ts';
 import { checkTargetUrl } from '../domain/target-url.ts';
 import { createConnections } from './connections.ts';
-import type { Connections } from './connections.ts';
+import type { Agents } from './connections.ts';
 import { exchange } from './exchange.ts';
 import type { Exchange, ExchangeSignal } from './exchange.ts';
 import { blockedTarget, describeFailure, failure } from './failure.ts';
@@ -76,7 +76,10 @@ export type Sender = {
  */
 export function createSender(options: SenderOptions): Sender {
   const connections = createConnections();
-  const client = createClient(options, connections);
+  const clients: Clients = {
+    kept: createClient(options, connections.agents),
+    singleUse: createClient(options, connections.singleUseAgents),
+  };
   const inFlight = new Set<ExchangeSignal>();
   let closed = false;
 
@@ -99,7 +102,7 @@ export function createSender(options: SenderOptions): Sender {
     });
     inFlight.add(stopSignal);
     try {
-      const { outcome, phases } = await followRedirects(client, options.guard, call, stopSignal);
+      const { outcome, phases } = await followRedirects(clients, options.guard, call, stopSignal);
       if (outcome.kind !== 'aborted' || stopSignal.reason !== 'timeout') return sent(outcome, phases);
       return sent({ kind: 'failed', ...timeoutFailure(call.url, timeoutMs) }, phases);
     } finally {
@@ -130,19 +133,22 @@ export function createSender(options: SenderOptions): Sender {
   };
 }
 
+/** What makes the calls: on connections that are kept, or on one that is made for the call and closed after it. */
+type Clients = { kept: Got; singleUse: Got };
+
 /**
- * One instance of got for all calls. Everything that got would do beyond one plain exchange is off: its retries would
- * escape the retry policy, its redirects follow without the guard and read an endless body to its end, its timeouts
- * restart with each redirect.
+ * One instance of got for all calls over the same agents. Everything that got would do beyond one plain exchange is
+ * off: its retries would escape the retry policy, its redirects follow without the guard and read an endless body to
+ * its end, its timeouts restart with each redirect.
  */
-function createClient({ guard, certificateAuthority }: SenderOptions, { agents }: Connections): Got {
+function createClient({ guard, certificateAuthority }: SenderOptions, agent: Agents): Got {
   const client = got.extend({
     retry: { limit: 0 },
     throwHttpErrors: false,
     followRedirect: false,
     decompress: false,
     allowGetBody: true,
-    agent: agents,
+    agent,
     dnsLookup: guard.lookup,
     maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
     handlers: [fewNativeOptions],
@@ -160,7 +166,7 @@ type Answer = { outcome: AttemptOutcome; phases: PhaseTimings };
 
 /** The last call's phases stand for the whole; the total, taken elsewhere, covers all of them. */
 async function followRedirects(
-  client: Got,
+  clients: Clients,
   guard: TargetGuard,
   call: PlainCall,
   signal: ExchangeSignal,
@@ -173,7 +179,7 @@ async function followRedirects(
     if (blocked !== null)
       return { outcome: { kind: 'failed', ...blockedTarget(blocked, hop.url.host) }, phases };
 
-    const result = await exchangeRepairing(client, hop, { signal, follows }, call.atMostOnce ?? false);
+    const result = await exchangeRepairing(clients, hop, { signal, follows }, call.atMostOnce ?? false);
     phases = result.phases;
     if (result.kind !== 'redirected') return { outcome: toOutcome(result, hop), phases };
     hop = result.to;
@@ -188,14 +194,14 @@ async function followRedirects(
  * that must not be seen twice never uses a kept connection, and so never meets one that is stale.
  */
 async function exchangeRepairing(
-  client: Got,
+  clients: Clients,
   hop: Hop,
   options: { signal: ExchangeSignal; follows: (status: number) => boolean },
   atMostOnce: boolean,
 ): Promise<Exchange> {
-  const first = await exchange(client, hop, { freshConnection: atMostOnce, ...options });
+  const first = await exchange(atMostOnce ? clients.singleUse : clients.kept, hop, options);
   if (first.kind !== 'failed' || !first.staleConnection || atMostOnce) return first;
-  return exchange(client, hop, { freshConnection: true, ...options });
+  return exchange(clients.singleUse, hop, options);
 }
 
 function toOutcome(result: Exclude<Exchange, { kind: 'redirected' }>, hop: Hop): AttemptOutcome {
