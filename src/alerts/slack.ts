@@ -38,21 +38,25 @@ export function slackMessage(notice: AlertNotice): Record<string, unknown> {
       // Plain text is shown as it is: nothing in it is markup.
       { type: 'header', text: { type: 'plain_text', text: text.title, emoji: false } },
       ...sectionsOf(text),
-      { type: 'context', elements: [{ type: 'mrkdwn', text: `Delivery ${notice.id}` }] },
+      { type: 'context', elements: [mrkdwn(`Delivery ${notice.id}`)] },
     ],
   };
 }
 
 function sectionsOf({ facts }: AlertText): Record<string, unknown>[] {
-  const fields = facts.map(({ label, value }) => ({
-    type: 'mrkdwn',
-    text: cutText(`*${label}*\n${escapeSlack(value)}`, MAX_FIELD_LENGTH),
-  }));
+  const fields = facts.map(({ label, value }) =>
+    mrkdwn(cutText(`*${label}*\n${escapeSlack(value)}`, MAX_FIELD_LENGTH)),
+  );
   const sections = [];
   for (let from = 0; from < fields.length; from += MAX_FIELDS) {
     sections.push({ type: 'section', fields: fields.slice(from, from + MAX_FIELDS) });
   }
   return sections;
+}
+
+/** Verbatim, since Slack else makes links of bare URLs and of the names of channels, and mentions of those of people. */
+function mrkdwn(text: string): Record<string, unknown> {
+  return { type: 'mrkdwn', text, verbatim: true };
 }
 
 /** The three characters that are markup to Slack: what a target answers must not mention @channel or be a link. */

@@ -232,6 +232,14 @@ describe('a webhook', () => {
   });
 });
 
+/** The text objects of a message to Slack, wherever they stand. */
+function textObjectsOf(part: unknown): { type: string; verbatim?: boolean }[] {
+  if (typeof part !== 'object' || part === null) return [];
+  if ('type' in part && (part.type === 'mrkdwn' || part.type === 'plain_text'))
+    return [part as { type: string; verbatim?: boolean }];
+  return Object.values(part).flatMap(textObjectsOf);
+}
+
 describe('Slack', () => {
   it('gets blocks, and a text for those who do not show them', async () => {
     const instance = scene.instance();
@@ -265,6 +273,10 @@ describe('Slack', () => {
     const { text } = JSON.parse(body) as { text: string };
     expect(text).toMatch(/^A &amp; &lt;!channel&gt; failed 3 times in a row\n/);
     expect(body).toContain('&lt;https://evil.example|click&gt; &amp; more');
+    // Slack makes links of bare URLs and mentions of names, unless it is told not to.
+    const texts = textObjectsOf(JSON.parse(body));
+    expect(texts.map(({ type }) => type)).toEqual(expect.arrayContaining(['plain_text', 'mrkdwn']));
+    for (const object of texts) expect(object.verbatim).toBe(object.type === 'mrkdwn' ? true : undefined);
   });
 });
 
