@@ -1,5 +1,6 @@
+import type { AlertEvent } from '../domain/alert.ts';
 import { type AlertNotice, foldNotice, writeNotice } from '../domain/alert-notice.ts';
-import { placeReports, THROTTLE_WINDOW_MS } from '../domain/alert-throttle.ts';
+import { oppositeOf, placeReports, THROTTLE_WINDOW_MS } from '../domain/alert-throttle.ts';
 import { groupBy } from '../domain/group-by.ts';
 import {
   type GatheredReports,
@@ -32,12 +33,17 @@ export async function writeReports(
   const alertIds = [...new Set(reports.map(({ alert }) => alert.id))];
   const sent = await readSentLately(tx, alertIds, new Date(now.getTime() - THROTTLE_WINDOW_MS));
   const sentByStream = groupBy(sent, streamKey);
-  const streams = groupBy(withIds(reports, options, now), ({ alert, event }) =>
-    streamKey({ alertId: alert.id, event }),
+  const gatheringDueAt = new Map(
+    sent.flatMap((one) => (one.gathering ? [[streamKey(one), one.dueAt] as const] : [])),
   );
-  const plans = [...streams].map(([key, stream]) =>
-    planStream(stream, sentByStream.get(key) ?? [], options, now),
-  );
+  const plans = streamsOf(withIds(reports, options, now)).map(({ alertId, event, stream }) => {
+    const key = streamKey({ alertId, event });
+    const opposite = oppositeOf(event);
+    const oppositeDueAt = opposite && gatheringDueAt.get(streamKey({ alertId, event: opposite }));
+    const plan = planStream(stream, sentByStream.get(key) ?? [], oppositeDueAt ?? null, options, now);
+    if (plan.gatherDueAt) gatheringDueAt.set(key, plan.gatherDueAt);
+    return plan;
+  });
   const added = plans.flatMap((plan) => plan.added);
   await insertDeliveries(tx, added);
   await updateGathering(
@@ -56,22 +62,49 @@ function withIds(reports: readonly AlertReport[], { newId }: ReportOptions, now:
   return reports.map((report, index) => ({ ...report, deliveryId: ids[index] ?? newId(now) }));
 }
 
+/** What one alert tells of one event. */
+interface Stream {
+  alertId: string;
+  event: AlertEvent;
+  stream: NewReport[];
+}
+
+/** In the order of their last reports: each is placed behind those of its opposite that are older. */
+function streamsOf(reports: readonly NewReport[]): Stream[] {
+  const latestFirst = groupBy(reports.toReversed(), ({ alert, event }) =>
+    streamKey({ alertId: alert.id, event }),
+  );
+  return [...latestFirst.values()].reverse().map((latest) => {
+    const [{ alert, event }] = latest;
+    return { alertId: alert.id, event, stream: latest.toReversed() };
+  });
+}
+
 interface StreamPlan {
   added: NewDelivery[];
   /** What the delivery that gathers already tells now; empty where none does. */
   gathered: GatheredReports[];
+  /** When the delivery is due that gathers, new or not; null where no report has come to it. */
+  gatherDueAt: Date | null;
 }
 
 /** Spreads what one alert tells of one event over deliveries. */
 function planStream(
   stream: readonly NewReport[],
   sent: readonly SentLately[],
+  oppositeDueAt: Date | null,
   { maxPerMinute }: ReportOptions,
   now: Date,
 ): StreamPlan {
-  const gathering = sent.flatMap(({ id, gathering: notice }) => (notice ? { id, notice } : []))[0];
-  const sentFacts = { dueAt: sent.map(({ dueAt }) => dueAt), isGathering: gathering !== undefined };
-  const { sentNow, gatherDueAt } = placeReports(stream.length, sentFacts, maxPerMinute, now);
+  const gathering = sent.flatMap(({ id, dueAt, gathering: notice }) =>
+    notice ? { id, dueAt, notice } : [],
+  )[0];
+  const sentSoFar = {
+    dueAt: sent.map(({ dueAt }) => dueAt),
+    gatheringDueAt: gathering?.dueAt ?? null,
+    oppositeDueAt,
+  };
+  const { sentNow, gatherDueAt } = placeReports(stream.length, sentSoFar, maxPerMinute, now);
 
   const added = stream.slice(0, sentNow).map((report) => {
     const id = report.deliveryId;
@@ -79,17 +112,19 @@ function planStream(
   });
   const others = stream.slice(sentNow);
   const last = others.at(-1);
-  if (!last) return { added, gathered: [] };
+  if (!last) return { added, gathered: [], gatherDueAt: null };
+  const dueAt = gatherDueAt ?? now;
 
   const id = gathering?.id ?? last.deliveryId;
   const notices = others.map((report) => noticeOf(report, id));
   const notice = gathering ? notices.reduce(foldNotice, gathering.notice) : notices.reduce(foldNotice);
   if (gathering) {
     const { occurrences } = notice;
-    return { added, gathered: [{ id, executionId: executionOf(last), occurrences, notice }] };
+    const told = { id, executionId: executionOf(last), dueAt, occurrences, notice };
+    return { added, gathered: [told], gatherDueAt: dueAt };
   }
-  const dueAt = gatherDueAt ?? now;
-  return { added: [...added, newDelivery(last, notice, { id, createdAt: now, dueAt })], gathered: [] };
+  const gatherer = newDelivery(last, notice, { id, createdAt: now, dueAt });
+  return { added: [...added, gatherer], gathered: [], gatherDueAt: dueAt };
 }
 
 function newDelivery(

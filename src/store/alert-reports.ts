@@ -83,18 +83,22 @@ FROM jsonb_to_recordset($1::jsonb) AS d(id uuid, "alertId" uuid, "executionId" u
 export interface GatheredReports {
   id: string;
   executionId: string | null;
+  /** As it was, or later. */
+  dueAt: Date;
   occurrences: number;
   notice: AlertNotice;
 }
 
-/** Writes what deliveries that gather tell now. */
+/** Writes what deliveries that gather tell now, and when they are due. */
 export async function updateGathering(tx: Queryable, gathered: readonly GatheredReports[]): Promise<void> {
   if (gathered.length === 0) return;
   await tx.query({
     name: 'update-gathering',
     text: `UPDATE job_alert_deliveries AS d
-SET execution_id = g."executionId", occurrences = g.occurrences, payload = g.notice
-FROM jsonb_to_recordset($1::jsonb) AS g(id uuid, "executionId" uuid, occurrences int, notice jsonb) WHERE d.id = g.id`,
+SET execution_id = g."executionId", due_at = g."dueAt", available_at = g."dueAt", occurrences = g.occurrences,
+  payload = g.notice
+FROM jsonb_to_recordset($1::jsonb) AS g(id uuid, "executionId" uuid, "dueAt" timestamptz, occurrences int, notice jsonb)
+WHERE d.id = g.id`,
     values: [toJsonb(gathered)],
   });
 }

@@ -419,6 +419,30 @@ describe('many events', () => {
     expect(await toldOf(alert)).toHaveLength(ALERT_MAX_PER_MINUTE + 2);
   });
 
+  it.each([
+    ['FSFSFSFSF', 'FAILED'],
+    ['FSFSFSFSFS', 'RECOVERED'],
+  ])('that contradict each other, %s, end with %s, which is true then', async (letters, last) => {
+    const instance = scene.instance();
+    const job = await jobOf(instance);
+    await createAlert(instance, job, {
+      target: `${scene.target.url}/alerts`,
+      events: ['FAILED', 'RECOVERED'],
+    });
+    for (const letter of letters) {
+      await run(instance, job, letter);
+      await instance.alertReader.runOnce();
+      await deliverAll(instance);
+      scene.clock.advance(1_000);
+    }
+    scene.clock.advance(60_000);
+    await deliverAll(instance);
+    const told = scene.target.callsTo('/alerts').map(({ body }) => JSON.parse(body) as AlertNotice);
+    expect(told.at(-1)).toMatchObject({ event: last, isFailing: last === 'FAILED' });
+    expect(told.reduce((sum, { occurrences }) => sum + occurrences, 0)).toBe(letters.length);
+    expect(told).toHaveLength(2 * ALERT_MAX_PER_MINUTE + 2);
+  });
+
   it('are told one by one again when a minute has passed', async () => {
     const instance = scene.instance();
     const job = await jobOf(instance);
