@@ -39,7 +39,10 @@ export function follow<Data>(options: FollowOptions<Data>): () => void {
   let current = 0;
   /** Breaks in a row. */
   let breaks = 0;
-  /** Ends in a row after which it was worth asking again, by their kind; none while the position moves. */
+  /**
+   * Ends in a row after which it was worth asking again, by their kind; none while the position moves, and none before a
+   * connection that held.
+   */
   let tries = { ...NONE };
   let beganAt = 0;
 
@@ -85,6 +88,7 @@ export function follow<Data>(options: FollowOptions<Data>): () => void {
   }
 
   function afterEnd(reason: EndReason): void {
+    if (hasHeld()) tries = { ...NONE };
     if (isWorthAnother(reason)) {
       askAgain(reason);
       return;
@@ -99,10 +103,14 @@ export function follow<Data>(options: FollowOptions<Data>): () => void {
     return tries[kind] <= TRIES_AFTER[kind];
   }
 
+  /** What held for so long is no failure in a row, though a quiet feed may have said nothing. */
+  function hasHeld(): boolean {
+    return Date.now() - beganAt > backoff.maxDelayMs;
+  }
+
   function askAgain(reason: EndReason): void {
     current += 1;
-    // What held for so long was no break in a row, though a quiet feed may have said nothing.
-    breaks = Date.now() - beganAt > backoff.maxDelayMs ? 1 : breaks + 1;
+    breaks = hasHeld() ? 1 : breaks + 1;
     onBreak(reason);
     timer = setTimeout(begin, backoffMs(backoff, breaks, random()));
   }

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { WatchExecutionsDocument, WatchLogDocument } from '../../client/src/generated/graphql.ts';
 import {
@@ -19,7 +19,8 @@ const INTERNAL = { message: 'Internal error', extensions: { code: 'INTERNAL_ERRO
 const UNAVAILABLE = { message: 'The database is away', extensions: { code: 'UNAVAILABLE' } };
 
 function transportTo(url: string, options: Partial<TransportOptions> = {}): Transport {
-  const backoff = { initialDelayMs: 1, maxDelayMs: 20 };
+  // The longest delay is also how long a connection must last to have held: more than a busy machine takes to make one.
+  const backoff = { initialDelayMs: 1, maxDelayMs: 5_000 };
   const transport = createTransport({ url, webSocket: WebSocket, backoff, ...options });
   onTestFinished(transport.close);
   return transport;
@@ -160,6 +161,42 @@ describe('a feed', () => {
     feed.first.close();
     for (let times = 0; times < 4; times += 1) (await server.subscribed.next()).error(INTERNAL);
     expect(await feed.endings.next()).toEqual([INTERNAL]);
+  });
+
+  it('forgives a server’s faults after a connection that held, though nothing was told over it', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    onTestFinished(() => {
+      vi.useRealTimers();
+    });
+    const server = await startScriptedServer();
+    const feed = await begunFeed(server);
+    feed.first.close();
+    for (let times = 0; times < 8; times += 1) {
+      const quiet = await server.subscribed.next();
+      vi.setSystemTime(Date.now() + 60_000);
+      quiet.error(INTERNAL);
+    }
+    for (let times = 0; times < 2; times += 1) (await server.subscribed.next()).error(INTERNAL);
+    expect(feed.endings.all).toEqual([]);
+    (await server.subscribed.next()).error(INTERNAL);
+    expect(await feed.endings.next()).toEqual([INTERNAL]);
+  });
+
+  it('forgives a refused token after a connection that held, too', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    onTestFinished(() => {
+      vi.useRealTimers();
+    });
+    const server = await startScriptedServer();
+    const feed = await begunFeed(server);
+    let last = feed.first;
+    for (let times = 0; times < 3; times += 1) {
+      vi.setSystemTime(Date.now() + 60_000);
+      last.close(4403);
+      last = await server.subscribed.next();
+      expect(last.variables).toEqual({ after: 'begin' });
+    }
+    expect(feed.endings.all).toEqual([]);
   });
 
   it('ends with the errors of a server that refuses it', async () => {
