@@ -14,6 +14,7 @@ describe('docs/limits.md', () => {
     ['fields', limits.MAX_QUERY_FIELDS],
     ['aliases', limits.MAX_QUERY_ALIASES],
     ['`__schema` and `__type`', limits.MAX_QUERY_INTROSPECTIONS],
+    ['fields in its answer', limits.MAX_ANSWER_FIELDS],
     ['operations at once', limits.MAX_OPERATIONS_PER_SOCKET],
     ['websockets', limits.MAX_WEBSOCKETS],
     ['s until `connection_init`', limits.CONNECTION_INIT_TIMEOUT_MS / 1_000],
