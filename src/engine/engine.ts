@@ -179,6 +179,7 @@ export function createEngine(options: EngineOptions): Engine {
     pool,
     clock,
     leaseMs,
+    heartbeatIntervalMs: options.heartbeatIntervalMs,
     held: worker.held,
     settleUpstream: recordUpstream,
     onRescued: ({ isReplacing }) => {

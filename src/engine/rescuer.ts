@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
-import type { Clock } from '../domain/clock.ts';
 import { decideAfterLoss } from '../domain/execution.ts';
 import { createLogger } from '../logging/logger.ts';
+import type { DatabaseClock } from '../store/database-clock.ts';
 import { findLostExecutions, nextLeaseEndAt, type LostExecution } from '../store/leases.ts';
 import { NO_ANSWER, settle, settlementRow, type Settlement, type SettlementRow } from '../store/settling.ts';
 import type { UpstreamSettled } from '../store/settling-upstream.ts';
@@ -16,8 +16,10 @@ const logger = createLogger('Rescuer');
 
 export interface RescuerOptions {
   pool: Pool;
-  clock: Clock;
+  clock: DatabaseClock;
   leaseMs: number;
+  /** Between two times at which an instance asks for the database's time. */
+  heartbeatIntervalMs: number;
   /** What this instance holds. */
   held: () => readonly HeldClaim[];
   /** Records ends that other jobs wait for, together with the runs that they set off, in one transaction. */
@@ -46,7 +48,8 @@ const MESSAGE = 'The instance that made this call was lost; whether the target s
  * frozen finds its claim gone and its late outcome unwritten.
  *
  * Where the database was away for longer than a lease, every lease has ended and nobody need be dead: those who live have
- * a moment to say so. What this instance holds itself it leaves alone: it lives.
+ * a moment to say so; likewise where the database's clock was set forward, once they must have noticed. What this instance
+ * holds itself it leaves alone: it lives.
  */
 export interface Rescuer extends Loop {
   /** Takes note of what somebody else has seen in the database: when the earliest lease ends. It need not look itself then. */
@@ -54,7 +57,7 @@ export interface Rescuer extends Loop {
 }
 
 export function createRescuer(options: RescuerOptions): Rescuer {
-  const { pool, clock, leaseMs, held, settleUpstream, onRescued, onError } = options;
+  const { pool, clock, leaseMs, heartbeatIntervalMs, held, settleUpstream, onRescued, onError } = options;
   const { monotonicMs = () => performance.now() } = options;
   const intervalMs = leaseMs * LOOK_SHARE;
   // Whoever could still extend leases a third of one ago has them all, so a shorter silence has ended none.
@@ -72,12 +75,17 @@ export function createRescuer(options: RescuerOptions): Rescuer {
     if (!isPast(endsAt, now)) return restUntil(endsAt, now);
     const except = [...held().map(({ executionId }) => executionId), ...setAside.ids()];
     const lost = await findLostExecutions(pool, now, { limit: BATCH, except });
-    const graceMs = Math.min(RETURN_GRACE_MS, leaseMs / 2) - unbrokenMs;
+    const graceMs = graceLeftMs(unbrokenMs);
     // Well within what would be taken for another break, and begin the grace anew.
     if (lost.length > 0 && graceMs > 0) return Math.min(graceMs, leaseMs / 4);
     if (lost.length > 0) await togetherOrOneByOne(lost, (some) => rescueBatch(some, now), leaveAlone);
     if (lost.length === BATCH) return 0;
     return Math.min(lost.length === 0 ? OVERDUE_INTERVAL_MS : MIN_INTERVAL_MS, intervalMs);
+  }
+
+  function graceLeftMs(unbrokenMs: number): number {
+    const returnGraceMs = Math.min(RETURN_GRACE_MS, leaseMs / 2);
+    return returnGraceMs + Math.max(-unbrokenMs, heartbeatIntervalMs - clock.sinceSetForwardMs());
   }
 
   /** What a look of this loop could not tell much better. */

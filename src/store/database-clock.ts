@@ -6,6 +6,11 @@ import type { Queryable } from './sql.ts';
 export interface DatabaseClock extends Clock {
   /** Asks the database for its time. Rejects when it cannot be reached; the clock then goes on as before. */
   refresh: () => Promise<void>;
+  /**
+   * How many milliseconds ago a refresh found that the database's clock had been set forward, as where its machine has slept;
+   * Infinity where none has. Others may find out later.
+   */
+  sinceSetForwardMs: () => number;
 }
 
 /**
@@ -19,6 +24,7 @@ export interface DatabaseClock extends Clock {
 export async function createDatabaseClock(db: Queryable): Promise<DatabaseClock> {
   let offsetMs = 0;
   let lastShownMs = 0;
+  let setForwardAtMs = -Infinity;
 
   async function refresh(): Promise<void> {
     let best = await ask(db);
@@ -26,15 +32,19 @@ export async function createDatabaseClock(db: Queryable): Promise<DatabaseClock>
       const answer = await ask(db);
       if (answer.roundTripMs < best.roundTripMs) best = answer;
     }
+    if (best.offsetMs - offsetMs >= MAX_ERROR_MS) setForwardAtMs = performance.now();
     ({ offsetMs } = best);
   }
 
   await refresh();
+  // The first answer sets this clock, and not the database's.
+  setForwardAtMs = -Infinity;
   return {
     refresh,
+    sinceSetForwardMs: () => performance.now() - setForwardAtMs,
     now() {
       const readMs = performance.now() + offsetMs;
-      const isSmallStepBack = readMs < lastShownMs && lastShownMs - readMs < MAX_STEP_BACK_MS;
+      const isSmallStepBack = readMs < lastShownMs && lastShownMs - readMs < MAX_ERROR_MS;
       lastShownMs = isSmallStepBack ? lastShownMs : readMs;
       return new Date(lastShownMs);
     },
@@ -62,4 +72,4 @@ async function ask(db: Queryable): Promise<{ offsetMs: number; roundTripMs: numb
 }
 
 /** A refresh's error is bounded by a round trip; anything larger is the database's clock itself being set. */
-const MAX_STEP_BACK_MS = 1_000;
+const MAX_ERROR_MS = 1_000;

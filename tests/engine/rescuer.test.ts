@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import { inTransaction } from '../../src/store/sql.ts';
-import { createJob, LEASE_MS, trigger } from '../support/instance.ts';
+import { createJob, HEARTBEAT_INTERVAL_MS, LEASE_MS, trigger } from '../support/instance.ts';
 import { START, plus } from '../support/manual-clock.ts';
 import { watchTicks } from '../support/rests.ts';
 import {
@@ -192,6 +192,22 @@ describe('after the database was away for longer than a lease', () => {
     await rescuer.runOnce();
     nowMs += (LEASE_MS * 2) / 3 - 1;
     scene.clock.advance(LEASE_MS + 1);
+    await rescuer.runOnce();
+    expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'PENDING' });
+  });
+});
+
+describe('after the database’s clock was set forward', () => {
+  it('those who live have until their next heartbeat, and four seconds, before their calls are made again', async () => {
+    const { rescuer } = scene.instance();
+    const id = await insertExecution(scene.pool, await insertJob(scene.pool), 'RUNNING');
+    await rescuer.runOnce();
+    scene.clock.setForward(10 * LEASE_MS);
+    await rescuer.runOnce();
+    scene.clock.advance(HEARTBEAT_INTERVAL_MS + 3_999);
+    await rescuer.runOnce();
+    expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'RUNNING' });
+    scene.clock.advance(1);
     await rescuer.runOnce();
     expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'PENDING' });
   });

@@ -34,6 +34,20 @@ describe('the database’s clock', () => {
     }
   });
 
+  it('tells how long ago it found the database’s clock set forward, and not of what is an error of its own', async () => {
+    const database = databaseAt(1_000_000);
+    const clock = await createDatabaseClock(database.db);
+    expect(clock.sinceSetForwardMs()).toBe(Infinity);
+    for (const step of [900, -60_000]) {
+      database.step(step);
+      await clock.refresh();
+      expect(clock.sinceSetForwardMs()).toBe(Infinity);
+    }
+    database.step(60_000);
+    await clock.refresh();
+    expect(clock.sinceSetForwardMs()).toBeLessThan(5_000);
+  });
+
   it('does not run backwards by the small error of a refresh', async () => {
     const database = databaseAt(1_000_000);
     const clock = await createDatabaseClock(database.db);

@@ -286,6 +286,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
       pool,
       clock,
       leaseMs: LEASE_MS,
+      heartbeatIntervalMs: HEARTBEAT_INTERVAL_MS,
       held: worker.held,
       ...(options.monotonicMs && { monotonicMs: options.monotonicMs }),
       settleUpstream: recordUpstream,

@@ -5,6 +5,8 @@ export type ManualClock = DatabaseClock & {
   /** Moves on by so many milliseconds; answers the new time. */
   advance: (ms: number) => Date;
   set: (at: Date) => void;
+  /** Sets it forward by so many milliseconds, as a refresh finds a database's clock to be. */
+  setForward: (ms: number) => void;
   /** How often somebody wanted it set by the database. */
   readonly refreshes: number;
 };
@@ -14,6 +16,7 @@ export const START = new Date('2030-01-07T09:00:00.000Z');
 export function manualClock(start: Date = START): ManualClock {
   let nowMs = start.getTime();
   let refreshes = 0;
+  let setForwardAtMs = -Infinity;
   return {
     now: () => new Date(nowMs),
     refresh() {
@@ -27,6 +30,11 @@ export function manualClock(start: Date = START): ManualClock {
     set(at) {
       nowMs = at.getTime();
     },
+    setForward(ms) {
+      nowMs += ms;
+      setForwardAtMs = nowMs;
+    },
+    sinceSetForwardMs: () => nowMs - setForwardAtMs,
     get refreshes() {
       return refreshes;
     },
