@@ -118,7 +118,7 @@ export function hostNames(): Kind<readonly string[]> {
     parse: (text) =>
       text === '*'
         ? { value: ['*'] }
-        : parseList(text, (name) => (isHostName(name) ? name.toLowerCase() : null)),
+        : parseList(text, (name) => (isIP(name) !== 0 || isHostName(name) ? name.toLowerCase() : null)),
   };
 }
 

@@ -28,20 +28,21 @@ export function statusIssue(status: string): FieldIssue[] {
  * Checks a definition whole, and names all that is wrong with it as the errors that a client sees.
  *
  * @param issues what was already found wrong when the input was read
- * @param knownApi a URL that the job has already, and whose address is not asked about again: the operator may have
- *   blocked it since, and that is no reason to refuse a new name
+ * @param before the job as it is. The address of its URL is not asked about again: the operator may have blocked it since, and
+ *   that is no reason to refuse a new name; nor is its body, where method and body stay
  */
 export function checkDefinition(
   deps: Pick<CommandDeps, 'checkTarget'>,
   draft: Draft,
   issues: readonly FieldIssue[],
-  knownApi?: string,
+  before?: Pick<JobDefinition, 'api' | 'method' | 'body'>,
 ): CommandResult<JobDefinition> {
-  const check = checkJobDefinition(draft);
+  const isBodyKnown = draft.method === before?.method && draft.body === before.body;
+  const check = checkJobDefinition(draft, isBodyKnown);
   const allIssues = check.ok ? issues : [...issues, ...check.issues];
   const errors: CommandError[] = allIssues.length > 0 ? [validationError([...allIssues])] : [];
   if (!check.ok && check.scheduleIssue) errors.push(invalidScheduleError(check.scheduleIssue));
-  if (draft.api !== knownApi && checkTargetUrl(draft.api) === null) {
+  if (draft.api !== before?.api && checkTargetUrl(draft.api) === null) {
     const target = deps.checkTarget(draft.api);
     if (!target.ok) errors.push(targetBlocked(target.address));
   }

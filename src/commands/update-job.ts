@@ -73,5 +73,5 @@ function checkChange(
   if (status === null)
     issues.push({ path: ['status'], message: 'May not be null; leave it out to keep it as it is.' });
   else if (status !== undefined) issues.push(...statusIssue(status));
-  return checkDefinition(deps, draft, issues, before.api);
+  return checkDefinition(deps, draft, issues, before);
 }

@@ -43,7 +43,7 @@ export function planUpsert(
   if (isSame(draft, before) && (status ?? before.status) === before.status && issues.length === 0)
     return { ok: true, value: { before, after: before } };
 
-  const checked = checkDefinition(deps, draft, [...statusIssue(status ?? 'ACTIVE'), ...issues], before.api);
+  const checked = checkDefinition(deps, draft, [...statusIssue(status ?? 'ACTIVE'), ...issues], before);
   if (!checked.ok) return checked;
   const definition = checked.value;
   // ACTIVE means not paused: a job that has run all its runs has nothing left to be active for.

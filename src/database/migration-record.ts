@@ -1,32 +1,38 @@
 import pg from 'pg';
 import type { DatabaseLog } from './log.ts';
 
-/** A row whose migration came neither to its end nor to be given up. Where it has `logs`, the script failed. */
+/** A row whose migration came neither to its end nor to be given up. */
 const UNFINISHED = 'finished_at IS NULL AND rolled_back_at IS NULL';
+
+/** What stands in `logs` of a row from before its script is sent until that has ended, or has failed. */
+const UNDER_WAY = 'The script is under way, and will record its end itself.';
 
 /** What a script that ends its transaction itself leaves in `logs` until it is through: then not all of it can be undone. */
 const HALF_APPLIED =
   'Interrupted after the script had ended its transaction itself: see what of it was applied, and undo that.';
 
-/** The id of the row that the engine enters, and commits, before it runs a migration's script. */
-export async function startedMigration(db: pg.ClientBase): Promise<string | undefined> {
+/** Marks the row that the engine enters, and commits, before it runs a migration's script; answers its id. */
+export async function markStarted(db: pg.ClientBase): Promise<string | undefined> {
   if (!(await hasRecord(db))) return undefined;
-  const { rows } = await db.query<{ id: string }>(`SELECT id FROM _prisma_migrations WHERE ${UNFINISHED}`);
+  const { rows } = await db.query<{ id: string }>(
+    `UPDATE _prisma_migrations SET logs = '${UNDER_WAY}' WHERE ${UNFINISHED} RETURNING id`,
+  );
   return rows[0]?.id;
 }
 
 /**
  * A migration's script that records its own end within its own transaction, the engine's record of the same coming too
- * late where the process dies in between. So an unfinished row without logs says that nothing of the migration is
- * applied, once nobody holds the row.
+ * late where the process dies in between. So an unfinished row with the mark says that nothing of the migration is applied,
+ * once nobody holds the row. One without it is of somebody else, who records the end later.
  *
  * The first statement holds the row for as long as the script runs, and refuses to run it where others have given it
  * up meanwhile: a server that is slow may only get to the script when the process that sent it is long dead.
  */
 export function recordingItsEnd(script: string, migrationId: string): string {
   const row = `id = ${pg.escapeLiteral(migrationId)} AND ${UNFINISHED}`;
+  const marked = `${row} AND logs = '${UNDER_WAY}'`;
   return `DO $record$ BEGIN
-      UPDATE _prisma_migrations SET logs = '${HALF_APPLIED}' WHERE ${row};
+      UPDATE _prisma_migrations SET logs = '${HALF_APPLIED}' WHERE ${marked};
       IF NOT FOUND THEN RAISE EXCEPTION 'The migration was given up meanwhile'; END IF;
     END $record$;
     ${script}
@@ -39,7 +45,7 @@ export function recordingItsEnd(script: string, migrationId: string): string {
  */
 export async function settleInterrupted(db: pg.ClientBase, log: DatabaseLog): Promise<void> {
   if (!(await hasRecord(db))) return;
-  const interrupted = `${UNFINISHED} AND logs IS NULL`;
+  const interrupted = `${UNFINISHED} AND logs = '${UNDER_WAY}'`;
   const { rows: found } = await db.query<{ migration: string }>(
     `SELECT migration_name AS migration FROM _prisma_migrations WHERE ${interrupted}`,
   );

@@ -10,7 +10,7 @@ import {
 } from '@prisma/driver-adapter-utils';
 import * as bindings from '@prisma/schema-engine-wasm/schema_engine_bg';
 import pg from 'pg';
-import { recordingItsEnd, startedMigration } from './migration-record.ts';
+import { recordingItsEnd, markStarted } from './migration-record.ts';
 
 export type SchemaEngine = bindings.SchemaEngine;
 
@@ -102,8 +102,7 @@ function adapterFactory(databases: EngineDatabases, work: Work): SqlMigrationAwa
     };
     adapter.executeScript = async (script) => {
       try {
-        databases.signal?.throwIfAborted();
-        await executeWhole(pool, script);
+        await executeMarked(pool, script, databases.signal);
       } catch (error) {
         if (error instanceof DriverAdapterError) throw error;
         work.interruption = error;
@@ -160,6 +159,18 @@ function letCharThrough(pool: pg.Pool, adapter: SqlDriverAdapter): void {
   };
 }
 
+/** Marks that a migration's script is under way before it is, so that one which is stopped right then is known to be nobody else's. */
+async function executeMarked(pool: pg.Pool, script: string, signal: AbortSignal | undefined): Promise<void> {
+  const client = await pool.connect();
+  try {
+    const migrationId = await markStarted(client);
+    signal?.throwIfAborted();
+    await executeWhole(client, migrationId === undefined ? script : recordingItsEnd(script, migrationId));
+  } finally {
+    client.release();
+  }
+}
+
 /**
  * Runs a migration's script as one statement string, which PostgreSQL treats as one transaction: it applies whole or
  * not at all, and so does the record of its end. The adapter's own way cuts the script at every semicolon, also those
@@ -167,11 +178,9 @@ function letCharThrough(pool: pg.Pool, adapter: SqlDriverAdapter): void {
  *
  * @throws DriverAdapterError where the script failed, another error where the connection was lost
  */
-async function executeWhole(pool: pg.Pool, script: string): Promise<void> {
-  const client = await pool.connect();
+async function executeWhole(client: pg.ClientBase, script: string): Promise<void> {
   try {
-    const migrationId = await startedMigration(client);
-    await client.query(migrationId === undefined ? script : recordingItsEnd(script, migrationId));
+    await client.query(script);
   } catch (error) {
     // The last words of a server that hangs up are an error like any other; this tells them apart.
     const isLost = await client.query('ROLLBACK').then(
@@ -184,7 +193,5 @@ async function executeWhole(pool: pg.Pool, script: string): Promise<void> {
       });
     const { code = 'XX000', severity = 'ERROR', message, detail, column, hint } = error;
     throw new DriverAdapterError({ kind: 'postgres', code, severity, message, detail, column, hint });
-  } finally {
-    client.release();
   }
 }

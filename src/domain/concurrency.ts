@@ -62,10 +62,11 @@ export function leavesPlace(rule: ConcurrencyRule, { redriven }: ConcurrencyLoad
 /**
  * What a slot that is on time finds where it takes the place of catch-ups that have not begun; null where it does not. Under
  * FORBID it would be left out otherwise: behind the backlog of all jobs these may not begin for long, and their job would not
- * run at all meanwhile.
+ * run at all meanwhile. Where several may run, what waits need not be all catch-ups, and nobody loses their place.
  */
 export function withoutCatchUps(rule: ConcurrencyRule, load: ConcurrencyLoad): ConcurrencyLoad | null {
-  if (rule.concurrencyPolicy !== 'FORBID' || load.catchUps === 0 || admit(rule, load) === 'run') return null;
+  if (rule.concurrencyPolicy !== 'FORBID' || concurrencyLimit(rule) > 1) return null;
+  if (load.catchUps === 0 || admit(rule, load) === 'run') return null;
   const rest = { ...load, waiting: load.waiting - load.catchUps, catchUps: 0 };
   return admit(rule, rest) === 'run' ? rest : null;
 }

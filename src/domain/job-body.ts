@@ -14,7 +14,7 @@ export function checkJobBody(body: unknown): string | null {
   const problem = checkJsonValue(body, JOB_LIMITS.bodyBytes);
   if (problem !== null) return problem;
   return mayBeRounded(body)
-    ? `Holds a whole number beyond ±${Number.MAX_SAFE_INTEGER}, which is not sent exactly; allowed as text.`
+    ? `Holds a whole number beyond ±${Number.MAX_SAFE_INTEGER}, which may have been rounded; allowed as text.`
     : null;
 }
 

@@ -25,13 +25,16 @@ export type DefinitionCheck =
 /**
  * Checks a whole definition and names all that is wrong with it, not only the first thing. What depends on the
  * present (is there a run left?) or on the network (may this address be called?) is not decided here.
+ *
+ * @param isBodyKnown the body was taken before, with the same method: what is asked of new ones is no reason to refuse another
+ *   change
  */
-export function checkJobDefinition(draft: Draft): DefinitionCheck {
+export function checkJobDefinition(draft: Draft, isBodyKnown = false): DefinitionCheck {
   const issues: FieldIssue[] = [
     ...checkNames(draft),
     ...checkWindow(draft),
     ...checkNumbers(draft),
-    ...checkRequest(draft),
+    ...checkRequest(draft, isBodyKnown),
     ...checkPolicy(draft),
   ];
   const zone = checkTimezone(draft.timezone);
@@ -128,7 +131,10 @@ function checkNumbers(draft: Draft): FieldIssue[] {
   return issues;
 }
 
-function checkRequest({ api, method, headers, body, successStatuses }: Draft): FieldIssue[] {
+function checkRequest(
+  { api, method, headers, body, successStatuses }: Draft,
+  isBodyKnown: boolean,
+): FieldIssue[] {
   const issues: FieldIssue[] = [];
   const url = checkTargetUrl(api.length > MAX_TARGET_URL_LENGTH ? api : withSampleText(api));
   if (url) issues.push({ path: ['api'], message: url.message });
@@ -146,7 +152,7 @@ function checkRequest({ api, method, headers, body, successStatuses }: Draft): F
       message: `Names and values have more than ${JOB_LIMITS.headersBytes} bytes together.`,
     });
   }
-  const bodyMessage = whyNoBody(method, body) ?? checkJobBody(body);
+  const bodyMessage = isBodyKnown ? null : (whyNoBody(method, body) ?? checkJobBody(body));
   if (bodyMessage !== null) issues.push({ path: ['body'], message: bodyMessage });
   issues.push(
     ...checkTemplates({

@@ -65,8 +65,13 @@ interface Answer {
 
 /** Clients ask again with pages of the same size. */
 function isAsLarge({ sizes }: Answer, variables: Asked['variables']): boolean {
-  for (const [name, value] of sizes) if (variables?.[name] !== value) return false;
+  for (const [name, value] of sizes) if (sentAs(name, variables) !== value) return false;
   return true;
+}
+
+/** A variable may be called what every object has, `toString` say. */
+function sentAs(name: string, variables: Asked['variables']): unknown {
+  return variables && Object.hasOwn(variables, name) ? variables[name] : undefined;
 }
 
 /** Of what a client sends, only numbers are small whatever they are. */
@@ -211,7 +216,7 @@ function measureAnswer(schema: GraphQLSchema, { document, operation, variables }
   function valueOf(node: ValueNode): unknown {
     if (node.kind !== Kind.VARIABLE) return literal(node);
     const { value: name } = node.name;
-    const value = variables?.[name];
+    const value = sentAs(name, variables);
     sizes.set(name, value);
     if (value !== undefined) return value;
     const definition = operation.variableDefinitions?.find(({ variable }) => variable.name.value === name);
@@ -243,6 +248,7 @@ function bounded(value: unknown, max: number): number {
 }
 
 function lengthOf(ids: unknown): number {
+  if (Array.isArray(ids)) return Math.min(ids.length, MAX_ROWS);
   // A single one stands for a list of it.
-  return Array.isArray(ids) ? Math.min(ids.length, MAX_ROWS) : 1;
+  return 1;
 }

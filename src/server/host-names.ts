@@ -1,7 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
+import { boundedMemo } from '../domain/bounded-memo.ts';
 import { shorten } from '../domain/text.ts';
 import type { RequestRefusal } from './respond.ts';
+
+const KNOWN_LIMIT = 100;
 
 /** Whether a request asks for the server by a name that it goes by. */
 export type HostCheck = (request: IncomingMessage) => boolean;
@@ -16,12 +19,13 @@ export type HostCheck = (request: IncomingMessage) => boolean;
 export function createHostCheck(allowed: readonly string[]): HostCheck {
   const names = new Set(allowed);
   if (names.has('*')) return () => true;
-  return ({ headers: { host } }) => {
-    // Browsers always send one.
-    if (host === undefined) return true;
+  // Clients ask by few names, many times.
+  const isAllowed = boundedMemo(KNOWN_LIMIT, (host) => {
     const name = nameIn(host);
     return name !== null && (isNobodys(name) || names.has(name));
-  };
+  });
+  // Browsers always send one.
+  return ({ headers: { host } }) => host === undefined || isAllowed(host);
 }
 
 /** The refusal of a request for any other name. */

@@ -52,7 +52,8 @@ export const MAX_QUERY_ALIASES = 250;
 export const MAX_QUERY_INTROSPECTIONS = 20;
 
 /**
- * Most fields of an answer, its rows counted too: what pages in pages come to at most, known before anything is executed. A
+ * Most fields of an answer, its rows counted too: what pages in pages come to at most, lists without a size as they are wont to
+ * be; known before anything is executed. A
  * hundred jobs with all that a dashboard shows take less than a third of it. An answer of this size takes half a second of processor time where the
  * fields are columns, and up to 2.5 s where each is an execution or a job to be loaded (on two cores busy with much else).
  */

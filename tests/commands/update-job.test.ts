@@ -94,6 +94,27 @@ describe('updateJob', () => {
     expect(await update(job, { name: 'Still blocked' })).toMatchObject({ ok: true });
   });
 
+  it.each([
+    ['of HEAD', { method: 'HEAD', body: { a: 1 } }, { method: 'HEAD' as const, body: { a: 1 } }],
+    ['with a number that may be rounded', { method: 'POST', body: 2 ** 53 }, { body: 2 ** 53 }],
+  ])('asks about a new body %s, and not about an old one', async (_what, { method, body }, again) => {
+    const { id } = await existing();
+    await harness.pool.query('UPDATE jobs SET method = $2::http_method, body = $3 WHERE id = $1', [
+      id,
+      method,
+      JSON.stringify(body),
+    ]);
+    const job = { id } as StoredJob;
+    expect(valueOf(await update(job, { name: 'Renamed' }))).toMatchObject({ name: 'Renamed', body });
+    expect(await update(job, again)).toMatchObject({
+      ok: typeof body === 'number',
+    });
+    expect(await update(job, { ...again, body: [body] })).toMatchObject({
+      ok: false,
+      errors: [{ kind: 'ValidationError', issues: [{ path: ['body'] }] }],
+    });
+  });
+
   it('computes the next run anew from now when the schedule changes', async () => {
     const job = await existing();
     harness.clock.set('2025-03-01T12:00:10.000Z');

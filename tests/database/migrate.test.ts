@@ -204,6 +204,15 @@ describe('a migration that is interrupted', () => {
     await expect(migrateCopy()).rejects.toThrow(`Migration ${LATER} failed in this database before.`);
   });
 
+  it('is left to whoever runs it, or to a person, where another program has begun it', async () => {
+    await copy.write(LATER, 'CREATE TABLE later (id int);');
+    await holder.query(
+      `INSERT INTO _prisma_migrations (id, checksum, migration_name) VALUES ('other', '', '${LATER}')`,
+    );
+    await holder.query('COMMIT');
+    await expect(migrateCopy()).rejects.toThrow(`Migration ${LATER} failed in this database before.`);
+  });
+
   it('does not run any more once it was given up', async () => {
     await holder.query(
       `INSERT INTO _prisma_migrations (id, checksum, migration_name, rolled_back_at) VALUES ('given-up', '', 'x', now())`,

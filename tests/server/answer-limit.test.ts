@@ -88,6 +88,16 @@ describe('What an answer may hold', () => {
     );
   });
 
+  it.each(['toString', 'constructor', '__proto__'])(
+    'takes a variable for what was sent, though it is called %s',
+    (name) => {
+      const ids = JSON.stringify(Array.from({ length: 50 }, () => ID));
+      const query = `query ($${name}: [ID!]! = ${ids}) { nodes(ids: $${name}) { id } }`;
+      expect(fieldsOf(query, {})).toBe(1 + 50 * 2);
+      expect(fieldsOf(query, JSON.parse(`{ "${name}": ["${ID}"] }`) as Variables)).toBe(1 + 2);
+    },
+  );
+
   it('looks into fragments, on interfaces too, and takes conditions as met', () => {
     const page = 'executions(first: 50) { nodes { ...Run } }';
     const run = 'fragment Run on Execution { id job { name } }';

@@ -48,6 +48,17 @@ describe('the database’s clock', () => {
     expect(clock.sinceSetForwardMs()).toBeLessThan(5_000);
   });
 
+  it('counts the first of several times that it was set forward, so that nobody is given time without end', async () => {
+    const database = databaseAt(1_000_000);
+    const clock = await createDatabaseClock(database.db);
+    database.step(60_000);
+    await clock.refresh();
+    const first = clock.sinceSetForwardMs();
+    database.step(60_000);
+    await clock.refresh();
+    expect(clock.sinceSetForwardMs()).toBeGreaterThan(first);
+  });
+
   it('does not run backwards by the small error of a refresh', async () => {
     const database = databaseAt(1_000_000);
     const clock = await createDatabaseClock(database.db);

@@ -72,7 +72,7 @@ export const ConcurrencyPolicy = builder.enumType('ConcurrencyPolicy', {
     ALLOW: { description: 'Any number may run at once; with a `maxConcurrency`, the rest waits as BLOCKED.' },
     FORBID: {
       description:
-        'It is recorded as SKIPPED, with reason OVERLAP. A slot that is on time takes the place of catch-ups that have not begun.',
+        'It is recorded as SKIPPED, with reason OVERLAP. Where one may run at a time, a slot that is on time takes the place of a catch-up that has not begun.',
     },
     QUEUE: {
       description: `It waits as BLOCKED and runs in its turn; beyond ${MAX_BLOCKED} waiting ones it is SKIPPED.`,
