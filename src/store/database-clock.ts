@@ -23,27 +23,18 @@ export interface DatabaseClock extends Clock {
  * @throws what the first query throws: without a first answer there is no time to show
  */
 export async function createDatabaseClock(db: Queryable): Promise<DatabaseClock> {
-  let offsetMs = 0;
+  let offsetMs = await measure(db);
   let lastShownMs = 0;
   let setForwardAtMs = -Infinity;
 
-  async function refresh(): Promise<void> {
-    let best = await ask(db);
-    for (let question = 1; question < QUESTIONS && best.roundTripMs > QUICK_MS; question += 1) {
-      const answer = await ask(db);
-      if (answer.roundTripMs < best.roundTripMs) best = answer;
-    }
-    const nowMs = performance.now();
-    const isFirst = nowMs - setForwardAtMs > SERIES_MS;
-    if (isFirst && best.offsetMs - offsetMs >= MAX_ERROR_MS) setForwardAtMs = nowMs;
-    ({ offsetMs } = best);
-  }
-
-  await refresh();
-  // The first answer sets this clock, and not the database's.
-  setForwardAtMs = -Infinity;
   return {
-    refresh,
+    async refresh() {
+      const measuredMs = await measure(db);
+      const nowMs = performance.now();
+      const isSetForward = measuredMs - offsetMs >= MAX_ERROR_MS;
+      if (isSetForward && nowMs - setForwardAtMs > SERIES_MS) setForwardAtMs = nowMs;
+      offsetMs = measuredMs;
+    },
     sinceSetForwardMs: () => performance.now() - setForwardAtMs,
     now() {
       const readMs = performance.now() + offsetMs;
@@ -62,6 +53,16 @@ const QUESTIONS = 3;
 /** An answer as quick as this leaves an error of half a millisecond at most, and needs no other. */
 const QUICK_MS = 1;
 
+/** Answers the offset of the database's clock to this machine's monotonic one. */
+async function measure(db: Queryable): Promise<number> {
+  let best = await ask(db);
+  for (let question = 1; question < QUESTIONS && best.roundTripMs > QUICK_MS; question += 1) {
+    const answer = await ask(db);
+    if (answer.roundTripMs < best.roundTripMs) best = answer;
+  }
+  return best.offsetMs;
+}
+
 async function ask(db: Queryable): Promise<{ offsetMs: number; roundTripMs: number }> {
   const askedMs = performance.now();
   const { rows } = await db.query<{ nowMs: number }>({
@@ -74,6 +75,7 @@ async function ask(db: Queryable): Promise<{ offsetMs: number; roundTripMs: numb
   return { offsetMs: row.nowMs - (askedMs + answeredMs) / 2, roundTripMs: answeredMs - askedMs };
 }
 
+/** Within this after the first time, further ones at which the clock was set forward are of the same series. */
 const SERIES_MS = 600_000;
 
 /** A refresh's error is bounded by a round trip; anything larger is the database's clock itself being set. */

@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest';
 import type { AlertNotice } from '../../src/domain/alert-notice.ts';
 import { pruneEvents, readEventLogState, readEvents } from '../../src/store/event-log.ts';
 import { appendEvents } from '../../src/store/event-log.ts';
-import { claimDue } from '../../src/store/claiming.ts';
 import { settle, settlementRow } from '../../src/store/settling.ts';
 import { inTransaction } from '../../src/store/sql.ts';
 import { encodePublicId } from '../../src/domain/public-id.ts';
@@ -19,6 +18,7 @@ import {
   trigger,
   valueOf,
 } from '../support/instance.ts';
+import { claimFor } from '../support/claims.ts';
 import { plus, START } from '../support/manual-clock.ts';
 import { watchTicks } from '../support/rests.ts';
 import { count, insertExecution, insertJob, readRow } from '../support/rows.ts';
@@ -317,17 +317,7 @@ describe('lateness', () => {
     await instance.alertReader.runOnce();
     scene.clock.advance(6_001);
     for (let claimSeq = 1; claimSeq <= 3; claimSeq += 1) {
-      const now = scene.clock.now();
-      const [claimed] = await claimDue(scene.pool, {
-        kind: 'fresh',
-        instanceId: 'another',
-        now,
-        leaseExpiresAt: plus(now, 30_000),
-        limit: 1,
-        busyHosts: new Map(),
-        hostLimit: 1,
-        look: 'head',
-      });
+      const [claimed] = await claimFor(scene.pool, 'another', scene.clock.now());
       await instance.alertReader.runOnce();
       await settle(scene.pool, [uncalled(claimed?.id ?? '', claimSeq)].map(settlementRow));
       await instance.alertReader.runOnce();

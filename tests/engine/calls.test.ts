@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { encodePublicId } from '../../src/domain/public-id.ts';
-import { claimDue } from '../../src/store/claiming.ts';
 import { settle, settlementRow } from '../../src/store/settling.ts';
 import { EVENT_LOG_LOCK } from '../../src/store/event-log.ts';
 import { insertDependency } from '../support/dependencies.ts';
-import { CALLER, createJob, LEASE_MS, reference, valueOf, type TestInstance } from '../support/instance.ts';
-import { plus, START } from '../support/manual-clock.ts';
+import { claimFor } from '../support/claims.ts';
+import { CALLER, createJob, reference, valueOf, type TestInstance } from '../support/instance.ts';
+import { START } from '../support/manual-clock.ts';
 import { uncalled } from '../support/settlements.ts';
 import {
   attemptsOf,
@@ -393,15 +393,6 @@ describe('a claim that comes after a later one of its execution', () => {
 });
 
 /** Claims what is due for an instance, which is not told. */
-function claimBy({ instanceId }: TestInstance): ReturnType<typeof claimDue> {
-  return claimDue(scene.pool, {
-    kind: 'fresh',
-    instanceId,
-    now: START,
-    leaseExpiresAt: plus(START, LEASE_MS),
-    limit: 10,
-    busyHosts: new Map(),
-    hostLimit: 10,
-    look: 'head',
-  });
+function claimBy({ instanceId }: TestInstance): ReturnType<typeof claimFor> {
+  return claimFor(scene.pool, instanceId, START);
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type ClaimKind, claimDue } from '../../src/store/claiming.ts';
+import type { ClaimKind } from '../../src/store/claiming.ts';
 import { insertDependency } from '../support/dependencies.ts';
+import { claimFor } from '../support/claims.ts';
 import { START, plus } from '../support/manual-clock.ts';
 import { createJob, reference, trigger } from '../support/instance.ts';
 import type { TestInstance } from '../support/instance.ts';
@@ -43,17 +44,7 @@ async function planDuringClaim(instance: TestInstance, kind: ClaimKind): Promise
     claiming.release();
   });
   await claiming.query('BEGIN');
-  const now = scene.clock.now();
-  await claimDue(claiming, {
-    kind,
-    instanceId: 'another-instance',
-    now,
-    leaseExpiresAt: plus(now, 30_000),
-    limit: 1,
-    busyHosts: new Map(),
-    hostLimit: 1,
-    look: 'head',
-  });
+  await claimFor(claiming, 'another-instance', scene.clock.now(), { kind, limit: 1 });
   const planning = instance.planner.runOnce();
   await until(async () => (await count(scene.pool, WAITING_FOR_LOCKS)) > 0);
   await claiming.query('COMMIT');

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { claimDue } from '../../src/store/claiming.ts';
 import type { ClaimedExecution } from '../../src/store/claimed-rows.ts';
-import { LEASE_MS } from '../support/instance.ts';
+import { claimFor } from '../support/claims.ts';
 import { START, plus } from '../support/manual-clock.ts';
 import { insertExecution, insertJob, RETRIES } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
@@ -9,16 +8,7 @@ import { useScene } from '../support/scene.ts';
 const scene = useScene();
 
 function claim(now = START): Promise<ClaimedExecution[]> {
-  return claimDue(scene.pool, {
-    kind: 'fresh',
-    instanceId: 'an-instance',
-    now,
-    leaseExpiresAt: plus(now, LEASE_MS),
-    limit: 10,
-    busyHosts: new Map(),
-    hostLimit: 10,
-    look: 'head',
-  });
+  return claimFor(scene.pool, 'an-instance', now);
 }
 
 describe('what is claimed', () => {
