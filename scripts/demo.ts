@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createApp } from '../src/app.ts';
-import { loadConfig } from '../src/config.ts';
+import { loadConfig } from '../src/config/config.ts';
 import { configureLogging } from '../src/logging/logger.ts';
 import { followExecutions } from './demo-feed.ts';
 import { createDemoJobs, deleteDemoJobs } from './demo-jobs.ts';

@@ -11,14 +11,14 @@ import { createCommands } from './commands/commands.ts';
 import { completeExecution } from './commands/complete-execution.ts';
 import { resumeEndedPauses } from './commands/resume-ended-pauses.ts';
 import { createRequestTester } from './commands/test-request.ts';
-import type { Config } from './config.ts';
+import type { Config } from './config/config.ts';
 import { startEmbeddedPostgres } from './database/embedded-postgres.ts';
 import type { DatabaseLog } from './database/log.ts';
 import { migrate } from './database/migrate.ts';
 import { packageRoot } from './database/package-root.ts';
 import { createPool } from './database/pool.ts';
-import { CALLBACK_PATH, readCallbackToken, signCallbackToken } from './domain/callback-token.ts';
-import { newUuidV7 } from './domain/uuid-v7.ts';
+import { CALLBACK_PATH, readCallbackToken, signCallbackToken } from './domain/execution/callback-token.ts';
+import { newUuidV7 } from './domain/values/uuid-v7.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
 import { createFeeds } from './events/feeds.ts';
 import { createEventHub } from './events/hub.ts';
@@ -27,33 +27,33 @@ import { createWakeUps } from './events/wakeups.ts';
 import { PrismaClient } from './generated/prisma/client.ts';
 import { createGraphqlBase, createRequestContext } from './graphql/context.ts';
 import { schema } from './graphql/schema.ts';
-import { createHealthCheck } from './health-check.ts';
+import { createHealthCheck } from './engine/upkeep/health-check.ts';
 import { createSender } from './http/send-attempt.ts';
 import { sendFilled } from './http/send-filled.ts';
 import { StopSignal } from './http/stop-signal.ts';
 import { createTargetGuard } from './http/target-guard.ts';
-import { watchLoops } from './loop-watch.ts';
-import { createPulse } from './pulse.ts';
+import { watchLoops } from './async/loop-watch.ts';
+import { createPoller } from './events/poller.ts';
 import { createLogger } from './logging/logger.ts';
-import { readPersistedOperations } from './read-persisted-operations.ts';
+import { readPersistedOperations } from './server/http/read-persisted-operations.ts';
 import { createHttpServer } from './server/server.ts';
-import { createDatabaseClock } from './store/database-clock.ts';
-import { executionIdsOfJobs } from './store/executions-of-jobs.ts';
+import { createDatabaseClock } from './store/upkeep/database-clock.ts';
+import { executionIdsOfJobs } from './store/executions/executions-of-jobs.ts';
 import {
   auditEntryIdsOfJobs,
   deliveryIdsOfAlerts,
   latestExecutionIds,
   jobIdsOfTags,
-} from './store/ids-of-owners.ts';
-import { readLogEnds } from './store/execution-logs.ts';
-import { createKeptCounts } from './store/kept-counts.ts';
-import { leftOutSlots } from './store/left-out-slots.ts';
-import { createMetricsReader } from './store/metrics-reader.ts';
-import { readPlannedSchedules } from './store/planned-schedules.ts';
-import { readTagBearers, readTagsOfJobs } from './store/tag-bearers.ts';
-import { readSecret } from './store/secrets.ts';
-import { isOverTime } from './slowness.ts';
-import { isUnavailable } from './unavailability.ts';
+} from './store/statements/ids-of-owners.ts';
+import { readLogEnds } from './store/executions/execution-logs.ts';
+import { createKeptCounts } from './store/metrics/kept-counts.ts';
+import { skippedSlots } from './store/jobs/skipped-slots.ts';
+import { createMetricsReader } from './store/metrics/metrics-reader.ts';
+import { readPlannedSchedules } from './store/jobs/planned-schedules.ts';
+import { readTagBearers, readTagsOfJobs } from './store/tags/tag-bearers.ts';
+import { readSecret } from './store/upkeep/secrets.ts';
+import { isOverTime } from './store/statements/slowness.ts';
+import { isUnavailable } from './store/statements/unavailability.ts';
 
 const logger = createLogger('App');
 
@@ -110,11 +110,11 @@ export function createApp(config: Config): App {
       onError: onError('event hub'),
     });
     wakeUps.on('events', hub.wake);
-    const pulse = createPulse({
+    const poller = createPoller({
       db: pool,
       clock,
       intervalMs: config.pollIntervalMs,
-      onError: onError('pulse'),
+      onError: onError('poller'),
     });
 
     const guard = createTargetGuard({ blockedRanges: config.blockedTargets });
@@ -125,7 +125,7 @@ export function createApp(config: Config): App {
       clock,
       sender,
       wakeUps,
-      pulse,
+      poller,
       newId: newUuidV7,
       random: Math.random,
     });
@@ -159,7 +159,7 @@ export function createApp(config: Config): App {
       clock,
       sender,
       wakeUps,
-      pulse,
+      poller,
       resumePaused: () => resumeEndedPauses(deps),
       newId: newUuidV7,
       random: Math.random,
@@ -176,7 +176,7 @@ export function createApp(config: Config): App {
       stalledLoops: () => [
         ...engine.stalledLoops(),
         ...alerts.stalledLoops(),
-        ...watchLoops([pulse]).stalled(),
+        ...watchLoops([poller]).stalled(),
       ],
       isStopping: () => stopping !== undefined,
     });
@@ -205,7 +205,7 @@ export function createApp(config: Config): App {
       tagBearers: (names, limit) => readTagBearers(pool, names, limit),
       deliveryIdsOfAlerts: (...asked) => deliveryIdsOfAlerts(pool, ...asked),
       keptCounts: createKeptCounts(pool),
-      leftOutSlotsOfJobs: (jobs) => leftOutSlots(pool, jobs),
+      skippedSlotsOfJobs: (jobs) => skippedSlots(pool, jobs),
       readLogEnds: (executionIds, limit, from) => readLogEnds(pool, executionIds, limit, from),
       isOverTime,
     });
@@ -242,8 +242,8 @@ export function createApp(config: Config): App {
     running.push({ name: 'server', stop: server.stop }, { name: 'alerts', stop: alerts.stop });
     alerts.start();
     await startEngine(engine);
-    running.push({ name: 'pulse', stop: pulse.stop });
-    pulse.start();
+    running.push({ name: 'poller', stop: poller.stop });
+    poller.start();
     logger.info('Ready', { url: listening.url, instanceId, version });
     return listening;
   }

@@ -1,5 +1,5 @@
 import { createApp } from './app.ts';
-import { ConfigError, loadConfig, type Config } from './config.ts';
+import { ConfigError, loadConfig, type Config } from './config/config.ts';
 import { configureLogging, consoleFormatFor, createLogger, flushLogs } from './logging/logger.ts';
 
 const logger = createLogger('Main');

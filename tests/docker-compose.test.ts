@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { configReference, loadConfig } from '../src/config.ts';
+import { configReference, loadConfig } from '../src/config/config.ts';
 
 type Service = {
   build?: string;

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { parseDockerignore } from '../scripts/check-docker/build-context.ts';
 import { expand, parseDockerfile } from '../scripts/check-docker/dockerfile.ts';
-import { loadConfig } from '../src/config.ts';
+import { loadConfig } from '../src/config/config.ts';
 
 function read(file: string): string {
   return readFileSync(fileURLToPath(new URL(`../${file}`, import.meta.url)), 'utf8');
@@ -68,7 +68,7 @@ describe('the build context', () => {
     'package-lock.json',
     '.npmrc',
     'src/main.ts',
-    'src/domain/retry.ts',
+    'src/domain/execution/retry.ts',
     'prisma/schema.prisma',
     'prisma/migrations/1/migration.sql',
     'scripts/generate.mjs',

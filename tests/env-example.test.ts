@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseEnv } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { configReference, loadConfig } from '../src/config.ts';
-import type { ConfigReferenceEntry } from '../src/config.ts';
+import { configReference, loadConfig } from '../src/config/config.ts';
+import type { ConfigReferenceEntry } from '../src/config/config.ts';
 
 const file = fileURLToPath(new URL('../.env.example', import.meta.url));
 const WIDTH = 100;

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { configReference } from '../src/config.ts';
+import { configReference } from '../src/config/config.ts';
 
 const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
 /** The table's rows without the padding that the formatter adds. */

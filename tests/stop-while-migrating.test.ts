@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { expect, it, onTestFinished } from 'vitest';
 import { createApp } from '../src/app.ts';
-import { loadConfig } from '../src/config.ts';
+import { loadConfig } from '../src/config/config.ts';
 import { migrate } from '../src/database/migrate.ts';
 import { query } from './database/embedded.ts';
 import { copyMigrations, emptyDatabase } from './database/migrations.ts';

@@ -6,7 +6,7 @@ import { createPool } from '../../src/database/pool.ts';
 import { PrismaClient } from '../../src/generated/prisma/client.ts';
 import { createGraphqlBase, type GraphqlParts } from '../../src/graphql/context.ts';
 import { schema } from '../../src/graphql/schema.ts';
-import { createMetricsReader } from '../../src/store/metrics-reader.ts';
+import { createMetricsReader } from '../../src/store/metrics/metrics-reader.ts';
 import { answer } from './answer.ts';
 
 /** A peer: the scheduler's own resolvers behind Yoga as it comes, over node's HTTP server. */

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
-import { FOLDS } from '../../src/domain/metrics-window.ts';
-import { foldRollups, foldsBefore } from '../../src/store/folding.ts';
+import { FOLDS } from '../../src/domain/metrics/metrics-window.ts';
+import { foldRollups, foldsBefore } from '../../src/store/metrics/folding.ts';
 import { fill } from '../../tests/scale/fill.ts';
 import { DASHBOARD_QUERIES } from '../../tests/support/dashboard-queries.ts';
 import { request } from '../harness/api.ts';

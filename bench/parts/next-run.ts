@@ -1,7 +1,7 @@
 import { Cron } from 'croner';
 import { median, type Figure, type Part } from '../harness/bench.ts';
-import { nextSlot } from '../../src/domain/schedule-slots.ts';
-import { ruleFor } from '../../tests/domain/schedule-support.ts';
+import { nextSlot } from '../../src/domain/schedule/schedule-slots.ts';
+import { ruleFor } from '../../tests/domain/schedule/schedule-support.ts';
 
 /** What people write, in zones with and without clock changes, the odd ones included. */
 const SCHEDULES = [

@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
-import type { Clock } from '../domain/clock.ts';
+import type { Clock } from '../domain/values/clock.ts';
 import { createLogger } from '../logging/logger.ts';
-import { createLoop, extendLoop, type Loop } from '../loop.ts';
+import { createLoop, extendLoop, type Loop } from '../async/loop.ts';
 import {
   isAnyAlertEnabled,
   lockReader,
@@ -10,7 +10,7 @@ import {
   readWatchedEvents,
   saveAlertStates,
   type WatchedEvent,
-} from '../store/alert-reading.ts';
+} from '../store/alerts/alert-reading.ts';
 import {
   findOverdue,
   forgetLateMarks,
@@ -18,8 +18,8 @@ import {
   nextLateAt,
   readLateMarks,
   type LateMark,
-} from '../store/late-executions.ts';
-import { inTransaction, type Queryable } from '../store/sql.ts';
+} from '../store/executions/late-executions.ts';
+import { inTransaction, type Queryable } from '../store/statements/sql.ts';
 import { evaluateEvents, evaluateOverdue, type AlertReport } from './evaluate.ts';
 import { writeReports } from './write-reports.ts';
 

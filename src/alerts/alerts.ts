@@ -1,11 +1,11 @@
 import type { Pool } from 'pg';
-import type { Clock } from '../domain/clock.ts';
+import type { Clock } from '../domain/values/clock.ts';
 import type { WakeUps } from '../events/wakeups.ts';
 import type { Sender } from '../http/send-attempt.ts';
 import { createLogger } from '../logging/logger.ts';
-import { watchLoops } from '../loop-watch.ts';
-import { LONGEST_REST_MS, type Pulse } from '../pulse.ts';
-import type { ClaimedDelivery } from '../store/alert-deliveries.ts';
+import { watchLoops } from '../async/loop-watch.ts';
+import { LONGEST_REST_MS, type Poller } from '../events/poller.ts';
+import type { ClaimedDelivery } from '../store/alerts/alert-deliveries.ts';
 import { createAlertReader } from './alert-reader.ts';
 import { createDeliverer } from './deliverer.ts';
 import { createMailer } from './mailer.ts';
@@ -18,7 +18,7 @@ export interface AlertsOptions {
   sender: Sender;
   wakeUps: WakeUps;
   /** Looks at polling pace, for both loops together, for what nobody has told them of. */
-  pulse: Pulse;
+  poller: Poller;
   newId: (now: Date) => string;
   /** A number in [0, 1). */
   random: () => number;
@@ -48,7 +48,7 @@ const MAX_STOP_GRACE_MS = 3_000;
 
 /** Makes the two loops and ties them together. */
 export function createAlerts(options: AlertsOptions): Alerts {
-  const { pool, clock, wakeUps, pulse, smtpUrl } = options;
+  const { pool, clock, wakeUps, poller, smtpUrl } = options;
   const onError = (part: string) => (error: unknown) => {
     logger.warn('A step failed and is tried again', { part, error });
   };
@@ -76,8 +76,8 @@ export function createAlerts(options: AlertsOptions): Alerts {
   wakeUps.on('alerts', reader.wake);
   wakeUps.on('events', reader.noteEvents);
 
-  pulse.serve(reader, ({ isAnyAlertEnabled }) => isAnyAlertEnabled);
-  pulse.serve(deliverer, ({ deliveryAt }) => deliveryAt);
+  poller.serve(reader, ({ isAnyAlertEnabled }) => isAnyAlertEnabled);
+  poller.serve(deliverer, ({ deliveryAt }) => deliveryAt);
 
   const watch = watchLoops([reader, deliverer]);
 

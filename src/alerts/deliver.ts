@@ -1,11 +1,11 @@
-import { decideDelivery, type SendResult } from '../domain/alert-retry.ts';
-import type { Clock } from '../domain/clock.ts';
-import { encodePublicId } from '../domain/public-id.ts';
+import { decideDelivery, type SendResult } from '../domain/alert/alert-retry.ts';
+import type { Clock } from '../domain/values/clock.ts';
+import { encodePublicId } from '../domain/values/public-id.ts';
 import type { CallOptions, Sender } from '../http/send-attempt.ts';
 import { createLogger } from '../logging/logger.ts';
-import { recordDelivery, type ClaimedDelivery } from '../store/alert-deliveries.ts';
-import { isAway } from '../store/failures.ts';
-import type { Queryable } from '../store/sql.ts';
+import { recordDelivery, type ClaimedDelivery } from '../store/alerts/alert-deliveries.ts';
+import { isAway } from '../store/statements/failures.ts';
+import type { Queryable } from '../store/statements/sql.ts';
 import type { Mailer } from './mailer.ts';
 import { sendSlack } from './slack.ts';
 import { sendWebhook } from './webhook.ts';

@@ -1,6 +1,6 @@
 import { StopSignal } from '../http/stop-signal.ts';
-import { createLoop, extendLoop, type Loop } from '../loop.ts';
-import { claimDeliveries, nextDeliveryAt, type ClaimedDelivery } from '../store/alert-deliveries.ts';
+import { createLoop, extendLoop, type Loop } from '../async/loop.ts';
+import { claimDeliveries, nextDeliveryAt, type ClaimedDelivery } from '../store/alerts/alert-deliveries.ts';
 import { deliver, RECORD_WITHIN_MS, type DeliverDeps } from './deliver.ts';
 
 export interface DelivererOptions extends DeliverDeps {

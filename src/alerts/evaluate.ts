@@ -1,9 +1,14 @@
-import type { AlertEvent } from '../domain/alert.ts';
-import type { ExecutionFacts } from '../domain/alert-notice.ts';
-import { applyTransition, type AlertState, type Report, type Transition } from '../domain/alert-rules.ts';
-import { groupBy } from '../domain/group-by.ts';
-import type { WatchedEvent, WatchingAlert } from '../store/alert-reading.ts';
-import type { LateMark, OverdueExecution } from '../store/late-executions.ts';
+import type { AlertEvent } from '../domain/alert/alert.ts';
+import type { ExecutionFacts } from '../domain/alert/alert-notice.ts';
+import {
+  applyTransition,
+  type AlertState,
+  type Report,
+  type JobTransition,
+} from '../domain/alert/alert-rules.ts';
+import { groupBy } from '../domain/values/group-by.ts';
+import type { WatchedEvent, WatchingAlert } from '../store/alerts/alert-reading.ts';
+import type { LateMark, OverdueExecution } from '../store/executions/late-executions.ts';
 
 /** Something that one alert has to tell. */
 export interface AlertReport extends Report {
@@ -75,7 +80,7 @@ export function streamKey({ alertId, event }: { alertId: string; event: AlertEve
   return `${alertId} ${event}`;
 }
 
-function transitionOf(event: WatchedEvent, isKnownLate: boolean): Transition {
+function transitionOf(event: WatchedEvent, isKnownLate: boolean): JobTransition {
   switch (event.kind) {
     case 'EXECUTION_STARTED':
       return { kind: 'STARTED', attempt: event.attempt, latenessMs: event.latenessMs, isKnownLate };
@@ -84,7 +89,7 @@ function transitionOf(event: WatchedEvent, isKnownLate: boolean): Transition {
     case 'EXECUTION_FAILED':
       return { kind: 'FAILED' };
     case 'EXECUTION_SKIPPED':
-      return { kind: 'SKIPPED', isByHand: event.skipReason === 'OPERATOR' };
+      return { kind: 'SKIPPED', isManual: event.skipReason === 'OPERATOR' };
   }
 }
 

@@ -1,4 +1,4 @@
-import type { AlertText } from '../domain/alert-text.ts';
+import type { AlertText } from '../domain/alert/alert-text.ts';
 
 /** The plain text of a mail. */
 export function mailText({ title, facts }: AlertText): string {

@@ -1,9 +1,9 @@
 import { hostname } from 'node:os';
 import { createTransport } from 'nodemailer';
-import type { AlertNotice } from '../domain/alert-notice.ts';
-import type { SendResult } from '../domain/alert-retry.ts';
-import { wordNotice } from '../domain/alert-text.ts';
-import { cutText } from '../domain/text.ts';
+import type { AlertNotice } from '../domain/alert/alert-notice.ts';
+import type { SendResult } from '../domain/alert/alert-retry.ts';
+import { wordNotice } from '../domain/alert/alert-text.ts';
+import { cutText } from '../domain/values/text.ts';
 import type { CallOptions } from '../http/send-attempt.ts';
 import { mailHtml, mailText } from './mail-html.ts';
 

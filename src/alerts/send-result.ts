@@ -1,6 +1,6 @@
-import { matchesStatus } from '../domain/status-pattern.ts';
-import type { AttemptOutcome } from '../domain/outcome.ts';
-import type { SendResult } from '../domain/alert-retry.ts';
+import { matchesStatus } from '../domain/request/status-pattern.ts';
+import type { AttemptOutcome } from '../domain/execution/outcome.ts';
+import type { SendResult } from '../domain/alert/alert-retry.ts';
 
 /**
  * What a call to a webhook gave. Any 2xx is taken for received. 410 is how a receiver says that it is gone for good; every

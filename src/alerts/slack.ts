@@ -1,7 +1,7 @@
-import type { AlertNotice } from '../domain/alert-notice.ts';
-import type { SendResult } from '../domain/alert-retry.ts';
-import { type AlertText, wordNotice } from '../domain/alert-text.ts';
-import { cutText } from '../domain/text.ts';
+import type { AlertNotice } from '../domain/alert/alert-notice.ts';
+import type { SendResult } from '../domain/alert/alert-retry.ts';
+import { type AlertText, wordNotice } from '../domain/alert/alert-text.ts';
+import { cutText } from '../domain/values/text.ts';
 import type { CallOptions, Sender } from '../http/send-attempt.ts';
 import { resultOfCall } from './send-result.ts';
 import { authorizationOf } from './webhook.ts';

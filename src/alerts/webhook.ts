@@ -1,6 +1,6 @@
-import type { AlertNotice } from '../domain/alert-notice.ts';
-import type { SendResult } from '../domain/alert-retry.ts';
-import { wordNotice } from '../domain/alert-text.ts';
+import type { AlertNotice } from '../domain/alert/alert-notice.ts';
+import type { SendResult } from '../domain/alert/alert-retry.ts';
+import { wordNotice } from '../domain/alert/alert-text.ts';
 import { basicAuthorization } from '../http/request-headers.ts';
 import type { CallOptions, Sender } from '../http/send-attempt.ts';
 import { signatureHeaders } from './signature.ts';

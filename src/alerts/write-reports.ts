@@ -1,7 +1,7 @@
-import type { AlertEvent } from '../domain/alert.ts';
-import { type AlertNotice, foldNotice, writeNotice } from '../domain/alert-notice.ts';
-import { oppositeOf, placeReports, THROTTLE_WINDOW_MS } from '../domain/alert-throttle.ts';
-import { groupBy } from '../domain/group-by.ts';
+import type { AlertEvent } from '../domain/alert/alert.ts';
+import { type AlertNotice, foldNotice, writeNotice } from '../domain/alert/alert-notice.ts';
+import { oppositeOf, placeReports, THROTTLE_WINDOW_MS } from '../domain/alert/alert-throttle.ts';
+import { groupBy } from '../domain/values/group-by.ts';
 import {
   type GatheredReports,
   insertDeliveries,
@@ -9,8 +9,8 @@ import {
   readSentLately,
   type SentLately,
   updateGathering,
-} from '../store/alert-reports.ts';
-import type { Queryable } from '../store/sql.ts';
+} from '../store/alerts/alert-reports.ts';
+import type { Queryable } from '../store/statements/sql.ts';
 import { type AlertReport, streamKey } from './evaluate.ts';
 
 export interface ReportOptions {

@@ -4,16 +4,16 @@ import {
   type DependencyCondition,
   findCycle,
   MAX_DEPENDENCIES,
-} from '../domain/dependency.ts';
-import { encodePublicId } from '../domain/public-id.ts';
+} from '../domain/workflow/dependency.ts';
+import { encodePublicId } from '../domain/values/public-id.ts';
 import {
   type Dependency,
   insertDependency,
   lockEdgeChanges,
   readDependencies,
   readEdgesUpstream,
-} from '../store/dependencies.ts';
-import type { StoredJob } from '../store/jobs.ts';
+} from '../store/jobs/dependencies.ts';
+import type { StoredJob } from '../store/jobs/jobs.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandError, type CommandResult, failWith, validationError } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';

@@ -1,10 +1,10 @@
 import type { PoolClient } from 'pg';
-import type { AlertDefinition } from '../domain/alert.ts';
-import { checkAlert } from '../domain/alert-validation.ts';
-import type { FieldIssue } from '../domain/job-definition.ts';
-import { decodePublicId, encodePublicId } from '../domain/public-id.ts';
-import { jobOfAlert, lockAlert, type StoredAlert } from '../store/alerts.ts';
-import type { StoredJob } from '../store/jobs.ts';
+import type { AlertDefinition } from '../domain/alert/alert.ts';
+import { checkAlert } from '../domain/alert/alert-validation.ts';
+import type { FieldIssue } from '../domain/job/job-definition.ts';
+import { decodePublicId, encodePublicId } from '../domain/values/public-id.ts';
+import { jobOfAlert, lockAlert, type StoredAlert } from '../store/alerts/alerts.ts';
+import type { StoredJob } from '../store/jobs/jobs.ts';
 import type { CommandDeps } from './command-deps.ts';
 import { type CommandError, type CommandResult, failWith, validationError } from './command-result.ts';
 import { lockLiveJob } from './job-checks.ts';

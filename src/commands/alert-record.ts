@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PoolClient } from 'pg';
-import type { AlertDefinition } from '../domain/alert.ts';
-import { maskAlertTarget } from '../domain/alert-target.ts';
-import { encodePublicId } from '../domain/public-id.ts';
-import type { NewAuditEntry } from '../store/audit-log.ts';
-import { recordChanges } from '../store/recording.ts';
-import type { StoredAlert } from '../store/alerts.ts';
-import { type StoredJob, updateJob } from '../store/jobs.ts';
+import type { AlertDefinition } from '../domain/alert/alert.ts';
+import { maskAlertTarget } from '../domain/alert/alert-target.ts';
+import { encodePublicId } from '../domain/values/public-id.ts';
+import type { NewAuditEntry } from '../store/events/audit-log.ts';
+import { recordChanges } from '../store/executions/recording.ts';
+import type { StoredAlert } from '../store/alerts/alerts.ts';
+import { type StoredJob, updateJob } from '../store/jobs/jobs.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { jobEvent } from './job-record.ts';
 

@@ -1,17 +1,17 @@
 import type { PoolClient } from 'pg';
-import type { RunEnd } from '../domain/dependency.ts';
-import { isFinished } from '../domain/execution.ts';
-import { decodePublicId, encodePublicId } from '../domain/public-id.ts';
+import type { RunEnd } from '../domain/workflow/dependency.ts';
+import { isFinished } from '../domain/execution/execution.ts';
+import { decodePublicId, encodePublicId } from '../domain/values/public-id.ts';
 import {
   type CancellableExecution,
   cancelWaiting,
   lockCancellable,
   requestCancellationOf,
-} from '../store/cancelling.ts';
-import { insertAuditEntries, type NewAuditEntry } from '../store/audit-log.ts';
-import { recordChanges } from '../store/recording.ts';
-import { appendLogLines } from '../store/execution-log-lines.ts';
-import { lockJoinsBehind, type LockedJoin, recordEnds } from '../store/joins.ts';
+} from '../store/executions/cancelling.ts';
+import { insertAuditEntries, type NewAuditEntry } from '../store/events/audit-log.ts';
+import { recordChanges } from '../store/executions/recording.ts';
+import { appendLogLines } from '../store/executions/execution-log-lines.ts';
+import { lockJoinsBehind, type LockedJoin, recordEnds } from '../store/jobs/joins.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith, validationError } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';

@@ -1,8 +1,8 @@
 import type { Pool } from 'pg';
-import type { Clock } from '../domain/clock.ts';
+import type { Clock } from '../domain/values/clock.ts';
 import type { WakeUp } from '../events/wakeups.ts';
-import type { ClaimedDelivery } from '../store/alert-deliveries.ts';
-import type { ClaimAsMade } from '../store/running-by-hand.ts';
+import type { ClaimedDelivery } from '../store/alerts/alert-deliveries.ts';
+import type { ClaimAsMade } from '../store/executions/manual-runs.ts';
 
 /** What commands are given by whoever composes the application. */
 export interface CommandDeps {

@@ -1,5 +1,5 @@
-import type { FieldIssue } from '../domain/job-definition.ts';
-import type { ScheduleIssue } from '../domain/job-validation.ts';
+import type { FieldIssue } from '../domain/job/job-definition.ts';
+import type { ScheduleIssue } from '../domain/job/job-validation.ts';
 
 /**
  * Why a command did nothing. These are values, not exceptions: each is something that a careful client meets.

@@ -1,6 +1,6 @@
 import type { PoolClient } from 'pg';
 import type { WakeUp } from '../events/wakeups.ts';
-import { inTransaction, type Queryable } from '../store/sql.ts';
+import { inTransaction, type Queryable } from '../store/statements/sql.ts';
 import type { CommandDeps } from './command-deps.ts';
 
 /** serialization_failure and deadlock_detected: the transaction did nothing wrong and may simply be run again. */

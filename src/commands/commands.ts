@@ -1,6 +1,6 @@
-import type { StoredAlert } from '../store/alerts.ts';
-import type { StoredJob } from '../store/jobs.ts';
-import type { StoredTag } from '../store/tags.ts';
+import type { StoredAlert } from '../store/alerts/alerts.ts';
+import type { StoredJob } from '../store/jobs/jobs.ts';
+import type { StoredTag } from '../store/tags/tags.ts';
 import type { AlertReference } from './alert-checks.ts';
 import { addJobDependency, type AddJobDependencyInput } from './add-job-dependency.ts';
 import { cancelExecution, type CancelExecutionInput } from './cancel-execution.ts';

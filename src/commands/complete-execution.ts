@@ -1,14 +1,14 @@
-import type { CallbackAnswer, CallbackReport } from '../domain/callback-report.ts';
-import type { CallbackClaim } from '../domain/callback-token.ts';
-import { decideAfterCallback } from '../domain/callback-verdict.ts';
-import { MAX_RESPONSE_BODY_CHARACTERS } from '../domain/outgoing-request.ts';
-import { encodePublicId } from '../domain/public-id.ts';
-import { cutText } from '../domain/text.ts';
+import type { CallbackAnswer, CallbackReport } from '../domain/execution/callback-report.ts';
+import type { CallbackClaim } from '../domain/execution/callback-token.ts';
+import { decideAfterCallback } from '../domain/execution/callback-verdict.ts';
+import { MAX_RESPONSE_BODY_CHARACTERS } from '../domain/request/outgoing-request.ts';
+import { encodePublicId } from '../domain/values/public-id.ts';
+import { cutText } from '../domain/values/text.ts';
 import { createLogger } from '../logging/logger.ts';
-import { settlementOfWait, type CallbackOutput } from '../store/callback-settlement.ts';
-import { findCalledBack, type CalledBackExecution } from '../store/callbacks.ts';
-import { settlementRow } from '../store/settling.ts';
-import { settleAny } from '../store/settling-upstream.ts';
+import { settlementOfWait, type CallbackOutput } from '../store/executions/callback-settlement.ts';
+import { findCalledBack, type CalledBackExecution } from '../store/executions/callbacks.ts';
+import { settlementRow } from '../store/executions/settling.ts';
+import { settleAny } from '../store/executions/settling-upstream.ts';
 import type { CommandDeps } from './command-deps.ts';
 
 const logger = createLogger('Callbacks');

@@ -1,6 +1,6 @@
-import { ALERT_DEFAULTS, ALERT_LIMITS, type AlertDefinition } from '../domain/alert.ts';
-import { storedEvents } from '../domain/alert-validation.ts';
-import { countAlerts, insertAlert, type StoredAlert } from '../store/alerts.ts';
+import { ALERT_DEFAULTS, ALERT_LIMITS, type AlertDefinition } from '../domain/alert/alert.ts';
+import { storedEvents } from '../domain/alert/alert-validation.ts';
+import { countAlerts, insertAlert, type StoredAlert } from '../store/alerts/alerts.ts';
 import { checkDefinition } from './alert-checks.ts';
 import { recordAlertChange } from './alert-record.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';

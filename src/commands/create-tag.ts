@@ -1,4 +1,4 @@
-import { insertTag, isTagNameTaken, type StoredTag } from '../store/tags.ts';
+import { insertTag, isTagNameTaken, type StoredTag } from '../store/tags/tags.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';

@@ -1,13 +1,13 @@
 import type { PoolClient } from 'pg';
-import { groupBy } from '../domain/group-by.ts';
-import { encodePublicId } from '../domain/public-id.ts';
-import type { NewAuditEntry } from '../store/audit-log.ts';
+import { groupBy } from '../domain/values/group-by.ts';
+import { encodePublicId } from '../domain/values/public-id.ts';
+import type { NewAuditEntry } from '../store/events/audit-log.ts';
 import {
   type DeadLetterPlace,
   type DeadLetterSelection,
   findOpenDeadLetters,
-} from '../store/dead-letters.ts';
-import type { FoundDeadLetter } from '../store/dead-letters.ts';
+} from '../store/executions/dead-letters.ts';
+import type { FoundDeadLetter } from '../store/executions/dead-letters.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { commandTransaction } from './command-transaction.ts';
 

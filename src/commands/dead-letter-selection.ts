@@ -1,8 +1,8 @@
-import type { FieldIssue } from '../domain/job-definition.ts';
-import type { FailureReason } from '../domain/outcome.ts';
-import { decodePublicId } from '../domain/public-id.ts';
-import { readTagFilter, type TagFilter, type TagQuestion } from '../domain/tag-filter.ts';
-import type { DeadLetterSelection } from '../store/dead-letters.ts';
+import type { FieldIssue } from '../domain/job/job-definition.ts';
+import type { FailureReason } from '../domain/execution/outcome.ts';
+import { decodePublicId } from '../domain/values/public-id.ts';
+import { readTagFilter, type TagFilter, type TagQuestion } from '../domain/job/tag-filter.ts';
+import type { DeadLetterSelection } from '../store/executions/dead-letters.ts';
 import { type CommandResult, failWith, validationError } from './command-result.ts';
 
 /** Bounds of one call, both ends allowed. */

@@ -1,4 +1,4 @@
-import { deleteAlert } from '../store/alerts.ts';
+import { deleteAlert } from '../store/alerts/alerts.ts';
 import { type AlertReference, lockAlertOfLiveJob } from './alert-checks.ts';
 import { recordAlertChange } from './alert-record.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';

@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg';
-import { deleteDependenciesOf } from '../store/dependencies.ts';
-import { type StoredJob, updateJobs } from '../store/jobs.ts';
-import { requestCancellation, withdrawExecutions } from '../store/withdrawing.ts';
+import { deleteDependenciesOf } from '../store/jobs/dependencies.ts';
+import { type StoredJob, updateJobs } from '../store/jobs/jobs.ts';
+import { requestCancellation, withdrawExecutions } from '../store/executions/withdrawing.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import type { CommandResult } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';

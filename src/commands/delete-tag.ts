@@ -1,9 +1,15 @@
 import type { PoolClient } from 'pg';
-import { decodePublicId } from '../domain/public-id.ts';
-import { recordChanges } from '../store/recording.ts';
-import { replaceJobTags } from '../store/job-tags.ts';
-import { lockJobs, type StoredJob, updateJobs } from '../store/jobs.ts';
-import { deleteTag as removeTag, findTag, jobsWithTag, lockTagNames, type StoredTag } from '../store/tags.ts';
+import { decodePublicId } from '../domain/values/public-id.ts';
+import { recordChanges } from '../store/executions/recording.ts';
+import { replaceJobTags } from '../store/tags/job-tags.ts';
+import { lockJobs, type StoredJob, updateJobs } from '../store/jobs/jobs.ts';
+import {
+  deleteTag as removeTag,
+  findTag,
+  jobsWithTag,
+  lockTagNames,
+  type StoredTag,
+} from '../store/tags/tags.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';

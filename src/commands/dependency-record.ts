@@ -1,9 +1,9 @@
 import type { PoolClient } from 'pg';
-import { decodePublicId, encodePublicId } from '../domain/public-id.ts';
-import type { NewAuditEntry } from '../store/audit-log.ts';
-import { recordChanges } from '../store/recording.ts';
-import type { Dependency } from '../store/dependencies.ts';
-import { lockJob, type StoredJob, updateJob } from '../store/jobs.ts';
+import { decodePublicId, encodePublicId } from '../domain/values/public-id.ts';
+import type { NewAuditEntry } from '../store/events/audit-log.ts';
+import { recordChanges } from '../store/executions/recording.ts';
+import type { Dependency } from '../store/jobs/dependencies.ts';
+import { lockJob, type StoredJob, updateJob } from '../store/jobs/jobs.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, namedIn } from './command-result.ts';
 import { lockLiveJob } from './job-checks.ts';

@@ -1,5 +1,5 @@
-import { insertAuditEntries } from '../store/audit-log.ts';
-import { discard, lockOpenDeadLetters } from '../store/dead-letters.ts';
+import { insertAuditEntries } from '../store/events/audit-log.ts';
+import { discard, lockOpenDeadLetters } from '../store/executions/dead-letters.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import type { CommandResult } from './command-result.ts';
 import { auditPerJob, inChunks } from './dead-letter-chunks.ts';

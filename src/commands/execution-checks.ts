@@ -1,6 +1,6 @@
-import type { FieldIssue } from '../domain/job-definition.ts';
-import { REASON_LIMIT } from '../domain/execution-limits.ts';
-import { checkText } from '../domain/text.ts';
+import type { FieldIssue } from '../domain/job/job-definition.ts';
+import { REASON_LIMIT } from '../domain/execution/execution-limits.ts';
+import { checkText } from '../domain/values/text.ts';
 import type { CommandError } from './command-result.ts';
 
 /** There is no such execution, or it is no longer kept. `id` is repeated as the client wrote it. */

@@ -1,10 +1,10 @@
 import type { PoolClient } from 'pg';
-import type { FieldIssue, JobDefinition } from '../domain/job-definition.ts';
-import type { Draft } from '../domain/job-input.ts';
-import { checkJobDefinition } from '../domain/job-validation.ts';
-import { decodePublicId } from '../domain/public-id.ts';
-import { checkTargetUrl } from '../domain/target-url.ts';
-import { lockJob, lockUntaggedJob, type StoredJob, type UntaggedJob } from '../store/jobs.ts';
+import type { FieldIssue, JobDefinition } from '../domain/job/job-definition.ts';
+import type { Draft } from '../domain/job/job-input.ts';
+import { checkJobDefinition } from '../domain/job/job-validation.ts';
+import { decodePublicId } from '../domain/values/public-id.ts';
+import { checkTargetUrl } from '../domain/request/target-url.ts';
+import { lockJob, lockUntaggedJob, type StoredJob, type UntaggedJob } from '../store/jobs/jobs.ts';
 import type { CommandDeps } from './command-deps.ts';
 import {
   type CommandError,

@@ -1,5 +1,5 @@
 import type { PoolClient } from 'pg';
-import { lockJobs, type StoredJob } from '../store/jobs.ts';
+import { lockJobs, type StoredJob } from '../store/jobs/jobs.ts';
 import type { CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith, validationError } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';

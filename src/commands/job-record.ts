@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PoolClient } from 'pg';
-import { maskHeaders, maskUrl } from '../domain/secrets.ts';
-import type { NewAuditEntry } from '../store/audit-log.ts';
-import type { NewEvent } from '../store/event-log.ts';
-import { recordChanges, type ChangeRecord } from '../store/recording.ts';
-import type { StoredJob } from '../store/jobs.ts';
+import { maskHeaders, maskUrl } from '../domain/request/secrets.ts';
+import type { NewAuditEntry } from '../store/events/audit-log.ts';
+import type { NewEvent } from '../store/events/event-log.ts';
+import { recordChanges, type ChangeRecord } from '../store/executions/recording.ts';
+import type { StoredJob } from '../store/jobs/jobs.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 
 /** What the scheduler moves by itself; it is no news in an audit log. */

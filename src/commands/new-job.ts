@@ -1,6 +1,6 @@
-import type { JobDefinition } from '../domain/job-definition.ts';
-import { firstRunAt } from '../domain/job-slots.ts';
-import type { StoredJob } from '../store/jobs.ts';
+import type { JobDefinition } from '../domain/job/job-definition.ts';
+import { firstRunAt } from '../domain/schedule/job-slots.ts';
+import type { StoredJob } from '../store/jobs/jobs.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith } from './command-result.ts';
 import { noRunLeft } from './run-check.ts';

@@ -1,10 +1,10 @@
 import type { PoolClient } from 'pg';
-import type { FieldIssue } from '../domain/job-definition.ts';
-import { JOB_LIMITS } from '../domain/job-limits.ts';
-import { isStorableInstant } from '../domain/job-validation.ts';
-import { checkText } from '../domain/text.ts';
-import { type StoredJob, updateJobs } from '../store/jobs.ts';
-import { jobsWithPlanned, withdrawExecutions } from '../store/withdrawing.ts';
+import type { FieldIssue } from '../domain/job/job-definition.ts';
+import { JOB_LIMITS } from '../domain/job/job-limits.ts';
+import { isStorableInstant } from '../domain/job/job-validation.ts';
+import { checkText } from '../domain/values/text.ts';
+import { type StoredJob, updateJobs } from '../store/jobs/jobs.ts';
+import { jobsWithPlanned, withdrawExecutions } from '../store/executions/withdrawing.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith, validationError } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';

@@ -1,4 +1,4 @@
-import { jobsWithPlanned } from '../store/withdrawing.ts';
+import { jobsWithPlanned } from '../store/executions/withdrawing.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith, validationError } from './command-result.ts';
 import { type BulkJobsInput, type BulkOutcome, changeJobs } from './job-chunks.ts';

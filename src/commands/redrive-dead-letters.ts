@@ -1,8 +1,8 @@
 import type { PoolClient } from 'pg';
-import { encodePublicId } from '../domain/public-id.ts';
-import { recordChanges } from '../store/recording.ts';
-import { type FoundDeadLetter, lockOpenDeadLetters } from '../store/dead-letters.ts';
-import { insertRedrives, lockLiveJobs } from '../store/redriving.ts';
+import { encodePublicId } from '../domain/values/public-id.ts';
+import { recordChanges } from '../store/executions/recording.ts';
+import { type FoundDeadLetter, lockOpenDeadLetters } from '../store/executions/dead-letters.ts';
+import { insertRedrives, lockLiveJobs } from '../store/executions/redriving.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import type { CommandResult } from './command-result.ts';
 import { auditPerJob, inChunks } from './dead-letter-chunks.ts';

@@ -1,6 +1,6 @@
-import { decodePublicId } from '../domain/public-id.ts';
-import { deleteDependency, readDependencies } from '../store/dependencies.ts';
-import type { StoredJob } from '../store/jobs.ts';
+import { decodePublicId } from '../domain/values/public-id.ts';
+import { deleteDependency, readDependencies } from '../store/jobs/dependencies.ts';
+import type { StoredJob } from '../store/jobs/jobs.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith, namedIn } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';

@@ -1,10 +1,10 @@
 import type { PoolClient } from 'pg';
-import { encodePublicId } from '../domain/public-id.ts';
+import { encodePublicId } from '../domain/values/public-id.ts';
 import { createLogger } from '../logging/logger.ts';
-import { SCHEDULER_ACTOR } from '../store/audit-log.ts';
-import type { StoredJob } from '../store/jobs.ts';
-import { lockEndedPauses, nextPauseEndAt } from '../store/pauses.ts';
-import { inTransaction } from '../store/sql.ts';
+import { SCHEDULER_ACTOR } from '../store/events/audit-log.ts';
+import type { StoredJob } from '../store/jobs/jobs.ts';
+import { lockEndedPauses, nextPauseEndAt } from '../store/jobs/pauses.ts';
+import { inTransaction } from '../store/statements/sql.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { resumeLocked } from './resume-job.ts';
 import { takenUpAgain } from './resumed-job.ts';
@@ -41,7 +41,7 @@ async function resumeBatch(tx: PoolClient, deps: CommandDeps, monotonicMs: () =>
   const enoughAtMs = monotonicMs() + BATCH_COMPUTING_MS;
   const changes: { before: StoredJob; after: StoredJob }[] = [];
   for (const before of ended) {
-    changes.push({ before, after: takenUpOrSetAside(before, now) });
+    changes.push({ before, after: resumedOrQuarantined(before, now) });
     if (monotonicMs() > enoughAtMs) break;
   }
   await resumeLocked(tx, deps, SCHEDULER, changes, now);
@@ -49,7 +49,7 @@ async function resumeBatch(tx: PoolClient, deps: CommandDeps, monotonicMs: () =>
 }
 
 /** One job that cannot be resumed, say because its row was edited by hand, must not stop all planning for ever. */
-function takenUpOrSetAside(job: StoredJob, now: Date): StoredJob {
+function resumedOrQuarantined(job: StoredJob, now: Date): StoredJob {
   try {
     return takenUpAgain(job, now, job.pausedUntil ?? now);
   } catch (error) {

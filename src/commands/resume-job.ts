@@ -1,12 +1,12 @@
 import type { PoolClient } from 'pg';
-import { type StoredJob, updateJobs } from '../store/jobs.ts';
+import { type StoredJob, updateJobs } from '../store/jobs/jobs.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';
 import { kindsOf } from './job-change.ts';
 import { type JobReference, lockLiveJob } from './job-checks.ts';
 import { type JobRecord, recordJobChanges } from './job-record.ts';
-import { pastLeftOutRuns } from './left-out-runs.ts';
+import { pastSkippedRuns } from './skipped-runs.ts';
 import { takenUpAgain } from './resumed-job.ts';
 
 /**
@@ -47,7 +47,7 @@ export async function resumeLocked(
   changes: readonly { before: StoredJob; after: StoredJob }[],
   now: Date,
 ): Promise<StoredJob[]> {
-  const changed = await pastLeftOutRuns(
+  const changed = await pastSkippedRuns(
     tx,
     changes.map(({ after }) => after),
   );

@@ -1,5 +1,5 @@
-import { nextRunAfter } from '../domain/job-slots.ts';
-import type { StoredJob } from '../store/jobs.ts';
+import { nextRunAfter } from '../domain/schedule/job-slots.ts';
+import type { StoredJob } from '../store/jobs/jobs.ts';
 
 /**
  * A job that takes up its schedule again. What it missed meanwhile is not replayed; where nothing is left to run, as

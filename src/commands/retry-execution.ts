@@ -1,10 +1,10 @@
-import { isFinished } from '../domain/execution.ts';
-import { decodePublicId, encodePublicId } from '../domain/public-id.ts';
-import type { NewAuditEntry } from '../store/audit-log.ts';
-import { recordChanges } from '../store/recording.ts';
-import { type DeadLetterState, lockDeadLetter } from '../store/dead-letters.ts';
-import { jobOfExecution } from '../store/job-of-execution.ts';
-import { holdExecution, insertRedrives, lockLiveJobs } from '../store/redriving.ts';
+import { isFinished } from '../domain/execution/execution.ts';
+import { decodePublicId, encodePublicId } from '../domain/values/public-id.ts';
+import type { NewAuditEntry } from '../store/events/audit-log.ts';
+import { recordChanges } from '../store/executions/recording.ts';
+import { type DeadLetterState, lockDeadLetter } from '../store/executions/dead-letters.ts';
+import { jobOfExecution } from '../store/executions/job-of-execution.ts';
+import { holdExecution, insertRedrives, lockLiveJobs } from '../store/executions/redriving.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandError, type CommandResult, failWith } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';

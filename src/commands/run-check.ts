@@ -1,6 +1,6 @@
-import { scheduleIssueOf } from '../domain/job-validation.ts';
-import type { SlotFacts } from '../domain/job-slots.ts';
-import { HORIZON_YEARS } from '../domain/schedule-slots.ts';
+import { scheduleIssueOf } from '../domain/job/job-validation.ts';
+import type { SlotFacts } from '../domain/schedule/job-slots.ts';
+import { HORIZON_YEARS } from '../domain/schedule/schedule-slots.ts';
 import { type CommandError, invalidScheduleError, validationError } from './command-result.ts';
 
 /**

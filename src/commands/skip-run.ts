@@ -1,19 +1,19 @@
 import type { PoolClient } from 'pg';
-import { placeAmongSlots, type SlotPlace } from '../domain/job-slots.ts';
-import { encodePublicId } from '../domain/public-id.ts';
-import { slotExecutionId } from '../domain/slot-id.ts';
-import type { NewAuditEntry } from '../store/audit-log.ts';
-import type { NewEvent } from '../store/event-log.ts';
-import { recordChanges } from '../store/recording.ts';
-import { type StoredJob, updateJob as writeJob } from '../store/jobs.ts';
-import { executionOfSlot, insertLeftOutSlot } from '../store/left-out-slots.ts';
+import { placeAmongSlots, type SlotPlace } from '../domain/schedule/job-slots.ts';
+import { encodePublicId } from '../domain/values/public-id.ts';
+import { slotExecutionId } from '../domain/schedule/slot-id.ts';
+import type { NewAuditEntry } from '../store/events/audit-log.ts';
+import type { NewEvent } from '../store/events/event-log.ts';
+import { recordChanges } from '../store/executions/recording.ts';
+import { type StoredJob, updateJob as writeJob } from '../store/jobs/jobs.ts';
+import { executionOfSlot, insertSkippedSlot } from '../store/jobs/skipped-slots.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandError, type CommandResult, failWith, validationError } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';
 import { reasonIssues } from './execution-checks.ts';
 import { lockLiveJob } from './job-checks.ts';
 import { jobEvent } from './job-record.ts';
-import { pastLeftOutRunsOf } from './left-out-runs.ts';
+import { pastSkippedRunsOf } from './skipped-runs.ts';
 
 export interface SkipRunInput {
   jobId: string;
@@ -94,7 +94,7 @@ async function leaveOut(
   now: Date,
 ): Promise<string> {
   const id = slotExecutionId(job.id, scheduledAt);
-  const skipped = await insertLeftOutSlot(tx, {
+  const skipped = await insertSkippedSlot(tx, {
     id,
     jobId: job.id,
     scheduledAt,
@@ -121,7 +121,7 @@ async function leaveOut(
 
 /** Moves the job on where the slot was its next run; with the last one left out, it is complete. */
 async function moveOn(tx: PoolClient, job: StoredJob, now: Date): Promise<NewEvent[]> {
-  const next = await pastLeftOutRunsOf(tx, job);
+  const next = await pastSkippedRunsOf(tx, job);
   if (next === job) return [];
   if (next.status !== 'COMPLETED') {
     await writeJob(tx, next);

@@ -1,6 +1,6 @@
-import type { FieldIssue } from '../domain/job-definition.ts';
-import { normalizeTagColor, readTagName } from '../domain/tag.ts';
-import type { StoredTag } from '../store/tags.ts';
+import type { FieldIssue } from '../domain/job/job-definition.ts';
+import { normalizeTagColor, readTagName } from '../domain/job/tag.ts';
+import type { StoredTag } from '../store/tags/tags.ts';
 import { type CommandError, type CommandResult, failWith, validationError } from './command-result.ts';
 
 /** A tag as a client writes it. */

@@ -1,8 +1,8 @@
-import type { FieldIssue } from '../domain/job-definition.ts';
-import { readTagNames, sortedTags, TAG_LIMITS } from '../domain/tag.ts';
-import { replaceJobTags } from '../store/job-tags.ts';
-import { type StoredJob, updateJob as writeJob } from '../store/jobs.ts';
-import { holdTagNames } from '../store/tags.ts';
+import type { FieldIssue } from '../domain/job/job-definition.ts';
+import { readTagNames, sortedTags, TAG_LIMITS } from '../domain/job/tag.ts';
+import { replaceJobTags } from '../store/tags/job-tags.ts';
+import { type StoredJob, updateJob as writeJob } from '../store/jobs/jobs.ts';
+import { holdTagNames } from '../store/tags/tags.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith, namedIn, validationError } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';

@@ -1,9 +1,9 @@
-import type { AlertEvent } from '../domain/alert.ts';
-import { writeTestNotice } from '../domain/alert-notice.ts';
-import type { ClaimedDelivery } from '../store/alert-deliveries.ts';
-import { countTests, insertDeliveries, type NewDelivery } from '../store/alert-reports.ts';
-import type { StoredAlert } from '../store/alerts.ts';
-import type { StoredJob } from '../store/jobs.ts';
+import type { AlertEvent } from '../domain/alert/alert.ts';
+import { writeTestNotice } from '../domain/alert/alert-notice.ts';
+import type { ClaimedDelivery } from '../store/alerts/alert-deliveries.ts';
+import { countTests, insertDeliveries, type NewDelivery } from '../store/alerts/alert-reports.ts';
+import type { StoredAlert } from '../store/alerts/alerts.ts';
+import type { StoredJob } from '../store/jobs/jobs.ts';
 import { type AlertReference, lockAlertOfLiveJob } from './alert-checks.ts';
 import type { CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith } from './command-result.ts';

@@ -1,18 +1,18 @@
 import type { PoolClient } from 'pg';
-import { whyNoBody } from '../domain/http-method.ts';
-import { checkJobBody } from '../domain/job-body.ts';
-import type { FieldIssue } from '../domain/job-definition.ts';
-import { JOB_LIMITS } from '../domain/job-limits.ts';
-import { checkTemplates } from '../domain/template-check.ts';
-import { decodePublicId } from '../domain/public-id.ts';
-import { checkText } from '../domain/text.ts';
+import { whyNoBody } from '../domain/request/http-method.ts';
+import { checkJobBody } from '../domain/job/job-body.ts';
+import type { FieldIssue } from '../domain/job/job-definition.ts';
+import { JOB_LIMITS } from '../domain/job/job-limits.ts';
+import { checkTemplates } from '../domain/request/template-check.ts';
+import { decodePublicId } from '../domain/values/public-id.ts';
+import { checkText } from '../domain/values/text.ts';
 import type { WakeUp } from '../events/wakeups.ts';
-import { findByIdempotencyKey } from '../store/manual-executions.ts';
+import { findByIdempotencyKey } from '../store/executions/manual-executions.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith, validationError } from './command-result.ts';
 import { commandStatement, commandTransaction } from './command-transaction.ts';
 import { type JobReference, lockLiveUntaggedJob } from './job-checks.ts';
-import { runByHand, runUnlimitedByHand } from './run-by-hand.ts';
+import { runManually, runUnlimitedManually } from './run-manually.ts';
 
 export type TriggerJobInput = JobReference & {
   /** Replaces the job's body for this run; null sends none; absent keeps the job's. */
@@ -57,7 +57,7 @@ async function triggerUnlimited(
   const run = { job: { id: uuid }, expectedVersion, body, idempotencyKey };
   const { executionId } = await commandStatement(
     deps,
-    () => runUnlimitedByHand(deps, by, run),
+    () => runUnlimitedManually(deps, by, run),
     ({ wakes }) => wakes,
   );
   return executionId === null ? undefined : { ok: true, value: { executionId, created: true } };
@@ -79,7 +79,7 @@ async function triggerHeld(
     if (bodyProblem !== null) {
       return { result: failWith(validationError([{ path: ['body'], message: bodyProblem }])), wakes: [] };
     }
-    const run = await runByHand(tx, deps, by, [{ job, body, idempotencyKey }], deps.clock.now());
+    const run = await runManually(tx, deps, by, [{ job, body, idempotencyKey }], deps.clock.now());
     return triggered(run.executionIds[0] ?? '', true, run.wakes);
   };
   return (await commandTransaction(deps, work, ({ wakes }) => wakes)).result;

@@ -2,7 +2,7 @@ import type { WakeUp } from '../events/wakeups.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import type { CommandResult } from './command-result.ts';
 import { type BulkJobsInput, type BulkOutcome, changeJobs } from './job-chunks.ts';
-import { runByHand } from './run-by-hand.ts';
+import { runManually } from './run-manually.ts';
 
 /** Runs each of the selected jobs now, beside its schedule, whether it is paused or complete; not those deleted. */
 export async function triggerJobs(
@@ -14,7 +14,7 @@ export async function triggerJobs(
   const result = await changeJobs(deps, input, async (tx, matched, now) => {
     const live = matched.filter(({ status }) => status !== 'DELETED');
     const runs = live.map((job) => ({ job }));
-    for (const kind of (await runByHand(tx, deps, by, runs, now)).wakes) woken.add(kind);
+    for (const kind of (await runManually(tx, deps, by, runs, now)).wakes) woken.add(kind);
     return live.length;
   });
   if (woken.has('cancellations')) deps.wake('cancellations');

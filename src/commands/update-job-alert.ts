@@ -1,8 +1,8 @@
-import type { AlertDefinition } from '../domain/alert.ts';
-import { maskAlertTarget } from '../domain/alert-target.ts';
-import { storedEvents } from '../domain/alert-validation.ts';
-import type { FieldIssue } from '../domain/job-definition.ts';
-import { giveUpDeliveries, type StoredAlert, updateAlert } from '../store/alerts.ts';
+import type { AlertDefinition } from '../domain/alert/alert.ts';
+import { maskAlertTarget } from '../domain/alert/alert-target.ts';
+import { storedEvents } from '../domain/alert/alert-validation.ts';
+import type { FieldIssue } from '../domain/job/job-definition.ts';
+import { giveUpDeliveries, type StoredAlert, updateAlert } from '../store/alerts/alerts.ts';
 import { type AlertReference, checkDefinition, lockAlertOfLiveJob } from './alert-checks.ts';
 import { changedAlertFields, recordAlertChange } from './alert-record.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';

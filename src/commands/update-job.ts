@@ -1,17 +1,17 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { JobDefinition, JobInput } from '../domain/job-definition.ts';
-import { draftUpdate } from '../domain/job-input.ts';
-import { forgetSatisfactions } from '../store/dependencies.ts';
-import { replaceJobTags } from '../store/job-tags.ts';
-import { isKeyTaken, type StoredJob, updateJob as writeJob } from '../store/jobs.ts';
-import { holdTagNames } from '../store/tags.ts';
+import type { JobDefinition, JobInput } from '../domain/job/job-definition.ts';
+import { draftUpdate } from '../domain/job/job-input.ts';
+import { forgetSatisfactions } from '../store/jobs/dependencies.ts';
+import { replaceJobTags } from '../store/tags/job-tags.ts';
+import { isKeyTaken, type StoredJob, updateJob as writeJob } from '../store/jobs/jobs.ts';
+import { holdTagNames } from '../store/tags/tags.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith, keyTaken } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';
 import { changedJob, gainsSlots, kindsOf } from './job-change.ts';
 import { checkDefinition, type JobReference, lockLiveJob, statusIssue } from './job-checks.ts';
 import { changedFields, recordJobChange } from './job-record.ts';
-import { pastLeftOutRunsOf } from './left-out-runs.ts';
+import { pastSkippedRunsOf } from './skipped-runs.ts';
 import { withdrawOutdated } from './withdrawals.ts';
 
 /** Absent leaves a field as it is; null clears it where it may be null. */
@@ -40,7 +40,7 @@ export async function updateJob(
       if (!definition.ok) return definition;
       const changed = changedJob(before, definition.value, status, by, now);
       if (!changed.ok) return changed;
-      const after = await pastLeftOutRunsOf(tx, changed.value);
+      const after = await pastSkippedRunsOf(tx, changed.value);
       if (changedFields(before, after).length === 0) return { ok: true, value: before };
 
       await writeJob(tx, after);

@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
-import { decodePublicId } from '../domain/public-id.ts';
+import { decodePublicId } from '../domain/values/public-id.ts';
 import {
   findTag,
   isTagNameTaken,
   lockTagNames,
   type StoredTag,
   updateTag as writeTag,
-} from '../store/tags.ts';
+} from '../store/tags/tags.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandResult, failWith } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';

@@ -1,17 +1,17 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { PoolClient } from 'pg';
-import { forgetSatisfactions } from '../store/dependencies.ts';
-import { replaceJobTags } from '../store/job-tags.ts';
-import { insertJobs, isKeyTaken, lockJobsByKey, type StoredJob, updateJobs } from '../store/jobs.ts';
-import { holdTagNames } from '../store/tags.ts';
+import { forgetSatisfactions } from '../store/jobs/dependencies.ts';
+import { replaceJobTags } from '../store/tags/job-tags.ts';
+import { insertJobs, isKeyTaken, lockJobsByKey, type StoredJob, updateJobs } from '../store/jobs/jobs.ts';
+import { holdTagNames } from '../store/tags/tags.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import { type CommandError, type CommandResult, failWith, keyTaken } from './command-result.ts';
 import { commandTransaction } from './command-transaction.ts';
 import type { CreateJobInput } from './create-job.ts';
 import { gainsSlots, kindsOf } from './job-change.ts';
 import { type JobRecord, recordJobChanges } from './job-record.ts';
-import { pastLeftOutRuns } from './left-out-runs.ts';
+import { pastSkippedRuns } from './skipped-runs.ts';
 import { isChanged, isNew, planUpsert, type UpsertPlan } from './upsert-plan.ts';
 import { keyErrors, tooManyJobs, toldAt, UPSERT_LIMITS } from './upsert-errors.ts';
 import { withdrawOutdated } from './withdrawals.ts';
@@ -130,7 +130,7 @@ async function writePlans(
   planned: readonly UpsertPlan[],
   now: Date,
 ): Promise<UpsertPlan[]> {
-  const afters = await pastLeftOutRuns(
+  const afters = await pastSkippedRuns(
     tx,
     planned.filter(isChanged).map(({ after }) => after),
   );

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Draft, draftReplacement } from '../domain/job-input.ts';
-import type { StoredJob } from '../store/jobs.ts';
+import { type Draft, draftReplacement } from '../domain/job/job-input.ts';
+import type { StoredJob } from '../store/jobs/jobs.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
 import type { CommandResult } from './command-result.ts';
 import { checkNewJob, type CreateJobInput } from './create-job.ts';

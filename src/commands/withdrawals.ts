@@ -1,8 +1,8 @@
-import { namesSlot } from '../domain/job-slots.ts';
-import type { NewEvent } from '../store/event-log.ts';
-import type { StoredJob } from '../store/jobs.ts';
-import type { Queryable } from '../store/sql.ts';
-import { readWaitingSlots, withdrawExecutions, type Withdrawal } from '../store/withdrawing.ts';
+import { namesSlot } from '../domain/schedule/job-slots.ts';
+import type { NewEvent } from '../store/events/event-log.ts';
+import type { StoredJob } from '../store/jobs/jobs.ts';
+import type { Queryable } from '../store/statements/sql.ts';
+import { readWaitingSlots, withdrawExecutions, type Withdrawal } from '../store/executions/withdrawing.ts';
 import { haveSlotsChanged } from './job-change.ts';
 
 /** What changes of a job take back of its executions. */

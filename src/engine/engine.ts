@@ -1,29 +1,29 @@
 import type { Pool } from 'pg';
-import type { CallbackClaim } from '../domain/callback-token.ts';
-import { earliest } from '../domain/earliest.ts';
-import type { DatabaseClock } from '../store/database-clock.ts';
-import type { SettlementRow } from '../store/settling.ts';
-import type { ClaimAsMade } from '../store/running-by-hand.ts';
-import { settleUpstream } from '../store/settling-upstream.ts';
+import type { CallbackClaim } from '../domain/execution/callback-token.ts';
+import { earliest } from '../domain/schedule/earliest.ts';
+import type { DatabaseClock } from '../store/upkeep/database-clock.ts';
+import type { SettlementRow } from '../store/executions/settling.ts';
+import type { ClaimAsMade } from '../store/executions/manual-runs.ts';
+import { settleUpstream } from '../store/executions/settling-upstream.ts';
 import type { WakeUp, WakeUps } from '../events/wakeups.ts';
 import type { Sender } from '../http/send-attempt.ts';
 import { createLogger } from '../logging/logger.ts';
-import { createBurst } from './burst.ts';
-import { createCallbackWatch } from './callback-watch.ts';
-import { createClaimsAsMade } from './claims-as-made.ts';
-import { createForesight } from './foresight.ts';
-import { createHeartbeat } from './heartbeat.ts';
-import { createLeaseKeeper } from './lease-keeper.ts';
-import { createLostClaims } from './lost-claims.ts';
-import { createLoop } from '../loop.ts';
-import { watchLoops } from '../loop-watch.ts';
-import { LONGEST_REST_MS, type Pulse } from '../pulse.ts';
-import { createPlanner } from './planner.ts';
-import { createPruner } from './pruner.ts';
-import { createRescuer } from './rescuer.ts';
-import { createSettler } from './settler.ts';
-import { createUnblocker } from './unblocker.ts';
-import { createWorker } from './worker.ts';
+import { createBurst } from './planning/burst.ts';
+import { createCallbackWatch } from './upkeep/callback-watch.ts';
+import { createClaimsAsMade } from './running/claims-as-made.ts';
+import { createSlotPrefetch } from './planning/slot-prefetch.ts';
+import { createHeartbeat } from './upkeep/heartbeat.ts';
+import { createLeaseKeeper } from './upkeep/lease-keeper.ts';
+import { createLostClaims } from './running/lost-claims.ts';
+import { createLoop } from '../async/loop.ts';
+import { watchLoops } from '../async/loop-watch.ts';
+import { LONGEST_REST_MS, type Poller } from '../events/poller.ts';
+import { createPlanner } from './planning/planner.ts';
+import { createPruner } from './upkeep/pruner.ts';
+import { createRescuer } from './upkeep/rescuer.ts';
+import { createSettler } from './running/settler.ts';
+import { createUnblocker } from './planning/unblocker.ts';
+import { createWorker } from './running/worker.ts';
 
 const logger = createLogger('Scheduler');
 
@@ -35,7 +35,7 @@ export interface EngineOptions {
   sender: Sender;
   wakeUps: WakeUps;
   /** Looks at polling pace, for all loops together, for what nobody has told them of. */
-  pulse: Pulse;
+  poller: Poller;
   resumePaused: () => Promise<Date | null>;
   /** Draws the id of an execution that no slot names. */
   newId: (now: Date) => string;
@@ -76,14 +76,14 @@ const GATHER_MS = 50;
 
 /** Makes the loops of one instance and ties them together. */
 export function createEngine(options: EngineOptions): Engine {
-  const { pool, clock, wakeUps, pulse, instance, leaseMs, shutdownGraceMs } = options;
+  const { pool, clock, wakeUps, poller, instance, leaseMs, shutdownGraceMs } = options;
   const onError = (part: string) => (error: unknown) => {
     logger.warn('A step failed and is tried again', { part, error });
   };
 
   const recordUpstream = (settlements: readonly SettlementRow[]) =>
     settleUpstream(pool, settlements, options.newId);
-  const isPressed = () => worker.isPressed() || foresight.isStarting();
+  const isPressed = () => worker.isPressed() || slotPrefetch.isStarting();
   const settler = createSettler({
     db: pool,
     settleUpstream: recordUpstream,
@@ -139,7 +139,7 @@ export function createEngine(options: EngineOptions): Engine {
     onWaiting,
     onError: onError('burst'),
   });
-  const foresight = createForesight({
+  const slotPrefetch = createSlotPrefetch({
     pool,
     clock,
     instanceId: instance.instanceId,
@@ -152,7 +152,7 @@ export function createEngine(options: EngineOptions): Engine {
   const planner = createPlanner({
     ...options,
     longestRestMs: LONGEST_REST_MS,
-    foresight,
+    slotPrefetch,
     burst,
     onPlanned: ({ isAnythingBlocked, isReplacing }) => {
       if (isAnythingBlocked) unblocker.wake();
@@ -218,12 +218,12 @@ export function createEngine(options: EngineOptions): Engine {
   wakeUps.on('cancellations', leaseKeeper.wake);
   wakeUps.on('cancellations', callbackWatch.wake);
 
-  pulse.serve(planner, ({ runAt, pauseEndsAt }) => earliest(runAt, pauseEndsAt));
-  pulse.serve(burst, ({ burstAt }) => burstAt !== null);
-  pulse.serve(worker, ({ availableAt }) => availableAt);
-  pulse.serve(unblocker, ({ isAnythingBlocked }) => isAnythingBlocked);
-  pulse.serve(callbackWatch, ({ waitEndsAt }) => waitEndsAt);
-  pulse.onLook(({ leaseEndsAt }) => {
+  poller.serve(planner, ({ runAt, pauseEndsAt }) => earliest(runAt, pauseEndsAt));
+  poller.serve(burst, ({ burstAt }) => burstAt !== null);
+  poller.serve(worker, ({ availableAt }) => availableAt);
+  poller.serve(unblocker, ({ isAnythingBlocked }) => isAnythingBlocked);
+  poller.serve(callbackWatch, ({ waitEndsAt }) => waitEndsAt);
+  poller.onLook(({ leaseEndsAt }) => {
     rescuer.hear(leaseEndsAt);
   });
 

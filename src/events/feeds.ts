@@ -1,9 +1,9 @@
-import type { Queryable } from '../store/sql.ts';
+import type { Queryable } from '../store/statements/sql.ts';
 import type { FeedItem, FeedOptions } from './feed.ts';
 import type { EventHub } from './hub.ts';
 import { type FeedIterator, iterate } from './iterate.ts';
 import { openLogFeed, type LogFeedItem } from './log-feed.ts';
-import { createPatientRead, type PatientRead } from './patient-read.ts';
+import { createRetryWhileAway, type RetryWhileAway } from './retry-while-away.ts';
 
 /**
  * The live feeds as the API gives them. The promises resolve once the subscription stands: from then on nothing is
@@ -18,15 +18,15 @@ export interface Feeds {
    * else reach its subscriber as an error without a cursor, and those behind it in memory too. A read that keeps failing
    * though the log can be read is a fault, and is thrown.
    */
-  readForEvent: PatientRead;
+  readForEvent: RetryWhileAway;
 }
 
 export function createFeeds({ db, hub }: { db: Queryable; hub: EventHub }): Feeds {
-  const readPatiently = createPatientRead(hub);
+  const retryWhileAway = createRetryWhileAway(hub);
   return {
     subscribe: async (options) => iterate(await hub.open(options)),
     subscribeToLogs: async (executionId, after) =>
-      iterate(await openLogFeed({ db, hub, readPatiently }, executionId, after)),
-    readForEvent: readPatiently,
+      iterate(await openLogFeed({ db, hub, retryWhileAway }, executionId, after)),
+    readForEvent: retryWhileAway,
   };
 }

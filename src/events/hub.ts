@@ -1,12 +1,12 @@
-import type { EventRow } from '../store/event-log.ts';
-import { createRecentCounts } from '../recent-counts.ts';
-import type { Queryable } from '../store/sql.ts';
+import type { EventRow } from '../store/events/event-log.ts';
+import { createRecentCounts } from '../async/recent-counts.ts';
+import type { Queryable } from '../store/statements/sql.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import type { FeedEvent, FeedGap, FeedItem, FeedOptions } from './feed.ts';
-import type { StepSource } from '../step-source.ts';
+import type { StepSource } from '../async/step-source.ts';
 import { createLogChunks, type LogChunks } from './log-chunks.ts';
 import { createLogTail, type LogTail, type TailView } from './log-tail.ts';
-import { createSpareTime, type SpareTime } from './spare-time.ts';
+import { createCooperativeYield, type CooperativeYield } from '../async/cooperative-yield.ts';
 import { createWaiter, type Waiter } from './waiter.ts';
 
 export interface HubOptions {
@@ -67,7 +67,7 @@ export function createEventHub({
   const chunks = createLogChunks(db);
   const recent = createRecentCounts(BUSY_WINDOW_MS);
   const lastSecond = createRecentCounts(PRESSED_WINDOW_MS);
-  const spareTime = createSpareTime({
+  const cooperativeYield = createCooperativeYield({
     isBusy: () => recent.of('events') > BUSY_EVENTS || (isPressed() && lastSecond.of('events') > BUSY_EVENTS),
   });
   const itemOf = createItems();
@@ -99,7 +99,7 @@ export function createEventHub({
       const view = await readView();
       const start = await startingPoint(view, after ?? null, chunks);
       view.window.reached(start.position);
-      return walkLog({ chunks, tail, waiter, spareTime, itemOf, filter, usesTags, ...view, ...start });
+      return walkLog({ chunks, tail, waiter, cooperativeYield, itemOf, filter, usesTags, ...view, ...start });
     } catch (error) {
       waiter.close();
       throw error;
@@ -172,7 +172,7 @@ interface Walk {
   chunks: LogChunks;
   tail: LogTail;
   waiter: Waiter;
-  spareTime: SpareTime;
+  cooperativeYield: CooperativeYield;
   itemOf: (event: EventRow, epoch: string) => FeedEvent;
   filter: FeedOptions['filter'];
   usesTags: boolean;
@@ -185,7 +185,7 @@ interface Walk {
 
 /** One subscriber's way through the log. */
 function walkLog(walk: Walk): StepSource<FeedItem> {
-  const { chunks, tail, waiter, spareTime, itemOf, filter, usesTags } = walk;
+  const { chunks, tail, waiter, cooperativeYield, itemOf, filter, usesTags } = walk;
   let { epoch, generation, position, gap } = walk;
   /** Whether the next step lies behind the window, and what was read of it. */
   let isBehind = false;
@@ -204,7 +204,7 @@ function walkLog(walk: Walk): StepSource<FeedItem> {
     return new Promise((resolve) => {
       const takeTurn = (): void => {
         if (waiter.isClosed()) resolve();
-        else spareTime.turn(resolve);
+        else cooperativeYield.turn(resolve);
       };
       if (hasMore(tail.view)) takeTurn();
       else waiter.whenNotified(takeTurn);
@@ -239,7 +239,7 @@ function walkLog(walk: Walk): StepSource<FeedItem> {
         // A thousand may wait for the same, and what it lets them do would be no part of the turns in which they asked for it.
         await chunks.behind(position, tip);
         await new Promise<void>((resolve) => {
-          spareTime.turn(resolve);
+          cooperativeYield.turn(resolve);
         });
         if (waiter.isClosed()) return;
       }

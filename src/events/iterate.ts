@@ -1,6 +1,6 @@
-import { inOrder } from '../in-order.ts';
-import { itself } from '../itself.ts';
-import type { StepSource } from '../step-source.ts';
+import { serializeCalls } from '../async/serialize-calls.ts';
+import { selfIterator } from '../async/step-source.ts';
+import type { StepSource } from '../async/step-source.ts';
 
 /**
  * An iterator that also tells how far it has come, which is further than its last item where others are left out. In the place
@@ -69,7 +69,7 @@ export function iterate<T>(source: StepSource<T>): FeedIterator<T> {
   }
 
   return {
-    next: inOrder(next),
+    next: serializeCalls(next),
     arrival,
     more,
     position: () => (taken < ready.length ? null : (source.position?.() ?? null)),
@@ -81,6 +81,6 @@ export function iterate<T>(source: StepSource<T>): FeedIterator<T> {
       end();
       return Promise.reject(error instanceof Error ? error : new Error(String(error)));
     },
-    [Symbol.asyncIterator]: itself,
+    [Symbol.asyncIterator]: selfIterator,
   };
 }

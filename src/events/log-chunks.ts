@@ -1,6 +1,6 @@
-import { readLog, type EventLogState, type EventRow } from '../store/event-log.ts';
-import type { Queryable } from '../store/sql.ts';
-import { createTurns } from '../turns.ts';
+import { readLog, type EventLogState, type EventRow } from '../store/events/event-log.ts';
+import type { Queryable } from '../store/statements/sql.ts';
+import { createLimiter } from '../async/limiter.ts';
 
 /** A piece of the log, and where the log stood when it was read. */
 export interface LogChunk {
@@ -33,7 +33,7 @@ const MAX_CHUNKS = 16;
  * it is asked how far the log went. It may have been pruned since, and is told nevertheless.
  */
 export function createLogChunks(db: Queryable): LogChunks {
-  const turns = createTurns(MAX_READS);
+  const turns = createLimiter(MAX_READS);
   const chunks = new Map<bigint, Promise<LogChunk>>();
   /** What has been read of them. */
   const haveBeenRead = new WeakMap<Promise<LogChunk>, LogChunk>();

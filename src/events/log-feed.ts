@@ -1,11 +1,11 @@
-import { readLastPosition } from '../store/event-log.ts';
-import { readExecutionLogs, type ExecutionLogLine } from '../store/execution-logs.ts';
-import type { Queryable } from '../store/sql.ts';
+import { readLastPosition } from '../store/events/event-log.ts';
+import { readExecutionLogs, type ExecutionLogLine } from '../store/executions/execution-logs.ts';
+import type { Queryable } from '../store/statements/sql.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import type { FeedGap, FeedItem } from './feed.ts';
 import type { EventHub } from './hub.ts';
-import { nextStep, stepsOf, type StepSource } from '../step-source.ts';
-import type { PatientRead } from './patient-read.ts';
+import { nextStep, stepsOf, type StepSource } from '../async/step-source.ts';
+import type { RetryWhileAway } from './retry-while-away.ts';
 
 export interface LogFeedLine {
   type: 'log';
@@ -23,7 +23,7 @@ const STEP_LIMIT = 256;
  * the bell that says when to read again.
  */
 export async function openLogFeed(
-  { db, hub, readPatiently }: { db: Queryable; hub: EventHub; readPatiently: PatientRead },
+  { db, hub, retryWhileAway }: { db: Queryable; hub: EventHub; retryWhileAway: RetryWhileAway },
   executionId: string,
   after: string | null,
 ): Promise<StepSource<LogFeedItem>> {
@@ -49,7 +49,7 @@ export async function openLogFeed(
     }
     for (;;) {
       if (finished) return null;
-      const page = await readPatiently(() => readExecutionLogs(db, executionId, position, STEP_LIMIT));
+      const page = await retryWhileAway(() => readExecutionLogs(db, executionId, position, STEP_LIMIT));
       position = page.lines.at(-1)?.position ?? position;
       finished = (page.finished || !page.exists) && page.lines.length < STEP_LIMIT;
       if (page.lines.length > 0) {

@@ -1,6 +1,6 @@
-import { readEventLogState, readLog, type EventLogState } from '../store/event-log.ts';
-import type { Queryable } from '../store/sql.ts';
-import { readTagSnapshot } from '../store/tag-snapshot.ts';
+import { readEventLogState, readLog, type EventLogState } from '../store/events/event-log.ts';
+import type { Queryable } from '../store/statements/sql.ts';
+import { readTagSnapshot } from '../store/events/tag-snapshot.ts';
 import { createEventWindow, type EventWindow } from './event-window.ts';
 import { createTagHistory, type TagHistory } from './tag-history.ts';
 

@@ -1,5 +1,5 @@
-import type { EventRow } from '../store/event-log.ts';
-import type { TagChange, TagSnapshot } from '../store/tag-snapshot.ts';
+import type { EventRow } from '../store/events/event-log.ts';
+import type { TagChange, TagSnapshot } from '../store/events/tag-snapshot.ts';
 
 type Tags = readonly string[];
 

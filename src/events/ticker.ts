@@ -1,6 +1,6 @@
-import { createLoop, type Loop } from '../loop.ts';
+import { createLoop, type Loop } from '../async/loop.ts';
 import { iterate } from './iterate.ts';
-import { stepsOf } from '../step-source.ts';
+import { stepsOf } from '../async/step-source.ts';
 import { createWaiter, type Waiter } from './waiter.ts';
 
 /** Gives something that is read anew at fixed intervals to any number of followers. */

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { Queryable } from '../store/sql.ts';
+import type { Queryable } from '../store/statements/sql.ts';
 
 /**
  * What may have changed: jobs (the planner looks), executions to claim (the worker), those that wait for others of their

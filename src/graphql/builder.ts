@@ -3,7 +3,7 @@ import DataloaderPlugin from '@pothos/plugin-dataloader';
 import PrismaPlugin from '@pothos/plugin-prisma';
 import RelayPlugin from '@pothos/plugin-relay';
 import ValidationPlugin from '@pothos/plugin-validation';
-import { encodePublicId, ID_PREFIXES, type PublicIdKind } from '../domain/public-id.ts';
+import { encodePublicId, ID_PREFIXES, type PublicIdKind } from '../domain/values/public-id.ts';
 import type PrismaTypes from '../generated/pothos.ts';
 import { getDatamodel } from '../generated/pothos.ts';
 import './columns-at-hand.ts';

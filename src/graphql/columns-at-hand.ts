@@ -1,6 +1,6 @@
 import SchemaBuilder, { BasePlugin, type PothosOutputFieldConfig, type SchemaTypes } from '@pothos/core';
 import type { GraphQLFieldResolver } from 'graphql';
-import { encodePublicId, ID_PREFIXES, type PublicIdKind } from '../domain/public-id.ts';
+import { encodePublicId, ID_PREFIXES, type PublicIdKind } from '../domain/values/public-id.ts';
 
 declare global {
   // eslint-disable-next-line @typescript-eslint/no-namespace -- how Pothos wants to be told of plugins

@@ -1,11 +1,12 @@
 import type { Caller } from '../commands/command-deps.ts';
 import type { Commands } from '../commands/commands.ts';
 import type { TestRequest } from '../commands/test-request.ts';
-import type { AskedExecutions, AskedRows } from '../domain/asked-rows.ts';
-import type { Clock } from '../domain/clock.ts';
-import type { KeptCounts } from '../domain/kept-counts.ts';
-import type { MetricsReader, SystemMetrics } from '../domain/metrics.ts';
-import type { SchedulesReader } from '../domain/planned.ts';
+import type { AskedExecutions, PageRequest } from '../domain/execution/page-request.ts';
+import type { Clock } from '../domain/values/clock.ts';
+import type { HealthReport } from '../domain/metrics/health-report.ts';
+import type { KeptCounts } from '../domain/metrics/kept-counts.ts';
+import type { MetricsReader, SystemMetrics } from '../domain/metrics/metrics.ts';
+import type { SchedulesReader } from '../domain/schedule/planned.ts';
 import type { Feeds } from '../events/feeds.ts';
 import type { Ticker } from '../events/ticker.ts';
 import type { Prisma, PrismaClient, Tag } from '../generated/prisma/client.ts';
@@ -16,26 +17,10 @@ import {
   type ReadLogEnds,
 } from './loaders/execution-log-loaders.ts';
 import { createJobHistoryLoaders, type JobHistoryLoaders } from './loaders/job-history-loaders.ts';
-import { createLeftOutSlotsLoader, type LeftOutSlotsLoader } from './loaders/left-out-slots-loader.ts';
+import { createSkippedSlotsLoader, type SkippedSlotsLoader } from './loaders/skipped-slots-loader.ts';
 import { createMetricsLoaders, type MetricsLoaders } from './loaders/metrics-loaders.ts';
 import { createExecutionLoader, createJobLoader, type RowLoader } from './loaders/row-loader.ts';
 import { createTagLoaders, type TagLoaders } from './loaders/tag-loaders.ts';
-
-export type HealthStatus = 'UP' | 'DEGRADED' | 'DOWN';
-
-/** How a part of the process is doing; `message` says what is wrong, null where nothing is. */
-export interface ComponentHealth {
-  status: HealthStatus;
-  message: string | null;
-}
-
-export interface HealthReport {
-  status: HealthStatus;
-  version: string;
-  uptimeSeconds: number;
-  database: ComponentHealth & { latencyMs: number | null };
-  scheduler: ComponentHealth;
-}
 
 /** What the API is given by whoever composes the application. */
 export interface GraphqlParts {
@@ -64,20 +49,20 @@ export interface GraphqlParts {
   /** Those of each job that a condition selects, from either end of its history, in the same way. */
   executionIdsOfJobs: (jobIds: readonly string[], asked: AskedExecutions) => Promise<Map<string, string[]>>;
   /** The audit entries of each job, from either end, in the same way. */
-  auditEntryIdsOfJobs: (jobIds: readonly string[], asked: AskedRows) => Promise<Map<string, string[]>>;
+  auditEntryIdsOfJobs: (jobIds: readonly string[], asked: PageRequest) => Promise<Map<string, string[]>>;
   /** The tags of each job, in the order of their names, in the same way. */
   tagsOfJobs: (jobIds: readonly string[]) => Promise<Map<string, Tag[]>>;
   /** The jobs that have each tag, in the same way. */
-  jobIdsOfTags: (tagIds: readonly string[], asked: AskedRows) => Promise<Map<string, string[]>>;
+  jobIdsOfTags: (tagIds: readonly string[], asked: PageRequest) => Promise<Map<string, string[]>>;
   /** Tags by their names, each with the jobs that have it, where they are `limit` at most. */
   tagBearers: (
     names: readonly string[],
     limit: number,
   ) => Promise<Map<string, { tagId: string; jobIds: string[] | null }>>;
   /** The deliveries of each alert, in the same way. */
-  deliveryIdsOfAlerts: (alertIds: readonly string[], asked: AskedRows) => Promise<Map<string, string[]>>;
+  deliveryIdsOfAlerts: (alertIds: readonly string[], asked: PageRequest) => Promise<Map<string, string[]>>;
   /** Each job's slots from an instant on that somebody left out; one statement for any number of jobs. */
-  leftOutSlotsOfJobs: (jobs: readonly { id: string; from: Date }[]) => Promise<Map<string, Date[]>>;
+  skippedSlotsOfJobs: (jobs: readonly { id: string; from: Date }[]) => Promise<Map<string, Date[]>>;
   readLogEnds: ReadLogEnds;
   /** Whether a read failed because it took longer than a statement may. */
   isOverTime: (error: unknown) => boolean;
@@ -91,7 +76,7 @@ export interface GraphqlBase extends GraphqlParts {
   executionLoader: RowLoader<Prisma.JobExecutionSelect>;
   jobLoader: RowLoader<Prisma.JobSelect>;
   jobHistory: JobHistoryLoaders;
-  leftOutSlots: LeftOutSlotsLoader;
+  skippedSlots: SkippedSlotsLoader;
   metricsLoaders: MetricsLoaders;
   tagLoaders: TagLoaders;
   alertLoaders: AlertLoaders;
@@ -112,7 +97,7 @@ export function createGraphqlBase(parts: GraphqlParts): GraphqlBase {
     executionLoader: createExecutionLoader(parts.prisma),
     jobLoader: createJobLoader(parts.prisma),
     jobHistory: createJobHistoryLoaders(parts),
-    leftOutSlots: createLeftOutSlotsLoader(parts),
+    skippedSlots: createSkippedSlotsLoader(parts),
     metricsLoaders: createMetricsLoaders(parts.metrics),
     tagLoaders: createTagLoaders(parts),
     alertLoaders: createAlertLoaders(parts),

@@ -1,5 +1,5 @@
 import { GraphQLError } from 'graphql';
-import { shorten } from '../domain/text.ts';
+import { shorten } from '../domain/values/text.ts';
 
 /** What `extensions.code` of a top-level error may be, as far as this folder raises it. */
 export type ErrorCode = 'BAD_USER_INPUT' | 'NOT_FOUND';

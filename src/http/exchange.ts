@@ -1,7 +1,7 @@
 import type { ClientRequest, IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Got, Request, Response } from 'got';
-import { MAX_RESPONSE_BODY_CHARACTERS } from '../domain/outgoing-request.ts';
+import { MAX_RESPONSE_BODY_CHARACTERS } from '../domain/request/outgoing-request.ts';
 import { readBody } from './body-reader.ts';
 import { nextHop } from './redirects.ts';
 import type { Hop } from './redirects.ts';

@@ -1,5 +1,5 @@
-import { cutText } from '../domain/text.ts';
-import type { CallFailureReason } from '../domain/outcome.ts';
+import { cutText } from '../domain/values/text.ts';
+import type { CallFailureReason } from '../domain/execution/outcome.ts';
 import { BlockedTargetError } from './target-guard.ts';
 
 export type CallFailure = { reason: CallFailureReason; message: string };

@@ -1,5 +1,5 @@
 import { BlockList, isIP, isIPv4 } from 'node:net';
-import { boundedMemo } from '../domain/bounded-memo.ts';
+import { boundedMemo } from '../domain/values/bounded-memo.ts';
 
 /** Addresses of which the answer is remembered: every call asks for that of its target. */
 const KNOWN_LIMIT = 1_000;

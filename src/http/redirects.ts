@@ -1,5 +1,5 @@
-import { isSecretHeaderName } from '../domain/secrets.ts';
-import type { HttpMethod } from '../domain/http-method.ts';
+import { isSecretHeaderName } from '../domain/request/secrets.ts';
+import type { HttpMethod } from '../domain/request/http-method.ts';
 
 /** How many redirects one attempt follows; the next one ends it. */
 export const MAX_REDIRECTS = 5;

@@ -1,9 +1,9 @@
-import { boundedMemo } from '../domain/bounded-memo.ts';
-import { IDENTITY_HEADERS, isFramingHeader } from '../domain/header-rules.ts';
-import { ACCEPTED_ENCODINGS, identityHeaders } from '../domain/kept-request.ts';
-import type { OutgoingRequest, ShownRequest } from '../domain/outgoing-request.ts';
-import { maskCallbackUrl } from '../domain/callback-token.ts';
-import { maskHeaders, maskUrl } from '../domain/secrets.ts';
+import { boundedMemo } from '../domain/values/bounded-memo.ts';
+import { IDENTITY_HEADERS, isFramingHeader } from '../domain/request/header-rules.ts';
+import { ACCEPTED_ENCODINGS, identityHeaders } from '../domain/request/kept-request.ts';
+import type { OutgoingRequest, ShownRequest } from '../domain/request/outgoing-request.ts';
+import { maskCallbackUrl } from '../domain/execution/callback-token.ts';
+import { maskHeaders, maskUrl } from '../domain/request/secrets.ts';
 
 /** A body as it goes over the wire. */
 export type EncodedBody = { text: string; contentType: string };

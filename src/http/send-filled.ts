@@ -1,7 +1,7 @@
-import { IDENTITY_HEADERS } from '../domain/header-rules.ts';
-import type { OutgoingRequest } from '../domain/outgoing-request.ts';
-import type { TemplateValues } from '../domain/template.ts';
-import { fillRequest, hasTemplates, TemplateError } from '../domain/template-request.ts';
+import { IDENTITY_HEADERS } from '../domain/request/header-rules.ts';
+import type { OutgoingRequest } from '../domain/request/outgoing-request.ts';
+import type { TemplateValues } from '../domain/request/template.ts';
+import { fillRequest, hasTemplates, TemplateError } from '../domain/request/template-request.ts';
 import { encodeBody, showRequest } from './request-headers.ts';
 import type { CallOptions, Sender, SentAttempt } from './send-attempt.ts';
 import { NO_PHASES } from './timings.ts';

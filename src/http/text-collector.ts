@@ -1,6 +1,6 @@
 import { TextDecoder } from 'node:util';
-import { boundedMemo } from '../domain/bounded-memo.ts';
-import { cutText } from '../domain/text.ts';
+import { boundedMemo } from '../domain/values/bounded-memo.ts';
+import { cutText } from '../domain/values/text.ts';
 
 /** Text taken from a response's body. */
 export type BodyText = { text: string; truncated: boolean };

@@ -1,4 +1,4 @@
-import type { AttemptTimings } from '../domain/outgoing-request.ts';
+import type { AttemptTimings } from '../domain/request/outgoing-request.ts';
 
 /** Durations as got's timer measured them. NaN and undefined stand for what did not take place. */
 type Phases = {

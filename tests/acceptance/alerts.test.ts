@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { expect, it } from 'vitest';
-import type { AlertNotice } from '../../src/domain/alert-notice.ts';
+import type { AlertNotice } from '../../src/domain/alert/alert-notice.ts';
 import { apiClient, type ApiClient } from '../support/api-client.ts';
 import { latenesses } from '../support/faults/figures.ts';
 import { createJobs } from '../support/faults/load.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { decodeCursor } from '../../src/events/cursor.ts';
-import { readEventLogState } from '../../src/store/event-log.ts';
+import { readEventLogState } from '../../src/store/events/event-log.ts';
 import { apiClient } from '../support/api-client.ts';
 import { firstCursor } from '../support/event-follower.ts';
 import { post, wsClient } from '../support/graphql-clients.ts';

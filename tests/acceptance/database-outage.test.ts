@@ -118,10 +118,10 @@ it(
         ),
       LIMIT,
     );
-    // The planner has something to do; the pulse looks for all who have not.
+    // The planner has something to do; the poller looks for all who have not.
     const failed = (message: string) => server.logged(message).map(({ part }) => part);
     await until(() => failed('A step failed and is tried again').includes('planner'), LIMIT);
-    await until(() => failed('The database could not be reached').includes('pulse'), LIMIT);
+    await until(() => failed('The database could not be reached').includes('poller'), LIMIT);
 
     await until(() => performance.now() - goneMs > LEASE_MS + 1_000, LIMIT);
     await database.start();

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import type { AlertNotice } from '../../src/domain/alert-notice.ts';
-import { pruneEvents, readEventLogState, readEvents } from '../../src/store/event-log.ts';
-import { appendEvents } from '../../src/store/event-log.ts';
-import { settle, settlementRow } from '../../src/store/settling.ts';
-import { inTransaction } from '../../src/store/sql.ts';
-import { encodePublicId } from '../../src/domain/public-id.ts';
-import type { StoredJob } from '../../src/store/jobs.ts';
+import type { AlertNotice } from '../../src/domain/alert/alert-notice.ts';
+import { pruneEvents, readEventLogState, readEvents } from '../../src/store/events/event-log.ts';
+import { appendEvents } from '../../src/store/events/event-log.ts';
+import { settle, settlementRow } from '../../src/store/executions/settling.ts';
+import { inTransaction } from '../../src/store/statements/sql.ts';
+import { encodePublicId } from '../../src/domain/values/public-id.ts';
+import type { StoredJob } from '../../src/store/jobs/jobs.ts';
 import { createAlert, deliverAll, deliveriesOf } from '../support/alerts.ts';
 import {
   ALERT_MAX_PER_MINUTE,

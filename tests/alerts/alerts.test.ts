@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createAlerts, type Alerts } from '../../src/alerts/alerts.ts';
-import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
-import { createPulse } from '../../src/pulse.ts';
+import { newUuidV7 } from '../../src/domain/values/uuid-v7.ts';
+import { createPoller } from '../../src/events/poller.ts';
 import { createAlert, deliverAll, deliveriesOf } from '../support/alerts.ts';
 import { createJob, LONGEST_REST_MS, type TestInstance, trigger } from '../support/instance.ts';
 import { watchTicks } from '../support/rests.ts';
@@ -19,7 +19,7 @@ function alertsOf({ pool, sender, wakeUps }: TestInstance): Alerts {
     wakeUps,
     newId: newUuidV7,
     random: () => 0,
-    pulse: createPulse({
+    poller: createPoller({
       db: pool,
       clock: scene.clock,
       intervalMs: LONGEST_REST_MS,

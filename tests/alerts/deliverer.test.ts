@@ -1,12 +1,12 @@
 import { createHmac } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MAX_TESTS_PER_MINUTE } from '../../src/commands/test-job-alert.ts';
-import type { AlertNotice } from '../../src/domain/alert-notice.ts';
-import { encodePublicId } from '../../src/domain/public-id.ts';
-import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
-import { claimDeliveries } from '../../src/store/alert-deliveries.ts';
-import { insertDeliveries } from '../../src/store/alert-reports.ts';
-import type { StoredAlert } from '../../src/store/alerts.ts';
+import type { AlertNotice } from '../../src/domain/alert/alert-notice.ts';
+import { encodePublicId } from '../../src/domain/values/public-id.ts';
+import { newUuidV7 } from '../../src/domain/values/uuid-v7.ts';
+import { claimDeliveries } from '../../src/store/alerts/alert-deliveries.ts';
+import { insertDeliveries } from '../../src/store/alerts/alert-reports.ts';
+import type { StoredAlert } from '../../src/store/alerts/alerts.ts';
 import { createAlert, deliverAll, deliveriesOf, notice } from '../support/alerts.ts';
 import { ALERT_MAX_ATTEMPTS, CALLER, createJob, type TestInstance, valueOf } from '../support/instance.ts';
 import { type MailServer, startMailServer } from '../support/mail-server.ts';

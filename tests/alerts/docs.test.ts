@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { mailText } from '../../src/alerts/mail-html.ts';
 import { signatureHeaders } from '../../src/alerts/signature.ts';
-import { ALERT_LIMITS } from '../../src/domain/alert.ts';
-import { wordNotice } from '../../src/domain/alert-text.ts';
+import { ALERT_LIMITS } from '../../src/domain/alert/alert.ts';
+import { wordNotice } from '../../src/domain/alert/alert-text.ts';
 import { notice } from '../support/alerts.ts';
 
 const page = await readFile(new URL('../../docs/alerts.md', import.meta.url), 'utf8');

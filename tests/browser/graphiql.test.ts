@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createApp } from '../../src/app.ts';
 import type { App } from '../../src/app.ts';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/config/config.ts';
 import { apiClient } from '../support/api-client.ts';
 import { missingBrowser, openBrowser } from '../support/browser.ts';
 import type { BrowserPage } from '../support/browser.ts';

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as documents from '../../client/src/generated/graphql.ts';
 import { feedFields } from '../../client/src/generated/schema-facts.ts';
 import { planResume } from '../../client/src/resume-plan.ts';
-import { decodePublicId, encodePublicId } from '../../src/domain/public-id.ts';
+import { decodePublicId, encodePublicId } from '../../src/domain/values/public-id.ts';
 import { type ApiHarness, createApiHarness } from '../graphql/api-harness.ts';
 import { insertExecution } from '../support/rows.ts';
 

@@ -12,7 +12,7 @@ import { createUrqlClient } from '../../client/src/urql.ts';
 import {
   createPersistedOperations,
   parsePersistedOperations,
-} from '../../src/server/persisted-operations.ts';
+} from '../../src/server/http/persisted-operations.ts';
 import { clearJobs } from '../commands/harness.ts';
 import { type ApiHarness, createApiHarness } from '../graphql/api-harness.ts';
 import { startApiServer } from '../server/api-server.ts';

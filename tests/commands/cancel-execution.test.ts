@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import type { ExecutionStatus } from '../../src/domain/execution.ts';
-import { encodePublicId } from '../../src/domain/public-id.ts';
+import type { ExecutionStatus } from '../../src/domain/execution/execution.ts';
+import { encodePublicId } from '../../src/domain/values/public-id.ts';
 import { CALLER, LEASE_MS, type TestInstance, trigger, valueOf } from '../support/instance.ts';
 import { START, plus } from '../support/manual-clock.ts';
 import {

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
 import { claimNothing, type Caller, type CommandDeps } from '../../src/commands/command-deps.ts';
 import { createPool } from '../../src/database/pool.ts';
-import { uuidV7 } from '../../src/domain/uuid-v7.ts';
+import { uuidV7 } from '../../src/domain/values/uuid-v7.ts';
 import { createTestDatabase } from '../support/database.ts';
 
 /** Commands on a database of their own, with a clock that is moved by hand. */

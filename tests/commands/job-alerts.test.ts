@@ -6,8 +6,8 @@ import { deleteJob } from '../../src/commands/delete-job.ts';
 import { deleteJobAlert } from '../../src/commands/delete-job-alert.ts';
 import { testJobAlert } from '../../src/commands/test-job-alert.ts';
 import { updateJobAlert, type UpdateJobAlertInput } from '../../src/commands/update-job-alert.ts';
-import { ALERT_CHANNELS, ALERT_EVENTS, ALERT_LIMITS } from '../../src/domain/alert.ts';
-import { encodePublicId } from '../../src/domain/public-id.ts';
+import { ALERT_CHANNELS, ALERT_EVENTS, ALERT_LIMITS } from '../../src/domain/alert/alert.ts';
+import { encodePublicId } from '../../src/domain/values/public-id.ts';
 import { count, readRow } from '../support/rows.ts';
 import { BLOCKED_ADDRESS, CALLER, useCommandHarness, START, valueOf } from './harness.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { encodePublicId } from '../../src/domain/public-id.ts';
+import { encodePublicId } from '../../src/domain/values/public-id.ts';
 import { CALLER, reference, type TestInstance, valueOf } from '../support/instance.ts';
 import { START } from '../support/manual-clock.ts';
 import { count, eventsOf, insertExecution, insertJob, readExecution, type Row } from '../support/rows.ts';

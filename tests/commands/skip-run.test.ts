@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { createCommands } from '../../src/commands/commands.ts';
 import type { CreateJobInput } from '../../src/commands/create-job.ts';
-import { encodePublicId } from '../../src/domain/public-id.ts';
-import { slotExecutionId } from '../../src/domain/slot-id.ts';
-import type { StoredJob } from '../../src/store/jobs.ts';
+import { encodePublicId } from '../../src/domain/values/public-id.ts';
+import { slotExecutionId } from '../../src/domain/schedule/slot-id.ts';
+import type { StoredJob } from '../../src/store/jobs/jobs.ts';
 import { CALLER, createJob, DAY_MS, reference, type TestInstance, valueOf } from '../support/instance.ts';
 import { manualClock, START, plus } from '../support/manual-clock.ts';
 import {

@@ -6,8 +6,8 @@ import { deleteTag } from '../../src/commands/delete-tag.ts';
 import { addJobTags, removeJobTags } from '../../src/commands/tag-job.ts';
 import { updateJob, type UpdateJobInput } from '../../src/commands/update-job.ts';
 import { updateTag } from '../../src/commands/update-tag.ts';
-import { encodePublicId } from '../../src/domain/public-id.ts';
-import type { StoredJob } from '../../src/store/jobs.ts';
+import { encodePublicId } from '../../src/domain/values/public-id.ts';
+import type { StoredJob } from '../../src/store/jobs/jobs.ts';
 import { type AuditRow, CALLER, useCommandHarness, type EventRow, START, valueOf } from './harness.ts';
 
 const harness = useCommandHarness();

@@ -5,10 +5,10 @@ import { createJob, type CreateJobInput } from '../../src/commands/create-job.ts
 import { deleteJob } from '../../src/commands/delete-job.ts';
 import { pauseJob } from '../../src/commands/pause-job.ts';
 import { upsertJob, upsertJobs, type UpsertOutcome } from '../../src/commands/upsert-jobs.ts';
-import { checkJobBody } from '../../src/domain/job-body.ts';
-import { encodePublicId } from '../../src/domain/public-id.ts';
-import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
-import type { StoredJob } from '../../src/store/jobs.ts';
+import { checkJobBody } from '../../src/domain/job/job-body.ts';
+import { encodePublicId } from '../../src/domain/values/public-id.ts';
+import { newUuidV7 } from '../../src/domain/values/uuid-v7.ts';
+import type { StoredJob } from '../../src/store/jobs/jobs.ts';
 import {
   BLOCKED_ADDRESS,
   CALLER,

@@ -1,10 +1,10 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { CreateJobInput } from '../../src/commands/create-job.ts';
-import { signCallbackToken } from '../../src/domain/callback-token.ts';
-import { encodePublicId } from '../../src/domain/public-id.ts';
+import { signCallbackToken } from '../../src/domain/execution/callback-token.ts';
+import { encodePublicId } from '../../src/domain/values/public-id.ts';
 import { createFeeds } from '../../src/events/feeds.ts';
 import { createEventHub } from '../../src/events/hub.ts';
-import { inTransaction } from '../../src/store/sql.ts';
+import { inTransaction } from '../../src/store/statements/sql.ts';
 import { callBack, callbackUrlOf } from '../support/callbacks.ts';
 import { insertDependency, triggersOf } from '../support/dependencies.ts';
 import {

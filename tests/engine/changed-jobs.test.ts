@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { StoredJob } from '../../src/store/jobs.ts';
+import type { StoredJob } from '../../src/store/jobs/jobs.ts';
 import { CALLER, createJob, reference, valueOf, type TestInstance } from '../support/instance.ts';
 import { START, plus } from '../support/manual-clock.ts';
 import { executionsOf, readRow } from '../support/rows.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { encodePublicId } from '../../src/domain/public-id.ts';
+import { encodePublicId } from '../../src/domain/values/public-id.ts';
 import { CALLER, createJob, reference, type TestInstance, valueOf } from '../support/instance.ts';
 import { plus } from '../support/manual-clock.ts';
 import { executionsOf } from '../support/rows.ts';
@@ -15,7 +15,7 @@ type Change = 'pause' | 'resume' | 'everySecond' | 'everyOtherSecond' | 'skipNex
 type Step = { change: Change; afterMs: number };
 
 /** What a person would expect of a job: whether it runs, when, and what was left out. */
-type Model = { isActive: boolean; everyMs: number; leftOut: Set<number>; ran: number[] };
+type Model = { isActive: boolean; everyMs: number; skipped: Set<number>; ran: number[] };
 
 const steps = fc.array(
   fc.record<Step>({
@@ -31,7 +31,7 @@ it('runs a job for each slot that it had when the slot came, once, whatever is c
   await fc.assert(
     fc.asyncProperty(steps, async (changes) => {
       const job = await createJob(instances[0], { api: `${scene.target.url}/work`, schedule: '* * * * * *' });
-      const model: Model = { isActive: true, everyMs: SECOND_MS, leftOut: new Set(), ran: [] };
+      const model: Model = { isActive: true, everyMs: SECOND_MS, skipped: new Set(), ran: [] };
       for (const [index, { change, afterMs }] of changes.entries()) {
         await pass(instances, model, afterMs);
         await apply(instances[index % 2 === 0 ? 0 : 1], job, model, change);
@@ -42,8 +42,8 @@ it('runs a job for each slot that it had when the slot came, once, whatever is c
       const slots = (status: string) =>
         rows.filter((row) => row['status'] === status).map((row) => (row['scheduled_at'] as Date).getTime());
       expect(slots('SUCCESS').sort()).toEqual(model.ran.sort());
-      expect(slots('SKIPPED').sort()).toEqual([...model.leftOut].sort());
-      expect(rows).toHaveLength(model.ran.length + model.leftOut.size);
+      expect(slots('SKIPPED').sort()).toEqual([...model.skipped].sort());
+      expect(rows).toHaveLength(model.ran.length + model.skipped.size);
       valueOf(await instances[0].commands.deleteJob(CALLER, reference(job)));
     }),
     { numRuns: 12 },
@@ -70,7 +70,7 @@ async function pass(
     await Promise.all(instances.map(({ planner }) => planner.runOnce()));
     await Promise.all(instances.map((instance) => instance.work()));
     const atMs = second.getTime();
-    if (model.isActive && atMs % model.everyMs === 0 && !model.leftOut.has(atMs)) model.ran.push(atMs);
+    if (model.isActive && atMs % model.everyMs === 0 && !model.skipped.has(atMs)) model.ran.push(atMs);
   }
   scene.clock.set(until);
 }
@@ -101,7 +101,7 @@ async function apply(
       const nextMs = Math.floor(scene.clock.now().getTime() / model.everyMs + 1) * model.everyMs;
       const jobId = encodePublicId('Job', job.id);
       valueOf(await commands.skipRun(CALLER, { jobId, scheduledAt: new Date(nextMs) }));
-      model.leftOut.add(nextMs);
+      model.skipped.add(nextMs);
     }
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { ClaimKind } from '../../src/store/claiming.ts';
+import type { ClaimKind } from '../../src/store/executions/claiming.ts';
 import { insertDependency } from '../support/dependencies.ts';
 import { claimFor } from '../support/claims.ts';
 import { START, plus } from '../support/manual-clock.ts';

@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { readEvents, readLog } from '../../src/store/event-log.ts';
+import { readEvents, readLog } from '../../src/store/events/event-log.ts';
 import { CALLER, createJob, LEASE_MS, reference, trigger, type TestInstance } from '../support/instance.ts';
 import { insertDependency } from '../support/dependencies.ts';
 import { count } from '../support/rows.ts';

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { encodePublicId } from '../../src/domain/public-id.ts';
-import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
-import { extendLeases } from '../../src/store/leases.ts';
-import { settle, settlementRow, type Settlement } from '../../src/store/settling.ts';
-import { settleUpstream } from '../../src/store/settling-upstream.ts';
+import { encodePublicId } from '../../src/domain/values/public-id.ts';
+import { newUuidV7 } from '../../src/domain/values/uuid-v7.ts';
+import { extendLeases } from '../../src/store/executions/leases.ts';
+import { settle, settlementRow, type Settlement } from '../../src/store/executions/settling.ts';
+import { settleUpstream } from '../../src/store/executions/settling-upstream.ts';
 import { insertDependency, satisfactionsOf, triggersOf } from '../support/dependencies.ts';
 import { CALLER, LEASE_MS, reference, type TestInstance, trigger } from '../support/instance.ts';
 import { plus, START } from '../support/manual-clock.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { encodePublicId } from '../../src/domain/public-id.ts';
+import { encodePublicId } from '../../src/domain/values/public-id.ts';
 import { insertDependency, insertEnd } from '../support/dependencies.ts';
 import { CALLER, createJob, reference, trigger, valueOf } from '../support/instance.ts';
 import { plus, START } from '../support/manual-clock.ts';

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { totalOf } from '../../src/domain/metrics-series.ts';
-import { encodePublicId } from '../../src/domain/public-id.ts';
-import { readJobCounts, readJobPercentiles, readLastEnds } from '../../src/store/job-metrics.ts';
-import { ALL_JOBS } from '../../src/store/rollups.ts';
+import { totalOf } from '../../src/domain/metrics/metrics-series.ts';
+import { encodePublicId } from '../../src/domain/values/public-id.ts';
+import { readJobCounts, readJobPercentiles, readLastEnds } from '../../src/store/metrics/job-metrics.ts';
+import { ALL_JOBS } from '../../src/store/metrics/rollups.ts';
 import { countedBuckets, countOverRows, retriesOverRows } from '../support/end-counts.ts';
 import { CALLER, createJob, DAY_MS, reference, trigger, type TestInstance } from '../support/instance.ts';
 import { plus, START } from '../support/manual-clock.ts';

@@ -2,7 +2,7 @@ import pg from 'pg';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { CreateJobInput } from '../../src/commands/create-job.ts';
 import { resumeEndedPauses } from '../../src/commands/resume-ended-pauses.ts';
-import { inTransaction } from '../../src/store/sql.ts';
+import { inTransaction } from '../../src/store/statements/sql.ts';
 import { CALLER, createJob, reference, valueOf, type TestInstance } from '../support/instance.ts';
 import { insertJobsOfSlot } from '../support/many-slots.ts';
 import { plus, START } from '../support/manual-clock.ts';

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { resumeEndedPauses } from '../../src/commands/resume-ended-pauses.ts';
 import { createEngine, type Engine, type EngineOptions } from '../../src/engine/engine.ts';
-import { createPulse } from '../../src/pulse.ts';
-import type { ClaimTerms } from '../../src/store/running-by-hand.ts';
-import { createDatabaseClock } from '../../src/store/database-clock.ts';
+import { createPoller } from '../../src/events/poller.ts';
+import type { ClaimTerms } from '../../src/store/executions/manual-runs.ts';
+import { createDatabaseClock } from '../../src/store/upkeep/database-clock.ts';
 import {
   callbackUrl,
   createJob,
@@ -46,19 +46,19 @@ describe('a running engine', () => {
   });
 });
 
-describe('leases, while the pulse looks', () => {
+describe('leases, while the poller looks', () => {
   it('are not asked for by the rescuer as well, which knows when they end all the same', async () => {
     const leaseMs = 2_600;
     const clock = await createDatabaseClock(scene.pool);
-    const pulse = createPulse({ db: scene.pool, clock, intervalMs: 60_000, onError: () => undefined });
-    const { engine, instance } = await engineOf({ clock, pulse, leaseMs });
+    const poller = createPoller({ db: scene.pool, clock, intervalMs: 60_000, onError: () => undefined });
+    const { engine, instance } = await engineOf({ clock, poller, leaseMs });
     const asked = vi.spyOn(instance.pool, 'query');
     const asks = () => asked.mock.calls.filter(([query]) => isNamed(query, 'next-lease-end')).length;
     const { rests } = watchTicks();
-    await pulse.runOnce();
+    await poller.runOnce();
     await engine.start();
     await until(async () => {
-      await pulse.runOnce();
+      await poller.runOnce();
       return rests.filter((ms) => ms === leaseMs / 2).length >= 2;
     });
     expect(asks()).toBe(0);
@@ -67,7 +67,7 @@ describe('leases, while the pulse looks', () => {
     const job = await createJob(instance, { api: `${scene.target.url}/hook` });
     const id = await insertExecution(scene.pool, job.id, 'RUNNING', { lease_expires_at: endsAt });
     await until(async () => {
-      await pulse.runOnce();
+      await poller.runOnce();
       return (await attemptsOf(scene.pool, id)).length > 0;
     });
     const [lost] = await attemptsOf(scene.pool, id);
@@ -309,7 +309,7 @@ async function engineOf(overrides: Partial<EngineOptions> = {}): Promise<Parts> 
     maxConcurrency: 10,
     maxConcurrencyPerHost: 10,
     leaseMs: LEASE_MS,
-    pulse: createPulse({ db: pool, clock, intervalMs: 60_000, onError: () => undefined }),
+    poller: createPoller({ db: pool, clock, intervalMs: 60_000, onError: () => undefined }),
     heartbeatIntervalMs: 30_000,
     shutdownGraceMs: 5_000,
     executionRetentionMs: 30 * DAY_MS,

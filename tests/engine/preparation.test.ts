@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { plainSlotOf } from '../../src/domain/plain-slot.ts';
+import { plainSlotOf } from '../../src/domain/schedule/plain-slot.ts';
 import {
   createPreparation,
   type Preparation,
   type PreparationOptions,
-} from '../../src/engine/prepared-slots.ts';
-import { readUpcoming } from '../../src/store/planning.ts';
-import { foreseenSlot, type ForeseenSlot } from '../../src/store/slot-starting.ts';
+} from '../../src/engine/planning/prepared-slots.ts';
+import { readUpcoming } from '../../src/store/executions/planning.ts';
+import { prefetchedSlot, type PrefetchedSlot } from '../../src/store/executions/slot-starting.ts';
 import { LEASE_MS, type TestInstance } from '../support/instance.ts';
 import { plus } from '../support/manual-clock.ts';
 import { createJobsOfSlot, MANY, SLOT } from '../support/many-slots.ts';
@@ -19,12 +19,12 @@ const INSTANCE_ID = 'test-1';
 
 const statuses = () => executionCounts(scene.pool);
 
-async function foreseen(instance: TestInstance, jobs: number): Promise<ForeseenSlot[]> {
+async function prefetched(instance: TestInstance, jobs: number): Promise<PrefetchedSlot[]> {
   await createJobsOfSlot(instance, jobs, { api: `${scene.target.url}/work` });
   const upcoming = await readUpcoming(scene.pool, SLOT, { except: [], limit: jobs });
   return upcoming.jobs.flatMap((job) => {
     const slot = plainSlotOf(job);
-    return slot ? [foreseenSlot({ version: job.version, host: job.host, ...slot })] : [];
+    return slot ? [prefetchedSlot({ version: job.version, host: job.host, ...slot })] : [];
   });
 }
 
@@ -70,7 +70,7 @@ async function runThrough(
   jobs: number,
   take: TestInstance['worker']['take'] = () => undefined,
 ): Promise<{ begun: number[]; dealtWith: number }> {
-  preparation.plan(await foreseen(scene.instance(), jobs));
+  preparation.plan(await prefetched(scene.instance(), jobs));
   scene.clock.set(plus(SLOT, -LEAD_MS));
   await preparation.prepare();
   scene.clock.set(SLOT);
@@ -196,7 +196,7 @@ describe('a preparation', () => {
       (_text, send) => send(),
       (slots) => slots.map(() => places),
     );
-    preparation.plan(await foreseen(scene.instance(), MANY));
+    preparation.plan(await prefetched(scene.instance(), MANY));
     scene.clock.set(plus(SLOT, -26));
     await preparation.prepare();
     expect(preparation.dueAt()).toEqual(plus(SLOT, -16));
@@ -213,7 +213,7 @@ describe('a preparation', () => {
       if (text.includes('prepare slots')) scene.clock.advance(msPerStatement);
       return send();
     });
-    const slots = await foreseen(scene.instance(), 60);
+    const slots = await prefetched(scene.instance(), 60);
     preparation.plan(slots.slice(0, MANY));
     scene.clock.set(plus(SLOT, -100));
     await preparation.prepare();
@@ -231,7 +231,7 @@ describe('a preparation', () => {
       if (text.includes('prepare slots')) scene.clock.advance(msPerStatement);
       return send();
     });
-    const slots = await foreseen(scene.instance(), MANY);
+    const slots = await prefetched(scene.instance(), MANY);
     preparation.plan(slots);
     expect(preparation.dueAt()).toEqual(plus(SLOT, -26));
     scene.clock.set(plus(SLOT, -100));

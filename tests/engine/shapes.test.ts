@@ -1,11 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { keptRequest } from '../../src/domain/kept-request.ts';
-import { runExecution, type RunDeps } from '../../src/engine/run-execution.ts';
+import { keptRequest } from '../../src/domain/request/kept-request.ts';
+import { runExecution, type RunDeps } from '../../src/engine/running/run-execution.ts';
 import type { Sender, SentAttempt } from '../../src/http/send-attempt.ts';
 import { StopSignal } from '../../src/http/stop-signal.ts';
-import { claimedOf, type ClaimedExecution, type ClaimedRow } from '../../src/store/claimed-rows.ts';
-import type { Settlement } from '../../src/store/settling.ts';
-import { foreseenSlot } from '../../src/store/slot-starting.ts';
+import {
+  claimedOf,
+  type ClaimedExecution,
+  type ClaimedRow,
+} from '../../src/store/executions/claimed-rows.ts';
+import type { Settlement } from '../../src/store/executions/settling.ts';
+import { prefetchedSlot } from '../../src/store/executions/slot-starting.ts';
 import { newSender, request, unhurried } from '../http/sending.ts';
 import { START } from '../support/manual-clock.ts';
 import { shapesOf } from '../support/shapes.ts';
@@ -109,7 +113,7 @@ describe('objects that are made for each execution have one shape', () => {
       version: 1,
       host: 'a.test',
     };
-    expect(shapesOf(await times((priority) => foreseenSlot({ ...slot, priority })))).toBe(1);
+    expect(shapesOf(await times((priority) => prefetchedSlot({ ...slot, priority })))).toBe(1);
   });
 
   it('attempts', async () => {

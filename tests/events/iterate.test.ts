@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { iterate } from '../../src/events/iterate.ts';
-import { stepsOf, type StepSource } from '../../src/step-source.ts';
+import { stepsOf, type StepSource } from '../../src/async/step-source.ts';
 import { createGate } from '../support/target-server.ts';
 
 describe('a source as an iterator', () => {

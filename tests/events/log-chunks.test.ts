@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createLogChunks } from '../../src/events/log-chunks.ts';
-import { readEvents } from '../../src/store/event-log.ts';
-import type { Queryable } from '../../src/store/sql.ts';
+import { readEvents } from '../../src/store/events/event-log.ts';
+import type { Queryable } from '../../src/store/statements/sql.ts';
 import { appendTestEvents } from '../support/events.ts';
 import { useScene } from '../support/scene.ts';
 

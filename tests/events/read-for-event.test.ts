@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { createFeeds } from '../../src/events/feeds.ts';
 import { createEventHub } from '../../src/events/hub.ts';
-import type { Queryable, Statement } from '../../src/store/sql.ts';
+import type { Queryable, Statement } from '../../src/store/statements/sql.ts';
 import { useScene } from '../support/scene.ts';
 import { until } from '../support/until.ts';
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createPool } from '../../src/database/pool.ts';
 import { createWakeUps, type WakeUp, type WakeUps } from '../../src/events/wakeups.ts';
-import type { Queryable, Statement } from '../../src/store/sql.ts';
+import type { Queryable, Statement } from '../../src/store/statements/sql.ts';
 import { useScene } from '../support/scene.ts';
 import { startSilentProxy } from '../support/silent-proxy.ts';
 import { until } from '../support/until.ts';

@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { allEnded } from '../acceptance/endings.ts';
-import type { FailureReason } from '../../src/domain/outcome.ts';
-import { MAX_RESPONSE_BODY_CHARACTERS } from '../../src/domain/outgoing-request.ts';
+import type { FailureReason } from '../../src/domain/execution/outcome.ts';
+import { MAX_RESPONSE_BODY_CHARACTERS } from '../../src/domain/request/outgoing-request.ts';
 import { apiClient } from '../support/api-client.ts';
 import * as bad from '../support/bad-targets.ts';
 import type { Misbehaviour } from '../support/bad-targets.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { expect, it } from 'vitest';
-import { MAX_RESCUES } from '../../src/domain/execution.ts';
+import { MAX_RESCUES } from '../../src/domain/execution/execution.ts';
 import { apiClient } from '../support/api-client.ts';
 import { within } from '../support/faults/answers.ts';
 import { heldAtDeath, heldBy, interruptions } from '../support/faults/claims.ts';

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import { expect, it } from 'vitest';
-import { MAX_RUNS_PER_DECISION, type MisfirePolicy } from '../../src/domain/misfire.ts';
+import { MAX_RUNS_PER_DECISION, type MisfirePolicy } from '../../src/domain/schedule/misfire.ts';
 import { apiClient } from '../support/api-client.ts';
 import { within } from '../support/faults/answers.ts';
 import { DEFAULTS } from '../support/faults/defaults.ts';
@@ -73,7 +73,7 @@ function expectPolicyKept(job: Missed): void {
         ? job.skipped
         : job.standsFor;
   expect(missed).toBeGreaterThanOrEqual(MISSED_MINUTES.minutely);
-  expect(job).toMatchObject({ inOrder: true, asGraceSays: true });
+  expect(job).toMatchObject({ serializeCalls: true, asGraceSays: true });
   switch (job.policy) {
     case 'RUN_ONCE':
       expect(job).toMatchObject({ caughtUp: 1, ranges: 1, skipped: missed - 1 });

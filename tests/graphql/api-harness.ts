@@ -18,20 +18,20 @@ import { createSender } from '../../src/http/send-attempt.ts';
 import { sendFilled } from '../../src/http/send-filled.ts';
 import { StopSignal } from '../../src/http/stop-signal.ts';
 import { createTargetGuard } from '../../src/http/target-guard.ts';
-import { readLogEnds } from '../../src/store/execution-logs.ts';
-import { executionIdsOfJobs } from '../../src/store/executions-of-jobs.ts';
+import { readLogEnds } from '../../src/store/executions/execution-logs.ts';
+import { executionIdsOfJobs } from '../../src/store/executions/executions-of-jobs.ts';
 import {
   auditEntryIdsOfJobs,
   deliveryIdsOfAlerts,
   latestExecutionIds,
   jobIdsOfTags,
-} from '../../src/store/ids-of-owners.ts';
-import { createKeptCounts } from '../../src/store/kept-counts.ts';
-import { leftOutSlots } from '../../src/store/left-out-slots.ts';
-import { createMetricsReader } from '../../src/store/metrics-reader.ts';
-import { readPlannedSchedules } from '../../src/store/planned-schedules.ts';
-import { readTagBearers, readTagsOfJobs } from '../../src/store/tag-bearers.ts';
-import { isOverTime } from '../../src/slowness.ts';
+} from '../../src/store/statements/ids-of-owners.ts';
+import { createKeptCounts } from '../../src/store/metrics/kept-counts.ts';
+import { skippedSlots } from '../../src/store/jobs/skipped-slots.ts';
+import { createMetricsReader } from '../../src/store/metrics/metrics-reader.ts';
+import { readPlannedSchedules } from '../../src/store/jobs/planned-schedules.ts';
+import { readTagBearers, readTagsOfJobs } from '../../src/store/tags/tag-bearers.ts';
+import { isOverTime } from '../../src/store/statements/slowness.ts';
 import { BLOCKED_ADDRESS, CALLER, type CommandHarness, createCommandHarness } from '../commands/harness.ts';
 
 type Variables = Record<string, unknown>;
@@ -93,7 +93,7 @@ export async function createApiHarness({ windowCapacity = 8_192 } = {}): Promise
     executionIdsOfJobs: (...asked) => executionIdsOfJobs(pool, ...asked),
     auditEntryIdsOfJobs: (...asked) => auditEntryIdsOfJobs(pool, ...asked),
     keptCounts: createKeptCounts(pool),
-    leftOutSlotsOfJobs: (jobs) => leftOutSlots(pool, jobs),
+    skippedSlotsOfJobs: (jobs) => skippedSlots(pool, jobs),
     tagsOfJobs: (jobIds) => readTagsOfJobs(pool, jobIds),
     jobIdsOfTags: (...asked) => jobIdsOfTags(pool, ...asked),
     tagBearers: (names, limit) => readTagBearers(pool, names, limit),

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { encodePublicId } from '../../src/domain/public-id.ts';
+import { encodePublicId } from '../../src/domain/values/public-id.ts';
 import { BLOCKED_ADDRESS, clearJobs, START } from '../commands/harness.ts';
 import { insertJob } from '../support/rows.ts';
 import { type ApiHarness, createApiHarness } from './api-harness.ts';

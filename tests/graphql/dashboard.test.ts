@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SKETCH_ENTRY_RADIX, sketchBucketOf } from '../../src/domain/sketch.ts';
+import { SKETCH_ENTRY_RADIX, sketchBucketOf } from '../../src/domain/metrics/sketch.ts';
 import { insertExecution, insertJob, insertRow } from '../support/rows.ts';
 import { DASHBOARD_QUERIES } from '../support/dashboard-queries.ts';
 import { createApiHarness, type ApiHarness } from './api-harness.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodePublicId } from '../../src/domain/public-id.ts';
-import { readExecutionHistogram } from '../../src/store/execution-histogram.ts';
-import { EVERYTHING } from '../../src/domain/condition.ts';
+import { encodePublicId } from '../../src/domain/values/public-id.ts';
+import { readExecutionHistogram } from '../../src/store/metrics/execution-histogram.ts';
+import { EVERYTHING } from '../../src/domain/values/condition.ts';
 import { plus, START } from '../support/manual-clock.ts';
 import { insertExecution, insertJob } from '../support/rows.ts';
 import { insertJobTags } from '../support/tags.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodePublicId } from '../../src/domain/public-id.ts';
+import { encodePublicId } from '../../src/domain/values/public-id.ts';
 import { plus, START } from '../support/manual-clock.ts';
 import { insertExecution, insertJob } from '../support/rows.ts';
 import { type ApiHarness, createApiHarness } from './api-harness.ts';

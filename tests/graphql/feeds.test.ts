@@ -3,7 +3,7 @@ import { deleteTag } from '../../src/commands/delete-tag.ts';
 import { addJobTags, removeJobTags } from '../../src/commands/tag-job.ts';
 import { triggerJob } from '../../src/commands/trigger-job.ts';
 import { updateTag } from '../../src/commands/update-tag.ts';
-import { encodePublicId } from '../../src/domain/public-id.ts';
+import { encodePublicId } from '../../src/domain/values/public-id.ts';
 import { CALLER, clearJobs, START, valueOf } from '../commands/harness.ts';
 import { insertExecution, insertJob, insertRow } from '../support/rows.ts';
 import { insertJobTags } from '../support/tags.ts';

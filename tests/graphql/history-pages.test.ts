@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { encodePublicId } from '../../src/domain/public-id.ts';
+import { encodePublicId } from '../../src/domain/values/public-id.ts';
 import { clearJobs } from '../commands/harness.ts';
 import { insertExecution, insertJob, insertRow } from '../support/rows.ts';
 import { insertJobTags } from '../support/tags.ts';

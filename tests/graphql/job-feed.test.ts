@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createCommands, type Commands } from '../../src/commands/commands.ts';
-import { encodePublicId } from '../../src/domain/public-id.ts';
+import { encodePublicId } from '../../src/domain/values/public-id.ts';
 import { decodeCursor, encodeCursor } from '../../src/events/cursor.ts';
-import { appendEvents, pruneEvents } from '../../src/store/event-log.ts';
-import { inTransaction } from '../../src/store/sql.ts';
+import { appendEvents, pruneEvents } from '../../src/store/events/event-log.ts';
+import { inTransaction } from '../../src/store/statements/sql.ts';
 import { CALLER, clearJobs, START, valueOf } from '../commands/harness.ts';
 import { insertJob } from '../support/rows.ts';
 import { createGate } from '../support/target-server.ts';

@@ -3,10 +3,10 @@ import { Kind, parse, print } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BULK_CHUNK, BULK_LIMITS } from '../../src/commands/job-chunks.ts';
 import { UPSERT_LIMITS } from '../../src/commands/upsert-errors.ts';
-import { MAX_BLOCKED } from '../../src/domain/concurrency.ts';
-import { DEFAULT_RETRY_POLICY, RETRY_LIMITS } from '../../src/domain/retry.ts';
-import { MAX_STATUS_PATTERNS } from '../../src/domain/status-pattern.ts';
-import { TAG_LIMITS } from '../../src/domain/tag.ts';
+import { MAX_BLOCKED } from '../../src/domain/job/concurrency.ts';
+import { DEFAULT_RETRY_POLICY, RETRY_LIMITS } from '../../src/domain/execution/retry.ts';
+import { MAX_STATUS_PATTERNS } from '../../src/domain/request/status-pattern.ts';
+import { TAG_LIMITS } from '../../src/domain/job/tag.ts';
 import { WHERE_LIMITS } from '../../src/graphql/filters/read-where.ts';
 import { type ApiHarness, createApiHarness } from './api-harness.ts';
 

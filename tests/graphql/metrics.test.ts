@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { encodePublicId } from '../../src/domain/public-id.ts';
-import { percentilesOf, SKETCH_ENTRY_RADIX, sketchBucketOf } from '../../src/domain/sketch.ts';
-import { settleLocked, settlementRow, type Settlement } from '../../src/store/settling.ts';
+import { encodePublicId } from '../../src/domain/values/public-id.ts';
+import { percentilesOf, SKETCH_ENTRY_RADIX, sketchBucketOf } from '../../src/domain/metrics/sketch.ts';
+import { settleLocked, settlementRow, type Settlement } from '../../src/store/executions/settling.ts';
 import { clearJobs } from '../commands/harness.ts';
 import { plus, START } from '../support/manual-clock.ts';
 import { insertExecution, insertJob, type Row } from '../support/rows.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { decodePublicId, encodePublicId } from '../../src/domain/public-id.ts';
+import { decodePublicId, encodePublicId } from '../../src/domain/values/public-id.ts';
 import type { FeedEvent } from '../../src/events/feed.ts';
 import { eventMatches, readExecutionWhere } from '../../src/graphql/filters/execution-where.ts';
 import { clearJobs } from '../commands/harness.ts';

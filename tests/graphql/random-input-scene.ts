@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
-import { encodePublicId, type PublicIdKind } from '../../src/domain/public-id.ts';
+import { encodePublicId, type PublicIdKind } from '../../src/domain/values/public-id.ts';
 import { insertDependency } from '../support/dependencies.ts';
 import { insertExecution, insertJob, insertRow } from '../support/rows.ts';
 import { digestsOf, tablesOf } from '../support/table-digests.ts';

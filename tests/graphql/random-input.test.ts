@@ -12,8 +12,8 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRequestContext } from '../../src/graphql/context.ts';
 import { schema } from '../../src/graphql/schema.ts';
-import { createErrorMask } from '../../src/server/error-mask.ts';
-import { MAX_BODY_BYTES } from '../../src/server/limits.ts';
+import { createErrorMask } from '../../src/server/http/error-mask.ts';
+import { MAX_BODY_BYTES } from '../../src/server/limits/limits.ts';
 import { createHttpServer, type HttpServerOptions } from '../../src/server/server.ts';
 import { CALLER } from '../commands/harness.ts';
 import { smallSchema } from '../server/small-schema.ts';

@@ -14,7 +14,7 @@ import {
   printSchema,
 } from 'graphql';
 import { describe, expect, it } from 'vitest';
-import { CLEARABLE_FIELDS, type JobDefinition } from '../../src/domain/job-definition.ts';
+import { CLEARABLE_FIELDS, type JobDefinition } from '../../src/domain/job/job-definition.ts';
 import { schema } from '../../src/graphql/schema.ts';
 
 type Described = { name: string; description?: string | null | undefined };

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { HttpMethod } from '../../src/domain/http-method.ts';
-import type { CallFailureReason } from '../../src/domain/outcome.ts';
+import type { HttpMethod } from '../../src/domain/request/http-method.ts';
+import type { CallFailureReason } from '../../src/domain/execution/outcome.ts';
 import type { Sender } from '../../src/http/send-attempt.ts';
 import { StopSignal } from '../../src/http/stop-signal.ts';
 import * as bad from '../support/bad-targets.ts';

@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { HttpMethod } from '../../src/domain/http-method.ts';
+import type { HttpMethod } from '../../src/domain/request/http-method.ts';
 import type { Sender } from '../../src/http/send-attempt.ts';
 import { StopSignal } from '../../src/http/stop-signal.ts';
 import { expiredCertificate, foreignCertificate, goodCertificate } from '../support/certificates.ts';

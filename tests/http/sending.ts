@@ -1,5 +1,5 @@
-import type { AttemptOutcome, RespondedOutcome } from '../../src/domain/outcome.ts';
-import type { OutgoingRequest } from '../../src/domain/outgoing-request.ts';
+import type { AttemptOutcome, RespondedOutcome } from '../../src/domain/execution/outcome.ts';
+import type { OutgoingRequest } from '../../src/domain/request/outgoing-request.ts';
 import type { ResolveAll } from '../../src/http/lookup.ts';
 import { createSender } from '../../src/http/send-attempt.ts';
 import type { Sender } from '../../src/http/send-attempt.ts';

@@ -18,16 +18,18 @@ function start(stdout: 'pipe' | number): ChildProcess {
   return spawn(process.execPath, ['--import', 'tsx', SCRIPT], { stdio });
 }
 
-type Told = { turn: number; unreadBytes: number };
+type RenderedEvent = { turn: number; unreadBytes: number };
 
 /** Listens until the process has turned so many times more; fails where it ends instead. */
-async function hearTurns(process: ChildProcess, count: number): Promise<Told> {
+async function hearTurns(process: ChildProcess, count: number): Promise<RenderedEvent> {
   const ended = new AbortController();
   process.once('exit', (code, signal) => {
     ended.abort(new Error(`The logging process has ended: ${String(code ?? signal)}`));
   });
   let first: number | undefined;
-  for await (const [told] of on(process, 'message', { signal: ended.signal }) as AsyncIterable<[Told]>) {
+  for await (const [told] of on(process, 'message', { signal: ended.signal }) as AsyncIterable<
+    [RenderedEvent]
+  >) {
     first ??= told.turn;
     if (told.turn - first >= count) return told;
   }

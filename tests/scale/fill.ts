@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { ALL_JOBS } from '../../src/store/rollups.ts';
+import { ALL_JOBS } from '../../src/store/metrics/rollups.ts';
 
 /** How large a database is. */
 export interface Scale {

@@ -1,6 +1,6 @@
 import { type GraphQLInputType, isInputObjectType, isListType } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodePublicId } from '../../src/domain/public-id.ts';
+import { encodePublicId } from '../../src/domain/values/public-id.ts';
 import { schema } from '../../src/graphql/schema.ts';
 import { createApiHarness, type ApiHarness } from '../graphql/api-harness.ts';
 import { explain, nodesOf, type PlanNode } from './explain.ts';

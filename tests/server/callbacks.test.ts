@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { CallbackAnswer, CallbackReport } from '../../src/domain/callback-report.ts';
-import type { CallbackClaim } from '../../src/domain/callback-token.ts';
+import type { CallbackAnswer, CallbackReport } from '../../src/domain/execution/callback-report.ts';
+import type { CallbackClaim } from '../../src/domain/execution/callback-token.ts';
 import { startTestServer, type TestServer } from './test-server.ts';
 
 const CLAIM: CallbackClaim = { executionId: 'an-execution', attempt: 1, claimSeq: 1 };

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import * as limits from '../../src/server/limits.ts';
+import * as limits from '../../src/server/limits/limits.ts';
 
 const page = await readFile(new URL('../../docs/limits.md', import.meta.url), 'utf8');
 

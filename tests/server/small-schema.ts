@@ -7,7 +7,7 @@ import {
   GraphQLSchema,
   GraphQLString,
 } from 'graphql';
-import type { RequestFacts } from '../../src/server/request-facts.ts';
+import type { RequestFacts } from '../../src/server/http/request-facts.ts';
 
 /** A subscription's source that a test feeds, and that tells how it was used. */
 export type Source = {

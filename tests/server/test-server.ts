@@ -1,9 +1,9 @@
 import { onTestFinished } from 'vitest';
-import type { SystemMetrics } from '../../src/domain/metrics.ts';
-import type { HealthReport } from '../../src/graphql/context.ts';
+import type { SystemMetrics } from '../../src/domain/metrics/metrics.ts';
+import type { HealthReport } from '../../src/domain/metrics/health-report.ts';
 import { createHttpServer } from '../../src/server/server.ts';
 import type { HttpServer, HttpServerOptions } from '../../src/server/server.ts';
-import { isUnavailable } from '../../src/unavailability.ts';
+import { isUnavailable } from '../../src/store/statements/unavailability.ts';
 import { smallSchema } from './small-schema.ts';
 import type { SmallSchema } from './small-schema.ts';
 

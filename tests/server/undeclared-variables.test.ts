@@ -1,8 +1,8 @@
 import type { GraphQLError } from 'graphql';
 import { describe, expect, it } from 'vitest';
-import { createGraphqlEndpoint } from '../../src/server/graphql-endpoint.ts';
-import { createPersistedOperations } from '../../src/server/persisted-operations.ts';
-import { createOperationServer } from '../../src/server/websocket-operations.ts';
+import { createGraphqlEndpoint } from '../../src/server/http/graphql-endpoint.ts';
+import { createPersistedOperations } from '../../src/server/http/persisted-operations.ts';
+import { createOperationServer } from '../../src/server/websocket/websocket-operations.ts';
 import { until } from '../support/until.ts';
 import { smallSchema } from './small-schema.ts';
 

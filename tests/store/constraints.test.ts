@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import type { ExecutionStatus } from '../../src/domain/execution.ts';
-import { EXECUTION_STATUSES } from '../../src/domain/execution.ts';
+import type { ExecutionStatus } from '../../src/domain/execution/execution.ts';
+import { EXECUTION_STATUSES } from '../../src/domain/execution/execution.ts';
 import { START } from '../support/manual-clock.ts';
 import { insertExecution, insertJob, insertRow, RETRIES } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { inTransaction } from '../../src/store/sql.ts';
-import { appendEvents, EVENT_LOG_LOCK } from '../../src/store/event-log.ts';
-import { settle, settlementRow, type Settlement } from '../../src/store/settling.ts';
+import { inTransaction } from '../../src/store/statements/sql.ts';
+import { appendEvents, EVENT_LOG_LOCK } from '../../src/store/events/event-log.ts';
+import { settle, settlementRow, type Settlement } from '../../src/store/executions/settling.ts';
 import { plus, START } from '../support/manual-clock.ts';
 import { attemptsOf, count, insertJob, logLinesOf, readExecution } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';

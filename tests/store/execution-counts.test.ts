@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { encodePublicId } from '../../src/domain/public-id.ts';
-import { readSystemMetrics } from '../../src/store/system-metrics.ts';
+import { encodePublicId } from '../../src/domain/values/public-id.ts';
+import { readSystemMetrics } from '../../src/store/metrics/system-metrics.ts';
 import { CALLER, createJob, trigger } from '../support/instance.ts';
 import { wrongCounts } from '../support/execution-counts.ts';
 import { count, insertExecution, insertJob } from '../support/rows.ts';

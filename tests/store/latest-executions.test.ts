@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { latestExecutionIds } from '../../src/store/ids-of-owners.ts';
+import { latestExecutionIds } from '../../src/store/statements/ids-of-owners.ts';
 import { DAY_MS } from '../support/instance.ts';
 import { START, plus } from '../support/manual-clock.ts';
 import { insertExecution, insertJob } from '../support/rows.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { plainSlotOf } from '../../src/domain/plain-slot.ts';
-import { readUpcoming } from '../../src/store/planning.ts';
-import { foreseenSlot, prepareSlots } from '../../src/store/slot-starting.ts';
-import { openTransaction, type OpenTransaction } from '../../src/store/sql.ts';
+import { plainSlotOf } from '../../src/domain/schedule/plain-slot.ts';
+import { readUpcoming } from '../../src/store/executions/planning.ts';
+import { prefetchedSlot, prepareSlots } from '../../src/store/executions/slot-starting.ts';
+import { openTransaction, type OpenTransaction } from '../../src/store/statements/sql.ts';
 import { LEASE_MS } from '../support/instance.ts';
 import { plus } from '../support/manual-clock.ts';
 import { createJobsOfSlot, SLOT } from '../support/many-slots.ts';
@@ -18,7 +18,7 @@ async function prepareIn({ tx }: OpenTransaction): Promise<number> {
   const { jobs } = await readUpcoming(scene.pool, SLOT, { except: [], limit: 10 });
   const slots = jobs.flatMap((job) => {
     const slot = plainSlotOf(job);
-    return slot ? { ...foreseenSlot({ version: job.version, host: job.host, ...slot }), starts: true } : [];
+    return slot ? { ...prefetchedSlot({ version: job.version, host: job.host, ...slot }), starts: true } : [];
   });
   const leaseExpiresAt = plus(SLOT, LEASE_MS);
   const { jobIds } = await prepareSlots(tx, { slots, instanceId: 'a', now: SLOT, leaseExpiresAt, ...BOUNDS });

@@ -1,43 +1,43 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import pg from 'pg';
 import { createPool } from '../../src/database/pool.ts';
-import { EVERYTHING } from '../../src/domain/condition.ts';
-import { readExecutionHistogram } from '../../src/store/execution-histogram.ts';
-import { readJobCounts, readJobPercentiles, readLastEnds } from '../../src/store/job-metrics.ts';
-import { readSystemMetrics } from '../../src/store/system-metrics.ts';
-import { findSilent, nextWaitEndAt } from '../../src/store/callbacks.ts';
-import { claimDue, nextAvailableAt } from '../../src/store/claiming.ts';
+import { EVERYTHING } from '../../src/domain/values/condition.ts';
+import { readExecutionHistogram } from '../../src/store/metrics/execution-histogram.ts';
+import { readJobCounts, readJobPercentiles, readLastEnds } from '../../src/store/metrics/job-metrics.ts';
+import { readSystemMetrics } from '../../src/store/metrics/system-metrics.ts';
+import { findSilent, nextWaitEndAt } from '../../src/store/executions/callbacks.ts';
+import { claimDue, nextAvailableAt } from '../../src/store/executions/claiming.ts';
 import {
   isAnyAlertEnabled,
   lockReader,
   lockWatchingAlerts,
   readWatchedEvents,
-} from '../../src/store/alert-reading.ts';
-import { claimDeliveries, nextDeliveryAt, pruneDeliveries } from '../../src/store/alert-deliveries.ts';
-import { readSentLately } from '../../src/store/alert-reports.ts';
-import { findOverdue, nextLateAt } from '../../src/store/late-executions.ts';
-import { auditEntryIdsOfJobs, deliveryIdsOfAlerts } from '../../src/store/ids-of-owners.ts';
-import { readUnmetDependencies } from '../../src/store/dependency-gates.ts';
-import { pruneEvents, readLog } from '../../src/store/event-log.ts';
-import { extendLeases, findLostExecutions, nextLeaseEndAt } from '../../src/store/leases.ts';
-import { lockEndedPauses, nextPauseEndAt } from '../../src/store/pauses.ts';
-import { readOutlook } from '../../src/store/outlook.ts';
-import { readOldestKept } from '../../src/store/upkeep.ts';
-import { lockDueJobs, nextPlanning, readUpcoming } from '../../src/store/planning.ts';
-import { pruneAuditLog, pruneExecutions } from '../../src/store/pruning.ts';
-import { lockJobsByKey } from '../../src/store/jobs.ts';
-import { findBurst, readIdsOfBurst, readJobsOfBurst } from '../../src/store/bursts.ts';
-import { findClaimsByLease } from '../../src/store/lost-claims.ts';
-import { insertUnlimitedRun } from '../../src/store/running-by-hand.ts';
+} from '../../src/store/alerts/alert-reading.ts';
+import { claimDeliveries, nextDeliveryAt, pruneDeliveries } from '../../src/store/alerts/alert-deliveries.ts';
+import { readSentLately } from '../../src/store/alerts/alert-reports.ts';
+import { findOverdue, nextLateAt } from '../../src/store/executions/late-executions.ts';
+import { auditEntryIdsOfJobs, deliveryIdsOfAlerts } from '../../src/store/statements/ids-of-owners.ts';
+import { readUnmetDependencies } from '../../src/store/jobs/dependency-gates.ts';
+import { pruneEvents, readLog } from '../../src/store/events/event-log.ts';
+import { extendLeases, findLostExecutions, nextLeaseEndAt } from '../../src/store/executions/leases.ts';
+import { lockEndedPauses, nextPauseEndAt } from '../../src/store/jobs/pauses.ts';
+import { readNextDue } from '../../src/store/jobs/next-due.ts';
+import { readOldestKept } from '../../src/store/upkeep/upkeep.ts';
+import { lockDueJobs, nextPlanning, readUpcoming } from '../../src/store/executions/planning.ts';
+import { pruneAuditLog, pruneExecutions } from '../../src/store/upkeep/pruning.ts';
+import { lockJobsByKey } from '../../src/store/jobs/jobs.ts';
+import { findBurst, readIdsOfBurst, readJobsOfBurst } from '../../src/store/executions/bursts.ts';
+import { findClaimsByLease } from '../../src/store/executions/lost-claims.ts';
+import { insertUnlimitedRun } from '../../src/store/executions/manual-runs.ts';
 import {
-  foreseenSlot,
+  prefetchedSlot,
   prepareSlots,
   prepareWaitingSlots,
   startSlots,
   tellPreparedSql,
-} from '../../src/store/slot-starting.ts';
-import { settle, settlementRow } from '../../src/store/settling.ts';
-import type { Queryable, Statement } from '../../src/store/sql.ts';
+} from '../../src/store/executions/slot-starting.ts';
+import { settle, settlementRow } from '../../src/store/executions/settling.ts';
+import type { Queryable, Statement } from '../../src/store/statements/sql.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { LEASE_MS } from '../support/instance.ts';
 import { START, plus } from '../support/manual-clock.ts';
@@ -87,8 +87,8 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
     );
     expect(used.indexes).toContain('jobs_due');
     expect(used.scanned).toEqual([]);
-    const foreseen = { jobIds: [crypto.randomUUID()], from: START };
-    const next = await indexesOf(mode, (db) => nextPlanning(db, { except: [], foreseen }));
+    const prefetched = { jobIds: [crypto.randomUUID()], from: START };
+    const next = await indexesOf(mode, (db) => nextPlanning(db, { except: [], prefetched }));
     expect(next.indexes).toEqual(['jobs_due', 'jobs_paused_until']);
   });
 
@@ -109,7 +109,7 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
   });
 
   it('slots that are to wait are prepared by a look at their jobs alone', async () => {
-    const slots = Array.from({ length: 500 }, () => foreseenSlot({ ...SLOT, jobId: crypto.randomUUID() }));
+    const slots = Array.from({ length: 500 }, () => prefetchedSlot({ ...SLOT, jobId: crypto.randomUUID() }));
     const used = await indexesOf(mode, (db) =>
       prepareWaitingSlots(db, { slots, scheduledAt: START, maxStandstillMs: 1_000, maxLockWaitMs: 250 }),
     );
@@ -122,7 +122,7 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
     { what: 'prepared', statement: prepareSlots },
   ])('foreseen slots are $what by a look at their jobs alone', async ({ statement }) => {
     const slots = Array.from({ length: 200 }, () => ({
-      ...foreseenSlot({ ...SLOT, jobId: crypto.randomUUID() }),
+      ...prefetchedSlot({ ...SLOT, jobId: crypto.randomUUID() }),
       starts: true,
     }));
     const used = await indexesOf(mode, (db) =>
@@ -189,7 +189,7 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
   });
 
   it('what comes next is found for all parts without reading any table', async () => {
-    const used = await indexesOf(mode, (db) => readOutlook(db, START, plus(START, 13_000)));
+    const used = await indexesOf(mode, (db) => readNextDue(db, START, plus(START, 13_000)));
     expect(new Set(used.indexes)).toEqual(
       new Set([
         'jobs_due',

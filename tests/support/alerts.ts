@@ -1,8 +1,8 @@
 import type { Pool, QueryResultRow } from 'pg';
 import type { CreateJobAlertInput } from '../../src/commands/create-job-alert.ts';
-import type { AlertNotice } from '../../src/domain/alert-notice.ts';
-import { encodePublicId } from '../../src/domain/public-id.ts';
-import type { StoredAlert } from '../../src/store/alerts.ts';
+import type { AlertNotice } from '../../src/domain/alert/alert-notice.ts';
+import { encodePublicId } from '../../src/domain/values/public-id.ts';
+import type { StoredAlert } from '../../src/store/alerts/alerts.ts';
 import { CALLER, type TestInstance, valueOf } from './instance.ts';
 import type { Row } from './rows.ts';
 

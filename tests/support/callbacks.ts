@@ -1,6 +1,6 @@
 import { completeExecution } from '../../src/commands/complete-execution.ts';
-import type { CallbackAnswer, CallbackReport } from '../../src/domain/callback-report.ts';
-import { CALLBACK_PATH, readCallbackToken } from '../../src/domain/callback-token.ts';
+import type { CallbackAnswer, CallbackReport } from '../../src/domain/execution/callback-report.ts';
+import { CALLBACK_PATH, readCallbackToken } from '../../src/domain/execution/callback-token.ts';
 import { CALLBACK_SECRET, type TestInstance } from './instance.ts';
 import type { RecordedCall } from './target-server.ts';
 

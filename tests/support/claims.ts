@@ -1,6 +1,6 @@
-import { claimDue, type ClaimOptions } from '../../src/store/claiming.ts';
-import type { ClaimedExecution } from '../../src/store/claimed-rows.ts';
-import type { Queryable } from '../../src/store/sql.ts';
+import { claimDue, type ClaimOptions } from '../../src/store/executions/claiming.ts';
+import type { ClaimedExecution } from '../../src/store/executions/claimed-rows.ts';
+import type { Queryable } from '../../src/store/statements/sql.ts';
 import { LEASE_MS } from './instance.ts';
 import { plus } from './manual-clock.ts';
 

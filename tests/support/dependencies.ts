@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
-import type { DependencyCondition, RunEndStatus } from '../../src/domain/dependency.ts';
-import { countEnds } from '../../src/store/rollups.ts';
+import type { DependencyCondition, RunEndStatus } from '../../src/domain/workflow/dependency.ts';
+import { countEnds } from '../../src/store/metrics/rollups.ts';
 import { START } from './manual-clock.ts';
 import { insertExecution, insertRow, type Row } from './rows.ts';
 

@@ -1,6 +1,6 @@
 import type { Pool, QueryResultRow } from 'pg';
-import { BUCKET_MINUTES, BUCKETS_FROM } from '../../src/domain/metrics-window.ts';
-import { ALL_JOBS } from '../../src/store/rollups.ts';
+import { BUCKET_MINUTES, BUCKETS_FROM } from '../../src/domain/metrics/metrics-window.ts';
+import { ALL_JOBS } from '../../src/store/metrics/rollups.ts';
 
 /** What ended of one job in one bucket of the finest length; the sketches as numbers of durations. */
 export type BucketCounts = QueryResultRow & { jobId: string; bucketAt: Date };

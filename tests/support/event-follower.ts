@@ -4,7 +4,7 @@ import type { Pool } from 'pg';
 import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { decodeCursor, encodeCursor } from '../../src/events/cursor.ts';
-import { readEventLogState } from '../../src/store/event-log.ts';
+import { readEventLogState } from '../../src/store/events/event-log.ts';
 
 export type FollowedEvent = {
   cursor: string;

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
-import { appendEvents, type NewEvent } from '../../src/store/event-log.ts';
-import { inTransaction } from '../../src/store/sql.ts';
+import { appendEvents, type NewEvent } from '../../src/store/events/event-log.ts';
+import { inTransaction } from '../../src/store/statements/sql.ts';
 import { START } from './manual-clock.ts';
 
 /** Appends so many events in one transaction, each with its number in `errorMessage`. */

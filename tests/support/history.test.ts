@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
-import type { ExecutionStatus } from '../../src/domain/execution.ts';
-import { encodePublicId } from '../../src/domain/public-id.ts';
-import { slotExecutionId } from '../../src/domain/slot-id.ts';
-import type { EventRow } from '../../src/store/event-log.ts';
+import type { ExecutionStatus } from '../../src/domain/execution/execution.ts';
+import { encodePublicId } from '../../src/domain/values/public-id.ts';
+import { slotExecutionId } from '../../src/domain/schedule/slot-id.ts';
+import type { EventRow } from '../../src/store/events/event-log.ts';
 import { historyViolations } from './history.ts';
 import type { History, HistoryExecution, HistoryJob } from './history/read.ts';
 import { plus, START } from './manual-clock.ts';
 import { interruptionsIn } from './history/replay.ts';
 import type { RecordedCall } from './target-server.ts';
 
-type Told = { history: History; calls: RecordedCall[] };
+type RenderedEvent = { history: History; calls: RecordedCall[] };
 type Outcome = {
   kind: string;
   status: ExecutionStatus;
@@ -77,8 +77,11 @@ const JOB: HistoryJob = {
 const RETRY_WAIT_MS = 500;
 
 /** Four slots: one that goes well, one that is retried, one that fails, and one whose instance dies twice. */
-function soundHistory(): Told {
-  const told: Told = { history: { jobs: [{ ...JOB }], executions: [], attempts: [], events: [] }, calls: [] };
+function soundHistory(): RenderedEvent {
+  const told: RenderedEvent = {
+    history: { jobs: [{ ...JOB }], executions: [], attempts: [], events: [] },
+    calls: [],
+  };
   tell(told, 1, [SUCCEEDED]);
   tell(told, 2, [RETRIED, SUCCEEDED]);
   tell(told, 3, [RETRIED, FAILED]);
@@ -86,7 +89,7 @@ function soundHistory(): Told {
   return told;
 }
 
-function tell({ history, calls }: Told, second: number, outcomes: readonly Outcome[]): void {
+function tell({ history, calls }: RenderedEvent, second: number, outcomes: readonly Outcome[]): void {
   const scheduledAt = plus(START, second * 1_000);
   const execution: HistoryExecution = {
     id: slotExecutionId(JOB.id, scheduledAt),
@@ -171,7 +174,7 @@ function callOf({ id, jobId, scheduledAt, attemptCount }: HistoryExecution, at: 
   return { method: 'GET', path: '/', query: '', headers, body: '', at };
 }
 
-function violationsOf({ history, calls }: Told): string[] {
+function violationsOf({ history, calls }: RenderedEvent): string[] {
   return historyViolations(history, calls);
 }
 
@@ -198,7 +201,10 @@ it('finds nothing wrong with claims that are given back without a call, and coun
 });
 
 it('takes recorded ranges for the slots that they stand for', () => {
-  const told: Told = { history: { jobs: [{ ...JOB }], executions: [], attempts: [], events: [] }, calls: [] };
+  const told: RenderedEvent = {
+    history: { jobs: [{ ...JOB }], executions: [], attempts: [], events: [] },
+    calls: [],
+  };
   tell(told, 1, []);
   tell(told, 4, [SUCCEEDED]);
   const [skipped, caughtUp] = told.history.executions;
@@ -212,7 +218,7 @@ it('takes recorded ranges for the slots that they stand for', () => {
   expect(violationsOf(told)).toEqual([]);
 });
 
-it.each<[what: string, spoil: (told: Told) => void, violation: RegExp]>([
+it.each<[what: string, spoil: (told: RenderedEvent) => void, violation: RegExp]>([
   [
     'a slot without an execution',
     ({ history }) => (nth(history.jobs, 0).nextRunAt = plus(START, 6_000)),

@@ -9,29 +9,33 @@ import { createCommands, type Commands } from '../../src/commands/commands.ts';
 import type { CreateJobInput } from '../../src/commands/create-job.ts';
 import { resumeEndedPauses } from '../../src/commands/resume-ended-pauses.ts';
 import { createPool } from '../../src/database/pool.ts';
-import { CALLBACK_PATH, signCallbackToken, type CallbackClaim } from '../../src/domain/callback-token.ts';
-import { encodePublicId } from '../../src/domain/public-id.ts';
-import { newUuidV7 } from '../../src/domain/uuid-v7.ts';
-import { createBurst, type Burst } from '../../src/engine/burst.ts';
-import { createCallbackWatch } from '../../src/engine/callback-watch.ts';
-import { createClaimsAsMade, type ClaimsAsMade } from '../../src/engine/claims-as-made.ts';
-import { createForesight } from '../../src/engine/foresight.ts';
-import { createHeartbeat, type Heartbeat } from '../../src/engine/heartbeat.ts';
-import { createLostClaims, type LostClaims } from '../../src/engine/lost-claims.ts';
-import { createLeaseKeeper } from '../../src/engine/lease-keeper.ts';
-import type { Loop } from '../../src/loop.ts';
-import { createPlanner } from '../../src/engine/planner.ts';
-import { createUnblocker, type Unblocker } from '../../src/engine/unblocker.ts';
-import { createPruner } from '../../src/engine/pruner.ts';
-import { createRescuer, type Rescuer } from '../../src/engine/rescuer.ts';
-import { createSettler, type Settler } from '../../src/engine/settler.ts';
-import { createWorker, type Worker } from '../../src/engine/worker.ts';
+import {
+  CALLBACK_PATH,
+  signCallbackToken,
+  type CallbackClaim,
+} from '../../src/domain/execution/callback-token.ts';
+import { encodePublicId } from '../../src/domain/values/public-id.ts';
+import { newUuidV7 } from '../../src/domain/values/uuid-v7.ts';
+import { createBurst, type Burst } from '../../src/engine/planning/burst.ts';
+import { createCallbackWatch } from '../../src/engine/upkeep/callback-watch.ts';
+import { createClaimsAsMade, type ClaimsAsMade } from '../../src/engine/running/claims-as-made.ts';
+import { createSlotPrefetch } from '../../src/engine/planning/slot-prefetch.ts';
+import { createHeartbeat, type Heartbeat } from '../../src/engine/upkeep/heartbeat.ts';
+import { createLostClaims, type LostClaims } from '../../src/engine/running/lost-claims.ts';
+import { createLeaseKeeper } from '../../src/engine/upkeep/lease-keeper.ts';
+import type { Loop } from '../../src/async/loop.ts';
+import { createPlanner } from '../../src/engine/planning/planner.ts';
+import { createUnblocker, type Unblocker } from '../../src/engine/planning/unblocker.ts';
+import { createPruner } from '../../src/engine/upkeep/pruner.ts';
+import { createRescuer, type Rescuer } from '../../src/engine/upkeep/rescuer.ts';
+import { createSettler, type Settler } from '../../src/engine/running/settler.ts';
+import { createWorker, type Worker } from '../../src/engine/running/worker.ts';
 import type { WakeUp, WakeUps } from '../../src/events/wakeups.ts';
 import { createSender, type Sender } from '../../src/http/send-attempt.ts';
 import { createTargetGuard } from '../../src/http/target-guard.ts';
-import type { StoredJob } from '../../src/store/jobs.ts';
-import type { SettlementRow } from '../../src/store/settling.ts';
-import { settleUpstream } from '../../src/store/settling-upstream.ts';
+import type { StoredJob } from '../../src/store/jobs/jobs.ts';
+import type { SettlementRow } from '../../src/store/executions/settling.ts';
+import { settleUpstream } from '../../src/store/executions/settling-upstream.ts';
 import type { ManualClock } from './manual-clock.ts';
 
 export const CALLER: Caller = { actor: 'test', requestId: 'req-1', address: null };
@@ -244,7 +248,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
     clock,
     longestRestMs: LONGEST_REST_MS,
     burst,
-    foresight: createForesight({
+    slotPrefetch: createSlotPrefetch({
       pool,
       clock,
       instanceId,

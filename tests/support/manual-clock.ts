@@ -1,4 +1,4 @@
-import type { DatabaseClock } from '../../src/store/database-clock.ts';
+import type { DatabaseClock } from '../../src/store/upkeep/database-clock.ts';
 
 /** A clock that stands still until a test moves it. Instances of one test share one, as they share the database's. */
 export type ManualClock = DatabaseClock & {

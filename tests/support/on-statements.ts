@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import type { Statement } from '../../src/store/sql.ts';
+import type { Statement } from '../../src/store/statements/sql.ts';
 
 export type Send = () => Promise<unknown>;
 

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Pool, QueryResultRow } from 'pg';
-import type { ExecutionStatus } from '../../src/domain/execution.ts';
-import type { EndCounts } from '../../src/domain/metrics-series.ts';
-import { ALL_JOBS } from '../../src/store/rollups.ts';
+import type { ExecutionStatus } from '../../src/domain/execution/execution.ts';
+import type { EndCounts } from '../../src/domain/metrics/metrics-series.ts';
+import { ALL_JOBS } from '../../src/store/metrics/rollups.ts';
 import { START, plus } from './manual-clock.ts';
 
 /** A row as PostgreSQL names its columns. */

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { configReference } from '../../src/config.ts';
+import { configReference } from '../../src/config/config.ts';
 import { makeTempFolder } from './temp-folder.ts';
 import { until } from './until.ts';
 

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
-import type { CallbackWait } from '../../src/store/callbacks.ts';
-import type { Settlement } from '../../src/store/settling.ts';
+import type { CallbackWait } from '../../src/store/executions/callbacks.ts';
+import type { Settlement } from '../../src/store/executions/settling.ts';
 import { plus, START } from './manual-clock.ts';
 
 /** Executions under way, claimed once by another instance. Answers their ids. */

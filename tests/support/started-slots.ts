@@ -1,4 +1,4 @@
-import { slotExecutionId } from '../../src/domain/slot-id.ts';
+import { slotExecutionId } from '../../src/domain/schedule/slot-id.ts';
 import { LEASE_MS } from './instance.ts';
 import { plus } from './manual-clock.ts';
 import type { Row } from './rows.ts';

@@ -48,7 +48,7 @@ export async function provideCluster(
   await removeHalfMade(home.folder);
   const madeBy = await readFile(join(folder, 'PG_VERSION'), 'utf8').catch(() => undefined);
   if (madeBy === undefined) {
-    await setAside(folder, log);
+    await quarantine(folder, log);
     log('creating the embedded database', { folder });
     await makeCluster(folder, home, binaries, durable);
   } else if (Number(madeBy) !== binaries.majorVersion) {
@@ -70,7 +70,7 @@ async function removeHalfMade(homeFolder: string): Promise<void> {
 }
 
 /** What stands at the cluster's place without being a cluster: removed if empty, else kept under another name. */
-async function setAside(folder: string, log: DatabaseLog): Promise<void> {
+async function quarantine(folder: string, log: DatabaseLog): Promise<void> {
   try {
     await rmdir(folder);
   } catch (error) {

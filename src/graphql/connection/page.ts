@@ -25,7 +25,7 @@ export interface Page<Row> {
 }
 
 /** A connection's arguments, read and checked. */
-export interface PageRequest {
+export interface ConnectionRequest {
   ordering: Ordering;
   pageSize: PageSize;
   args: PageArgs;
@@ -37,7 +37,7 @@ export interface PageRequest {
  *
  * @throws GraphQLError BAD_USER_INPUT where a size is out of bounds or a cursor is none of this ordering
  */
-export function requestPage(ordering: Ordering, args: PageArgs): PageRequest {
+export function requestPage(ordering: Ordering, args: PageArgs): ConnectionRequest {
   const pageSize = readPageSize(args);
   const places = (['after', 'before'] as const).flatMap((side) => {
     const cursor = args[side];
@@ -62,7 +62,7 @@ export function requestPage(ordering: Ordering, args: PageArgs): PageRequest {
  * @param hasMore whether there are rows behind those, where the query did not just ask for one more
  */
 export function pageOf<Row extends object>(
-  { ordering, pageSize, args }: PageRequest,
+  { ordering, pageSize, args }: ConnectionRequest,
   rows: readonly Row[],
   hasMore = rows.length > pageSize.size,
 ): Page<Row> {

@@ -5,7 +5,7 @@ import { rowSelection } from '../row-selection.ts';
 import { orderByOf } from './keyset.ts';
 import { mergeRows } from './merge-rows.ts';
 import type { Ordering } from './ordering.ts';
-import { type Page, pageOf, type PageRequest } from './page.ts';
+import { type Page, pageOf, type ConnectionRequest } from './page.ts';
 
 /** A page of rows that Pothos reads from tables. The total is counted only when it is asked for. */
 export interface CountedPage<Row> extends Page<Row> {
@@ -31,7 +31,7 @@ export function selectionOfRows(
  * @param filter the connection's own `where`; the page's bounds are added to it
  */
 export async function readPage<Row extends object>(
-  request: PageRequest,
+  request: ConnectionRequest,
   filter: PrismaWhere,
   source: {
     select: Record<string, unknown>;

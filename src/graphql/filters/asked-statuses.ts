@@ -1,4 +1,4 @@
-import type { Condition } from '../../domain/condition.ts';
+import type { Condition } from '../../domain/values/condition.ts';
 
 /**
  * Statuses of which a row must have one for a condition to hold; null where any will do.

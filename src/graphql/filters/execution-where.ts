@@ -1,8 +1,8 @@
 import type { FeedEvent } from '../../events/feed.ts';
 import type { Prisma } from '../../generated/prisma/client.ts';
-import { type Condition, matches } from '../../domain/condition.ts';
-import { type ExecutionStatus, isFinished } from '../../domain/execution.ts';
-import type { ExecutionField } from '../../domain/filter-fields.ts';
+import { type Condition, matches } from '../../domain/values/condition.ts';
+import { type ExecutionStatus, isFinished } from '../../domain/execution/execution.ts';
+import type { ExecutionField } from '../../domain/execution/filter-fields.ts';
 import { askedStatuses } from './asked-statuses.ts';
 import { type Column, toPrismaWhere } from './prisma-where.ts';
 import { lookUpTags } from './tag-lookup.ts';

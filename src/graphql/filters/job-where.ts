@@ -1,8 +1,8 @@
 import { type CommandResult, failWith, validationError } from '../../commands/command-result.ts';
 import type { JobSelection } from '../../commands/job-chunks.ts';
 import type { FeedEvent } from '../../events/feed.ts';
-import { type Condition, type FieldValue, matches, mentions } from '../../domain/condition.ts';
-import type { JobField } from '../../domain/filter-fields.ts';
+import { type Condition, type FieldValue, matches, mentions } from '../../domain/values/condition.ts';
+import type { JobField } from '../../domain/execution/filter-fields.ts';
 import type { Prisma } from '../../generated/prisma/client.ts';
 import { type Column, toPrismaWhere } from './prisma-where.ts';
 import { lookUpTags } from './tag-lookup.ts';

@@ -1,4 +1,9 @@
-import { type Condition, isEmptyGroup, type Test, withoutEmptyGroups } from '../../domain/condition.ts';
+import {
+  type Condition,
+  isEmptyGroup,
+  type Test,
+  withoutEmptyGroups,
+} from '../../domain/values/condition.ts';
 import type { TagLookup } from './tag-lookup.ts';
 
 /** Where a field of a condition stands in the table. */

@@ -1,9 +1,9 @@
-import type { FieldIssue } from '../../domain/job-definition.ts';
-import { decodePublicId, type PublicIdKind } from '../../domain/public-id.ts';
-import { isStorable } from '../../domain/text.ts';
-import { readTagFilter, type TagFilter } from '../../domain/tag-filter.ts';
+import type { FieldIssue } from '../../domain/job/job-definition.ts';
+import { decodePublicId, type PublicIdKind } from '../../domain/values/public-id.ts';
+import { isStorable } from '../../domain/values/text.ts';
+import { readTagFilter, type TagFilter } from '../../domain/job/tag-filter.ts';
 import { badArgument } from '../errors.ts';
-import { type Condition, NOTHING, type Test } from '../../domain/condition.ts';
+import { type Condition, NOTHING, type Test } from '../../domain/values/condition.ts';
 
 /** What a field of a `where` input holds. */
 export type FieldKind = 'ids' | 'values' | 'text' | 'instant' | 'number' | 'tags';

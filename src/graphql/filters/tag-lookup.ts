@@ -1,4 +1,4 @@
-import type { Condition } from '../../domain/condition.ts';
+import type { Condition } from '../../domain/values/condition.ts';
 import type { GraphqlContext } from '../context.ts';
 
 /** Who passes one test of tags: these jobs, where they are few; else whoever has one of these tags. */

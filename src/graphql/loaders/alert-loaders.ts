@@ -1,5 +1,5 @@
 import type DataLoader from 'dataloader';
-import type { AskedRows } from '../../domain/asked-rows.ts';
+import type { PageRequest } from '../../domain/execution/page-request.ts';
 import type { Prisma, PrismaClient } from '../../generated/prisma/client.ts';
 import { groupedLoader } from './grouped-loader.ts';
 import { rowsOfOwners } from './rows-of-owners.ts';
@@ -11,7 +11,7 @@ export type LoadedDelivery = { id: string } & Record<string, unknown>;
 export interface AlertLoaders {
   /** An alert's deliveries, from one end of their list. */
   deliveries: DataLoader<
-    AskedRows & { alertId: string; select: Prisma.AlertDeliverySelect },
+    PageRequest & { alertId: string; select: Prisma.AlertDeliverySelect },
     LoadedDelivery[]
   >;
   /** How many deliveries an alert has. */
@@ -20,7 +20,7 @@ export interface AlertLoaders {
 
 interface AlertParts {
   prisma: PrismaClient;
-  deliveryIdsOfAlerts: (alertIds: readonly string[], asked: AskedRows) => Promise<Map<string, string[]>>;
+  deliveryIdsOfAlerts: (alertIds: readonly string[], asked: PageRequest) => Promise<Map<string, string[]>>;
 }
 
 /** Makes the loaders. They remember nothing: they outlive requests, and deliveries come and go. */
@@ -45,7 +45,7 @@ export function createAlertLoaders(parts: AlertParts): AlertLoaders {
 async function readDeliveries(
   { prisma, deliveryIdsOfAlerts }: AlertParts,
   alertIds: readonly string[],
-  asked: AskedRows,
+  asked: PageRequest,
   select: Prisma.AlertDeliverySelect,
 ): Promise<Map<string, LoadedDelivery[]>> {
   return rowsOfOwners(

@@ -1,4 +1,4 @@
-import { groupBy } from '../../domain/group-by.ts';
+import { groupBy } from '../../domain/values/group-by.ts';
 import DataLoader from 'dataloader';
 
 /**

@@ -1,5 +1,5 @@
 import type DataLoader from 'dataloader';
-import type { AskedExecutions, AskedRows } from '../../domain/asked-rows.ts';
+import type { AskedExecutions, PageRequest } from '../../domain/execution/page-request.ts';
 import type { Prisma, PrismaClient } from '../../generated/prisma/client.ts';
 import { groupedLoader } from './grouped-loader.ts';
 import { rowsOfOwners } from './rows-of-owners.ts';
@@ -31,7 +31,7 @@ export interface JobHistoryLoaders {
   counts: DataLoader<{ jobId: string; where: Prisma.JobExecutionWhereInput }, number>;
   /** A job's audit entries, from one end of its history. */
   auditEntries: DataLoader<
-    AskedRows & { jobId: string; select: Prisma.AuditLogEntrySelect },
+    PageRequest & { jobId: string; select: Prisma.AuditLogEntrySelect },
     LoadedAuditEntry[]
   >;
   /** How many audit entries a job has. */
@@ -43,7 +43,7 @@ type Ids = Promise<Map<string, string[]>>;
 interface HistoryParts {
   prisma: PrismaClient;
   executionIdsOfJobs: (jobIds: readonly string[], asked: AskedExecutions) => Ids;
-  auditEntryIdsOfJobs: (jobIds: readonly string[], asked: AskedRows) => Ids;
+  auditEntryIdsOfJobs: (jobIds: readonly string[], asked: PageRequest) => Ids;
 }
 
 /** Makes the loaders. They remember nothing: they outlive requests, and histories grow. */
@@ -118,7 +118,7 @@ async function countExecutions(
 async function readAuditEntries(
   { prisma, auditEntryIdsOfJobs }: HistoryParts,
   jobIds: readonly string[],
-  asked: AskedRows,
+  asked: PageRequest,
   select: Prisma.AuditLogEntrySelect,
 ): Promise<Map<string, LoadedAuditEntry[]>> {
   return rowsOfOwners(

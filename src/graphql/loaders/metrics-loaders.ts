@@ -1,6 +1,6 @@
 import DataLoader from 'dataloader';
-import type { AskedMetrics, JobPercentiles, LastEnds, MetricsReader } from '../../domain/metrics.ts';
-import type { CountedSpan } from '../../domain/metrics-series.ts';
+import type { AskedMetrics, JobPercentiles, LastEnds, MetricsReader } from '../../domain/metrics/metrics.ts';
+import type { CountedSpan } from '../../domain/metrics/metrics-series.ts';
 
 /** Figures of many jobs at once: a statement or two for each kind, whatever the number of jobs and windows. */
 export interface MetricsLoaders {

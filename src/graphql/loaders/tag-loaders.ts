@@ -1,5 +1,5 @@
 import type DataLoader from 'dataloader';
-import type { AskedRows } from '../../domain/asked-rows.ts';
+import type { PageRequest } from '../../domain/execution/page-request.ts';
 import type { PrismaClient, Tag } from '../../generated/prisma/client.ts';
 import { groupedLoader } from './grouped-loader.ts';
 
@@ -8,7 +8,7 @@ export interface TagLoaders {
   /** The tags that a job has, in the order of their names. */
   ofJob: DataLoader<{ jobId: string }, Tag[]>;
   /** Ids of the jobs that have a tag, by when they were created, from one end. */
-  jobIds: DataLoader<AskedRows & { tagId: string }, string[]>;
+  jobIds: DataLoader<PageRequest & { tagId: string }, string[]>;
   /** How many jobs have it. */
   jobCounts: DataLoader<{ tagId: string }, number>;
   /** The tag of a name and the jobs that have it, deleted ones too; null where there is none. */
@@ -24,7 +24,7 @@ interface TagBearers {
 interface TagParts {
   prisma: PrismaClient;
   tagsOfJobs: (jobIds: readonly string[]) => Promise<Map<string, Tag[]>>;
-  jobIdsOfTags: (tagIds: readonly string[], asked: AskedRows) => Promise<Map<string, string[]>>;
+  jobIdsOfTags: (tagIds: readonly string[], asked: PageRequest) => Promise<Map<string, string[]>>;
   tagBearers: (names: readonly string[], limit: number) => Promise<Map<string, TagBearers>>;
 }
 

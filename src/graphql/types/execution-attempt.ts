@@ -1,4 +1,4 @@
-import type { KeptTimings } from '../../domain/outgoing-request.ts';
+import type { KeptTimings } from '../../domain/request/outgoing-request.ts';
 import { builder } from '../builder.ts';
 import { FailureReason } from './execution-enums.ts';
 

@@ -2,7 +2,7 @@ import type { GraphQLResolveInfo } from 'graphql';
 import type { JobExecution, Prisma } from '../../generated/prisma/client.ts';
 import { builder } from '../builder.ts';
 import { type Ordering, type OrderInput, readOrdering } from '../connection/ordering.ts';
-import { pageOf, type PageRequest, requestPage } from '../connection/page.ts';
+import { pageOf, type ConnectionRequest, requestPage } from '../connection/page.ts';
 import { endOfPage } from '../connection/page-end.ts';
 import type { PageArgs } from '../connection/page-args.ts';
 import { type CountedPage, readPage, selectionOfRows } from '../connection/prisma-page.ts';
@@ -78,7 +78,7 @@ export async function executionPageOfJob(
   return { ...page, totalCount };
 }
 
-function requestExecutions(args: ExecutionListArgs): PageRequest {
+function requestExecutions(args: ExecutionListArgs): ConnectionRequest {
   return requestPage(readOrdering(args.orderBy, EXECUTION_SORT_COLUMNS, NEWEST_FIRST, ID_COLUMN), args);
 }
 

@@ -1,5 +1,5 @@
 import { queryFromInfo } from '@pothos/plugin-prisma';
-import { mentions } from '../../domain/condition.ts';
+import { mentions } from '../../domain/values/condition.ts';
 import type { FeedEvent, FeedGap as FeedGapShape, FeedItem } from '../../events/feed.ts';
 import { builder } from '../builder.ts';
 import { clientError } from '../errors.ts';

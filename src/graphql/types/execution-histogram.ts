@@ -1,5 +1,5 @@
-import type { HistogramBucket } from '../../domain/metrics.ts';
-import { checkSpan, MAX_BUCKETS } from '../../domain/time-buckets.ts';
+import type { HistogramBucket } from '../../domain/metrics/metrics.ts';
+import { checkSpan, MAX_BUCKETS } from '../../domain/metrics/time-buckets.ts';
 import { builder } from '../builder.ts';
 import { badArgument } from '../errors.ts';
 import { readExecutionWhere } from '../filters/execution-where.ts';

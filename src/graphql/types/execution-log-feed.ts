@@ -1,4 +1,4 @@
-import { decodePublicId } from '../../domain/public-id.ts';
+import { decodePublicId } from '../../domain/values/public-id.ts';
 import type { LogFeedLine } from '../../events/log-feed.ts';
 import { builder } from '../builder.ts';
 import { clientError } from '../errors.ts';

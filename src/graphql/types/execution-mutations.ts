@@ -1,5 +1,5 @@
 import type { CommandResult } from '../../commands/command-result.ts';
-import { REASON_LIMIT } from '../../domain/execution-limits.ts';
+import { REASON_LIMIT } from '../../domain/execution/execution-limits.ts';
 import { builder } from '../builder.ts';
 import { EXECUTION_NOT_FOUND, JOB_NOT_FOUND } from './error-texts.ts';
 import { ExecutionPayload, type ExecutionPayloadShape } from './payloads.ts';

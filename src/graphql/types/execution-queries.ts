@@ -1,4 +1,4 @@
-import { decodePublicId } from '../../domain/public-id.ts';
+import { decodePublicId } from '../../domain/values/public-id.ts';
 import { filteredPage } from '../connection/filtered-page.ts';
 import { builder } from '../builder.ts';
 import { BAD_FILTERED_LIST_ARGUMENT } from './error-texts.ts';

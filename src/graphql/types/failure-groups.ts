@@ -1,5 +1,5 @@
 import { queryFromInfo } from '@pothos/plugin-prisma';
-import type { FailureGroup as FailureGroupShape } from '../../domain/metrics.ts';
+import type { FailureGroup as FailureGroupShape } from '../../domain/metrics/metrics.ts';
 import { builder } from '../builder.ts';
 import { badArgument, clientError } from '../errors.ts';
 import { readExecutionWhere } from '../filters/execution-where.ts';

@@ -1,5 +1,5 @@
 import { builder } from '../builder.ts';
-import { TAG_LIMITS, TAG_NAME_RULE } from '../../domain/tag.ts';
+import { TAG_LIMITS, TAG_NAME_RULE } from '../../domain/job/tag.ts';
 import { WHERE_LIMITS, type WhereInput } from '../filters/read-where.ts';
 import { ExecutionStatus, ExecutionTrigger, FailureReason } from './execution-enums.ts';
 import { JobStatus } from './job-enums.ts';

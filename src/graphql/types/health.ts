@@ -1,5 +1,8 @@
 import { builder } from '../builder.ts';
-import type { ComponentHealth as ComponentHealthShape, HealthReport } from '../context.ts';
+import type {
+  ComponentHealth as ComponentHealthShape,
+  HealthReport,
+} from '../../domain/metrics/health-report.ts';
 
 const HealthStatus = builder.enumType('HealthStatus', {
   description: 'How something is doing.',

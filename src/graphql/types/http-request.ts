@@ -1,8 +1,8 @@
-import { type HttpMethod as Method, whyNoBody } from '../../domain/http-method.ts';
-import { sentRequest } from '../../domain/kept-request.ts';
-import type { ShownRequest } from '../../domain/outgoing-request.ts';
-import { encodePublicId } from '../../domain/public-id.ts';
-import { maskHeaders, maskUrl } from '../../domain/secrets.ts';
+import { type HttpMethod as Method, whyNoBody } from '../../domain/request/http-method.ts';
+import { sentRequest } from '../../domain/request/kept-request.ts';
+import type { ShownRequest } from '../../domain/request/outgoing-request.ts';
+import { encodePublicId } from '../../domain/values/public-id.ts';
+import { maskHeaders, maskUrl } from '../../domain/request/secrets.ts';
 import { builder } from '../builder.ts';
 import { HttpMethod } from './job-enums.ts';
 

@@ -1,9 +1,9 @@
 import type { CommandError, CommandResult } from '../../commands/command-result.ts';
 import { MAX_TESTS_PER_MINUTE } from '../../commands/test-job-alert.ts';
-import { ALERT_DEFAULTS, ALERT_LIMITS } from '../../domain/alert.ts';
-import { MAX_ADDRESS_LENGTH, TARGET_RULES } from '../../domain/alert-target.ts';
-import { encodePublicId } from '../../domain/public-id.ts';
-import { MAX_TARGET_URL_LENGTH } from '../../domain/target-url.ts';
+import { ALERT_DEFAULTS, ALERT_LIMITS } from '../../domain/alert/alert.ts';
+import { MAX_ADDRESS_LENGTH, TARGET_RULES } from '../../domain/alert/alert-target.ts';
+import { encodePublicId } from '../../domain/values/public-id.ts';
+import { MAX_TARGET_URL_LENGTH } from '../../domain/request/target-url.ts';
 import { builder } from '../builder.ts';
 import { AlertDelivery } from './alert-delivery.ts';
 import { AlertChannel, AlertEvent } from './alert-enums.ts';

@@ -1,6 +1,6 @@
 import type { GraphQLResolveInfo } from 'graphql';
-import { ALERT_LIMITS } from '../../domain/alert.ts';
-import { maskAlertTarget } from '../../domain/alert-target.ts';
+import { ALERT_LIMITS } from '../../domain/alert/alert.ts';
+import { maskAlertTarget } from '../../domain/alert/alert-target.ts';
 import type { AlertDelivery as DeliveryRow, Prisma } from '../../generated/prisma/client.ts';
 import { builder } from '../builder.ts';
 import { readOrdering } from '../connection/ordering.ts';

@@ -2,7 +2,7 @@ import { type CommandResult, failWith, validationError } from '../../commands/co
 import type { BulkJobsInput as BulkJobs, BulkOutcome } from '../../commands/job-chunks.ts';
 import { BULK_CHUNK, BULK_LIMITS } from '../../commands/job-chunks.ts';
 import type { PauseFacts } from '../../commands/pause-job.ts';
-import { JOB_LIMITS } from '../../domain/job-limits.ts';
+import { JOB_LIMITS } from '../../domain/job/job-limits.ts';
 import { builder } from '../builder.ts';
 import type { GraphqlContext } from '../context.ts';
 import { jobSelection } from '../filters/job-where.ts';

@@ -1,5 +1,5 @@
 import type { CommandError } from '../../commands/command-result.ts';
-import { MAX_DEPENDENCIES } from '../../domain/dependency.ts';
+import { MAX_DEPENDENCIES } from '../../domain/workflow/dependency.ts';
 import { builder } from '../builder.ts';
 import { JOB_NOT_FOUND } from './error-texts.ts';
 import { DependencyCondition, JobDependency } from './job-dependency.ts';

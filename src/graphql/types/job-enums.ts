@@ -1,4 +1,4 @@
-import { MAX_BLOCKED } from '../../domain/concurrency.ts';
+import { MAX_BLOCKED } from '../../domain/job/concurrency.ts';
 import { builder } from '../builder.ts';
 
 export const JobEventKind = builder.enumType('JobEventKind', {

@@ -1,18 +1,18 @@
 import type { InputFieldBuilder } from '../builder.ts';
 import { builder } from '../builder.ts';
-import { HEADER_LIMITS } from '../../domain/header-rules.ts';
-import { DAY_MS, SECOND_MS } from '../../domain/cron-wall.ts';
-import { JOB_DEFAULTS } from '../../domain/job-definition.ts';
-import { JOB_LIMITS } from '../../domain/job-limits.ts';
-import { MAX_JSON_DEPTH } from '../../domain/json-value.ts';
-import { TIMEOUT_LIMITS_MS } from '../../domain/outgoing-request.ts';
-import { DEFAULT_RETRY_POLICY, RETRY_LIMITS } from '../../domain/retry.ts';
-import { MAX_INTERVAL_MS, MAX_SCHEDULE_LENGTH, MIN_INTERVAL_MS } from '../../domain/schedule.ts';
-import { MAX_STATUS_PATTERNS } from '../../domain/status-pattern.ts';
-import { TAG_LIMITS, TAG_NAME_RULE } from '../../domain/tag.ts';
-import { MAX_TARGET_URL_LENGTH } from '../../domain/target-url.ts';
-import { TEMPLATE_NAMES } from '../../domain/template.ts';
-import { MAX_TEMPLATES } from '../../domain/template-request.ts';
+import { HEADER_LIMITS } from '../../domain/request/header-rules.ts';
+import { DAY_MS, SECOND_MS } from '../../domain/schedule/cron-wall.ts';
+import { JOB_DEFAULTS } from '../../domain/job/job-definition.ts';
+import { JOB_LIMITS } from '../../domain/job/job-limits.ts';
+import { MAX_JSON_DEPTH } from '../../domain/values/json-value.ts';
+import { TIMEOUT_LIMITS_MS } from '../../domain/request/outgoing-request.ts';
+import { DEFAULT_RETRY_POLICY, RETRY_LIMITS } from '../../domain/execution/retry.ts';
+import { MAX_INTERVAL_MS, MAX_SCHEDULE_LENGTH, MIN_INTERVAL_MS } from '../../domain/schedule/schedule.ts';
+import { MAX_STATUS_PATTERNS } from '../../domain/request/status-pattern.ts';
+import { TAG_LIMITS, TAG_NAME_RULE } from '../../domain/job/tag.ts';
+import { MAX_TARGET_URL_LENGTH } from '../../domain/request/target-url.ts';
+import { TEMPLATE_NAMES } from '../../domain/request/template.ts';
+import { MAX_TEMPLATES } from '../../domain/request/template-request.ts';
 import {
   BackoffStrategy,
   DstGapPolicy,

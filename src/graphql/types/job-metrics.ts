@@ -1,4 +1,4 @@
-import type { AskedMetrics } from '../../domain/metrics.ts';
+import type { AskedMetrics } from '../../domain/metrics/metrics.ts';
 import {
   averageMs,
   endedCount,
@@ -6,7 +6,7 @@ import {
   seriesOf,
   successRate,
   totalOf,
-} from '../../domain/metrics-series.ts';
+} from '../../domain/metrics/metrics-series.ts';
 import { builder } from '../builder.ts';
 import type { GraphqlContext } from '../context.ts';
 import { countAsInt, MetricsBucket, Percentiles } from './metrics.ts';

@@ -1,5 +1,5 @@
 import type { Prisma } from '../../generated/prisma/client.ts';
-import { decodePublicId } from '../../domain/public-id.ts';
+import { decodePublicId } from '../../domain/values/public-id.ts';
 import { builder } from '../builder.ts';
 import { filteredPage } from '../connection/filtered-page.ts';
 import { readOrdering } from '../connection/ordering.ts';

@@ -1,6 +1,6 @@
-import { type SlotFacts, slotRuleOf, upcomingRuns } from '../../domain/job-slots.ts';
-import { describeSchedule } from '../../domain/schedule-preview.ts';
-import { maskHeaders, maskUrl } from '../../domain/secrets.ts';
+import { type SlotFacts, slotRuleOf, upcomingRuns } from '../../domain/schedule/job-slots.ts';
+import { describeSchedule } from '../../domain/schedule/schedule-preview.ts';
+import { maskHeaders, maskUrl } from '../../domain/request/secrets.ts';
 import type { JobExecution, Prisma } from '../../generated/prisma/client.ts';
 import { filteredPage } from '../connection/filtered-page.ts';
 import { builder } from '../builder.ts';
@@ -174,9 +174,9 @@ export const Job = builder.prismaNode('Job', {
         }),
       },
       select: { ...SLOT_COLUMNS, id: true, status: true },
-      resolve: async (job, { count }, { clock, leftOutSlots }) => {
+      resolve: async (job, { count }, { clock, skippedSlots }) => {
         if (job.status !== 'ACTIVE') return [];
-        return upcomingRuns(job, clock.now(), count ?? 5, await leftOutSlots.load(job.id));
+        return upcomingRuns(job, clock.now(), count ?? 5, await skippedSlots.load(job.id));
       },
     }),
     pausedAt: t.expose('pausedAt', {

@@ -1,5 +1,5 @@
-import { averageMs, type MetricsBucket as BucketShape } from '../../domain/metrics-series.ts';
-import { SKETCH_ERROR, type Percentiles as PercentilesShape } from '../../domain/sketch.ts';
+import { averageMs, type MetricsBucket as BucketShape } from '../../domain/metrics/metrics-series.ts';
+import { SKETCH_ERROR, type Percentiles as PercentilesShape } from '../../domain/metrics/sketch.ts';
 import { builder } from '../builder.ts';
 
 /** More than GraphQL's Int can tell. */

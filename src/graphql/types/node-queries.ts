@@ -1,6 +1,6 @@
 import { queryFromInfo } from '@pothos/plugin-prisma';
 import type { GraphQLResolveInfo } from 'graphql';
-import { parsePublicId, type PublicIdKind } from '../../domain/public-id.ts';
+import { parsePublicId, type PublicIdKind } from '../../domain/values/public-id.ts';
 import { builder } from '../builder.ts';
 import type { GraphqlContext } from '../context.ts';
 import { badArgument } from '../errors.ts';

@@ -1,13 +1,13 @@
 import { queryFromInfo } from '@pothos/plugin-prisma';
 import type { GraphQLResolveInfo } from 'graphql';
-import { MAX_LEFT_OUT, MAX_RULES, type PlannedSchedules } from '../../domain/planned.ts';
+import { MAX_LEFT_OUT, MAX_RULES, type PlannedSchedules } from '../../domain/schedule/planned.ts';
 import {
   MAX_JOBS_PER_BUCKET,
   plannedLoad,
   type PlannedBucket as BucketShape,
-} from '../../domain/planned-load.ts';
-import { plannedRuns, type PlannedRun as RunShape } from '../../domain/planned-runs.ts';
-import { checkSpan, MAX_BUCKETS } from '../../domain/time-buckets.ts';
+} from '../../domain/schedule/planned-load.ts';
+import { plannedRuns, type PlannedRun as RunShape } from '../../domain/schedule/planned-runs.ts';
+import { checkSpan, MAX_BUCKETS } from '../../domain/metrics/time-buckets.ts';
 import { builder } from '../builder.ts';
 import type { GraphqlContext } from '../context.ts';
 import { badArgument, clientError } from '../errors.ts';

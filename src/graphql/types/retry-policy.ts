@@ -1,4 +1,4 @@
-import type { RetryPolicy as RetryPolicyShape } from '../../domain/retry.ts';
+import type { RetryPolicy as RetryPolicyShape } from '../../domain/execution/retry.ts';
 import type { Job } from '../../generated/prisma/client.ts';
 import { builder } from '../builder.ts';
 import { BackoffStrategy } from './job-enums.ts';

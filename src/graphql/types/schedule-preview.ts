@@ -1,6 +1,6 @@
-import { parseSchedule } from '../../domain/schedule.ts';
-import { previewSchedule, type SchedulePreview as Preview } from '../../domain/schedule-preview.ts';
-import { checkTimezone } from '../../domain/schedule-zone.ts';
+import { parseSchedule } from '../../domain/schedule/schedule.ts';
+import { previewSchedule, type SchedulePreview as Preview } from '../../domain/schedule/schedule-preview.ts';
+import { checkTimezone } from '../../domain/schedule/schedule-zone.ts';
 import { builder } from '../builder.ts';
 import { badArgument } from '../errors.ts';
 import { wholeNumber } from '../whole-number.ts';

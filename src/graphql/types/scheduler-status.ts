@@ -1,5 +1,5 @@
 import type { SchedulerInstance as InstanceRow } from '../../generated/prisma/client.ts';
-import { ENDED_KEPT_HOURS, SILENT_INTERVALS } from '../../domain/instance.ts';
+import { ENDED_KEPT_HOURS, SILENT_INTERVALS } from '../../domain/metrics/instance.ts';
 import { builder } from '../builder.ts';
 
 /** Rows of instances that ended are deleted after a while; this many are beyond any real cluster. */

@@ -1,5 +1,5 @@
-import type { SystemMetrics as SystemMetricsShape } from '../../domain/metrics.ts';
-import { averageMs, endedCount, successRate } from '../../domain/metrics-series.ts';
+import type { SystemMetrics as SystemMetricsShape } from '../../domain/metrics/metrics.ts';
+import { averageMs, endedCount, successRate } from '../../domain/metrics/metrics-series.ts';
 import { builder } from '../builder.ts';
 import { wholeNumber } from '../whole-number.ts';
 import { BAD_ARGUMENT } from './error-texts.ts';

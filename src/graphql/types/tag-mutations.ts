@@ -1,7 +1,7 @@
 import type { CommandError, CommandResult } from '../../commands/command-result.ts';
 import { DELETE_TAG_CHUNK } from '../../commands/delete-tag.ts';
-import { TAG_LIMITS, TAG_NAME_RULE } from '../../domain/tag.ts';
-import { encodePublicId } from '../../domain/public-id.ts';
+import { TAG_LIMITS, TAG_NAME_RULE } from '../../domain/job/tag.ts';
+import { encodePublicId } from '../../domain/values/public-id.ts';
 import { builder } from '../builder.ts';
 import { DeletePayload } from './delete-payload.ts';
 import { JOB_NOT_FOUND } from './error-texts.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { decodePublicId } from '../../../src/domain/public-id.ts';
+import { decodePublicId } from '../../../src/domain/values/public-id.ts';
 import { callbackUrlOf } from '../callbacks.ts';
 import type { RecordedCall, ReplyParts } from '../target-server.ts';
 import { until } from '../until.ts';

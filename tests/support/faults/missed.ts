@@ -15,7 +15,7 @@ export type Missed = {
   /** What the last of those rows says. */
   message: string | null;
   /** No slot made up for began before an older one. */
-  inOrder: boolean;
+  serializeCalls: boolean;
   /** What ran as on time was within its grace when it was planned, and all else was not. */
   asGraceSays: boolean;
 };
@@ -29,7 +29,7 @@ export async function readMissed(pool: Pool): Promise<Missed[]> {
       count(*) FILTER (WHERE skip_reason = 'MISFIRE')::int AS ranges,
       coalesce(sum(slot_count) FILTER (WHERE skip_reason = 'MISFIRE'), 0)::int AS skipped,
       max(error_message) FILTER (WHERE skip_reason = 'MISFIRE') AS message,
-      bool_and(began_after_older) AS "inOrder",
+      bool_and(began_after_older) AS "serializeCalls",
       bool_and(is_missed = (trigger = 'CATCH_UP' OR e.status = 'SKIPPED')) AS "asGraceSays"
     FROM jobs AS j, LATERAL (
       SELECT *, trigger <> 'CATCH_UP' OR started_at >= coalesce(lag(started_at) OVER older, started_at) AS began_after_older,

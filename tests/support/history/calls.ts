@@ -1,4 +1,4 @@
-import { decodePublicId } from '../../../src/domain/public-id.ts';
+import { decodePublicId } from '../../../src/domain/values/public-id.ts';
 import type { RecordedCall } from '../target-server.ts';
 import { byExecution, type History, type HistoryExecution } from './read.ts';
 

@@ -1,10 +1,10 @@
 import type { Pool } from 'pg';
-import type { ExecutionStatus, ExecutionTrigger } from '../../../src/domain/execution.ts';
-import type { SlotFacts } from '../../../src/domain/job-slots.ts';
-import type { RetryPolicy } from '../../../src/domain/retry.ts';
-import { readEvents, type EventRow } from '../../../src/store/event-log.ts';
-import { retryPolicyOf, type RetryPolicyColumns } from '../../../src/store/retry-policy-columns.ts';
-import { inTransaction } from '../../../src/store/sql.ts';
+import type { ExecutionStatus, ExecutionTrigger } from '../../../src/domain/execution/execution.ts';
+import type { SlotFacts } from '../../../src/domain/schedule/job-slots.ts';
+import type { RetryPolicy } from '../../../src/domain/execution/retry.ts';
+import { readEvents, type EventRow } from '../../../src/store/events/event-log.ts';
+import { retryPolicyOf, type RetryPolicyColumns } from '../../../src/store/jobs/retry-policy-columns.ts';
+import { inTransaction } from '../../../src/store/statements/sql.ts';
 
 export type HistoryJob = SlotFacts & {
   id: string;

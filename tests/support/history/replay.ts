@@ -1,5 +1,9 @@
-import { TRANSITIONS, type ExecutionStatus, type Transition } from '../../../src/domain/execution.ts';
-import type { EventRow } from '../../../src/store/event-log.ts';
+import {
+  TRANSITIONS,
+  type ExecutionStatus,
+  type Transition,
+} from '../../../src/domain/execution/execution.ts';
+import type { EventRow } from '../../../src/store/events/event-log.ts';
 import { byExecution, type History, type HistoryExecution } from './read.ts';
 
 const TRANSITION_OF: Record<string, Transition> = {

@@ -1,6 +1,6 @@
-import { slotRuleOf } from '../../../src/domain/job-slots.ts';
-import { slotsAfter, type SlotRule } from '../../../src/domain/schedule-slots.ts';
-import { slotExecutionId } from '../../../src/domain/slot-id.ts';
+import { slotRuleOf } from '../../../src/domain/schedule/job-slots.ts';
+import { slotsAfter, type SlotRule } from '../../../src/domain/schedule/schedule-slots.ts';
+import { slotExecutionId } from '../../../src/domain/schedule/slot-id.ts';
 import type { History, HistoryExecution, HistoryJob } from './read.ts';
 
 /** Far enough for any test, and a stop for a job that never ends. */

@@ -1,0 +1,125 @@
+import {
+  CLEARABLE_FIELDS,
+  type FieldIssue,
+  JOB_DEFAULTS,
+  type JobDefinition,
+  type JobInput,
+  type RetryPolicyInput,
+} from './job-definition.ts';
+import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '../execution/retry.ts';
+import { isSecretHeaderName, MASK, maskUrl } from '../request/secrets.ts';
+
+/** A definition that is complete but not yet checked: `headers` may still be any JSON. */
+export type Draft = Omit<JobDefinition, 'headers'> & { headers: unknown };
+
+/** The definition of a new job: what is absent or null takes its default. */
+export function draftNewJob(input: JobInput): { draft: Draft; issues: FieldIssue[] } {
+  const draft: Draft = { ...JOB_DEFAULTS, name: '', api: '' };
+  for (const [field, value] of entriesOf(input)) if (value !== null) assign(draft, field, value);
+  const issues = [...maskedUrlIssues(draft.api), ...maskedHeaderIssues(draft.headers)];
+  return { draft, issues };
+}
+
+/**
+ * A job's definition after an update: what is absent stays, null clears where the field may be null. A retry policy
+ * is replaced as a whole.
+ *
+ * Secrets are shown masked, and a client that reads a job, edits it and writes it back sends the mask: where it stands
+ * in the place of a secret that the job has, that secret stays.
+ */
+export function draftUpdate(current: JobDefinition, input: JobInput): { draft: Draft; issues: FieldIssue[] } {
+  const draft: Draft = { ...current };
+  const issues: FieldIssue[] = [];
+  for (const [field, value] of entriesOf(input)) {
+    if (value === null && !CLEARABLE_FIELDS.has(field)) {
+      issues.push({ path: [field], message: 'May not be null; leave it out to keep it as it is.' });
+    } else {
+      assign(draft, field, value);
+    }
+  }
+  issues.push(...unmask(draft, current));
+  return { draft, issues };
+}
+
+/**
+ * A job's definition where it is written anew as a whole: what is absent or null takes its default, but the tags, which
+ * stay where nothing is said of them. Masks stand for the secrets that the job has, as in an update.
+ */
+export function draftReplacement(
+  current: JobDefinition,
+  input: JobInput,
+): { draft: Draft; issues: FieldIssue[] } {
+  const { draft } = draftNewJob(input);
+  draft.tags = input.tags ?? current.tags;
+  return { draft, issues: unmask(draft, current) };
+}
+
+/** Puts the job's secrets in the place of their masks; answers which masks stand for none. */
+function unmask(draft: Draft, current: JobDefinition): FieldIssue[] {
+  if (draft.api !== current.api && draft.api === maskUrl(current.api)) draft.api = current.api;
+  if (draft.headers !== current.headers) draft.headers = unmaskHeaders(draft.headers, current.headers);
+  return [
+    ...(draft.api === current.api ? [] : maskedUrlIssues(draft.api)),
+    ...maskedHeaderIssues(draft.headers),
+  ];
+}
+
+function entriesOf(input: JobInput): [keyof JobDefinition, unknown][] {
+  return (Object.entries(input) as [keyof JobDefinition, unknown][]).filter(
+    ([, value]) => value !== undefined,
+  );
+}
+
+function assign(draft: Draft, field: keyof JobDefinition, value: unknown): void {
+  const completed =
+    field === 'retryPolicy' && value !== null ? completePolicy(value as RetryPolicyInput) : value;
+  Object.assign(draft, { [field]: plainZero(completed) });
+}
+
+function completePolicy(input: RetryPolicyInput): RetryPolicy {
+  const given = Object.entries(input).filter(([, value]) => value !== undefined && value !== null);
+  return {
+    ...DEFAULT_RETRY_POLICY,
+    ...Object.fromEntries(given.map(([field, value]) => [field, plainZero(value)])),
+  };
+}
+
+/** JSON has a -0, no column has: left as it is, the same input a second time would look like a change. */
+function plainZero<T>(value: T): T | 0 {
+  return value === 0 ? 0 : value;
+}
+
+function unmaskHeaders(headers: unknown, current: Readonly<Record<string, string>>): unknown {
+  if (!isObject(headers)) return headers;
+  const secrets = new Map(Object.entries(current).map(([name, value]) => [name.toLowerCase(), value]));
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [
+      name,
+      value === MASK && isSecretHeaderName(name) ? (secrets.get(name.toLowerCase()) ?? value) : value,
+    ]),
+  );
+}
+
+const MASK_REFUSED = `"${MASK}" stands for a secret that is not shown; give the value itself.`;
+
+function maskedHeaderIssues(headers: unknown): FieldIssue[] {
+  if (!isObject(headers)) return [];
+  return Object.entries(headers)
+    .filter(([name, value]) => value === MASK && isSecretHeaderName(name))
+    .map(([name]) => ({ path: ['headers', name.slice(0, 128)], message: MASK_REFUSED }));
+}
+
+/** A URL that masking leaves as it is although there is a mask in it was copied from where it was shown. */
+function maskedUrlIssues(api: string): FieldIssue[] {
+  return api.includes(MASK) && api.length < 4096 && maskUrl(api) === api && isMaskedUrl(api)
+    ? [{ path: ['api'], message: MASK_REFUSED }]
+    : [];
+}
+
+function isMaskedUrl(api: string): boolean {
+  return maskUrl(api.replaceAll(MASK, 'shown')) !== api.replaceAll(MASK, 'shown');
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

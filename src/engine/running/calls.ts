@@ -1,0 +1,289 @@
+import { createLogger } from '../../logging/logger.ts';
+import {
+  backlogPlaces,
+  openPlaces,
+  type FreePlaces,
+  type PlaceLimits,
+} from '../../domain/execution/places.ts';
+import type { UncalledReason } from '../../domain/execution/verdict.ts';
+import { StopSignal } from '../../http/stop-signal.ts';
+import type { ClaimedExecution } from '../../store/executions/claimed-rows.ts';
+import type { HeldClaim } from '../../store/executions/leases.ts';
+import { logIds } from './log-ids.ts';
+import { createJointStart } from './joint-start.ts';
+import { createRecentStarts } from './recent-starts.ts';
+import { createHostQueues } from './host-queues.ts';
+import { createHostThroughput } from './host-throughput.ts';
+import { recordUncalled, runExecution, type EndReason, type RunDeps } from './run-execution.ts';
+
+const logger = createLogger('Worker');
+
+export interface CallsOptions extends RunDeps, PlaceLimits {
+  /** A place has become free at a host for which next to nothing is waiting. */
+  onRoom: () => void;
+  /** A good part of what was held of a backlog has been recorded. */
+  onBacklogRoom: () => void;
+  onError: (error: unknown) => void;
+  monotonicMs?: () => number;
+}
+
+/**
+ * What this instance has claimed, from the claim to the record of its outcome. A call takes a place only while it is
+ * under way; what was claimed ahead of a place waits here for one, so that a place that becomes free is taken at once
+ * and claims can be made for many executions together.
+ */
+export interface Calls {
+  add: (execution: ClaimedExecution) => void;
+  held: () => HeldClaim[];
+  /** Whether an execution is held, or was called under this claim and what came of that could not be recorded. */
+  holds: (claim: HeldClaim) => boolean;
+  /** Whether a claim's call is under way or to come: what is over is only being recorded, which nothing need end. */
+  isCalling: (claim: HeldClaim) => boolean;
+  /** Ends a call from our side, or the wait for it; the reason decides what becomes of the execution. */
+  end: (executionId: string, reason: EndReason) => void;
+  /** Gives back all that waits for a place: for a stop. */
+  giveBackWaiting: () => void;
+  /**
+   * Gives back what has waited for a place for too long, and will go on waiting by what its line did since the last look: to
+   * be called once a second or so.
+   */
+  giveBackStuck: () => void;
+  /** Whether any call waits for a place at a host that answers: it has one soon, unless something takes its time. */
+  isPressed: () => boolean;
+  /** Whether a call is under way that has just begun: its outcome may come together with those at hand. */
+  areOutcomesNear: () => boolean;
+  /** Resolves when nothing is held any more. */
+  drained: () => Promise<void>;
+  /** What may be claimed; the load of a host leaves out what may be claimed ahead of a place there. */
+  room: () => FreePlaces;
+  /** How many executions more may be claimed that make up for missed slots; 0 until there is room for a good many. */
+  backlogRoom: () => number;
+}
+
+/** More of a backlog is claimed when it holds no more than this share of its places. */
+const BACKLOG_REFILL = 3 / 4;
+
+/**
+ * As many as end at a host within this time may be claimed ahead of a place there, and so wait about as long: time enough
+ * for one more claim, and little to be late by.
+ */
+const AHEAD_MS = 100;
+
+/** What may wait for a place at most, however fast calls end. */
+const MAX_AHEAD = 500;
+
+/** Outcomes that cannot be recorded are rare: more than may fail together. */
+const MAX_UNRECORDED = 10_000;
+
+/** A call that takes longer says nothing of how soon places become free. */
+const LONG_MS = 1_000;
+
+/** What is asked of an execution from its claim to its record. */
+type Claim = Pick<ClaimedExecution, 'id' | 'jobId' | 'claimSeq' | 'attemptCount' | 'host' | 'trigger'>;
+
+interface Held {
+  claim: Claim;
+  signal: StopSignal<EndReason>;
+  isCallOver: boolean;
+  /** Null while it waits for a place. */
+  done: Promise<void> | null;
+}
+
+/** What is to be called apart from who holds it: that holds it until its outcome is recorded, which needs none of this. */
+interface Waiting {
+  entry: Held;
+  execution: ClaimedExecution;
+}
+
+export function createCalls(options: CallsOptions): Calls {
+  const { maxConcurrency, onRoom, onBacklogRoom, onError } = options;
+  const { monotonicMs = () => performance.now() } = options;
+  const held = new Map<string, Held>();
+  /** The latest calls of which the outcome could not be recorded: their executions, with the number of the claim. */
+  const unrecorded = new Map<string, number>();
+  const lines = createHostQueues<Waiting>(options, monotonicMs);
+  const hostThroughput = createHostThroughput(AHEAD_MS, monotonicMs);
+  const jointStart = createJointStart();
+  let backlog = 0;
+  const recentStarts = createRecentStarts(monotonicMs);
+
+  /** What may be claimed ahead for a host. While only reserved places are left, it does not get as many as at its best. */
+  function ahead(host: string): number {
+    return Math.min(
+      lines.hasOpenPlaces() ? hostThroughput.atBest(host) : hostThroughput.now(host),
+      MAX_AHEAD,
+    );
+  }
+
+  function add(execution: ClaimedExecution): void {
+    // A claim that comes after a later one was lost long since.
+    if ((held.get(execution.id)?.claim.claimSeq ?? 0) >= execution.claimSeq) return;
+    // A claim that was lost and has come back to us: its earlier call would go on beside the new one, kept by nobody.
+    end(execution.id, 'leaseLost');
+    const entry: Held = {
+      claim: claimOf(execution),
+      signal: new StopSignal(),
+      isCallOver: false,
+      done: null,
+    };
+    held.set(execution.id, entry);
+    if (isBacklog(execution)) backlog += 1;
+    if (lines.take(execution.host)) call(entry, execution);
+    else lines.wait(execution.host, { entry, execution });
+  }
+
+  /** Makes a call that has a place. */
+  function call(entry: Held, execution: ClaimedExecution): void {
+    const { host } = entry.claim;
+    const startedMs = monotonicMs();
+    const begun = recentStarts.begin();
+    const noteEnd = () => {
+      entry.isCallOver = true;
+      recentStarts.end(begun);
+      lines.free(host);
+      if (monotonicMs() - startedMs < LONG_MS) hostThroughput.note(host);
+      jointStart.add(() => {
+        passPlaceOn(host);
+      }, lines.taken());
+    };
+    holdUntil(
+      runExecution(execution, options, entry.signal, noteEnd),
+      entry,
+      'Attempt ended',
+      noteUnrecorded,
+    );
+  }
+
+  /** Holds an execution until what became of it is recorded, and logs that. */
+  function holdUntil(
+    recorded: ReturnType<typeof runExecution>,
+    entry: Held,
+    what: string,
+    onUnrecorded: (claim: Claim) => void = () => undefined,
+  ): void {
+    const { claim } = entry;
+    entry.done = recorded
+      .then((status) => {
+        const ids = logIds({ executionId: claim.id, jobId: claim.jobId });
+        logger.info(
+          what,
+          Object.assign(ids, { attempt: claim.attemptCount, status: status ?? 'claim lost' }),
+        );
+      })
+      .catch((error: unknown) => {
+        onUnrecorded(claim);
+        onError(error);
+      })
+      .finally(() => {
+        // Only our own entry: after a lost lease the same execution may have been claimed again.
+        if (held.get(claim.id) === entry) held.delete(claim.id);
+        if (isBacklog(claim)) {
+          backlog -= 1;
+          if (backlogRoom() > 0) onBacklogRoom();
+        }
+      });
+  }
+
+  function noteUnrecorded({ id, claimSeq }: Claim): void {
+    unrecorded.set(id, claimSeq);
+    const [oldest] = unrecorded.keys();
+    if (unrecorded.size > MAX_UNRECORDED && oldest !== undefined) unrecorded.delete(oldest);
+  }
+
+  function backlogRoom(): number {
+    const places = backlogPlaces(maxConcurrency);
+    // Reserved places are for others, and claims are made for many executions together.
+    if (backlog > places * BACKLOG_REFILL) return 0;
+    return Math.min(places - backlog, Math.max(openPlaces(maxConcurrency) - lines.taken(), 0) + aheadRoom());
+  }
+
+  function aheadRoom(): number {
+    let allowed = 0;
+    for (const host of hostThroughput.hosts()) allowed += ahead(host);
+    return Math.max(Math.min(allowed, MAX_AHEAD) - lines.waiting(), 0);
+  }
+
+  function room(): FreePlaces {
+    const isOpen = lines.hasOpenPlaces();
+    return {
+      executions: (isOpen ? openPlaces(maxConcurrency) : maxConcurrency) - lines.taken() + aheadRoom(),
+      // A reserved place is for hosts that have nothing under way.
+      perHost: isOpen ? options.maxConcurrencyPerHost : 1,
+      load: loads(),
+    };
+  }
+
+  function loads(): Map<string, number> {
+    const loads = new Map(hostThroughput.hosts().map((host) => [host, -ahead(host)] as const));
+    for (const [host, load] of lines.loads()) loads.set(host, load + (loads.get(host) ?? 0));
+    return loads;
+  }
+
+  function passPlaceOn(host: string): void {
+    const next = lines.next(host);
+    if (next) call(next.entry, next.execution);
+    const mayHaveMore = lines.hasOpenPlaces() || lines.takenAt(host) === 0;
+    if (mayHaveMore && lines.waitingAt(host) <= ahead(host) / 2) onRoom();
+  }
+
+  function end(executionId: string, reason: EndReason): void {
+    const entry = held.get(executionId);
+    if (!entry) return;
+    if (entry.done === null) {
+      const { host } = entry.claim;
+      letGo(
+        lines.remove(host, (waiting) => waiting.entry === entry),
+        reason,
+      );
+    } else {
+      entry.signal.stop(reason);
+    }
+  }
+
+  /** Records of some that have left their line that they have ended without a call. */
+  function letGo(left: readonly Waiting[], reason: UncalledReason | 'leaseLost'): void {
+    for (const { entry } of left) {
+      entry.isCallOver = true;
+      holdUntil(recordUncalled(entry.claim, options, reason), entry, 'Claim ended without a call');
+    }
+  }
+
+  function giveBackStuck(): void {
+    for (const [host, stuck] of lines.removeStuck()) {
+      logger.warn('Executions that wait for a place at a host are given back', { host, count: stuck.length });
+      hostThroughput.forget(host);
+      letGo(stuck, 'noPlace');
+    }
+  }
+
+  return {
+    add,
+    held: () => [...held.values()].map(({ claim: { id, claimSeq } }) => ({ executionId: id, claimSeq })),
+    holds: ({ executionId, claimSeq }) => held.has(executionId) || unrecorded.get(executionId) === claimSeq,
+    isCalling({ executionId, claimSeq }) {
+      const entry = held.get(executionId);
+      return entry?.claim.claimSeq === claimSeq && !entry.isCallOver;
+    },
+    end,
+    giveBackWaiting() {
+      letGo(lines.removeAll(), 'shutdown');
+    },
+    giveBackStuck,
+    isPressed: () => lines.isWaitedForAt((host) => hostThroughput.now(host) > 0),
+    areOutcomesNear: recentStarts.any,
+    async drained() {
+      // Who still waits for a place has one as soon as a call has ended.
+      while (held.size > 0) await Promise.all([...held.values()].flatMap(({ done }) => done ?? []));
+    },
+    room,
+    backlogRoom,
+  };
+}
+
+function claimOf({ id, jobId, claimSeq, attemptCount, host, trigger }: ClaimedExecution): Claim {
+  return { id, jobId, claimSeq, attemptCount, host, trigger };
+}
+
+function isBacklog({ trigger }: Claim): boolean {
+  return trigger === 'CATCH_UP';
+}

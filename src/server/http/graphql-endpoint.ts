@@ -1,0 +1,164 @@
+import { execute } from 'graphql';
+import type { DocumentNode, ExecutionArgs, GraphQLSchema } from 'graphql';
+import { createYoga } from 'graphql-yoga';
+import type { Plugin, YogaServerInstance } from 'graphql-yoga';
+import { createAnswerLimit, type RefuseLargeAnswer } from '../limits/answer-limit.ts';
+import { shapeAnswers } from './answer-shape.ts';
+import { refuseConditionalSubscriptions } from '../websocket/conditional-subscriptions.ts';
+import { createDocumentCache } from './document-cache.ts';
+import type { ErrorMask } from './error-mask.ts';
+import { GRAPHQL_PATH, MAX_CACHED_QUERY_CHARACTERS } from '../limits/limits.ts';
+import type { OperationContext } from './operation-context.ts';
+import type { PersistedOperations } from './persisted-operations.ts';
+import { parseWithinLimits } from '../limits/query-limits.ts';
+import { createQuickAnswers, type QuickAnswers } from './quick-answers.ts';
+import type { RequestFacts } from './request-facts.ts';
+import { createSharedResults } from '../websocket/shared-results.ts';
+import { createSubscribe, type Subscribe } from '../websocket/subscribe.ts';
+
+/** Makes the GraphQL context of one operation. What it throws is masked and answers that operation. */
+export type CreateContext = (facts: RequestFacts) => object | Promise<object>;
+
+export type GraphqlEndpoint = YogaServerInstance<OperationContext, ForResolvers> & {
+  quick: QuickAnswers;
+  createContext: CreateContext;
+  refuseLargeAnswer: RefuseLargeAnswer;
+  subscribe: Subscribe;
+};
+
+/** What was made for the resolvers, in Yoga's own context, which it would otherwise be copied into. */
+interface ForResolvers {
+  forResolvers: object;
+}
+
+export interface GraphqlEndpointOptions {
+  schema: GraphQLSchema;
+  createContext: CreateContext;
+  maskError: ErrorMask;
+  persistedOperations: PersistedOperations;
+}
+
+/**
+ * One pipeline for all transports: HTTP asks it for responses, websockets for its parse, validate, limits, context and subscribe,
+ * so that limits, masking and context are the same whichever way an operation comes in.
+ */
+export function createGraphqlEndpoint({
+  schema,
+  createContext,
+  maskError,
+  persistedOperations,
+}: GraphqlEndpointOptions): GraphqlEndpoint {
+  const documentCache = createDocumentCache(MAX_CACHED_QUERY_CHARACTERS);
+  const refuseLargeAnswer = createAnswerLimit(schema);
+  const quick = createQuickAnswers({
+    schema,
+    createContext,
+    maskError,
+    persistedOperations,
+    refuseLargeAnswer,
+    documents: documentCache,
+  });
+  const subscribe = createSubscribe(createSharedResults(maskError));
+  const yoga = createYoga<OperationContext, ForResolvers>({
+    schema,
+    graphqlEndpoint: GRAPHQL_PATH,
+    context: async ({ facts }) => ({ forResolvers: await createContext(facts) }),
+    maskedErrors: { maskError },
+    plugins: [
+      readParamsFromContext,
+      executePersisted(persistedOperations),
+      parseLimited,
+      refuseConditionalSubscriptions,
+      noteValidation(quick),
+      limitAnswers(refuseLargeAnswer),
+      runForResolvers(subscribe),
+      shapeAnswers,
+    ],
+    parserAndValidationCache: {
+      documentCache,
+      // Refusing a document again is cheap, and remembering refused ones would let a client choose what is kept.
+      errorCache: { get: () => undefined, set: () => undefined },
+    },
+    // The rest of what Yoga can do around GraphQL is done by this folder's own modules, or not wanted.
+    batching: false,
+    cors: false,
+    graphiql: false,
+    landingPage: false,
+    logging: false,
+    maxRequestBodySize: false,
+    multipart: false,
+    // Yoga's own stream class buffers 16 KB whatever the reader does, and goes on pinging after an error.
+    fetchAPI: { Request, Response, ReadableStream, Headers },
+  });
+  return Object.assign(yoga, { quick, createContext, refuseLargeAnswer, subscribe });
+}
+
+/** The HTTP transport has read the parameters before Yoga sees the request. */
+const readParamsFromContext: Plugin<object, OperationContext> = {
+  onRequestParse({ serverContext, setRequestParser }) {
+    setRequestParser(() => serverContext.params ?? {});
+  },
+  /** It may have executed them, too. */
+  onParams({ context, setResult }) {
+    if (context.result) setResult(context.result);
+  },
+};
+
+/** Puts the document in the place of its name, or refuses it. */
+function executePersisted(persistedOperations: PersistedOperations): Plugin {
+  return {
+    onParams({ params, setParams }) {
+      const query = persistedOperations.queryOf(params);
+      const others = { ...params };
+      // What it stands for is in its place; Yoga refuses parameters that it does not know.
+      delete (others as { documentId?: unknown }).documentId;
+      setParams(query === undefined ? others : { ...others, query });
+    },
+  };
+}
+
+function noteValidation(quick: QuickAnswers): Plugin {
+  return {
+    onValidate:
+      ({ params }) =>
+      ({ valid }) => {
+        if (valid) quick.noteValid(params.documentAST as DocumentNode);
+      },
+  };
+}
+
+const parseLimited: Plugin = {
+  onParse({ setParseFn }) {
+    setParseFn(parseWithinLimits);
+  },
+};
+
+function limitAnswers(refuseLargeAnswer: RefuseLargeAnswer): Plugin {
+  function refusalOf({ document, operationName, variableValues: variables }: ExecutionArgs) {
+    const refusal = refuseLargeAnswer({ document, operationName, variables });
+    return refusal && { errors: [refusal] };
+  }
+  return {
+    onExecute({ args, setResultAndStopExecution }) {
+      const refusal = refusalOf(args);
+      if (refusal) setResultAndStopExecution(refusal);
+    },
+    onSubscribe({ args, setResultAndStopExecution }) {
+      const refusal = refusalOf(args);
+      if (refusal) setResultAndStopExecution(refusal);
+    },
+  };
+}
+
+function runForResolvers(subscribe: Subscribe): Plugin<OperationContext & ForResolvers, OperationContext> {
+  return {
+    onExecute({ args, setExecuteFn }) {
+      const contextValue = args.contextValue.forResolvers;
+      setExecuteFn((given) => execute({ ...given, contextValue }));
+    },
+    onSubscribe({ args, setSubscribeFn }) {
+      const { forResolvers: contextValue, facts, delivery } = args.contextValue;
+      setSubscribeFn((given) => subscribe({ ...given, contextValue }, delivery, facts.actor));
+    },
+  };
+}

@@ -1,0 +1,97 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { compressible, type Compressible } from './compression.ts';
+import { pumpBody } from './event-stream.ts';
+import type { PumpOptions } from './event-stream.ts';
+import type { GraphqlEndpoint } from './graphql-endpoint.ts';
+import { readParams } from './graphql-params.ts';
+import { GRAPHQL_PATH, WATCHED_ANSWER_BYTES } from '../limits/limits.ts';
+import { factsOf } from './request-facts.ts';
+import { refuse } from './respond.ts';
+
+export interface GraphqlHttpOptions extends PumpOptions {
+  endpoint: GraphqlEndpoint;
+}
+
+/** Answers a GraphQL request over HTTP: one JSON document, or an event stream for a subscription. */
+export async function answerGraphql(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { endpoint, ...pump }: GraphqlHttpOptions,
+  { url, requestId }: { url: URL; requestId: string },
+): Promise<void> {
+  const read = await readParams(request, url);
+  if ('refusal' in read) {
+    refuse(response, read.refusal);
+    return;
+  }
+  const { quick } = endpoint;
+  const { accept = '*/*', 'accept-encoding': acceptEncoding } = request.headers;
+  const sending = { acceptEncoding, ...pump };
+  const facts = factsOf(request, requestId);
+  const type = request.method === 'POST' ? quick.typeFor(accept) : undefined;
+  const executing = type === undefined ? null : quick.execute(read.params, facts);
+  const quickAnswer = executing && (await executing);
+  if (type !== undefined && quickAnswer?.body) {
+    response.setHeader('Content-Type', type);
+    await sendBody(response, 200, quickAnswer.body, sending);
+    return;
+  }
+  // The request gets no abort signal: Yoga would drop a subscription that starts just after its client left, and
+  // nobody would end it. Here the answer always arrives, and pumpBody cancels what has no reader.
+  const answer = await endpoint.handleRequest(
+    new Request(new URL(GRAPHQL_PATH, 'http://localhost'), {
+      method: request.method ?? 'GET',
+      headers: { accept },
+    }),
+    { facts, delivery: {}, params: read.params, ...(quickAnswer && { result: quickAnswer.result }) },
+  );
+  quick.noteAnswer(accept, answer);
+  await send(answer, response, sending);
+}
+
+interface SendOptions extends PumpOptions {
+  acceptEncoding: string | undefined;
+}
+
+async function send(answer: Response, response: ServerResponse, options: SendOptions): Promise<void> {
+  if (answer.body === null) {
+    refuse(response, {
+      status: answer.status,
+      code: answer.status === 406 ? 'NOT_ACCEPTABLE' : 'BAD_REQUEST',
+      message: 'Accept application/json for a query or mutation, text/event-stream for a subscription.',
+    });
+    return;
+  }
+  const isStream = !(answer.headers.get('content-type') ?? '').includes('json');
+  for (const [name, value] of answer.headers) {
+    // Node names the connection's fate itself, and knows better while the server is stopping.
+    if (name !== 'connection' && name !== 'content-encoding') response.setHeader(name, value);
+  }
+  if (!isStream) {
+    await sendBody(response, answer.status, compressible(await answer.text()), options);
+    return;
+  }
+  // Tells nginx to pass events on as they come.
+  response.setHeader('X-Accel-Buffering', 'no');
+  response.writeHead(answer.status);
+  await pumpBody(answer.body, response, options);
+}
+
+/**
+ * Sends an answer as a text where it is not compressed: node then sends it in one write with the headers. It is held until the
+ * client has read it; one that takes in nothing of a large one for too long is disconnected.
+ */
+async function sendBody(
+  response: ServerResponse,
+  status: number,
+  answer: Compressible,
+  { acceptEncoding, slowReaderTimeoutMs }: SendOptions,
+): Promise<void> {
+  const { body, bytes, encoding } = await answer(acceptEncoding);
+  if (encoding !== null) response.setHeader('Content-Encoding', encoding);
+  response.appendHeader('Vary', 'Accept-Encoding');
+  response.setHeader('Cache-Control', 'no-store');
+  // Node sees progress within a write, and sets the connection's own time limit again once the answer is sent.
+  if (bytes > WATCHED_ANSWER_BYTES) response.setTimeout(slowReaderTimeoutMs);
+  response.writeHead(status, { 'Content-Length': bytes }).end(body);
+}

@@ -1,0 +1,13 @@
+import type { ExecutionResult } from 'graphql';
+import type { GraphQLParams } from 'graphql-yoga';
+import type { Delivery } from '../websocket/delivery.ts';
+import type { RequestFacts } from './request-facts.ts';
+
+/** What a transport hands to Yoga with each operation; `params` is absent where the transport executes by itself. */
+export interface OperationContext extends Record<string, unknown> {
+  facts: RequestFacts;
+  delivery: Delivery;
+  params?: GraphQLParams;
+  /** Where the transport has executed the operation already, and asks how to tell of its errors. */
+  result?: ExecutionResult;
+}

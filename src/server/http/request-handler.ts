@@ -1,0 +1,161 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { SystemMetrics } from '../../domain/metrics/metrics.ts';
+import { createCallbackEndpoint, withoutToken, type CallbackReceiver } from './callback-endpoint.ts';
+import type { ErrorMask } from './error-mask.ts';
+import type { OpenStream } from './event-stream.ts';
+import { createGraphiqlPage, wantsGraphiql } from '../pages/graphiql.ts';
+import type { GraphqlEndpoint } from './graphql-endpoint.ts';
+import { answerGraphql } from './graphql-http.ts';
+import { createHealthEndpoint } from './health.ts';
+import { misdirected, type HostCheck } from './host-names.ts';
+import type { HealthReport } from '../../domain/metrics/health-report.ts';
+import { GRAPHQL_PATH, METRICS_PATH } from '../limits/limits.ts';
+import { createMetricsEndpoint } from './metrics-endpoint.ts';
+import type { OriginPolicy } from './origins.ts';
+import { headersOf, statusOf } from './refusal-status.ts';
+import { requestIdOf } from './request-facts.ts';
+import { methodNotAllowed, refuse, sendJson } from './respond.ts';
+import type { ServerLog } from './server-log.ts';
+
+export interface RequestHandlerOptions {
+  endpoint: GraphqlEndpoint;
+  origins: OriginPolicy;
+  goesByItsName: HostCheck;
+  maskError: ErrorMask;
+  health: () => Promise<HealthReport>;
+  metrics: () => Promise<SystemMetrics>;
+  callbacks: CallbackReceiver;
+  healthTimeoutMs?: number;
+  graphiql: boolean;
+  version: string;
+  log: ServerLog;
+  newId: () => string;
+  isStopping: () => boolean;
+  openStreams: Set<OpenStream>;
+  slowReaderTimeoutMs: number;
+}
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** Routes every HTTP request, gives it its id, writes its line in the log, and answers what nobody else did. */
+export function createRequestHandler(options: RequestHandlerOptions): Handler {
+  const { log, newId, isStopping, maskError } = options;
+  const route = createRoutes(options);
+
+  return (request, response) => {
+    const requestId = requestIdOf(request, newId);
+    const url = parseTarget(request);
+    response.setHeader('X-Request-Id', requestId);
+    response.setHeader('X-Content-Type-Options', 'nosniff');
+    if (isStopping()) response.setHeader('Connection', 'close');
+    logWhenDone(request, response, { log, requestId, path: withoutToken(url?.pathname) });
+
+    if (url === null) {
+      refuse(response, { status: 400, code: 'BAD_REQUEST', message: 'The request target is not a path.' });
+      return;
+    }
+    route(request, response, { url, requestId }).catch((error: unknown) => {
+      // A client that left in the middle of its body is no fault, and hears nothing.
+      if (request.destroyed && !request.complete) return;
+      const { message, extensions } = maskError(error);
+      if (response.headersSent) response.destroy();
+      else
+        sendJson(
+          response,
+          statusOf(extensions['code']),
+          { errors: [{ message, extensions: { code: extensions['code'], errorId: extensions['errorId'] } }] },
+          headersOf(extensions['code']),
+        );
+    });
+  };
+}
+
+type Route = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  target: { url: URL; requestId: string },
+) => Promise<void>;
+
+function createRoutes(options: RequestHandlerOptions): Route {
+  const { endpoint, origins, goesByItsName, graphiql, version, openStreams, slowReaderTimeoutMs } = options;
+  const answerHealth = createHealthEndpoint({
+    health: options.health,
+    log: options.log,
+    isStopping: options.isStopping,
+    ...(options.healthTimeoutMs !== undefined && { timeoutMs: options.healthTimeoutMs }),
+  });
+  const answerMetrics = createMetricsEndpoint(options);
+  const answerCallback = createCallbackEndpoint(options.callbacks);
+  const sendGraphiql = graphiql ? createGraphiqlPage(version) : null;
+
+  return async (request, response, target) => {
+    const path = target.url.pathname;
+    if (path === GRAPHQL_PATH || path === `${GRAPHQL_PATH}/`) {
+      if (!goesByItsName(request)) {
+        refuse(response, misdirected(request));
+        return;
+      }
+      if (origins.applyCors(request, response)) return;
+      if (request.method !== 'GET' && request.method !== 'POST') {
+        refuse(response, methodNotAllowed('GET, POST, OPTIONS'));
+      } else if (sendGraphiql && wantsGraphiql(request)) {
+        await sendGraphiql(request, response);
+      } else {
+        await answerGraphql(request, response, { endpoint, openStreams, slowReaderTimeoutMs }, target);
+      }
+      return;
+    }
+    if (await answerHealth(path, request, response)) return;
+    if (await answerMetrics(path, request, response)) return;
+    if (await answerCallback(path, request, response)) return;
+    if (path !== '/') {
+      refuse(response, {
+        status: 404,
+        code: 'NOT_FOUND',
+        message: `Nothing is here; the API is at ${GRAPHQL_PATH}.`,
+      });
+    } else if (request.method !== 'GET' && request.method !== 'HEAD') {
+      refuse(response, methodNotAllowed('GET, HEAD'));
+    } else if (graphiql && request.headers.accept?.includes('text/html')) {
+      response.writeHead(302, { Location: GRAPHQL_PATH }).end();
+    } else {
+      sendJson(response, 200, {
+        name: 'job-scheduler',
+        version,
+        graphql: GRAPHQL_PATH,
+        health: '/health',
+        metrics: METRICS_PATH,
+      });
+    }
+  };
+}
+
+const GRAPHQL_URL = new URL(GRAPHQL_PATH, 'http://localhost');
+
+/** Null for what is no path, such as the `*` of `OPTIONS *`. */
+function parseTarget(request: IncomingMessage): URL | null {
+  const target = request.url ?? '';
+  if (target === GRAPHQL_PATH) return GRAPHQL_URL;
+  return target.startsWith('/') && URL.canParse(target, 'http://localhost')
+    ? new URL(target, 'http://localhost')
+    : null;
+}
+
+function logWhenDone(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { log, requestId, path }: { log: ServerLog; requestId: string; path: string | undefined },
+): void {
+  const startedAtMs = performance.now();
+  response.once('close', () => {
+    log.debug('Request answered', {
+      requestId,
+      method: request.method,
+      path,
+      status: response.statusCode,
+      durationMs: Math.round(performance.now() - startedAtMs),
+      // A stream that its reader ended, or a client that left before its answer.
+      clientLeft: !response.writableFinished,
+    });
+  });
+}

@@ -1,0 +1,21 @@
+import type { Limiter } from '../../async/limiter.ts';
+import type { RenderedEvent } from './shared-results.ts';
+
+/**
+ * How the events of one subscription reach its client: what the transport asks of whoever makes results out of events,
+ * and what it is told.
+ */
+export interface Delivery {
+  /** Turns to make results, as soon as the client has room for them. Without it, they are made as they are asked for. */
+  turns?: Pick<Limiter, 'enter' | 'leave'>;
+  /**
+   * Set once the subscription stands. The cursor up to which all events were handed over, or are none of this
+   * subscription's; null while one is on its way, and for subscriptions without cursors.
+   */
+  position?: () => string | null;
+  /**
+   * Set once the subscription stands, for a transport that sends several results at once. The next ones, in the place of the
+   * iterator's `next`, and one call at a time; null at the end. Throws, unmasked, what the source throws.
+   */
+  take?: () => Promise<readonly RenderedEvent[] | null>;
+}

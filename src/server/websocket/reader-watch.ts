@@ -1,0 +1,155 @@
+import type { Duplex } from 'node:stream';
+import type { WebSocket } from 'ws';
+import { createLimiter, type Limiter } from '../../async/limiter.ts';
+import { BATCH_BYTES, MAX_BATCHES_AT_ONCE, MAX_BUFFERED_BYTES, MAX_HELD_BYTES } from '../limits/limits.ts';
+
+/** "Try again later": clients reconnect on it, and resume from their last cursor. */
+export const SLOW_READER_CODE = 1013;
+export const SLOW_READER_REASON = 'Reading too slowly: reconnect and resume from the last cursor';
+
+/** How long a slow reader may take to receive the reason before the connection is cut. */
+const CLOSE_GRACE_MS = 2_000;
+
+const NOTHING = Buffer.alloc(0);
+
+export interface ReaderWatch {
+  /**
+   * Sends a message; resolves once it is handed to the operating system, which is how backpressure reaches the source.
+   * On a socket that is closing it resolves when the socket is closed: resolving at once would let an operation run
+   * through its source without pause, and the event that ends it would never get its turn.
+   */
+  send: (data: string) => Promise<void>;
+  /**
+   * The same of frames that are ready to be written; null where the operating system has taken them at once, as nearly
+   * always, else whether the socket is still there. They must be whole: ws writes its own between them.
+   */
+  sendFrames: (frames: Buffer) => Promise<boolean> | null;
+  /** In which what is to be sent is made, once the client has room for it: see {@link MAX_BATCHES_AT_ONCE}. */
+  turns: Pick<Limiter, 'enter' | 'leave'>;
+  ping: () => void;
+  /** Whether anything waits for the client to read on. While it does, missing pongs mean nothing. */
+  isBehind: () => boolean;
+  /** To be called when the socket is closed and its operations are told to end. */
+  dispose: () => void;
+}
+
+/**
+ * Bounds what one client can make the server hold. Messages wait for the client one per operation, since an operation
+ * takes its next result only after `send` resolved, and while much waits, no further result is made for it, however many
+ * operations there are. Nothing more is read from the client then either, since each message may earn an answer. A client
+ * that takes in nothing for a long time is disconnected.
+ */
+export function watchReader(
+  socket: WebSocket,
+  connection: Duplex,
+  { slowReaderTimeoutMs, onStuck }: { slowReaderTimeoutMs: number; onStuck: () => void },
+): ReaderWatch {
+  let waiting = 0;
+  let progressAtMs = 0;
+  let stuckTimer: NodeJS.Timeout | undefined;
+  let cutTimer: NodeJS.Timeout | undefined;
+  let tellGone: (isSent: false) => void = () => undefined;
+  let isGone = false;
+  let largestBytes: number | null = null;
+  const turns = createLimiter(MAX_BATCHES_AT_ONCE, hasRoom);
+  const gone = new Promise<false>((resolve) => (tellGone = resolve));
+
+  /**
+   * Room by the largest that was sent so far: how large results will be is known only when they are there. Until the first
+   * one is, each is made alone.
+   */
+  function hasRoom(underWay: number): boolean {
+    const { bufferedAmount } = socket;
+    if (isGone || bufferedAmount + underWay === 0) return true;
+    if (largestBytes === null) return false;
+    return (
+      bufferedAmount <= MAX_BUFFERED_BYTES && bufferedAmount + (underWay + 1) * largestBytes <= MAX_HELD_BYTES
+    );
+  }
+
+  function disconnect(): void {
+    if (socket.readyState !== socket.OPEN) return;
+    onStuck();
+    socket.close(SLOW_READER_CODE, SLOW_READER_REASON);
+    cutTimer = setTimeout(() => {
+      socket.terminate();
+    }, CLOSE_GRACE_MS);
+  }
+
+  /** Looks now and then whether something was taken in: a timer for each write would cost as much as the write. */
+  function watch(forMs: number): void {
+    stuckTimer = setTimeout(() => {
+      stuckTimer = undefined;
+      if (waiting === 0) return;
+      const leftMs = progressAtMs + slowReaderTimeoutMs - performance.now();
+      if (leftMs > 0) watch(leftMs);
+      else disconnect();
+    }, forMs);
+  }
+
+  /** Runs one write, which calls back once the operating system has it, or when the socket is gone. */
+  function write(
+    start: (written: (error?: Error | null) => void) => void,
+    done: (error?: Error | null) => void,
+  ): void {
+    waiting += 1;
+    if (waiting === 1) progressAtMs = performance.now();
+    start((error) => {
+      waiting -= 1;
+      // Whatever was written is progress, so the time counts anew for what still waits.
+      progressAtMs = performance.now();
+      if (socket.isPaused && socket.bufferedAmount <= MAX_BUFFERED_BYTES) socket.resume();
+      turns.goOn();
+      done(error);
+    });
+    const { bufferedAmount } = socket;
+    if (bufferedAmount > 0 && stuckTimer === undefined && !isGone) watch(slowReaderTimeoutMs);
+    if (bufferedAmount > MAX_BUFFERED_BYTES) socket.pause();
+  }
+
+  /** Resolves with whether it was sent. */
+  function sendBy(start: (written: (error?: Error | null) => void) => void): Promise<boolean> {
+    if (socket.readyState !== socket.OPEN) return gone;
+    return new Promise((resolve) => {
+      write(start, (error) => {
+        resolve(error ? gone : true);
+      });
+    });
+  }
+
+  return {
+    async send(data) {
+      await sendBy((written) => {
+        socket.send(data, written);
+      });
+    },
+    sendFrames(frames) {
+      largestBytes = Math.max(largestBytes ?? BATCH_BYTES, frames.length);
+      if (socket.readyState !== socket.OPEN) return gone;
+      connection.write(frames);
+      if (socket.bufferedAmount === 0 && !connection.destroyed) return null;
+      // Written behind the frames, and so no sooner.
+      return sendBy((written) => {
+        connection.write(NOTHING, written);
+      });
+    },
+    turns,
+    ping() {
+      if (socket.readyState !== socket.OPEN) return;
+      write(
+        (written) => {
+          socket.ping(undefined, false, written);
+        },
+        () => undefined,
+      );
+    },
+    isBehind: () => waiting > 0,
+    dispose() {
+      clearTimeout(stuckTimer);
+      clearTimeout(cutTimer);
+      tellGone(false);
+      isGone = true;
+      turns.goOn();
+    },
+  };
+}

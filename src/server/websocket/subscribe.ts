@@ -1,0 +1,172 @@
+import { createSourceEventStream, getOperationAST } from 'graphql';
+import type { ExecutionArgs, ExecutionResult } from 'graphql';
+import { serializeCalls } from '../../async/serialize-calls.ts';
+import { selfIterator } from '../../async/step-source.ts';
+import { stepsOf } from '../../async/step-source.ts';
+import type { Delivery } from './delivery.ts';
+import { BATCH_BYTES, MAX_BATCH_RESULTS } from '../limits/limits.ts';
+import type { ResultMaker, SharedResults, RenderedEvent } from './shared-results.ts';
+
+/** What a subscription's source gives; see `events/iterate.ts`. */
+interface Source {
+  arrival: () => Promise<void>;
+  more: (limit: number) => readonly unknown[] | null;
+  position?: () => string | null;
+  return?: () => Promise<unknown>;
+}
+
+/** @param viewer who reads the results */
+export type Subscribe = (
+  args: ExecutionArgs,
+  delivery: Delivery,
+  viewer: string,
+) => Promise<AsyncIterableIterator<ExecutionResult> | ExecutionResult>;
+
+/**
+ * Executes subscriptions as graphql-js does, in the order of their events, and with it keeps the things that a transport
+ * cannot see in a result: up to which cursor all was handed over, whatever the client selects; the moment between an event
+ * and its result, which is where a client that does not read must hold things up; and which results are the same for
+ * several.
+ */
+export function createSubscribe(results: SharedResults): Subscribe {
+  return async (args, delivery, viewer) => {
+    forgetUndeclared(args);
+    const stream = await createSourceEventStream(args);
+    if (!(Symbol.asyncIterator in stream)) return stream;
+    return deliver(sourceOf(stream[Symbol.asyncIterator]()), delivery, results.join(args, viewer));
+  };
+}
+
+/**
+ * Drops variables that the operation does not declare, which a client may send a megabyte of. They are taken out of what was
+ * sent, not left out of a copy: the transports and Yoga hold the same object for as long as the subscription lives.
+ */
+function forgetUndeclared({ document, operationName, variableValues }: ExecutionArgs): void {
+  if (!variableValues) return;
+  const { variableDefinitions = [] } = getOperationAST(document, operationName) ?? {};
+  const declared = new Set(variableDefinitions.map(({ variable }) => variable.name.value));
+  for (const name of Object.keys(variableValues)) {
+    if (!declared.has(name)) Reflect.deleteProperty(variableValues, name);
+  }
+}
+
+const OVER = { done: true, value: undefined } as const;
+
+function deliver(
+  source: Source,
+  delivery: Delivery,
+  results: ResultMaker,
+): AsyncIterableIterator<ExecutionResult> {
+  let isUnderWay = false;
+  let isOver = false;
+  let lastCursor: string | null = null;
+  let largestBytes = BATCH_BYTES;
+  delivery.position = () => (isUnderWay ? null : (source.position?.() ?? lastCursor));
+  delivery.take = () => take(Math.min(Math.floor(BATCH_BYTES / largestBytes), MAX_BATCH_RESULTS));
+
+  /** @param most results; one at least, and further ones only where their events are at hand */
+  async function take(most: number): Promise<readonly RenderedEvent[] | null> {
+    let events = atHand(most);
+    try {
+      // Here a subscriber waits, with nothing but this call and the promise that the source gives it.
+      while (events.length === 0 && !isOver) {
+        await source.arrival();
+        events = atHand(most);
+      }
+    } catch (error) {
+      if (isOver) return null;
+      await leave();
+      throw error;
+    }
+    if (isOver) return null;
+    isUnderWay = true;
+    const turn = delivery.turns?.enter();
+    if (turn) await turn;
+    try {
+      const making = tellOf(events);
+      const told = making instanceof Promise ? await making : making;
+      if (told === null) return null;
+      lastCursor = cursorOf(events.at(-1)) ?? lastCursor;
+      largestBytes = told.reduce((largest, { json }) => Math.max(largest, json.length), 1);
+      return told;
+    } finally {
+      delivery.turns?.leave();
+      isUnderWay = false;
+    }
+  }
+
+  function atHand(most: number): readonly unknown[] {
+    const events = isOver ? null : source.more(Math.max(most, 1));
+    if (events === null) end();
+    return events ?? [];
+  }
+
+  /**
+   * Null where whoever had to wait for its turn, or for its results, is gone when they have come: by then a websocket may use
+   * the same id for something else.
+   */
+  function tellOf(
+    events: readonly unknown[],
+  ): readonly RenderedEvent[] | Promise<readonly RenderedEvent[] | null> | null {
+    if (isOver) return null;
+    const told = events.map((event) => results.make(event));
+    if (areReady(told)) return told;
+    return Promise.all(told.map((each) => Promise.resolve(each))).then(
+      (ready) => (isOver ? null : ready),
+      (error: unknown) => {
+        if (isOver) return null;
+        throw error;
+      },
+    );
+  }
+
+  function end(): void {
+    if (!isOver) results.leave();
+    isOver = true;
+  }
+
+  async function leave(): Promise<void> {
+    end();
+    await source.return?.();
+  }
+
+  return {
+    next: serializeCalls(async () => {
+      const [told] = (await take(1)) ?? [];
+      return told ? { done: false, value: told.result } : OVER;
+    }),
+    return: () => leave().then(() => OVER),
+    async throw(error: unknown) {
+      await leave();
+      throw error;
+    },
+    [Symbol.asyncIterator]: selfIterator,
+  };
+}
+
+/** Feeds give several events at once, and wait apart from that; an iterator that does not is made to. */
+function sourceOf(iterator: AsyncIterator<unknown>): Source {
+  if (isSource(iterator)) return iterator;
+  const { arrival, step } = stepsOf(async () => {
+    const next = await iterator.next();
+    return next.done === true ? null : [next.value];
+  });
+  return { arrival, more: step, return: () => Promise.resolve(iterator.return?.()) };
+}
+
+function isSource(iterator: AsyncIterator<unknown> | Source): iterator is Source {
+  return 'arrival' in iterator && 'more' in iterator;
+}
+
+/** Events of feeds have a cursor each; a gap is over where it leads to. */
+function cursorOf(event: unknown): string | null {
+  const { cursor, toCursor } = (event ?? {}) as { cursor?: unknown; toCursor?: unknown };
+  if (typeof cursor === 'string') return cursor;
+  return typeof toCursor === 'string' ? toCursor : null;
+}
+
+function areReady(
+  told: readonly (RenderedEvent | Promise<RenderedEvent>)[],
+): told is readonly RenderedEvent[] {
+  return !told.some((each) => each instanceof Promise);
+}

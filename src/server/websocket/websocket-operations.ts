@@ -1,0 +1,276 @@
+import { execute, getOperationAST, GraphQLError } from 'graphql';
+import type { DocumentNode, ExecutionArgs, GraphQLSchema } from 'graphql';
+import { CloseCode, makeServer, MessageType } from 'graphql-ws';
+import type {
+  Context,
+  ExecutionResult,
+  OperationResult,
+  Server,
+  SubscribePayload,
+  WebSocket,
+} from 'graphql-ws';
+import { selfIterator } from '../../async/step-source.ts';
+import type { Delivery } from './delivery.ts';
+import { type ErrorMask, maskResult } from '../http/error-mask.ts';
+import { formatError, formatResult } from '../http/format-result.ts';
+import type { GraphqlEndpoint } from '../http/graphql-endpoint.ts';
+import { CONNECTION_INIT_TIMEOUT_MS, MAX_OPERATIONS_PER_SOCKET } from '../limits/limits.ts';
+import { clientIdOf, ownIdOf, standsFor, withClientId } from './operation-ids.ts';
+import type { PersistedOperations } from '../http/persisted-operations.ts';
+import type { ReaderWatch } from './reader-watch.ts';
+import type { RequestFacts } from '../http/request-facts.ts';
+import type { RenderedEvent } from './shared-results.ts';
+import { framesOf } from './websocket-frames.ts';
+import { type Asked, closeReason, readMessage } from './websocket-messages.ts';
+
+/** What belongs to one websocket. */
+export interface SocketFacts {
+  /** In which the results of its subscriptions are made, as the client has room for them. */
+  turns: NonNullable<Delivery['turns']>;
+  /** Writes whole frames; see `reader-watch.ts`. */
+  sendFrames: ReaderWatch['sendFrames'];
+  /** The facts of the socket's next operation; each operation has a request id of its own. */
+  nextOperation: () => RequestFacts;
+}
+
+export interface OperationServerOptions {
+  endpoint: GraphqlEndpoint;
+  maskError: ErrorMask;
+  persistedOperations: PersistedOperations;
+}
+
+/** Yoga's pipeline for one operation; its own type says `any`. */
+interface Pipeline {
+  schema: GraphQLSchema;
+  parse: (query: string) => DocumentNode;
+  validate: (schema: GraphQLSchema, document: DocumentNode) => readonly GraphQLError[];
+}
+
+/** What a subscription lives with: graphql-ws keeps it to its end, so it holds nothing that only its start needs. */
+type OperationArgs = ExecutionArgs & {
+  actor: string;
+  delivery: Delivery;
+  sendTold: (told: readonly RenderedEvent[]) => ReturnType<ReaderWatch['sendFrames']>;
+};
+
+/** {@link SocketFacts}, and what is known of the socket's operations. */
+interface Extra extends SocketFacts {
+  /** What graphql-ws knows of the socket, once it is initialised; in it the operations that the client has not completed. */
+  context: Pick<Context, 'subscriptions'> | null;
+  /** Of the message that is being handed to graphql-ws, which asks for it at once. */
+  asked: Asked;
+  /** Operations that were asked for in all. */
+  count: number;
+  /** Operations that have not ended, whether or not the client still waits for them. */
+  running: number;
+}
+
+/**
+ * The protocol graphql-transport-ws over Yoga's pipeline. An operation that is malformed or cannot be parsed, validated or
+ * started gets an `error` message of its own. Left to itself, graphql-ws closes the socket for what is malformed (4400), for a
+ * syntax error and for anything thrown on the way (4500, with the error's text as the reason), and the client loses its other
+ * subscriptions.
+ */
+export function createOperationServer({
+  endpoint,
+  maskError,
+  persistedOperations,
+}: OperationServerOptions): Server<SocketFacts> {
+  async function start(extra: Extra, id: string): Promise<OperationArgs | readonly GraphQLError[]> {
+    const { asked, running } = extra;
+    extra.asked = NO_OPERATION;
+    if ('mistake' in asked) return [malformed(asked.mistake)];
+    if (running > MAX_OPERATIONS_PER_SOCKET) return [tooManyOperations()];
+    try {
+      const query = persistedOperations.queryOf(asked.payload) ?? '';
+      return await prepare(endpoint, extra, clientIdOf(id), { ...asked.payload, query });
+    } catch (error) {
+      return [maskError(error)];
+    }
+  }
+
+  const server = makeServer<Record<string, unknown> | undefined, Extra>({
+    connectionInitWaitTimeout: CONNECTION_INIT_TIMEOUT_MS,
+    onConnect: (context) => {
+      context.extra.context = context;
+    },
+    onSubscribe: async ({ extra }, id) => {
+      extra.running += 1;
+      const started = await start(extra, id);
+      // Of what does not start, no end is told.
+      if (!('document' in started)) extra.running -= 1;
+      return started;
+    },
+    onComplete: ({ extra }) => {
+      extra.running -= 1;
+    },
+    execute: (args) => guarded(maskError, async () => maskResult(await execute(args), maskError)),
+    subscribe: (args) => guarded(maskError, () => subscribe(endpoint, operationOf(args), maskError)),
+    onNext: (_context, _id, _payload, _args, result) => (result.errors ? formatResult(result) : undefined),
+    onError: (_context, _id, _payload, errors) => errors.map((error) => formatError(maskError(error))),
+  });
+  return {
+    opened(socket, { turns, sendFrames, nextOperation }) {
+      // Field by field: what is added to a copy takes up room of its own, for each socket.
+      const extra: Extra = {
+        turns,
+        sendFrames,
+        nextOperation,
+        context: null,
+        asked: NO_OPERATION,
+        count: 0,
+        running: 0,
+      };
+      return server.opened(reading(socket, extra), extra);
+    },
+  };
+}
+
+/**
+ * The socket as graphql-ws is to see it: with ids of our own (see `operation-ids.ts`), and in place of each operation an empty
+ * one, since it keeps the message for as long as the operation lasts and closes the socket for one that is malformed. It still
+ * sees to whether the client may subscribe yet.
+ */
+function reading(socket: WebSocket, extra: Extra): WebSocket {
+  const close = async (code?: number, reason = '') => {
+    await socket.close(code, closeReason(reason));
+  };
+  return {
+    protocol: socket.protocol,
+    close,
+    send: (message) => socket.send(withClientId(message)),
+    onMessage(handle) {
+      // The answer of `handle` lasts as long as its subscription: to wait for it here would hold twice as much.
+      socket.onMessage((text) => {
+        const message = readMessage(text);
+        switch (message.kind) {
+          case 'refused':
+            return close(CloseCode.BadRequest, message.reason);
+          case 'subscribe': {
+            const { id, asked } = message;
+            if (ownIdIn(extra, id) !== undefined)
+              return close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`);
+            extra.count += 1;
+            extra.asked = asked;
+            return handle(subscribeMessage(ownIdOf(id, extra.count)));
+          }
+          case 'complete': {
+            const id = ownIdIn(extra, message.id);
+            return id === undefined ? NOTHING_TO_DO : handle(completeMessage(id));
+          }
+          case 'other':
+            return handle(text);
+        }
+      });
+    },
+  };
+}
+
+/** Our own id of the operation that the client knows by its id; none where it has completed it, or it has ended. */
+function ownIdIn({ context }: Extra, clientId: string): string | undefined {
+  return Object.keys(context?.subscriptions ?? {}).find((ownId) => standsFor(ownId, clientId));
+}
+
+function subscribeMessage(id: string): string {
+  return JSON.stringify({ id, type: MessageType.Subscribe, payload: { query: '' } });
+}
+
+function completeMessage(id: string): string {
+  return JSON.stringify({ id, type: MessageType.Complete });
+}
+
+const NO_OPERATION: Asked = { payload: { query: '' } };
+const NOTHING_TO_DO = Promise.resolve();
+
+function malformed(mistake: string): GraphQLError {
+  return new GraphQLError(mistake, { extensions: { code: 'BAD_REQUEST' } });
+}
+
+/** What {@link operationOf} finds again: graphql-ws hands `execute` the same object that `onSubscribe` returned. */
+async function prepare(
+  endpoint: GraphqlEndpoint,
+  { nextOperation, turns, sendFrames }: SocketFacts,
+  id: string,
+  { query, variables, operationName }: SubscribePayload,
+): Promise<OperationArgs | readonly GraphQLError[]> {
+  const facts = nextOperation();
+  const delivery: Delivery = { turns };
+  const { schema, parse, validate } = endpoint.getEnveloped({ facts, delivery }) as Pipeline;
+  const document = parse(query);
+  const errors = validate(schema, document);
+  if (errors.length > 0) return errors;
+  if (!getOperationAST(document, operationName)) return [unknownOperation()];
+  const refusal = endpoint.refuseLargeAnswer({ document, operationName, variables });
+  if (refusal) return [refusal];
+  const idAsJson = Buffer.from(JSON.stringify(id));
+  return {
+    schema,
+    document,
+    variableValues: variables ?? null,
+    operationName: operationName ?? null,
+    contextValue: await endpoint.createContext(facts),
+    actor: facts.actor,
+    delivery,
+    sendTold: (told) => sendFrames(framesOf(idAsJson, told)),
+  };
+}
+
+function operationOf(args: ExecutionArgs): OperationArgs {
+  return args as OperationArgs;
+}
+
+/**
+ * Starts a subscription whose results go to the socket past graphql-ws, which would serialise each for each subscriber. All
+ * else of the protocol is left to it, so it is given an iterator that has no results and ends when the subscription does.
+ */
+async function subscribe(
+  endpoint: GraphqlEndpoint,
+  args: OperationArgs,
+  maskError: ErrorMask,
+): Promise<AsyncIterableIterator<never> | ExecutionResult> {
+  const { actor, delivery, sendTold } = args;
+  const results = await endpoint.subscribe(args, delivery, actor);
+  if (!(Symbol.asyncIterator in results)) return maskResult(results, maskError);
+  const end = async () => {
+    await results.return?.();
+    return OVER;
+  };
+  return {
+    async next() {
+      for (;;) {
+        const told = await delivery.take?.();
+        if (!told) return OVER;
+        const sent = sendTold(told);
+        if (sent && !(await sent)) return end();
+      }
+    },
+    return: end,
+    [Symbol.asyncIterator]: selfIterator,
+  };
+}
+
+const OVER = { done: true, value: undefined } as const;
+
+/** Executors return their errors, but a plugin around them may throw. */
+async function guarded(
+  maskError: ErrorMask,
+  run: () => OperationResult | Promise<OperationResult>,
+): Promise<AsyncIterable<ExecutionResult> | AsyncGenerator<ExecutionResult> | ExecutionResult> {
+  try {
+    return await run();
+  } catch (error) {
+    return { errors: [maskError(error)] };
+  }
+}
+
+function tooManyOperations(): GraphQLError {
+  return new GraphQLError(`One websocket runs at most ${MAX_OPERATIONS_PER_SOCKET} operations at once.`, {
+    extensions: { code: 'TOO_MANY_OPERATIONS' },
+  });
+}
+
+function unknownOperation(): GraphQLError {
+  return new GraphQLError('Could not determine which operation of the document to execute.', {
+    extensions: { code: 'OPERATION_RESOLUTION_FAILURE' },
+  });
+}

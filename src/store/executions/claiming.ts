@@ -1,0 +1,217 @@
+import { EVENT_LOG_LOCK } from '../events/event-log.ts';
+import {
+  ATTEMPT_OF_JOB,
+  claimedOfJob,
+  type ClaimedExecution,
+  type ExecutionOfAttempt,
+  type JobOfAttempt,
+} from './claimed-rows.ts';
+import type { Queryable } from '../statements/sql.ts';
+
+/** What a claim takes: the backlog is what makes up for missed slots, by trigger CATCH_UP; fresh is all else. */
+export type ClaimKind = 'fresh' | 'backlog';
+
+export interface ClaimOptions {
+  kind: ClaimKind;
+  instanceId: string;
+  now: Date;
+  leaseExpiresAt: Date;
+  /** {@link MAX_CLAIM} at most. */
+  limit: number;
+  /** What this instance has under way per host, where anything is. */
+  busyHosts: ReadonlyMap<string, number>;
+  /** Calls that this instance may have under way at one host. */
+  hostLimit: number;
+  /**
+   * How far down the queue to look.
+   * - head: no further than the largest claim. The cheapest, and enough while nothing at the head has to be left out.
+   * - wide: four times as far as is wanted; the rest stands for what full hosts leave out, and for what others have locked.
+   * - deep: past all executions of full hosts, however many there are.
+   */
+  look: 'head' | 'wide' | 'deep';
+}
+
+/** Executions in one claim at most. */
+export const MAX_CLAIM = 200;
+
+/**
+ * How far down the queue a claim looks. It is a constant of the statement, and only the deep one names hosts: with
+ * parameters there, the plan that PostgreSQL keeps for all values reads and sorts the whole queue each time.
+ */
+const LOOKS = { short: MAX_CLAIM, long: 4 * MAX_CLAIM } as const;
+
+const claimStatement = (kind: ClaimKind, look: number, isDeep: boolean): string => `
+-- claim: take up to $4 due executions for instance $1 at $2, leased until $3, and tell the log that they started.
+-- IS FALSE and IS TRUE, not a comparison or NOT: only so is the claim's index found to be in the wanted order.
+-- SKIP LOCKED lets instances pass each other instead of queueing up on the same rows.
+-- Materialized CTEs, not joined subqueries: the planner may run a subquery's LIMIT twice and claim more than $4.
+-- No host gets more of the batch than it has places left: one that hangs must not fill the batch, or this instance, with
+-- calls that nobody answers. $5 are hosts to be passed over altogether.
+-- The upstream is read for requests that may ask for it only: CASE keeps all others from looking.
+-- Behind the executions come their jobs, each once, as JSON, and not beside each execution: their bodies may be large. The
+-- order of the executions stands, as parts of a UNION ALL are answered one after the other; nothing that writes runs in parallel.
+WITH candidate AS MATERIALIZED (
+  SELECT id, host, priority, available_at FROM job_executions
+  WHERE status IN ('PENDING', 'RETRYING') AND (trigger = 'CATCH_UP') IS ${kind === 'backlog' ? 'TRUE' : 'FALSE'}
+    AND available_at <= $2 AND ${isDeep ? 'host <> ALL($5::text[])' : '$5::text[] IS NOT NULL'}
+  ORDER BY priority DESC, available_at, id
+  LIMIT ${look}
+), placed AS MATERIALIZED (
+  SELECT c.*, row_number() OVER (PARTITION BY c.host ORDER BY c.priority DESC, c.available_at, c.id) AS place,
+    coalesce(busy.calls, 0) AS calls
+  FROM candidate AS c LEFT JOIN unnest($6::text[], $7::int[]) AS busy(host, calls) ON busy.host = c.host
+), due AS MATERIALIZED (
+  SELECT e.id, e.status FROM (
+    SELECT id FROM placed WHERE calls + place <= $8 ORDER BY priority DESC, available_at, id
+  ) AS p, LATERAL (
+    -- LATERAL, and the status as text, leave the planner nothing but one look by id for each candidate. A join reads the
+    -- whole backlog for each of them where the statistics do not know yet how long it is: seconds a claim.
+    SELECT id, status FROM job_executions
+    WHERE id = p.id AND status::text IN ('PENDING', 'RETRYING') AND available_at <= $2
+    FOR NO KEY UPDATE SKIP LOCKED
+  ) AS e
+  LIMIT $4
+), claimed AS (
+  UPDATE job_executions AS e
+  SET status = 'RUNNING',
+      claim_seq = e.claim_seq + 1,
+      claimed_by = $1,
+      lease_expires_at = $3,
+      started_at = coalesce(e.started_at, $2),
+      attempt_started_at = $2,
+      attempt_count = e.attempt_count + 1,
+      max_attempts = e.attempt_count + 1 + greatest(coalesce(j.max_retries, 0) - e.retry_count, 0),
+      -- A retry, a redrive or a manual run serves no slot anew: lateness is that of the first start.
+      lateness_ms = CASE WHEN e.started_at IS NULL AND e.trigger IN ('SCHEDULE', 'CATCH_UP')
+        THEN least(greatest(extract(epoch FROM ($2::timestamptz - e.scheduled_at)) * 1000, 0), 2147483647)::int
+        ELSE e.lateness_ms END
+  FROM due, jobs AS j
+  -- Named twice: by the array the planner finds each row by its id. By the join alone it reads a table from end to end
+  -- that has some ten thousand rows.
+  WHERE e.id = ANY (ARRAY(SELECT id FROM due)) AND e.id = due.id AND j.id = e.job_id
+  RETURNING e.id, e.job_id, e.status, e.trigger, e.created_at, e.scheduled_at, e.available_at, e.priority, e.started_at,
+    e.attempt_started_at, e.attempt_count, e.retry_count, e.rescue_count, e.claim_seq, e.claimed_by, e.lateness_ms, e.host,
+    e.body_override, due.status AS previous_status
+), log_lock AS MATERIALIZED (
+  -- Counting forces the update to be complete first: the log's lock is always the last one taken.
+  SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK}) FROM (SELECT count(*) AS n FROM claimed) AS done WHERE n > 0
+), told AS (
+  INSERT INTO event_log (position, at, kind, job_id, execution_id, status, previous_status, attempt, trigger,
+    created_at, scheduled_at, started_at, lateness_ms, instance_id)
+  SELECT nextval('event_log_position_seq'), $2, 'EXECUTION_STARTED', job_id, id, status, previous_status, attempt_count,
+    trigger, created_at, scheduled_at, started_at, lateness_ms, claimed_by
+  FROM log_lock, claimed
+)
+(
+  SELECT id, job_id AS "jobId", trigger, scheduled_at AS "scheduledAt", nullif(started_at, $2) AS "startedBefore",
+    attempt_count AS "attemptCount", retry_count AS "retryCount", rescue_count AS "rescueCount", claim_seq AS "claimSeq",
+    host, body_override IS NOT NULL AS "replacesBody", body_override AS body,
+    CASE WHEN trigger IN ('DEPENDENCY', 'REDRIVE') AND (
+      SELECT concat(j.api, j.headers::text, coalesce(body_override, j.body)::text) LIKE '%{{%'
+      FROM jobs AS j WHERE j.id = claimed.job_id
+    ) THEN (
+      SELECT jsonb_build_object('executionId', u.id, 'jobId', u.job_id, 'status', u.status,
+        'responseStatus', u.response_status, 'body', u.response_body)
+      FROM job_execution_triggers AS t JOIN job_executions AS u ON u.id = t.triggered_by_id
+      WHERE t.execution_id = claimed.id
+      ORDER BY u.finished_at DESC, u.id DESC LIMIT 1
+    ) END AS upstream,
+    NULL::json AS job
+  FROM claimed
+  ORDER BY priority DESC, available_at, id
+)
+UNION ALL
+SELECT NULL, job_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, json
+FROM (SELECT DISTINCT job_id FROM claimed) AS c,
+  LATERAL (SELECT ${ATTEMPT_OF_JOB.json} AS json FROM jobs AS j WHERE j.id = c.job_id OFFSET 0) AS j`;
+
+/** An execution, or, with the job's id alone, what an attempt takes from that job. */
+type ClaimAnswer =
+  | (ExecutionOfAttempt & {
+      /** Null where this is its start. */
+      startedBefore: Date | null;
+      replacesBody: boolean;
+      body: unknown;
+      job: null;
+    })
+  | { id: null; jobId: string; job: unknown[] };
+
+/**
+ * Takes due executions for this instance: PENDING or RETRYING becomes RUNNING under a lease, `claimSeq` rises, and
+ * the log says STARTED, all in one statement.
+ */
+export async function claimDue(db: Queryable, options: ClaimOptions): Promise<ClaimedExecution[]> {
+  const isShort = options.look === 'head' || 4 * options.limit <= LOOKS.short;
+  const look = isShort ? LOOKS.short : LOOKS.long;
+  const isDeep = options.look === 'deep';
+  const { rows } = await db.query<ClaimAnswer>({
+    name: `claim-${options.kind}-${look}${isDeep ? '-deep' : ''}`,
+    text: claimStatement(options.kind, look, isDeep),
+    values: [
+      options.instanceId,
+      options.now,
+      options.leaseExpiresAt,
+      options.limit,
+      isDeep ? fullHosts(options) : [],
+      [...options.busyHosts.keys()],
+      [...options.busyHosts.values()],
+      options.hostLimit,
+    ],
+  });
+  return claimedOfAnswer(rows, options.now);
+}
+
+function claimedOfAnswer(rows: readonly ClaimAnswer[], now: Date): ClaimedExecution[] {
+  const jobs = new Map<string, JobOfAttempt>();
+  for (const { jobId, job } of rows) if (job !== null) jobs.set(jobId, ATTEMPT_OF_JOB.read(job));
+  return rows.flatMap((row) => {
+    if (row.id === null) return [];
+    const job = jobs.get(row.jobId);
+    // Thrown, it is given back by whoever looks for claims that got lost.
+    if (!job) throw new Error(`Execution ${row.id} was claimed without its job`);
+    return claimedOfJob(row, job, {
+      startedAt: row.startedBefore ?? now,
+      attemptStartedAt: now,
+      body: row.replacesBody ? row.body : job.body,
+    });
+  });
+}
+
+export const NEXT_AVAILABLE = `
+-- next available: when the next execution of each kind may be claimed by anybody. One step in the claim's index for each
+-- priority that there is: an index by time alone would tempt the planner to have claims sort the backlog.
+WITH RECURSIVE level (is_backlog, priority) AS (
+  SELECT is_backlog, (
+    SELECT priority FROM job_executions
+    WHERE status IN ('PENDING', 'RETRYING') AND (trigger = 'CATCH_UP') = is_backlog
+    ORDER BY priority DESC LIMIT 1
+  ) FROM (VALUES (false), (true)) AS kind(is_backlog)
+  UNION ALL
+  SELECT is_backlog, (
+    SELECT priority FROM job_executions
+    WHERE status IN ('PENDING', 'RETRYING') AND (trigger = 'CATCH_UP') = level.is_backlog AND priority < level.priority
+    ORDER BY priority DESC LIMIT 1
+  ) FROM level WHERE priority IS NOT NULL
+), earliest AS (
+  SELECT is_backlog, (
+    SELECT available_at FROM job_executions
+    WHERE status IN ('PENDING', 'RETRYING') AND (trigger = 'CATCH_UP') = level.is_backlog
+      AND priority = level.priority
+    ORDER BY available_at LIMIT 1
+  ) AS at FROM level
+)
+SELECT min(at) FILTER (WHERE NOT is_backlog) AS "fresh", min(at) FILTER (WHERE is_backlog) AS "backlog" FROM earliest`;
+
+/** When the next execution of each kind may be claimed by anybody; null where none waits. */
+export async function nextAvailableAt(db: Queryable): Promise<Record<ClaimKind, Date | null>> {
+  const { rows } = await db.query<Record<ClaimKind, Date | null>>({
+    name: 'next-available',
+    text: NEXT_AVAILABLE,
+  });
+  return rows[0] ?? { fresh: null, backlog: null };
+}
+
+/** Hosts at which this instance has no place left. */
+export function fullHosts({ busyHosts, hostLimit }: Pick<ClaimOptions, 'busyHosts' | 'hostLimit'>): string[] {
+  return [...busyHosts].filter(([, calls]) => calls >= hostLimit).map(([host]) => host);
+}

@@ -1,0 +1,33 @@
+import type { LogLevel } from '../../generated/prisma/enums.ts';
+import { EVENT_LOG_LOCK } from '../events/event-log.ts';
+import type { Queryable } from '../statements/sql.ts';
+import { toJsonb } from '../statements/sql.ts';
+
+/** A line for an execution's log, written by a command; the position is given by the event log. */
+export interface NewLogLine {
+  executionId: string;
+  at: Date;
+  level: LogLevel;
+  message: string;
+}
+
+const APPEND_LINES = `
+-- append log lines in the order given. Takes the event log's lock, so only the events themselves may follow in the
+-- transaction; see append-events for how the positions stay behind the lock.
+WITH log_lock AS MATERIALIZED (SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK})),
+line AS (
+  SELECT l.* FROM ROWS FROM (jsonb_to_recordset($1::jsonb) AS (
+    "executionId" uuid, at timestamptz, level log_level, message text)) WITH ORDINALITY AS l
+  ORDER BY l.ordinality
+)
+INSERT INTO job_execution_logs (execution_id, position, at, level, message)
+SELECT "executionId", nextval('event_log_position_seq'), at, level, message FROM log_lock, line`;
+
+/**
+ * Appends lines inside the caller's transaction, which must hold the executions locked: with the event log's lock
+ * taken, no row may be waited for any more.
+ */
+export async function appendLogLines(tx: Queryable, lines: readonly NewLogLine[]): Promise<void> {
+  if (lines.length === 0) return;
+  await tx.query({ name: 'append-log-lines', text: APPEND_LINES, values: [toJsonb(lines)] });
+}

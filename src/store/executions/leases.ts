@@ -1,0 +1,126 @@
+import type { QueryResultRow } from 'pg';
+import type { JobType } from '../../generated/prisma/enums.ts';
+import type { Queryable } from '../statements/sql.ts';
+
+/** A claim as its holder knows it. */
+export interface HeldClaim {
+  executionId: string;
+  claimSeq: number;
+}
+
+const EXTEND_LEASES = `
+-- extend until $3 the leases of what this instance has in flight that end before $4; answer those it still holds, and which
+-- were cancelled.
+-- SKIP LOCKED: a row that somebody holds, for however long, must not let all other leases end. Whoever locks one is about
+-- to settle it, to rescue it or to cancel it; the next look sees what came of that. So this waits for nobody, and takes
+-- part in no circle of those who do.
+-- An attempt that was ended under the claim, by anybody but a rescuer, was ended by its callback. One that has begun to wait
+-- for its callback is not held any more, and its lease means something else.
+-- Each is looked up by its id: OFFSET and LATERAL, the status as text, and a subquery in the place of EXISTS leave the planner
+-- nothing else. It would read all executions instead, where they are some ten thousand, or for each of them all that run.
+WITH claim AS MATERIALIZED (
+  SELECT c.id, c.claim_seq, e.* FROM unnest($1::uuid[], $2::int[]) AS c(id, claim_seq), LATERAL (
+    SELECT attempt_count, status = 'RUNNING' AS is_held,
+      status = 'RUNNING' AND cancel_requested_at IS NOT NULL AS is_cancelled,
+      status = 'RUNNING' AND callback_deadline_at IS NULL AND lease_expires_at < $4 AS is_short
+    FROM job_executions WHERE id = c.id AND claim_seq = c.claim_seq OFFSET 0
+  ) AS e
+), free AS MATERIALIZED (
+  SELECT e.id FROM claim, LATERAL (
+    SELECT id FROM job_executions
+    WHERE id = claim.id AND claim_seq = claim.claim_seq AND status::text = 'RUNNING' AND callback_deadline_at IS NULL
+      AND lease_expires_at < $4
+    FOR NO KEY UPDATE SKIP LOCKED
+  ) AS e
+  WHERE is_short
+), extended AS (
+  UPDATE job_executions AS e SET lease_expires_at = $3
+  WHERE e.id = ANY (ARRAY(SELECT id FROM free))
+  RETURNING e.id, e.cancel_requested_at IS NOT NULL AS is_cancelled
+)
+SELECT claim.id, coalesce(extended.is_cancelled, claim.is_cancelled) AS "cancelRequested"
+FROM claim LEFT JOIN extended ON extended.id = claim.id
+WHERE is_held OR (SELECT a.failure_reason = 'INSTANCE_LOST' FROM all_execution_attempts AS a
+  WHERE a.execution_id = claim.id AND a.number = claim.attempt_count) IS NOT TRUE`;
+
+/**
+ * Extends leases in one statement, but for those of rows that are locked at the moment, and those that are long enough: each
+ * one extended is a new version of its row, with an entry in every index.
+ *
+ * @param endBefore which are not long enough
+ * @returns whether its cancellation was asked for, per id that is still held, or whose attempt was ended by its callback;
+ *   an id that is missing was lost
+ */
+export async function extendLeases(
+  db: Queryable,
+  held: readonly HeldClaim[],
+  leaseExpiresAt: Date,
+  endBefore: Date,
+): Promise<Map<string, { cancelRequested: boolean }>> {
+  const { rows } = await db.query<{ id: string; cancelRequested: boolean }>({
+    name: 'extend-leases',
+    text: EXTEND_LEASES,
+    values: [
+      held.map((claim) => claim.executionId),
+      held.map((claim) => claim.claimSeq),
+      leaseExpiresAt,
+      endBefore,
+    ],
+  });
+  return new Map(rows.map((row) => [row.id, { cancelRequested: row.cancelRequested }]));
+}
+
+/** An execution whose lease ended while it was RUNNING: its holder died, froze, or lost the database. */
+export interface LostExecution {
+  id: string;
+  jobId: string;
+  jobType: JobType;
+  claimSeq: number;
+  rescueCount: number;
+  attemptStartedAt: Date;
+  attemptCount: number;
+  cancelRequested: boolean;
+  /** The instance that held it. */
+  claimedBy: string;
+}
+
+const FIND_LOST = `
+-- find executions whose lease ended before $1, at most $2, but for $3 and those whose callback is awaited: nobody held
+-- them. The lock lasts no longer than this statement, which it keeps from finding what somebody holds, perhaps for long:
+-- what is then written is conditional on the same claim, and on the lease still being over.
+SELECT e.id, e.job_id AS "jobId", j.type AS "jobType", e.claim_seq AS "claimSeq", e.rescue_count AS "rescueCount",
+  e.attempt_started_at AS "attemptStartedAt", e.attempt_count AS "attemptCount",
+  e.cancel_requested_at IS NOT NULL AS "cancelRequested", e.claimed_by AS "claimedBy"
+FROM job_executions AS e JOIN jobs AS j ON j.id = e.job_id
+WHERE e.status = 'RUNNING' AND e.callback_deadline_at IS NULL AND e.lease_expires_at < $1 AND e.id <> ALL($3::uuid[])
+ORDER BY e.lease_expires_at
+LIMIT $2
+FOR NO KEY UPDATE OF e SKIP LOCKED`;
+
+/**
+ * Finds what has lost its holder, longest lost first.
+ *
+ * @param except executions that are left out
+ */
+export async function findLostExecutions(
+  db: Queryable,
+  now: Date,
+  { limit, except }: { limit: number; except: readonly string[] },
+): Promise<LostExecution[]> {
+  const { rows } = await db.query<LostExecution & QueryResultRow>({
+    name: 'find-lost',
+    text: FIND_LOST,
+    values: [now, limit, except],
+  });
+  return rows;
+}
+
+/** The earliest end of a lease under which somebody calls. */
+export const NEXT_LEASE_END = `SELECT min(lease_expires_at) AS "endsAt" FROM job_executions
+WHERE status = 'RUNNING' AND callback_deadline_at IS NULL`;
+
+/** When the earliest lease of anybody ends; null where nobody holds anything. */
+export async function nextLeaseEndAt(db: Queryable): Promise<Date | null> {
+  const { rows } = await db.query<{ endsAt: Date | null }>({ name: 'next-lease-end', text: NEXT_LEASE_END });
+  return rows[0]?.endsAt ?? null;
+}

@@ -1,0 +1,203 @@
+import type { DueJob, JobMove, PlannedExecution } from '../../domain/schedule/plan.ts';
+import { EVENT_LOG_LOCK } from '../events/event-log.ts';
+import { countEnds } from '../metrics/rollups.ts';
+import type { Queryable } from '../statements/sql.ts';
+import { toJsonb } from '../statements/sql.ts';
+
+/** What planning needs of a job's row. */
+const DUE_JOB = `id, schedule, timezone, run_at AS "runAt", start_at AS "startAt", end_at AS "endAt", created_at AS "createdAt",
+  jitter_ms AS "jitterMs", misfire_policy AS "misfirePolicy", misfire_grace_ms AS "misfireGraceMs",
+  dst_gap_policy AS "dstGapPolicy", dst_overlap_policy AS "dstOverlapPolicy", priority,
+  concurrency_policy AS "concurrencyPolicy", max_concurrency AS "maxConcurrency", max_retries AS "maxRetries",
+  next_run_at AS "nextRunAt",
+  ARRAY(SELECT e.scheduled_at FROM job_executions AS e
+    WHERE e.job_id = jobs.id AND e.skip_reason = 'OPERATOR' AND e.scheduled_at >= jobs.next_run_at) AS "skipped",
+  EXISTS (SELECT FROM job_dependencies WHERE job_id = jobs.id) AS "hasDependencies"`;
+
+const LOCK_DUE_JOBS = `
+-- lock up to $3 jobs that became due after $1 and up to $2, earliest first, but for $4. SKIP LOCKED: another instance's
+-- batch is its own.
+-- NO KEY UPDATE, not UPDATE: settling inserts rows that refer to these jobs and checks them while it holds the
+-- event log's lock, which we will want; a full lock here would close that circle.
+-- Left-out slots that are due already stand in for themselves; asked for here, they also take no part in what is
+-- decided for the others: none of them is the one run that stands for all missed ones, or replaces what is running.
+-- Locked first, then looked at: thousands may be held by whoever is about to commit a burst.
+SELECT ${DUE_JOB}
+FROM (
+  SELECT * FROM jobs
+  WHERE next_run_at > $1 AND next_run_at <= $2 AND id <> ALL($4::uuid[]) AND ($5::uuid IS NULL OR id = $5)
+  ORDER BY next_run_at
+  LIMIT $3
+  FOR NO KEY UPDATE SKIP LOCKED
+) AS jobs
+ORDER BY next_run_at`;
+
+/** The jobs whose next run lies after one instant and not after another. */
+export interface DueRange {
+  after: Date;
+  until: Date;
+  /** Jobs that are left out. */
+  except: readonly string[];
+  /** The only one that is asked for; all where null. */
+  only: string | null;
+}
+
+/** Locks a batch of due jobs until the end of the transaction. */
+export async function lockDueJobs(
+  tx: Queryable,
+  { after, until, except, only }: DueRange,
+  limit: number,
+): Promise<DueJob[]> {
+  const { rows } = await tx.query<DueJob & Record<string, unknown>>({
+    name: 'lock-due-jobs',
+    text: LOCK_DUE_JOBS,
+    values: [after, until, limit, except, only],
+  });
+  return rows;
+}
+
+/** What the planner has to do next; null where there is nothing. */
+export interface NextPlanning {
+  /** The earliest next run of a job, but for those left out. */
+  runAt: Date | null;
+  /** The earliest end of a pause. */
+  pauseEndsAt: Date | null;
+}
+
+/** Jobs that are left out where it is asked what comes next. */
+export interface NotCounted {
+  /** Those whose runs do not count. */
+  except: readonly string[];
+  /** Those whose runs do not count from `from` on; sooner ones do, since the job has changed. */
+  prefetched: { jobIds: readonly string[]; from: Date | null };
+}
+
+export async function nextPlanning(db: Queryable, { except, prefetched }: NotCounted): Promise<NextPlanning> {
+  const { rows } = await db.query<NextPlanning & Record<string, unknown>>({
+    name: 'next-planning',
+    text: `
+SELECT (SELECT min(next_run_at) FROM jobs
+    WHERE next_run_at IS NOT NULL AND id <> ALL($1::uuid[]) AND (next_run_at < $3 OR id <> ALL($2::uuid[]))) AS "runAt",
+  (SELECT min(paused_until) FROM jobs WHERE paused_until IS NOT NULL) AS "pauseEndsAt"`,
+    values: [except, prefetched.jobIds, prefetched.from],
+  });
+  return rows[0] ?? { runAt: null, pauseEndsAt: null };
+}
+
+/** A job that is due soon, as it is now. */
+export interface UpcomingJob extends DueJob {
+  version: number;
+  /** Host and port of its URL. */
+  host: string;
+}
+
+export const UPCOMING_JOB = `${DUE_JOB}, version, host_of(api) AS host`;
+
+/** Jobs that are due soon, as they are now; nothing is locked. */
+export interface Upcoming {
+  /** In the order of their next runs. */
+  jobs: UpcomingJob[];
+  /** What comes next, apart from them; null where there are none, and nobody has looked. */
+  apart: NextPlanning | null;
+}
+
+const READ_UPCOMING = `
+-- upcoming: the jobs that are due at $1 or before, but for $2; and what comes next apart from them.
+-- Chosen first, then looked at: else the host of each job that is due is worked out before they are put in order.
+SELECT ${UPCOMING_JOB},
+  (SELECT min(next_run_at) FROM jobs WHERE next_run_at > $1 AND id <> ALL($2::uuid[])) AS "laterRunAt",
+  (SELECT min(paused_until) FROM jobs WHERE paused_until IS NOT NULL) AS "pauseEndsAt"
+FROM (
+  SELECT * FROM jobs
+  WHERE next_run_at <= $1 AND id <> ALL($2::uuid[])
+  ORDER BY next_run_at, priority DESC, id
+  LIMIT $3
+) AS jobs
+ORDER BY next_run_at, priority DESC, id`;
+
+/**
+ * Reads the jobs that are due up to an instant, those first whose slot is first and who have the higher priority.
+ *
+ * @param except jobs that are left out
+ */
+export async function readUpcoming(
+  db: Queryable,
+  until: Date,
+  { except, limit }: { except: readonly string[]; limit: number },
+): Promise<Upcoming> {
+  type Row = UpcomingJob & { laterRunAt: Date | null; pauseEndsAt: Date | null };
+  const { rows } = await db.query<Row & Record<string, unknown>>({
+    name: 'upcoming',
+    text: READ_UPCOMING,
+    values: [until, except, limit],
+  });
+  const last = rows.at(-1);
+  if (!last) return { jobs: [], apart: null };
+  // As many as were asked for: those that were not read may be due with the last one.
+  const runAt = rows.length < limit ? last.laterRunAt : last.nextRunAt;
+  return { jobs: rows, apart: { runAt, pauseEndsAt: last.pauseEndsAt } };
+}
+
+const RECORD_PLAN = `
+-- record a plan: insert the executions, move the jobs on, and tell the log, in one statement.
+-- DO NOTHING: whoever planned a slot first has planned it; a second plan of it (after a failover, or by an instance
+-- that was frozen) adds nothing and says nothing.
+WITH planned AS (
+  INSERT INTO job_executions (id, job_id, status, trigger, scheduled_at, created_at, available_at, finished_at, priority,
+    host, max_attempts, slot_count, skip_reason, error_message)
+  SELECT p.id, p."jobId", p.status, p.trigger, p."scheduledAt", $3, p."availableAt",
+    CASE WHEN p.status = 'SKIPPED' THEN $3::timestamptz END, p.priority,
+    (SELECT host_of(api) FROM jobs WHERE id = p."jobId"), p."maxAttempts", p."slotCount",
+    p."skipReason", p."errorMessage"
+  FROM jsonb_to_recordset($1::jsonb) AS p(id uuid, "jobId" uuid, status execution_status, trigger execution_trigger,
+    "scheduledAt" timestamptz, "availableAt" timestamptz, priority int, "maxAttempts" int, "slotCount" int,
+    "skipReason" skip_reason, "errorMessage" text)
+  ON CONFLICT DO NOTHING
+  RETURNING id, job_id, status, trigger, scheduled_at, created_at, available_at, finished_at, error_message
+), moved AS (
+  UPDATE jobs AS j
+  SET next_run_at = m."nextRunAt", status = m.status,
+      version = j.version + (m.status = 'COMPLETED')::int,
+      updated_at = CASE WHEN m.status = 'COMPLETED' THEN $3 ELSE j.updated_at END
+  FROM jsonb_to_recordset($2::jsonb) AS m(id uuid, "nextRunAt" timestamptz, status job_status)
+  WHERE j.id = m.id
+  RETURNING j.id, j.key, j.name, j.status, j.api, j.created_at
+), log_lock AS MATERIALIZED (
+  SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK})
+  FROM (SELECT (SELECT count(*) FROM planned) AS n, (SELECT count(*) FROM moved WHERE status = 'COMPLETED') AS m) AS done
+  WHERE n + m > 0
+), counted AS (
+  ${countEnds(`SELECT job_id, status, finished_at AS at, NULL::int AS duration_ms, NULL::int AS lateness_ms
+    FROM log_lock, planned WHERE status = 'SKIPPED'`)}
+), job_events AS (
+  INSERT INTO event_log (position, at, kind, job_id, data)
+  SELECT nextval('event_log_position_seq'), $3, 'JOB_COMPLETED', id, jsonb_build_object('key', key, 'name', name,
+    'status', status, 'api', api, 'nextRunAt', NULL, 'createdAt', created_at, 'tags', ARRAY(
+      SELECT t.name FROM job_tag_associations AS a JOIN job_tags AS t ON t.id = a.tag_id WHERE a.job_id = moved.id
+      ORDER BY t.name COLLATE "C"))
+  FROM log_lock, moved WHERE status = 'COMPLETED'
+)
+INSERT INTO event_log (position, at, kind, job_id, execution_id, status, trigger, created_at, scheduled_at,
+  finished_at, error_message)
+SELECT nextval('event_log_position_seq'), $3,
+  (CASE status WHEN 'SKIPPED' THEN 'EXECUTION_SKIPPED' ELSE 'EXECUTION_PLANNED' END)::event_kind,
+  job_id, id, status, trigger, created_at, scheduled_at, finished_at, error_message
+FROM log_lock, (SELECT * FROM planned ORDER BY available_at, id) AS ordered
+RETURNING execution_id`;
+
+/**
+ * Writes what the planner decided for the jobs that it holds locked.
+ *
+ * @returns how many executions were new
+ */
+export async function recordPlan(
+  tx: Queryable,
+  plan: { executions: readonly PlannedExecution[]; moves: readonly JobMove[]; now: Date },
+): Promise<number> {
+  const { rowCount } = await tx.query({
+    name: 'record-plan',
+    text: RECORD_PLAN,
+    values: [toJsonb(plan.executions), toJsonb(plan.moves), plan.now],
+  });
+  return rowCount ?? 0;
+}

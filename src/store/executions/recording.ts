@@ -1,0 +1,68 @@
+import { insertAuditEntries, insertAuditSql, type NewAuditEntry } from '../events/audit-log.ts';
+import { appendBehind, type NewEvent } from '../events/event-log.ts';
+import { rowOf } from '../jobs/job-row.ts';
+import { insertJobsSql, type StoredJob } from '../jobs/jobs.ts';
+import {
+  insertManualExecutionsSql,
+  manualExecutionRow,
+  type NewManualExecution,
+} from './manual-executions.ts';
+import type { Queryable } from '../statements/sql.ts';
+import { toJsonb } from '../statements/sql.ts';
+
+/** What is told of changes: to those who ask later who did it, and to those who follow the log. */
+export interface ChangeRecord {
+  audit: readonly NewAuditEntry[];
+  events: readonly NewEvent[];
+}
+
+const RECORD = appendBehind({ audit: insertAuditSql('$2') });
+
+const INSERT_JOB = appendBehind(
+  { job: insertJobsSql('$3'), audit: insertAuditSql('$2') },
+  { mayHoldEnds: false },
+);
+
+const INSERT_MANUAL = appendBehind({
+  execution: insertManualExecutionsSql('$3'),
+  audit: insertAuditSql('$2'),
+});
+
+/**
+ * Writes down changes, in one statement: the last one of their transaction, because the event log's lock is to be the last
+ * one taken.
+ */
+export async function recordChanges(tx: Queryable, { audit, events }: ChangeRecord): Promise<void> {
+  if (events.length === 0) return insertAuditEntries(tx, audit);
+  await tx.query({ name: 'record-changes', text: RECORD, values: [toJsonb(events), toJsonb(audit)] });
+}
+
+/**
+ * Inserts a job without tags and writes it down, in one statement, which may be its own transaction. A taken key throws;
+ * see `isKeyTaken`.
+ */
+export async function insertRecordedJob(
+  db: Queryable,
+  job: StoredJob,
+  { audit, events }: ChangeRecord,
+): Promise<void> {
+  await db.query({
+    name: 'insert-recorded-job',
+    text: INSERT_JOB,
+    values: [toJsonb(events), toJsonb(audit), toJsonb([rowOf(job)])],
+  });
+}
+
+/** Inserts executions, whose jobs' rows the transaction must hold, and writes them down: its last statement. */
+export async function insertRecordedExecutions(
+  tx: Queryable,
+  executions: readonly NewManualExecution[],
+  { audit, events }: ChangeRecord,
+): Promise<void> {
+  if (executions.length === 0) return recordChanges(tx, { audit, events });
+  await tx.query({
+    name: 'insert-recorded-executions',
+    text: INSERT_MANUAL,
+    values: [toJsonb(events), toJsonb(audit), toJsonb(executions.map(manualExecutionRow))],
+  });
+}

@@ -1,0 +1,69 @@
+import type { ConcurrencyRule } from '../../domain/job/concurrency.ts';
+import { EVENT_LOG_LOCK } from '../events/event-log.ts';
+import type { Queryable } from '../statements/sql.ts';
+
+const LOCK_BLOCKED_JOBS = `
+-- lock up to $1 jobs that have BLOCKED executions, those with ids behind $2: whoever admits executions of a job holds the job's row.
+SELECT id, concurrency_policy AS "concurrencyPolicy", max_concurrency AS "maxConcurrency"
+FROM jobs WHERE id IN (SELECT job_id FROM job_executions WHERE status = 'BLOCKED')
+  AND ($2::uuid IS NULL OR id > $2)
+ORDER BY id
+LIMIT $1
+FOR NO KEY UPDATE SKIP LOCKED`;
+
+/**
+ * Jobs with executions that wait for others to end, in the order of their ids, locked until the end of the transaction.
+ *
+ * @param after those with ids up to this are left out; null for none
+ */
+export async function lockBlockedJobs(
+  tx: Queryable,
+  { limit, after }: { limit: number; after: string | null },
+): Promise<(ConcurrencyRule & { id: string })[]> {
+  const { rows } = await tx.query<ConcurrencyRule & { id: string }>({
+    name: 'lock-blocked-jobs',
+    text: LOCK_BLOCKED_JOBS,
+    values: [limit, after],
+  });
+  return rows;
+}
+
+const UNBLOCK = `
+-- unblock: admit the oldest BLOCKED executions of each job, as many as it has room for, and tell the log.
+WITH room AS (
+  SELECT * FROM unnest($1::uuid[], $2::int[]) AS r(job_id, places)
+), chosen AS MATERIALIZED (
+  SELECT e.id FROM room AS r, LATERAL (
+    SELECT id FROM job_executions WHERE job_id = r.job_id AND status = 'BLOCKED'
+    ORDER BY created_at, coalesce(scheduled_at, created_at), id LIMIT r.places
+  ) AS e
+), locked AS MATERIALIZED (
+  -- In the order of ids, as all do who lock several; the update would take them in any.
+  SELECT id FROM job_executions WHERE id IN (SELECT id FROM chosen) AND status = 'BLOCKED' ORDER BY id FOR NO KEY UPDATE
+), unblocked AS (
+  UPDATE job_executions AS e SET status = 'PENDING', available_at = greatest(e.available_at, $3)
+  FROM locked WHERE e.id = locked.id
+  RETURNING e.*
+), log_lock AS MATERIALIZED (
+  SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK}) FROM (SELECT count(*) AS n FROM unblocked) AS done WHERE n > 0
+)
+INSERT INTO event_log (position, at, kind, job_id, execution_id, status, previous_status, trigger, created_at, scheduled_at)
+SELECT nextval('event_log_position_seq'), $3, 'EXECUTION_UNBLOCKED', job_id, id, status, 'BLOCKED', trigger, created_at,
+  scheduled_at
+FROM log_lock, unblocked
+RETURNING execution_id`;
+
+/** Admits blocked executions of jobs that the transaction holds locked; answers how many. */
+export async function unblock(
+  tx: Queryable,
+  rooms: readonly { jobId: string; places: number }[],
+  now: Date,
+): Promise<number> {
+  if (rooms.length === 0) return 0;
+  const { rowCount } = await tx.query({
+    name: 'unblock',
+    text: UNBLOCK,
+    values: [rooms.map((room) => room.jobId), rooms.map((room) => room.places), now],
+  });
+  return rowCount ?? 0;
+}

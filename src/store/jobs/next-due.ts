@@ -1,0 +1,56 @@
+import { burstAhead } from '../executions/bursts.ts';
+import { NEXT_AVAILABLE } from '../executions/claiming.ts';
+import { NEXT_LEASE_END } from '../executions/leases.ts';
+import type { Queryable } from '../statements/sql.ts';
+
+/** When there is next something to do, by what it is; null where nothing waits. Of each kind only the earliest. */
+export interface NextDue {
+  /** A job's next run. */
+  runAt: Date | null;
+  /** The end of a pause. */
+  pauseEndsAt: Date | null;
+  /** An execution that may be claimed. */
+  availableAt: Date | null;
+  /** The end of a lease under which somebody calls. */
+  leaseEndsAt: Date | null;
+  /** The end of the wait for a callback. */
+  waitEndsAt: Date | null;
+  isAnythingBlocked: boolean;
+  /** A delivery of an alert. */
+  deliveryAt: Date | null;
+  isAnyAlertEnabled: boolean;
+  /** Very many jobs that are due at one instant. */
+  burstAt: Date | null;
+}
+
+const OUTLOOK = `
+-- nextDue: one step in an index for each thing that may be next; and jobs that are due together, by the index of next runs.
+WITH next AS (${NEXT_AVAILABLE})
+SELECT
+  (SELECT min(next_run_at) FROM jobs WHERE next_run_at IS NOT NULL) AS "runAt",
+  (SELECT min(paused_until) FROM jobs WHERE paused_until IS NOT NULL) AS "pauseEndsAt",
+  (SELECT least(fresh, backlog) FROM next) AS "availableAt",
+  (${NEXT_LEASE_END}) AS "leaseEndsAt",
+  (SELECT min(lease_expires_at) FROM job_executions WHERE callback_deadline_at IS NOT NULL) AS "waitEndsAt",
+  EXISTS (SELECT FROM job_executions WHERE status = 'BLOCKED') AS "isAnythingBlocked",
+  (SELECT min(greatest(available_at, lease_expires_at)) FROM job_alert_deliveries WHERE status = 'PENDING')
+    AS "deliveryAt",
+  -- The least of an index of the enabled ones: it is read then, however many others there are.
+  (SELECT min(since_position) FROM job_alerts WHERE enabled) IS NOT NULL AS "isAnyAlertEnabled",
+  (SELECT at FROM (${burstAhead('next_run_at > $1 AND next_run_at < $2')}) AS burst) AS "burstAt"`;
+
+/**
+ * Reads what comes next, for all parts of an instance together.
+ *
+ * @param burstBefore a burst is looked for from now on until then
+ */
+export async function readNextDue(db: Queryable, now: Date, burstBefore: Date): Promise<NextDue> {
+  const { rows } = await db.query<NextDue & Record<string, unknown>>({
+    name: 'outlook',
+    text: OUTLOOK,
+    values: [now, burstBefore],
+  });
+  const [row] = rows;
+  if (!row) throw new Error('The database did not answer what comes next');
+  return row;
+}

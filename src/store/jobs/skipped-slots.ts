@@ -1,0 +1,86 @@
+import type { SkipReason, ExecutionStatus } from '../../generated/prisma/enums.ts';
+import type { NewEvent } from '../events/event-log.ts';
+import { type Queryable, toTimestamps } from '../statements/sql.ts';
+
+/** Per job its slots from an instant on that somebody left out, in order; a job without any is missing. */
+export async function skippedSlots(
+  db: Queryable,
+  jobs: readonly { id: string; from: Date }[],
+): Promise<Map<string, Date[]>> {
+  if (jobs.length === 0) return new Map();
+  const { rows } = await db.query<{ jobId: string; slots: Date[] }>({
+    name: 'left-out-slots',
+    text: `SELECT e.job_id AS "jobId", array_agg(e.scheduled_at ORDER BY e.scheduled_at) AS slots
+FROM unnest($1::uuid[], $2::timestamptz[]) AS job(id, since)
+JOIN job_executions AS e ON e.job_id = job.id AND e.scheduled_at >= job.since AND e.skip_reason = 'OPERATOR'
+GROUP BY e.job_id`,
+    values: [jobs.map(({ id }) => id), toTimestamps(jobs.map(({ from }) => from))],
+  });
+  return new Map(rows.map(({ jobId, slots }) => [jobId, slots]));
+}
+
+/** The execution that a slot has already. */
+export interface SlotExecution {
+  id: string;
+  status: ExecutionStatus;
+  skipReason: SkipReason | null;
+}
+
+/** What stands in a job's slot; null where nothing does. A redrive of the slot's execution does not count. */
+export async function executionOfSlot(
+  db: Queryable,
+  jobId: string,
+  scheduledAt: Date,
+): Promise<SlotExecution | null> {
+  const { rows } = await db.query<SlotExecution & Record<string, unknown>>({
+    name: 'execution-of-slot',
+    text: `SELECT id, status, skip_reason AS "skipReason" FROM job_executions
+WHERE job_id = $1 AND scheduled_at = $2 AND trigger IN ('SCHEDULE', 'CATCH_UP')`,
+    values: [jobId, scheduledAt],
+  });
+  return rows[0] ?? null;
+}
+
+/** A slot that is not to run. */
+export interface SkippedSlot {
+  /** The slot's own, as whoever plans it would derive it. */
+  id: string;
+  jobId: string;
+  scheduledAt: Date;
+  now: Date;
+  priority: number;
+  maxAttempts: number;
+  message: string;
+}
+
+const INSERT = `
+-- leave out a slot: a finished execution takes its place, so that whoever plans it finds it taken.
+INSERT INTO job_executions (id, job_id, status, trigger, scheduled_at, created_at, available_at, finished_at, priority,
+  max_attempts, skip_reason, error_message)
+VALUES ($1, $2, 'SKIPPED', 'SCHEDULE', $3, $4, $3, $4, $5, $6, 'OPERATOR', $7)`;
+
+/**
+ * Takes a slot's place. The job must be locked by this transaction, and the slot be free.
+ *
+ * @returns the event to append
+ */
+export async function insertSkippedSlot(tx: Queryable, slot: SkippedSlot): Promise<NewEvent> {
+  const { id, jobId, scheduledAt, now, priority, maxAttempts, message } = slot;
+  await tx.query({
+    name: 'leave-out-slot',
+    text: INSERT,
+    values: [id, jobId, scheduledAt, now, priority, maxAttempts, message],
+  });
+  return {
+    at: now,
+    kind: 'EXECUTION_SKIPPED',
+    jobId,
+    executionId: id,
+    status: 'SKIPPED',
+    trigger: 'SCHEDULE',
+    createdAt: now,
+    scheduledAt,
+    finishedAt: now,
+    errorMessage: message,
+  };
+}

@@ -1,0 +1,98 @@
+import { appendEvents } from '../events/event-log.ts';
+import type { Queryable } from '../statements/sql.ts';
+
+/** What a beat finds of others, as of their last beats. */
+export interface Others {
+  isAnyAlive: boolean;
+  isAnySilent: boolean;
+  isAnyForgettable: boolean;
+}
+
+/** What an instance says of itself with each beat. */
+export interface Beat {
+  instanceId: string;
+  hostname: string;
+  version: string;
+  startedAt: Date;
+  now: Date;
+  runningExecutions: number;
+}
+
+const BEAT = `
+-- beat: say that this instance lives. One that was taken for dead, because it was frozen or cut off, is alive again.
+-- It also looks whether others have been silent since $7, or ended before $8: most often there are none.
+INSERT INTO scheduler_metadata (instance_id, hostname, version, started_at, last_heartbeat_at, running_executions)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (instance_id) DO UPDATE
+SET last_heartbeat_at = excluded.last_heartbeat_at, running_executions = excluded.running_executions, lost_at = NULL
+RETURNING
+  EXISTS (SELECT FROM scheduler_metadata WHERE instance_id <> $1 AND stopped_at IS NULL AND lost_at IS NULL)
+    AS "isAnyAlive",
+  EXISTS (SELECT FROM scheduler_metadata WHERE stopped_at IS NULL AND lost_at IS NULL AND last_heartbeat_at < $7)
+    AS "isAnySilent",
+  EXISTS (SELECT FROM scheduler_metadata WHERE coalesce(stopped_at, lost_at) < $8) AS "isAnyForgettable"`;
+
+/** Writes this instance's heartbeat. */
+export async function beat(
+  db: Queryable,
+  { instanceId, hostname, version, startedAt, now, runningExecutions }: Beat,
+  { silentSince, endedBefore }: { silentSince: Date; endedBefore: Date },
+): Promise<Others> {
+  const { rows } = await db.query<Others & Record<string, unknown>>({
+    name: 'beat',
+    text: BEAT,
+    values: [instanceId, hostname, version, startedAt, now, runningExecutions, silentSince, endedBefore],
+  });
+  return rows[0] ?? { isAnyAlive: true, isAnySilent: false, isAnyForgettable: false };
+}
+
+const NEVER = new Date(0);
+
+/** Enters this instance, with its event. Inside a transaction. */
+export async function enterInstance(tx: Queryable, entry: Beat): Promise<void> {
+  await beat(tx, entry, { silentSince: NEVER, endedBefore: NEVER });
+  await appendEvents(tx, [{ at: entry.now, kind: 'INSTANCE_STARTED', instanceId: entry.instanceId }]);
+}
+
+/** Says goodbye, with its event. Inside a transaction. */
+export async function leaveInstance(tx: Queryable, instanceId: string, now: Date): Promise<void> {
+  await tx.query({
+    text: `UPDATE scheduler_metadata SET stopped_at = $2, last_heartbeat_at = $2, running_executions = 0 WHERE instance_id = $1`,
+    values: [instanceId, now],
+  });
+  await appendEvents(tx, [{ at: now, kind: 'INSTANCE_STOPPED', instanceId }]);
+}
+
+const MARK_LOST = `
+-- mark as lost whoever has not beaten since $2 and has not said goodbye.
+-- SKIP LOCKED: one that somebody else marks is marked, and one that beats at this moment lives.
+WITH silent AS MATERIALIZED (
+  SELECT instance_id FROM scheduler_metadata
+  WHERE stopped_at IS NULL AND lost_at IS NULL AND last_heartbeat_at < $2
+  FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE scheduler_metadata AS m SET lost_at = $1 FROM silent WHERE m.instance_id = silent.instance_id
+RETURNING m.instance_id AS "instanceId"`;
+
+/** Marks the dead, with their events. Inside a transaction. @returns the instances newly found dead */
+export async function markLostInstances(tx: Queryable, now: Date, silentSince: Date): Promise<string[]> {
+  const { rows } = await tx.query<{ instanceId: string }>({
+    name: 'mark-lost',
+    text: MARK_LOST,
+    values: [now, silentSince],
+  });
+  const lost = rows.map((row) => row.instanceId);
+  await appendEvents(
+    tx,
+    lost.map((instanceId) => ({ at: now, kind: 'INSTANCE_LOST' as const, instanceId })),
+  );
+  return lost;
+}
+
+/** Deletes the rows of instances that ended before `before`. */
+export async function forgetInstances(db: Queryable, before: Date): Promise<void> {
+  await db.query({
+    text: `DELETE FROM scheduler_metadata WHERE coalesce(stopped_at, lost_at) < $1`,
+    values: [before],
+  });
+}

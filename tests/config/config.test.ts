@@ -1,0 +1,327 @@
+import { resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { ConfigError, configReference, loadConfig } from '../../src/config/config.ts';
+
+function mistakesOf(env: Record<string, string>): readonly string[] {
+  try {
+    loadConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.mistakes;
+    throw error;
+  }
+  return [];
+}
+
+describe('loadConfig', () => {
+  it('gives every variable its documented default in an empty environment', () => {
+    expect(loadConfig({})).toEqual({
+      port: 3000,
+      host: '127.0.0.1',
+      publicUrl: undefined,
+      databaseUrl: undefined,
+      databaseDirectUrl: undefined,
+      databasePoolMax: 20,
+      databaseIdleTimeoutMs: 30_000,
+      databaseConnectTimeoutMs: 2000,
+      databaseQueryTimeoutMs: 15_000,
+      nodeEnv: 'development',
+      logLevel: 'info',
+      logDir: resolve('logs'),
+      dataDir: resolve('data'),
+      embeddedPostgresPort: undefined,
+      pollIntervalMs: 10_000,
+      heartbeatIntervalMs: 30_000,
+      leaseMs: 30_000,
+      maxConcurrency: 500,
+      maxConcurrencyPerHost: 50,
+      shutdownGraceMs: 25_000,
+      executionRetentionDays: 30,
+      eventRetentionHours: 24,
+      auditRetentionDays: 365,
+      blockedTargets: [
+        '169.254.0.0/16',
+        'fe80::/10',
+        'fd00:ec2::254/128',
+        '100.100.100.200/32',
+        '192.0.0.192/32',
+      ],
+      smtpUrl: undefined,
+      alertEmailFrom: expect.stringMatching(/^job-scheduler@/) as string,
+      alertSigningSecret: undefined,
+      alertTimeoutMs: 10_000,
+      alertMaxAttempts: 12,
+      alertMaxPerMinute: 5,
+      corsOrigins: [],
+      allowedHosts: [],
+      persistedOperations: 'off',
+      persistedOperationsFile: undefined,
+      graphiql: true,
+      instanceName: expect.stringMatching(/^[A-Za-z0-9._-]{1,64}$/) as string,
+      warnings: [],
+    });
+  });
+
+  it('cannot be changed afterwards, lists included', () => {
+    const config = loadConfig({});
+    expect(Object.isFrozen(config)).toBe(true);
+    expect(Object.isFrozen(config.blockedTargets)).toBe(true);
+    expect(Object.isFrozen(config.warnings)).toBe(true);
+  });
+
+  it('counts an empty variable as not set', () => {
+    expect(loadConfig({ PORT: '', DATABASE_URL: '' })).toMatchObject({ port: 3000, databaseUrl: undefined });
+  });
+
+  it('takes port 0 for any free port', () => {
+    expect(loadConfig({ PORT: '0' }).port).toBe(0);
+  });
+
+  it('lists all mistakes in one message, each with name, value and what is allowed', () => {
+    const env = { PORT: '99999', NODE_ENV: 'staging', LOG_LEVEL: 'INFO', LEASE_MS: '5' };
+    expect(() => loadConfig(env)).toThrow(
+      new ConfigError([
+        'PORT holds "99999"; allowed: a whole number from 0 to 65535.',
+        'NODE_ENV holds "staging"; allowed: one of development, production, test.',
+        'LOG_LEVEL holds "INFO"; allowed: one of error, warn, info, debug.',
+        'LEASE_MS holds "5"; allowed: a whole number from 2000 to 3600000 (milliseconds).',
+      ]),
+    );
+    expect(() => loadConfig(env)).toThrow(/^The configuration has 4 mistakes:\n {2}- PORT holds/);
+  });
+
+  it.each([
+    'NaN',
+    '1e3',
+    '0x10',
+    ' 5 ',
+    '5s',
+    '5.0',
+    '-1',
+    '-0',
+    'Infinity',
+    '９',
+    '3000\n',
+    '99999999999999999999',
+  ])('refuses the number %j and shows it as it stands', (text) => {
+    expect(mistakesOf({ POLL_INTERVAL_MS: text })).toEqual([
+      `POLL_INTERVAL_MS holds ${JSON.stringify(text)}; allowed: a whole number from 100 to 600000 (milliseconds).`,
+    ]);
+  });
+
+  it.each(['yes', '1', 'TRUE', ' true'])('refuses %j where true or false is meant', (text) => {
+    expect(mistakesOf({ GRAPHIQL: text })).toEqual([`GRAPHIQL holds "${text}"; allowed: true or false.`]);
+  });
+
+  it.each([
+    'smtp://localhost',
+    'smtps://u:p%40ss@smtp.example.com:465',
+    'smtp://[::1]:2525/',
+    'SMTP://mail:25',
+  ])('takes %s as a mail server', (url) => {
+    expect(loadConfig({ SMTP_URL: url }).smtpUrl).toBe(url);
+  });
+
+  it.each([
+    ['smtp.example.com', 'smtp.example.com'],
+    ['https://u:secret@smtp.example.com', 'https://u:***@smtp.example.com'],
+    ['smtps://u:sec/ret@smtp.example.com', 'smtps://u:***@smtp.example.com'],
+    ['smtps://u:sec#ret@smtp.example.com', 'smtps://u:***@smtp.example.com'],
+    ['smtps://u:se%cret@smtp.example.com', 'smtps://u:***@smtp.example.com'],
+  ])('refuses the mail server %s without showing the password', (url, shown) => {
+    const [mistake] = mistakesOf({ SMTP_URL: url });
+    expect(mistake).toContain(`SMTP_URL holds "${shown}"; allowed: a URL such as smtps://`);
+  });
+
+  it.each([
+    [{}, 'scheduler@example.com'],
+    [{ ALERT_EMAIL_FROM: 'Jobs <jobs@example.com>' }, 'Jobs <jobs@example.com>'],
+    [{ ALERT_EMAIL_FROM: 'jobs@example.com' }, 'jobs@example.com'],
+  ])('has mail come from whom it is told, else from the user of the mail server: %j', (env, from) => {
+    const url = 'smtps://scheduler%40example.com:secret@smtp.example.com';
+    expect(loadConfig({ SMTP_URL: url, ...env }).alertEmailFrom).toBe(from);
+  });
+
+  it.each(['jobs', 'Jobs <jobs>', 'a@b.test, c@d.test', 'Jobs\n<jobs@example.com>'])(
+    'refuses %j as whom mail comes from',
+    (from) => {
+      expect(mistakesOf({ ALERT_EMAIL_FROM: from })).toHaveLength(1);
+    },
+  );
+
+  it('reads the key that signs webhooks, and never shows one that is refused', () => {
+    const key = Buffer.alloc(32, 7);
+    const secret = `whsec_${key.toString('base64')}`;
+    expect(loadConfig({ ALERT_SIGNING_SECRET: secret }).alertSigningSecret).toEqual(key);
+    for (const wrong of ['s3cret', key.toString('base64'), 'whsec_c2hvcnQ=', `${secret}!`]) {
+      expect(mistakesOf({ ALERT_SIGNING_SECRET: wrong })).toEqual([
+        expect.stringMatching(/^ALERT_SIGNING_SECRET holds "\*\*\*"; allowed: whsec_/),
+      ]);
+    }
+  });
+
+  it.each([
+    'postgresql://u:secret@db.example.com:5432/jobs',
+    'postgres://u@localhost/jobs?sslmode=require',
+    'postgresql:///jobs?host=/var/run/postgresql',
+    'postgresql://u:p%40ss%2Fword@[::1]/jobs',
+  ])('takes %s as a connection string', (url) => {
+    expect(loadConfig({ DATABASE_URL: url }).databaseUrl).toBe(url);
+  });
+
+  it.each([
+    ['mysql://root:secret@localhost/jobs', 'mysql://root:***@localhost/jobs'],
+    ['postgresql://u:sec/ret@localhost/jobs', 'postgresql://u:***@localhost/jobs'],
+    ['postgresql://u:sec#ret@localhost/jobs', 'postgresql://u:***@localhost/jobs'],
+    ['postgresql://u:1?secret@localhost/jobs', 'postgresql://u:***@localhost/jobs'],
+    ['postgresql://u:se%cret@localhost/jobs', 'postgresql://u:***@localhost/jobs'],
+    ['postgresql://u:secret', 'postgresql://u:***'],
+    ['postgresql//u:secret@localhost/jobs', 'postgresql//u:***@localhost/jobs'],
+    ['u:secret@localhost/jobs', 'u:***@localhost/jobs'],
+    ['host=localhost password=secret user=u', 'host=localhost password=*** user=u'],
+    ['mysql://localhost/jobs?user=u&password=secret', 'mysql://localhost/jobs?user=u&password=***'],
+  ])('refuses %s without showing the password', (url, shown) => {
+    const [mistake] = mistakesOf({ DATABASE_URL: url });
+    expect(mistake).toContain(`DATABASE_URL holds "${shown}"; allowed: a connection string such as`);
+  });
+
+  it('reads address ranges, completes bare addresses, and empties the list on "none"', () => {
+    expect(loadConfig({ BLOCKED_TARGETS: '10.0.0.0/8, 192.168.1.1,::1' }).blockedTargets).toEqual([
+      '10.0.0.0/8',
+      '192.168.1.1/32',
+      '::1/128',
+    ]);
+    expect(loadConfig({ BLOCKED_TARGETS: 'none' }).blockedTargets).toEqual([]);
+  });
+
+  it.each(['10.0.0.0/33', '10.0.0/8', 'example.com', '10.0.0.0/8,', 'fe80::1%eth0', '::/129', '1.2.3.4/8/8'])(
+    'refuses %s as address ranges',
+    (text) => {
+      expect(mistakesOf({ BLOCKED_TARGETS: text })).toEqual([
+        expect.stringContaining(`BLOCKED_TARGETS holds "${text}"`),
+      ]);
+    },
+  );
+
+  it('reads origins, each as a browser would send it', () => {
+    expect(
+      loadConfig({ CORS_ORIGINS: 'https://App.example.com:443, http://localhost:5173' }).corsOrigins,
+    ).toEqual(['https://app.example.com', 'http://localhost:5173']);
+    expect(loadConfig({ CORS_ORIGINS: '*' }).corsOrigins).toEqual(['*']);
+  });
+
+  it.each([
+    'https://app.example.com/',
+    'app.example.com',
+    'https://a.example/path',
+    'https://a.example,*',
+    'null',
+  ])('refuses %s as origins, since it would never match', (text) => {
+    expect(mistakesOf({ CORS_ORIGINS: text })).toEqual([
+      expect.stringContaining(`CORS_ORIGINS holds "${text}"`),
+    ]);
+  });
+
+  it.each(['300.1.1.1', '127.0.0.1:3000', '[::1]', 'a b', 'http://localhost', '-x'])(
+    'refuses the host %s',
+    (text) => {
+      expect(mistakesOf({ HOST: text })).toEqual([expect.stringContaining(`HOST holds "${text}"`)]);
+    },
+  );
+
+  it('refuses a direct database address without the main one', () => {
+    expect(mistakesOf({ DATABASE_DIRECT_URL: 'postgresql://localhost/jobs' })).toEqual([
+      'DATABASE_DIRECT_URL is set, but DATABASE_URL is not; allowed: both, or DATABASE_URL alone.',
+    ]);
+  });
+
+  it('does not call a refused DATABASE_URL missing', () => {
+    const env = { DATABASE_URL: 'nonsense', DATABASE_DIRECT_URL: 'postgresql://localhost/jobs' };
+    expect(mistakesOf(env)).toEqual([expect.stringContaining('DATABASE_URL holds "nonsense"')]);
+  });
+
+  it('refuses a connect timeout that outlasts the lease', () => {
+    expect(mistakesOf({ LEASE_MS: '5000', DATABASE_CONNECT_TIMEOUT_MS: '5000' })).toEqual([
+      expect.stringContaining('DATABASE_CONNECT_TIMEOUT_MS holds "5000" and LEASE_MS "5000"'),
+    ]);
+  });
+
+  it.each([
+    ['https://scheduler.example.com/', 'https://scheduler.example.com'],
+    ['http://10.0.0.7:8080/jobs//', 'http://10.0.0.7:8080/jobs'],
+    ['HTTP://[::1]:3000', 'http://[::1]:3000'],
+  ])('takes PUBLIC_URL %s as %s, without a slash at the end', (text, publicUrl) => {
+    expect(loadConfig({ PUBLIC_URL: text }).publicUrl).toBe(publicUrl);
+  });
+
+  it.each([
+    'scheduler.example.com',
+    'ftp://example.com',
+    'https://user:secret@example.com',
+    'https://example.com/?a=b',
+    'https://example.com/#top',
+    'https://',
+    'https://exa mple.com',
+  ])('refuses PUBLIC_URL %s', (text) => {
+    const [mistake] = mistakesOf({ PUBLIC_URL: text });
+    expect(mistake).toMatch(/^PUBLIC_URL holds .*; allowed: an http or https URL/);
+    expect(mistake).not.toContain('secret');
+  });
+
+  it('refuses one port for both the server and the embedded database', () => {
+    expect(mistakesOf({ PORT: '4000', EMBEDDED_POSTGRES_PORT: '4000' })).toEqual([
+      'PORT and EMBEDDED_POSTGRES_PORT both hold "4000"; allowed: two different ports.',
+    ]);
+  });
+
+  it('warns of an open address, of any origin and of a short lease', () => {
+    const { warnings } = loadConfig({ HOST: '0.0.0.0', CORS_ORIGINS: '*', LEASE_MS: '3000' });
+    expect(warnings.map((warning) => warning.split(' is ')[0])).toEqual([
+      'HOST',
+      'PUBLIC_URL',
+      'CORS_ORIGINS',
+      'LEASE_MS',
+    ]);
+  });
+
+  it('does not ask for a public address where there is one', () => {
+    const { warnings } = loadConfig({ HOST: '0.0.0.0', PUBLIC_URL: 'https://scheduler.example.com' });
+    expect(warnings).toEqual([expect.stringMatching(/^HOST is/)]);
+  });
+
+  it.each([
+    ['POLL_INTERVALL_MS', 'POLL_INTERVAL_MS'],
+    ['POLL_INTERVAL', 'POLL_INTERVAL_MS'],
+    ['LEASE_SECONDS', 'LEASE_MS'],
+    ['LOGLEVEL', 'LOG_LEVEL'],
+    ['log_level', 'LOG_LEVEL'],
+    ['MAX_CONCURENCY', 'MAX_CONCURRENCY'],
+    ['DATABASE_URI', 'DATABASE_URL'],
+  ])('asks whether %s was meant to be %s', (unknown, meant) => {
+    expect(loadConfig({ [unknown]: '1' }).warnings).toEqual([
+      `${unknown} is not a variable of the scheduler; did you mean ${meant}?`,
+    ]);
+  });
+
+  it('says nothing about names that only happen to be near', () => {
+    const foreign = [
+      'HOME',
+      'HOSTNAME',
+      'PATH',
+      'PORTS',
+      'NODE_OPTIONS',
+      'PGHOST',
+      'LOGNAME',
+      'TEST',
+      'LANG',
+      'NODE',
+    ];
+    expect(loadConfig(Object.fromEntries(foreign.map((name) => [name, 'x']))).warnings).toEqual([]);
+  });
+});
+
+describe('configReference', () => {
+  it('shows an example for every variable that the parser takes, but for the key that must be one’s own', () => {
+    const env = Object.fromEntries(configReference().map(({ name, example }) => [name, example]));
+    expect(mistakesOf(env)).toEqual([expect.stringContaining('ALERT_SIGNING_SECRET holds "***"')]);
+  });
+});

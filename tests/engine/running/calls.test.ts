@@ -1,0 +1,398 @@
+import { describe, expect, it } from 'vitest';
+import { encodePublicId } from '../../../src/domain/values/public-id.ts';
+import { settle, settlementRow } from '../../../src/store/executions/settling.ts';
+import { EVENT_LOG_LOCK } from '../../../src/store/events/event-log.ts';
+import { insertDependency } from '../../support/dependencies.ts';
+import { claimFor } from '../../support/claims.ts';
+import { CALLER, createJob, reference, valueOf, type TestInstance } from '../../support/instance.ts';
+import { START } from '../../support/manual-clock.ts';
+import { uncalled } from '../../support/settlements.ts';
+import {
+  attemptsOf,
+  count,
+  eventsOf,
+  executionsOf,
+  insertExecution,
+  insertJob,
+  readExecution,
+  type Row,
+} from '../../support/rows.ts';
+import { useScene } from '../../support/scene.ts';
+import type { Gate } from '../../support/target-server.ts';
+import { until } from '../../support/until.ts';
+
+const scene = useScene();
+const HOST_LIMIT = 2;
+const QUICK = 8;
+const HELD = 40;
+
+/**
+ * An instance to which a host has answered some calls, after which the host keeps it waiting. The window in which those
+ * answers count does not end, unless its clock is moved.
+ */
+async function keptWaiting(
+  clock = { ms: 0 },
+  limits: { maxConcurrency?: number } = {},
+  job: Row = {},
+): Promise<{ instance: TestInstance; gate: Gate }> {
+  const instance = scene.instance({
+    ...limits,
+    maxConcurrencyPerHost: HOST_LIMIT,
+    monotonicMs: () => clock.ms,
+  });
+  const gate = scene.target.gate('/held');
+  const { host } = new URL(scene.target.url);
+  const quick = await insertJob(scene.pool, { api: `${scene.target.url}/quick` });
+  const held = await insertJob(scene.pool, { ...job, api: `${scene.target.url}/held` });
+  for (let n = 0; n < QUICK; n += 1)
+    await insertExecution(scene.pool, quick, 'PENDING', { host, priority: 1 });
+  for (let n = 0; n < HELD; n += 1) await insertExecution(scene.pool, held, 'PENDING', { host });
+  instance.worker.start();
+  await scene.target.received('/held', HOST_LIMIT);
+  // What is held besides is only being recorded until then.
+  await until(async () => (await countOf('SUCCESS')) === QUICK && instance.worker.held().length > HOST_LIMIT);
+  await instance.worker.stop();
+  await instance.settler.idle();
+  return { instance, gate };
+}
+
+const countOf = (status: string) => count(scene.pool, `job_executions WHERE status = '${status}'`);
+
+describe('a host that answers', () => {
+  it('has executions claimed ahead, of which no more are called at once than its limit', async () => {
+    const { instance, gate } = await keptWaiting();
+    const held = instance.worker.held().length;
+    expect(held).toBeLessThanOrEqual(HOST_LIMIT + QUICK);
+    expect(await countOf('RUNNING')).toBe(held);
+    expect(scene.target.callsTo('/held')).toHaveLength(HOST_LIMIT);
+    gate.open();
+    await instance.worker.drained();
+    expect(scene.target.callsTo('/held')).toHaveLength(held);
+    expect(await countOf('RUNNING')).toBe(0);
+    expect(await countOf('PENDING')).toBe(HELD - held);
+  });
+});
+
+describe('calls that have just begun', () => {
+  it('let outcomes wait for theirs while one of them is under way', async () => {
+    const clock = { ms: 0 };
+    const instance = scene.instance({ monotonicMs: () => clock.ms });
+    const gate = scene.target.gate('/held');
+    const job = await insertJob(scene.pool, { api: `${scene.target.url}/held` });
+    for (let n = 0; n < 2; n += 1) await insertExecution(scene.pool, job, 'PENDING', { host: 'held.test' });
+    expect(instance.worker.areOutcomesNear()).toBe(false);
+    await instance.worker.runOnce();
+    expect(instance.worker.areOutcomesNear()).toBe(true);
+    clock.ms = 1_000;
+    expect(instance.worker.areOutcomesNear()).toBe(false);
+    // One that hangs does not count, nor one that has ended.
+    const quick = scene.target.gate('/quick');
+    const other = await insertJob(scene.pool, { api: `${scene.target.url}/quick` });
+    await insertExecution(scene.pool, other, 'PENDING', { host: 'quick.test' });
+    await instance.worker.runOnce();
+    await scene.target.received('/quick');
+    expect(instance.worker.areOutcomesNear()).toBe(true);
+    quick.open();
+    await until(() => instance.worker.held().length === 2);
+    expect(instance.worker.areOutcomesNear()).toBe(false);
+    gate.open();
+    await instance.worker.drained();
+  });
+});
+
+describe('a host that no longer answers', () => {
+  it('takes no places from others with what was claimed ahead for it', async () => {
+    const clock = { ms: 0 };
+    const { instance, gate } = await keptWaiting(clock, { maxConcurrency: 10 });
+    clock.ms = 10_000;
+    const other = scene.target.gate('/other');
+    const job = await insertJob(scene.pool, { api: `${scene.target.url}/other` });
+    for (let n = 0; n < 3; n += 1) await insertExecution(scene.pool, job, 'PENDING', { host: 'other.test' });
+    await instance.worker.runOnce();
+    await scene.target.received('/other', HOST_LIMIT);
+    gate.open();
+    other.open();
+    await instance.worker.drained();
+  });
+});
+
+describe('an execution that was claimed ahead', () => {
+  it('lets outcomes gather for it only while its host answers', async () => {
+    const clock = { ms: 0 };
+    const { instance, gate } = await keptWaiting(clock);
+    expect(instance.worker.isPressed()).toBe(true);
+    clock.ms = 1_000;
+    expect(instance.worker.isPressed()).toBe(false);
+    gate.open();
+    await instance.worker.drained();
+  });
+
+  it('is called by nobody once its cancellation was asked for', async () => {
+    const { instance, gate } = await keptWaiting();
+    const called = scene.target.callsTo('/held').map(({ headers }) => headers['x-execution-id']);
+    const waiting = instance.worker.held().slice(HOST_LIMIT);
+    // Satisfied by any end of a run that has started.
+    const { job_id } = await readExecution(scene.pool, waiting[0]?.executionId ?? '');
+    const behind = await insertJob(scene.pool, { schedule: null });
+    await insertDependency(scene.pool, behind, String(job_id), 'ON_COMPLETION');
+    for (const { executionId } of waiting) {
+      await scene.pool.query('UPDATE job_executions SET cancel_requested_at = $2 WHERE id = $1', [
+        executionId,
+        scene.clock.now(),
+      ]);
+      instance.worker.end(executionId, 'cancelled');
+    }
+    await until(() => instance.worker.held().length === HOST_LIMIT);
+    for (const { executionId } of waiting)
+      expect(await readExecution(scene.pool, executionId)).toMatchObject({
+        status: 'CANCELLED',
+        started_at: null,
+        duration_ms: null,
+        attempt_count: 0,
+        error_message: expect.stringMatching(/^Cancelled before its call was made\./) as string,
+      });
+    expect(await executionsOf(scene.pool, behind)).toEqual([]);
+    gate.open();
+    await instance.worker.drained();
+    expect(scene.target.callsTo('/held').map(({ headers }) => headers['x-execution-id'])).toEqual(called);
+  });
+});
+
+/** Looks at what waits, as the engine does each second. */
+async function lookAfter(instance: TestInstance, clock: { ms: number }, ms: number): Promise<void> {
+  clock.ms += ms;
+  instance.worker.giveBackStuck();
+  await instance.settler.idle();
+}
+
+describe('an execution that waits for a place at a host that has begun to hang', () => {
+  it('is what it was before its claim, is called by whoever has places, and not claimed again by who has none', async () => {
+    const clock = { ms: 0 };
+    const { instance, gate } = await keptWaiting(clock);
+    const waiting = instance.worker.held().slice(HOST_LIMIT);
+    const id = waiting[0]?.executionId ?? '';
+    await scene.pool.query('UPDATE job_executions SET lateness_ms = 5 WHERE id = $1', [id]);
+    const { claim_seq, claimed_by, ...before } = await readExecution(scene.pool, id);
+    expect(before).toMatchObject({ status: 'RUNNING', attempt_count: 1 });
+    await lookAfter(instance, clock, 999);
+    await lookAfter(instance, clock, 1);
+    expect(instance.worker.held().slice(HOST_LIMIT)).toEqual(waiting);
+
+    await lookAfter(instance, clock, 1_000);
+    expect(instance.worker.held()).toHaveLength(HOST_LIMIT);
+    await instance.worker.runOnce();
+    expect(instance.worker.held()).toHaveLength(HOST_LIMIT);
+    expect(await readExecution(scene.pool, id)).toEqual({
+      ...before,
+      status: 'PENDING',
+      claim_seq,
+      claimed_by,
+      attempt_count: 0,
+      started_at: null,
+      lateness_ms: null,
+      lease_expires_at: null,
+    });
+    expect(await attemptsOf(scene.pool, id)).toEqual([]);
+
+    const other = scene.instance();
+    await other.worker.runOnce();
+    await scene.target.received('/held', HELD);
+    gate.open();
+    await Promise.all([instance.worker.drained(), other.worker.drained()]);
+    expect(await countOf('SUCCESS')).toBe(QUICK + HELD);
+    expect(scene.target.callsTo('/held')).toHaveLength(HELD);
+    expect(new Set(scene.target.callsTo('/held').map(({ headers }) => headers['x-attempt']))).toEqual(
+      new Set(['1']),
+    );
+    const moves = (await eventsOf(scene.pool, String(before['job_id'])))
+      .filter((event) => event['execution_id'] === id)
+      .map(({ kind, attempt }) => [kind, attempt]);
+    expect(moves).toEqual([
+      ['EXECUTION_STARTED', 1],
+      ['EXECUTION_INTERRUPTED', null],
+      ['EXECUTION_STARTED', 1],
+      ['EXECUTION_SUCCEEDED', 1],
+    ]);
+  });
+
+  it('keeps what its attempt before gave, and is no attempt itself', async () => {
+    const { instance, gate } = await keptWaiting();
+    const id = instance.worker.held().at(-1)?.executionId ?? '';
+    await scene.pool.query(
+      `UPDATE job_executions SET attempt_count = 2, retry_count = 1, response_status = 503, response_body = 'no',
+         error_message = 'It failed.' WHERE id = $1`,
+      [id],
+    );
+    const { started_at } = await readExecution(scene.pool, id);
+    instance.worker.giveBackWaiting();
+    await instance.settler.idle();
+    expect(await readExecution(scene.pool, id)).toMatchObject({
+      status: 'PENDING',
+      attempt_count: 1,
+      retry_count: 1,
+      started_at,
+      response_status: 503,
+      response_body: 'no',
+      error_message: 'It failed.',
+    });
+    gate.open();
+    await instance.worker.drained();
+  });
+
+  it('stays where it is as far as its line is moving', async () => {
+    const clock = { ms: 0 };
+    const { instance, gate } = await keptWaiting(clock);
+    const held = instance.worker.held().length;
+    await lookAfter(instance, clock, 1_000);
+    const next = scene.target.gate('/held');
+    gate.open();
+    // As many move up as ended; twice as many more are given time until the next look.
+    await until(() => instance.worker.held().length === held - HOST_LIMIT);
+    await scene.target.received('/held', 2 * HOST_LIMIT);
+    await lookAfter(instance, clock, 1_000);
+    expect(instance.worker.held()).toHaveLength(HOST_LIMIT + 2 * HOST_LIMIT);
+    next.open();
+    await instance.worker.drained();
+  });
+});
+
+describe('a host whose calls take long', () => {
+  it('has nothing claimed ahead, though several of its calls end at the same moment', async () => {
+    const clock = { ms: 0 };
+    const instance = scene.instance({ maxConcurrencyPerHost: HOST_LIMIT, monotonicMs: () => clock.ms });
+    const gate = scene.target.gate('/held');
+    const job = await insertJob(scene.pool, { api: `${scene.target.url}/held` });
+    const { host } = new URL(scene.target.url);
+    for (let n = 0; n < 3 * HOST_LIMIT; n += 1) await insertExecution(scene.pool, job, 'PENDING', { host });
+    await instance.worker.runOnce();
+    await scene.target.received('/held', HOST_LIMIT);
+    clock.ms = 1_000;
+    gate.open();
+    await instance.worker.drained();
+    scene.target.gate('/held');
+    await instance.worker.runOnce();
+    expect(instance.worker.held()).toHaveLength(HOST_LIMIT);
+  });
+});
+
+describe('a pause while an execution is claimed', () => {
+  it('takes it back when its claim ends without a call, and leaves alone what is called', async () => {
+    const { instance, gate } = await keptWaiting({ ms: 0 }, {}, { schedule: '* * * * * *' });
+    const { rows } = await scene.pool.query<{ id: string }>(
+      `UPDATE job_executions SET trigger = 'SCHEDULE', scheduled_at = $1::timestamptz + row_number * interval '1 s'
+       FROM (SELECT id, row_number() OVER () FROM job_executions WHERE status = 'RUNNING') AS held
+       WHERE job_executions.id = held.id RETURNING job_id AS id`,
+      [START],
+    );
+    const jobId = rows[0]?.id ?? '';
+    const waiting = instance.worker.held().slice(HOST_LIMIT);
+    valueOf(await instance.commands.pauseJob(CALLER, { id: encodePublicId('Job', jobId) }));
+    valueOf(await instance.commands.resumeJob(CALLER, { id: encodePublicId('Job', jobId) }));
+    instance.worker.giveBackWaiting();
+    await instance.settler.idle();
+    for (const { executionId } of waiting) {
+      expect(await readExecution(scene.pool, executionId)).toMatchObject({
+        status: 'CANCELLED',
+        started_at: null,
+        attempt_count: 0,
+        cancel_reason: 'The job was paused.',
+        error_message: 'Cancelled before its call was made. Reason: The job was paused.',
+      });
+    }
+    gate.open();
+    await instance.worker.drained();
+    expect(await countOf('SUCCESS')).toBe(QUICK + HOST_LIMIT);
+    expect(scene.target.callsTo('/held')).toHaveLength(HOST_LIMIT);
+  });
+
+  it('waits for the end of a claim that is being undone', async () => {
+    const instance = scene.instance();
+    const job = await createJob(instance, { schedule: '* * * * * *' });
+    const id = await insertExecution(scene.pool, job.id, 'RUNNING', {
+      trigger: 'SCHEDULE',
+      scheduled_at: START,
+      attempt_count: 1,
+      claim_seq: 1,
+    });
+    const somebody = await scene.pool.connect();
+    try {
+      await somebody.query('BEGIN');
+      await settle(somebody, [uncalled(id)].map(settlementRow));
+      const pausing = instance.commands.pauseJob(CALLER, reference(job));
+      await until(
+        async () => (await count(scene.pool, `pg_stat_activity WHERE wait_event_type = 'Lock'`)) > 0,
+      );
+      await somebody.query('COMMIT');
+      valueOf(await pausing);
+    } finally {
+      somebody.release();
+    }
+    expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'CANCELLED', started_at: null });
+  });
+});
+
+describe('an instance that stops', () => {
+  it('gives back at once what waits for a place, even where it may be called only once', async () => {
+    const { instance, gate } = await keptWaiting({ ms: 0 }, {}, { type: 'ATMOST_ONCE' });
+    expect(instance.worker.held().length).toBeGreaterThan(HOST_LIMIT);
+    instance.worker.giveBackWaiting();
+    await until(() => instance.worker.held().length === HOST_LIMIT);
+    expect(await countOf('PENDING')).toBe(HELD - HOST_LIMIT);
+    expect(await countOf('FAILED')).toBe(0);
+    gate.open();
+    await instance.worker.drained();
+    expect(scene.target.callsTo('/held')).toHaveLength(HOST_LIMIT);
+  });
+});
+
+describe('a call', () => {
+  it('is held until its end is recorded, and no more under way once it has ended', async () => {
+    const instance = scene.instance();
+    const gate = scene.target.gate('/work');
+    const job = await insertJob(scene.pool, { api: `${scene.target.url}/work` });
+    await insertExecution(scene.pool, job, 'PENDING');
+    await instance.worker.runOnce();
+    const [claim = { executionId: '', claimSeq: 0 }] = instance.worker.held();
+    expect(instance.worker.isCalling(claim)).toBe(true);
+    expect(instance.worker.isCalling({ ...claim, claimSeq: claim.claimSeq - 1 })).toBe(false);
+    const somebody = await scene.pool.connect();
+    try {
+      await somebody.query(`BEGIN; SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK})`);
+      gate.open();
+      await until(() => !instance.worker.isCalling(claim));
+      expect(instance.worker.held()).toEqual([claim]);
+    } finally {
+      await somebody.query('ROLLBACK');
+      somebody.release();
+    }
+    await instance.worker.drained();
+    expect(instance.worker.isCalling(claim)).toBe(false);
+  });
+});
+
+describe('a claim that comes after a later one of its execution', () => {
+  it('is passed over: the call of the later one goes on, and no other is made', async () => {
+    const instance = scene.instance();
+    const gate = scene.target.gate('/held');
+    const job = await insertJob(scene.pool, { api: `${scene.target.url}/held` });
+    const id = await insertExecution(scene.pool, job, 'PENDING');
+    const early = await claimBy(instance);
+    await scene.pool.query(
+      `UPDATE job_executions SET status = 'PENDING', lease_expires_at = NULL WHERE id = $1`,
+      [id],
+    );
+    await instance.worker.runOnce();
+    await scene.target.received('/held');
+    instance.worker.take(early);
+    expect(instance.worker.held()).toEqual([{ executionId: id, claimSeq: 2 }]);
+    gate.open();
+    await instance.worker.drained();
+    expect(scene.target.calls).toHaveLength(1);
+    expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'SUCCESS', claim_seq: 2 });
+  });
+});
+
+/** Claims what is due for an instance, which is not told. */
+function claimBy({ instanceId }: TestInstance): ReturnType<typeof claimFor> {
+  return claimFor(scene.pool, instanceId, START);
+}
