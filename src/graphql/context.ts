@@ -1,6 +1,6 @@
 import type { Caller } from '../commands/command-deps.ts';
 import type { Commands } from '../commands/commands.ts';
-import type { TestRequest } from '../commands/test-request.ts';
+import type { TestRequest } from '../commands/jobs/test-request.ts';
 import type { AskedExecutions, PageRequest } from '../domain/execution/page-request.ts';
 import type { Clock } from '../domain/values/clock.ts';
 import type { HealthReport } from '../domain/metrics/health-report.ts';

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { MAX_TESTS_PER_MINUTE } from '../../src/commands/test-job-alert.ts';
+import { MAX_TESTS_PER_MINUTE } from '../../src/commands/alerts/test-job-alert.ts';
 import type { AlertNotice } from '../../src/domain/alert/alert-notice.ts';
 import { encodePublicId } from '../../src/domain/values/public-id.ts';
 import { newUuidV7 } from '../../src/domain/values/uuid-v7.ts';

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { JOB_LIMITS } from '../../src/domain/job/job-limits.ts';
 import { createCommands, type Commands } from '../../src/commands/commands.ts';
-import type { JobSelection } from '../../src/commands/job-chunks.ts';
+import type { JobSelection } from '../../src/commands/jobs/job-chunks.ts';
 import { encodePublicId } from '../../src/domain/values/public-id.ts';
 import { insertDependency } from '../support/dependencies.ts';
 import { count, insertExecution, insertJob, readRow, type Row } from '../support/rows.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { createJob, type CreateJobInput } from '../../src/commands/create-job.ts';
+import { createJob, type CreateJobInput } from '../../src/commands/jobs/create-job.ts';
 import type { WakeUp } from '../../src/events/wakeups.ts';
 import { decodePublicId, encodePublicId } from '../../src/domain/values/public-id.ts';
-import { deleteJob } from '../../src/commands/delete-job.ts';
+import { deleteJob } from '../../src/commands/jobs/delete-job.ts';
 import { BLOCKED_ADDRESS, CALLER, useCommandHarness, START, valueOf } from './harness.ts';
 
 const harness = useCommandHarness();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { encodePublicId } from '../../src/domain/values/public-id.ts';
-import type { DeadLettersInput } from '../../src/commands/dead-letter-selection.ts';
+import type { DeadLettersInput } from '../../src/commands/dead-letters/dead-letter-selection.ts';
 import { CALLER, DAY_MS, reference, type TestInstance, valueOf } from '../support/instance.ts';
 import { START, plus } from '../support/manual-clock.ts';
 import {

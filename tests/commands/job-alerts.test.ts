@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createJob } from '../../src/commands/create-job.ts';
-import { createJobAlert, type CreateJobAlertInput } from '../../src/commands/create-job-alert.ts';
-import { deleteJob } from '../../src/commands/delete-job.ts';
-import { deleteJobAlert } from '../../src/commands/delete-job-alert.ts';
-import { testJobAlert } from '../../src/commands/test-job-alert.ts';
-import { updateJobAlert, type UpdateJobAlertInput } from '../../src/commands/update-job-alert.ts';
+import { createJob } from '../../src/commands/jobs/create-job.ts';
+import { createJobAlert, type CreateJobAlertInput } from '../../src/commands/alerts/create-job-alert.ts';
+import { deleteJob } from '../../src/commands/jobs/delete-job.ts';
+import { deleteJobAlert } from '../../src/commands/alerts/delete-job-alert.ts';
+import { testJobAlert } from '../../src/commands/alerts/test-job-alert.ts';
+import { updateJobAlert, type UpdateJobAlertInput } from '../../src/commands/alerts/update-job-alert.ts';
 import { ALERT_CHANNELS, ALERT_EVENTS, ALERT_LIMITS } from '../../src/domain/alert/alert.ts';
 import { encodePublicId } from '../../src/domain/values/public-id.ts';
 import { count, readRow } from '../support/rows.ts';

@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { addJobDependency, type AddJobDependencyInput } from '../../src/commands/add-job-dependency.ts';
+import {
+  addJobDependency,
+  type AddJobDependencyInput,
+} from '../../src/commands/workflow/add-job-dependency.ts';
 import type { CommandResult } from '../../src/commands/command-result.ts';
-import { createJob } from '../../src/commands/create-job.ts';
-import { deleteJob } from '../../src/commands/delete-job.ts';
-import { removeJobDependency } from '../../src/commands/remove-job-dependency.ts';
+import { createJob } from '../../src/commands/jobs/create-job.ts';
+import { deleteJob } from '../../src/commands/jobs/delete-job.ts';
+import { removeJobDependency } from '../../src/commands/workflow/remove-job-dependency.ts';
 import { MAX_DEPENDENCIES } from '../../src/domain/workflow/dependency.ts';
 import { encodePublicId } from '../../src/domain/values/public-id.ts';
 import { insertDependency } from '../support/dependencies.ts';

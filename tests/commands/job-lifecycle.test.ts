@@ -1,9 +1,9 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { createJob, type CreateJobInput } from '../../src/commands/create-job.ts';
-import { deleteJob } from '../../src/commands/delete-job.ts';
-import { pauseJob } from '../../src/commands/pause-job.ts';
-import { resumeJob } from '../../src/commands/resume-job.ts';
-import { triggerJob } from '../../src/commands/trigger-job.ts';
+import { createJob, type CreateJobInput } from '../../src/commands/jobs/create-job.ts';
+import { deleteJob } from '../../src/commands/jobs/delete-job.ts';
+import { pauseJob } from '../../src/commands/jobs/pause-job.ts';
+import { resumeJob } from '../../src/commands/jobs/resume-job.ts';
+import { triggerJob } from '../../src/commands/executions/trigger-job.ts';
 import type { WakeUp } from '../../src/events/wakeups.ts';
 import { encodePublicId } from '../../src/domain/values/public-id.ts';
 import { newUuidV7 } from '../../src/domain/values/uuid-v7.ts';

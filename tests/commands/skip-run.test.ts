@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createCommands } from '../../src/commands/commands.ts';
-import type { CreateJobInput } from '../../src/commands/create-job.ts';
+import type { CreateJobInput } from '../../src/commands/jobs/create-job.ts';
 import { encodePublicId } from '../../src/domain/values/public-id.ts';
 import { slotExecutionId } from '../../src/domain/schedule/slot-id.ts';
 import type { StoredJob } from '../../src/store/jobs/jobs.ts';

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { createJob, type CreateJobInput } from '../../src/commands/create-job.ts';
-import { createTag } from '../../src/commands/create-tag.ts';
-import { deleteJob } from '../../src/commands/delete-job.ts';
-import { deleteTag } from '../../src/commands/delete-tag.ts';
-import { addJobTags, removeJobTags } from '../../src/commands/tag-job.ts';
-import { updateJob, type UpdateJobInput } from '../../src/commands/update-job.ts';
-import { updateTag } from '../../src/commands/update-tag.ts';
+import { createJob, type CreateJobInput } from '../../src/commands/jobs/create-job.ts';
+import { createTag } from '../../src/commands/tags/create-tag.ts';
+import { deleteJob } from '../../src/commands/jobs/delete-job.ts';
+import { deleteTag } from '../../src/commands/tags/delete-tag.ts';
+import { addJobTags, removeJobTags } from '../../src/commands/tags/tag-job.ts';
+import { updateJob, type UpdateJobInput } from '../../src/commands/jobs/update-job.ts';
+import { updateTag } from '../../src/commands/tags/update-tag.ts';
 import { encodePublicId } from '../../src/domain/values/public-id.ts';
 import type { StoredJob } from '../../src/store/jobs/jobs.ts';
 import { type AuditRow, CALLER, useCommandHarness, type EventRow, START, valueOf } from './harness.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createJob, type CreateJobInput } from '../../src/commands/create-job.ts';
-import { updateJob, type UpdateJobInput } from '../../src/commands/update-job.ts';
+import { createJob, type CreateJobInput } from '../../src/commands/jobs/create-job.ts';
+import { updateJob, type UpdateJobInput } from '../../src/commands/jobs/update-job.ts';
 import { encodePublicId } from '../../src/domain/values/public-id.ts';
 import { newUuidV7 } from '../../src/domain/values/uuid-v7.ts';
 import type { StoredJob } from '../../src/store/jobs/jobs.ts';

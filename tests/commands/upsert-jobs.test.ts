@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { CommandResult } from '../../src/commands/command-result.ts';
-import { createJob, type CreateJobInput } from '../../src/commands/create-job.ts';
-import { deleteJob } from '../../src/commands/delete-job.ts';
-import { pauseJob } from '../../src/commands/pause-job.ts';
-import { upsertJob, upsertJobs, type UpsertOutcome } from '../../src/commands/upsert-jobs.ts';
+import { createJob, type CreateJobInput } from '../../src/commands/jobs/create-job.ts';
+import { deleteJob } from '../../src/commands/jobs/delete-job.ts';
+import { pauseJob } from '../../src/commands/jobs/pause-job.ts';
+import { upsertJob, upsertJobs, type UpsertOutcome } from '../../src/commands/jobs/upsert-jobs.ts';
 import { checkJobBody } from '../../src/domain/job/job-body.ts';
 import { encodePublicId } from '../../src/domain/values/public-id.ts';
 import { newUuidV7 } from '../../src/domain/values/uuid-v7.ts';

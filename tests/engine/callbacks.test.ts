@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { CreateJobInput } from '../../src/commands/create-job.ts';
+import type { CreateJobInput } from '../../src/commands/jobs/create-job.ts';
 import { signCallbackToken } from '../../src/domain/execution/callback-token.ts';
 import { encodePublicId } from '../../src/domain/values/public-id.ts';
 import { createFeeds } from '../../src/events/feeds.ts';

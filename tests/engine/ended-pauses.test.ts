@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { CreateJobInput } from '../../src/commands/create-job.ts';
-import { resumeEndedPauses } from '../../src/commands/resume-ended-pauses.ts';
+import type { CreateJobInput } from '../../src/commands/jobs/create-job.ts';
+import { resumeEndedPauses } from '../../src/commands/jobs/resume-ended-pauses.ts';
 import { inTransaction } from '../../src/store/statements/sql.ts';
 import { CALLER, createJob, reference, valueOf, type TestInstance } from '../support/instance.ts';
 import { insertJobsOfSlot } from '../support/many-slots.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { resumeEndedPauses } from '../../src/commands/resume-ended-pauses.ts';
+import { resumeEndedPauses } from '../../src/commands/jobs/resume-ended-pauses.ts';
 import { createEngine, type Engine, type EngineOptions } from '../../src/engine/engine.ts';
 import { createPoller } from '../../src/events/poller.ts';
 import type { ClaimTerms } from '../../src/store/executions/manual-runs.ts';

@@ -2,7 +2,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import { graphql, type GraphQLFormattedError, parse, subscribe } from 'graphql';
 import type pg from 'pg';
 import { createCommands } from '../../src/commands/commands.ts';
-import { createRequestTester } from '../../src/commands/test-request.ts';
+import { createRequestTester } from '../../src/commands/jobs/test-request.ts';
 import { createFeeds } from '../../src/events/feeds.ts';
 import { createEventHub, type EventHub } from '../../src/events/hub.ts';
 import { createTicker } from '../../src/events/ticker.ts';

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { deleteTag } from '../../src/commands/delete-tag.ts';
-import { addJobTags, removeJobTags } from '../../src/commands/tag-job.ts';
-import { triggerJob } from '../../src/commands/trigger-job.ts';
-import { updateTag } from '../../src/commands/update-tag.ts';
+import { deleteTag } from '../../src/commands/tags/delete-tag.ts';
+import { addJobTags, removeJobTags } from '../../src/commands/tags/tag-job.ts';
+import { triggerJob } from '../../src/commands/executions/trigger-job.ts';
+import { updateTag } from '../../src/commands/tags/update-tag.ts';
 import { encodePublicId } from '../../src/domain/values/public-id.ts';
 import { CALLER, clearJobs, START, valueOf } from '../commands/harness.ts';
 import { insertExecution, insertJob, insertRow } from '../support/rows.ts';

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { Kind, parse, print } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BULK_CHUNK, BULK_LIMITS } from '../../src/commands/job-chunks.ts';
-import { UPSERT_LIMITS } from '../../src/commands/upsert-errors.ts';
+import { BULK_CHUNK, BULK_LIMITS } from '../../src/commands/jobs/job-chunks.ts';
+import { UPSERT_LIMITS } from '../../src/commands/jobs/upsert-errors.ts';
 import { MAX_BLOCKED } from '../../src/domain/job/concurrency.ts';
 import { DEFAULT_RETRY_POLICY, RETRY_LIMITS } from '../../src/domain/execution/retry.ts';
 import { MAX_STATUS_PATTERNS } from '../../src/domain/request/status-pattern.ts';

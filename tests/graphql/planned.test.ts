@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createJob, type CreateJobInput } from '../../src/commands/create-job.ts';
-import { pauseJob } from '../../src/commands/pause-job.ts';
-import { skipRun } from '../../src/commands/skip-run.ts';
+import { createJob, type CreateJobInput } from '../../src/commands/jobs/create-job.ts';
+import { pauseJob } from '../../src/commands/jobs/pause-job.ts';
+import { skipRun } from '../../src/commands/jobs/skip-run.ts';
 import { encodePublicId } from '../../src/domain/values/public-id.ts';
 import { CALLER, START, valueOf } from '../commands/harness.ts';
 import { insertJobTags } from '../support/tags.ts';

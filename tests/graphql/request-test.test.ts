@@ -3,7 +3,7 @@ import {
   createRequestTester,
   MAX_TEST_TIMEOUT_MS,
   MAX_TESTS_AT_ONCE,
-} from '../../src/commands/test-request.ts';
+} from '../../src/commands/jobs/test-request.ts';
 import { BLOCKED_ADDRESS, CALLER, START } from '../commands/harness.ts';
 import { count } from '../support/rows.ts';
 import { startTarget, type TargetServer } from '../support/target-server.ts';

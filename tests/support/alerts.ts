@@ -1,5 +1,5 @@
 import type { Pool, QueryResultRow } from 'pg';
-import type { CreateJobAlertInput } from '../../src/commands/create-job-alert.ts';
+import type { CreateJobAlertInput } from '../../src/commands/alerts/create-job-alert.ts';
 import type { AlertNotice } from '../../src/domain/alert/alert-notice.ts';
 import { encodePublicId } from '../../src/domain/values/public-id.ts';
 import type { StoredAlert } from '../../src/store/alerts/alerts.ts';

@@ -1,4 +1,4 @@
-import { completeExecution } from '../../src/commands/complete-execution.ts';
+import { completeExecution } from '../../src/commands/executions/complete-execution.ts';
 import type { CallbackAnswer, CallbackReport } from '../../src/domain/execution/callback-report.ts';
 import { CALLBACK_PATH, readCallbackToken } from '../../src/domain/execution/callback-token.ts';
 import { CALLBACK_SECRET, type TestInstance } from './instance.ts';

@@ -6,8 +6,8 @@ import { createMailer } from '../../src/alerts/mailer.ts';
 import { claimNothing, type Caller, type CommandDeps } from '../../src/commands/command-deps.ts';
 import type { CommandResult } from '../../src/commands/command-result.ts';
 import { createCommands, type Commands } from '../../src/commands/commands.ts';
-import type { CreateJobInput } from '../../src/commands/create-job.ts';
-import { resumeEndedPauses } from '../../src/commands/resume-ended-pauses.ts';
+import type { CreateJobInput } from '../../src/commands/jobs/create-job.ts';
+import { resumeEndedPauses } from '../../src/commands/jobs/resume-ended-pauses.ts';
 import { createPool } from '../../src/database/pool.ts';
 import {
   CALLBACK_PATH,

@@ -1,5 +1,5 @@
 import { type CommandResult, failWith, validationError } from '../../commands/command-result.ts';
-import type { JobSelection } from '../../commands/job-chunks.ts';
+import type { JobSelection } from '../../commands/jobs/job-chunks.ts';
 import type { FeedEvent } from '../../events/feed.ts';
 import { type Condition, type FieldValue, matches, mentions } from '../../domain/values/condition.ts';
 import type { JobField } from '../../domain/execution/filter-fields.ts';

@@ -8,7 +8,7 @@ import {
   trigger,
   type TestInstance,
 } from '../../support/instance.ts';
-import { triggerJob } from '../../../src/commands/trigger-job.ts';
+import { triggerJob } from '../../../src/commands/executions/trigger-job.ts';
 import type { ClaimAsMade } from '../../../src/store/executions/manual-runs.ts';
 import { createClaimsAsMade } from '../../../src/engine/running/claims-as-made.ts';
 import { checkHistory } from '../../support/history.ts';

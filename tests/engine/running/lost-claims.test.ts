@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import type { CreateJobInput } from '../../../src/commands/create-job.ts';
+import type { CreateJobInput } from '../../../src/commands/jobs/create-job.ts';
 import { checkHistory } from '../../support/history.ts';
 import { createJob, LEASE_MS, trigger, type TestInstance } from '../../support/instance.ts';
 import { onStatements, type Send } from '../../support/on-statements.ts';

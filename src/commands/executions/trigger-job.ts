@@ -1,0 +1,101 @@
+import type { PoolClient } from 'pg';
+import { whyNoBody } from '../../domain/request/http-method.ts';
+import { checkJobBody } from '../../domain/job/job-body.ts';
+import type { FieldIssue } from '../../domain/job/job-definition.ts';
+import { JOB_LIMITS } from '../../domain/job/job-limits.ts';
+import { checkTemplates } from '../../domain/request/template-check.ts';
+import { decodePublicId } from '../../domain/values/public-id.ts';
+import { checkText } from '../../domain/values/text.ts';
+import type { WakeUp } from '../../events/wakeups.ts';
+import { findByIdempotencyKey } from '../../store/executions/manual-executions.ts';
+import type { Caller, CommandDeps } from '../command-deps.ts';
+import { type CommandResult, failWith, validationError } from '../command-result.ts';
+import { commandStatement, commandTransaction } from '../command-transaction.ts';
+import { type JobReference, lockLiveUntaggedJob } from '../jobs/job-checks.ts';
+import { runManually, runUnlimitedManually } from './run-manually.ts';
+
+export type TriggerJobInput = JobReference & {
+  /** Replaces the job's body for this run; null sends none; absent keeps the job's. */
+  body?: unknown;
+  /** A second call with the same key, however much later, answers with the execution of the first. */
+  idempotencyKey?: string | null | undefined;
+};
+
+interface Triggered {
+  result: CommandResult<{ executionId: string; created: boolean }>;
+  wakes: readonly WakeUp[];
+}
+
+/**
+ * Runs a job now, beside its schedule. A paused or completed job may be run by hand too.
+ *
+ * @returns id (a UUID) of the execution, and whether this call created it
+ */
+export async function triggerJob(
+  deps: CommandDeps,
+  by: Caller,
+  { body, idempotencyKey = null, ...reference }: TriggerJobInput,
+): Promise<CommandResult<{ executionId: string; created: boolean }>> {
+  const issues = triggerIssues(body, idempotencyKey);
+  if (issues.length > 0) return failWith(validationError(issues));
+
+  const run = { body, idempotencyKey, ...reference };
+  return (await triggerUnlimited(deps, by, run)) ?? triggerHeld(deps, by, run);
+}
+
+/**
+ * In one statement, where no limit asks for a second look while the job is held. Undefined where nothing was done: the job
+ * may have limits, send no body by its method, or not be there, or the key be known.
+ */
+async function triggerUnlimited(
+  deps: CommandDeps,
+  by: Caller,
+  { id, expectedVersion = null, body, idempotencyKey = null }: TriggerJobInput,
+): Promise<Triggered['result'] | undefined> {
+  const uuid = decodePublicId('Job', id);
+  if (uuid === null) return undefined;
+  const run = { job: { id: uuid }, expectedVersion, body, idempotencyKey };
+  const { executionId } = await commandStatement(
+    deps,
+    () => runUnlimitedManually(deps, by, run),
+    ({ wakes }) => wakes,
+  );
+  return executionId === null ? undefined : { ok: true, value: { executionId, created: true } };
+}
+
+async function triggerHeld(
+  deps: CommandDeps,
+  by: Caller,
+  { body, idempotencyKey = null, ...reference }: TriggerJobInput,
+): Promise<Triggered['result']> {
+  const work = async (tx: PoolClient): Promise<Triggered> => {
+    const found = await lockLiveUntaggedJob(tx, reference);
+    if (!found.ok) return { result: found, wakes: [] };
+    const job = found.value;
+    // A repeated key answers with what it made before; only a new execution cancels others to take their place.
+    const known = idempotencyKey === null ? null : await findByIdempotencyKey(tx, job.id, idempotencyKey);
+    if (known !== null) return triggered(known, false, []);
+    const bodyProblem = whyNoBody(job.method, body ?? null);
+    if (bodyProblem !== null) {
+      return { result: failWith(validationError([{ path: ['body'], message: bodyProblem }])), wakes: [] };
+    }
+    const run = await runManually(tx, deps, by, [{ job, body, idempotencyKey }], deps.clock.now());
+    return triggered(run.executionIds[0] ?? '', true, run.wakes);
+  };
+  return (await commandTransaction(deps, work, ({ wakes }) => wakes)).result;
+}
+
+function triggered(executionId: string, created: boolean, wakes: readonly WakeUp[]): Triggered {
+  return { result: { ok: true, value: { executionId, created } }, wakes };
+}
+
+function triggerIssues(body: unknown, idempotencyKey: string | null): FieldIssue[] {
+  const bodyMessage = body === undefined ? null : checkJobBody(body);
+  const templateIssues = bodyMessage === null ? checkTemplates({ body }) : [];
+  const keyMessage = idempotencyKey === null ? null : checkText(idempotencyKey, JOB_LIMITS.idempotencyKey);
+  return [
+    ...(bodyMessage === null ? [] : [{ path: ['body'], message: bodyMessage }]),
+    ...templateIssues,
+    ...(keyMessage === null ? [] : [{ path: ['idempotencyKey'], message: keyMessage }]),
+  ];
+}

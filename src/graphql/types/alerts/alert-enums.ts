@@ -1,0 +1,31 @@
+import { builder } from '../../builder.ts';
+
+export const AlertChannel = builder.enumType('AlertChannel', {
+  description: 'How an alert is sent.',
+  values: {
+    WEBHOOK: { description: 'As JSON, posted to a URL.' },
+    EMAIL: { description: 'As a mail; needs `SMTP_URL`.' },
+    SLACK: {
+      description:
+        'As a message to an incoming webhook of Slack, or of one that takes the same (Mattermost, Discord).',
+    },
+  } as const,
+});
+
+export const AlertEvent = builder.enumType('AlertEvent', {
+  description: 'What an alert tells of. Runs of any trigger count.',
+  values: {
+    FAILED: {
+      description:
+        'As many executions FAILED in a row, each after all its retries, as `failureThreshold` says. Told once, until one succeeds.',
+    },
+    RECOVERED: { description: 'The first SUCCESS after as many failures.' },
+    DEAD_LETTERED: { description: 'An execution FAILED, whatever those before it did.' },
+    LATE: {
+      description:
+        'A run has not started within `latenessThresholdMs` of its slot: told once, when that time is up, or when it starts where nobody could tell before.',
+    },
+    SKIPPED: { description: 'A run was left out, but not by somebody’s `skipRun`.' },
+    SUCCEEDED: { description: 'An execution ended with SUCCESS.' },
+  } as const,
+});

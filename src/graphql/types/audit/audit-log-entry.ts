@@ -1,0 +1,76 @@
+import { builder } from '../../builder.ts';
+
+export const AuditAction = builder.enumType('AuditAction', {
+  description: 'What was done.',
+  values: {
+    CREATED: { description: 'The job was created.' },
+    UPDATED: { description: 'The job was changed, or one of its runs left out.' },
+    PAUSED: { description: 'The job was paused, or its pause changed.' },
+    RESUMED: { description: 'The job was resumed: by somebody, or because its `pausedUntil` had come.' },
+    DELETED: { description: 'The job was deleted.' },
+    TRIGGERED: {
+      description:
+        'The job was run by hand. `after` has the id of the execution, `bodyReplaced: true` where the run has a body of its own, and the `idempotencyKey` where there is one.',
+    },
+    CANCELLED: { description: 'The cancellation of an execution was asked for.' },
+    REDRIVEN: {
+      description:
+        'Executions were run again. `after` has the id of the new one; or, where dead letters were redriven, up to 500 of a job in one entry: their number, their ids, and in the same order the ids of the new executions.',
+    },
+    DISCARDED: {
+      description:
+        'Dead letters were given up: `after` has their number and ids, up to 500 of a job in one entry.',
+    },
+    TAGGED: { description: 'The job got tags.' },
+    UNTAGGED: { description: 'The job lost tags.' },
+    DEPENDENCY_ADDED: { description: 'The job began to wait for another.' },
+    DEPENDENCY_REMOVED: { description: 'The job waits for another no longer.' },
+    ALERT_CREATED: { description: 'The job got an alert.' },
+    ALERT_UPDATED: { description: 'An alert of the job was changed.' },
+    ALERT_DELETED: { description: 'An alert of the job was deleted.' },
+    TAG_CREATED: {
+      description: 'A tag was created by itself; those that come about with a job are not told of.',
+    },
+    TAG_UPDATED: { description: 'A tag’s name or color was changed.' },
+    TAG_DELETED: { description: 'A tag was deleted. Each job that had it is told of as UNTAGGED.' },
+  } as const,
+});
+
+export const AuditLogEntry = builder.prismaNode('AuditLogEntry', {
+  id: { field: 'id' },
+  nullable: true,
+  description: 'One thing that was done, and by whom; written in the same transaction as what it tells of.',
+  select: { id: true },
+  fields: (t) => ({
+    at: t.expose('at', { type: 'DateTime', description: 'When it was done.' }),
+    action: t.expose('action', { type: AuditAction, description: 'What was done.' }),
+    actor: t.exposeString('actor', {
+      description: 'Who did it; `scheduler` for what the scheduler does by itself.',
+    }),
+    job: t.relation('job', {
+      nullable: true,
+      description: 'The job that it was done to, which may be deleted by now; null where it was a tag.',
+    }),
+    before: t.expose('before', {
+      type: 'JSON',
+      nullable: true,
+      description:
+        'What was changed, as it was: the changed fields only, secrets as `***`; null where there was nothing before.',
+    }),
+    after: t.expose('after', {
+      type: 'JSON',
+      nullable: true,
+      description: 'The same, as it is since; null where nothing is left.',
+    }),
+    requestId: t.exposeString('requestId', {
+      nullable: true,
+      description:
+        'The request by which it was done: its `X-Request-Id`, under which the log has it; null for what the scheduler does by itself.',
+    }),
+    address: t.exposeString('address', {
+      nullable: true,
+      description:
+        'Network address that the request came from, which is the proxy’s where there is one; null where it did not come over the network.',
+    }),
+  }),
+});

@@ -1,0 +1,75 @@
+import { type HttpMethod as Method, whyNoBody } from '../../../domain/request/http-method.ts';
+import { sentRequest } from '../../../domain/request/kept-request.ts';
+import type { ShownRequest } from '../../../domain/request/outgoing-request.ts';
+import { encodePublicId } from '../../../domain/values/public-id.ts';
+import { maskHeaders, maskUrl } from '../../../domain/request/secrets.ts';
+import { builder } from '../../builder.ts';
+import { HttpMethod } from '../jobs/job-enums.ts';
+
+export interface HttpRequestShape {
+  method: Method;
+  url: string;
+  headers: Record<string, string>;
+  body: string | null;
+}
+
+export const HttpRequest = builder.objectRef<HttpRequestShape>('HttpRequest').implement({
+  description: 'A call as it goes to the target, secrets masked.',
+  fields: (t) => ({
+    method: t.expose('method', { type: HttpMethod, description: 'The method.' }),
+    url: t.exposeString('url', {
+      description: 'The URL; passwords and secret parameters are shown as `***`.',
+    }),
+    headers: t.field({
+      type: 'JSON',
+      description: 'Names and values; secret values are shown as `***`.',
+      resolve: ({ headers }) => headers,
+    }),
+    body: t.exposeString('body', {
+      nullable: true,
+      description: 'The body as text; null where none is sent.',
+    }),
+  }),
+});
+
+/** What of a job makes its request. */
+interface RequestFacts {
+  method: Method;
+  api: string;
+  headers: unknown;
+  body: unknown;
+}
+
+/** What of an execution makes its request, or has made it. */
+interface ExecutionFacts {
+  id: string;
+  jobId: string;
+  scheduledAt: Date | null;
+  /** What the engine kept, already masked; null before the first attempt. */
+  request: unknown;
+  bodyOverride: unknown;
+  job: RequestFacts;
+}
+
+/** The request of an execution: as it was last sent or, before the first attempt, as it would be sent now. */
+export function requestOf({ request, bodyOverride, job, ...execution }: ExecutionFacts): HttpRequestShape {
+  if (request !== null) {
+    return sentRequest(request as ShownRequest, {
+      executionId: encodePublicId('Execution', execution.id),
+      jobId: encodePublicId('Job', execution.jobId),
+      scheduledAt: execution.scheduledAt,
+    });
+  }
+  const body = bodyOverride ?? job.body;
+  return {
+    method: job.method,
+    url: maskUrl(job.api),
+    headers: maskHeaders(job.headers as Record<string, string>),
+    body:
+      body === null || whyNoBody(job.method, body) !== null
+        ? null
+        : typeof body === 'string'
+          ? body
+          : JSON.stringify(body),
+  };
+}
