@@ -10,6 +10,8 @@ export function resultOfCall(outcome: AttemptOutcome): SendResult {
   switch (outcome.kind) {
     case 'aborted':
       return { kind: 'aborted' };
+    case 'instanceFault':
+      return { kind: 'failed', message: outcome.message, isFinal: false, retryAfter: null };
     case 'failed': {
       const isFinal = outcome.reason === 'BLOCKED_TARGET' || outcome.reason === 'INVALID_REQUEST';
       return { kind: 'failed', message: outcome.message, isFinal, retryAfter: null };

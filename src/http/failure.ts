@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import { cutText } from '../domain/values/text.ts';
 import type { CallFailureReason } from '../domain/execution/outcome.ts';
 import { BlockedTargetError } from './target-guard.ts';
@@ -20,6 +21,20 @@ const DNS_CODES = new Set([
 /** What node and OpenSSL call a handshake or a certificate that failed. */
 const TLS_CODE =
   /^(?:ERR_TLS_|ERR_SSL_|ERR_OSSL_|EPROTO$|CERT_|CRL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_)/;
+
+/** What this machine runs out of: descriptors, memory, buffers, local ports. */
+const EXHAUSTION_CODES = new Set([
+  'EMFILE',
+  'ENFILE',
+  'ENOMEM',
+  'ENOBUFS',
+  'EADDRNOTAVAIL',
+  'EAGAIN',
+  'EAI_MEMORY',
+]);
+
+/** The system calls that come before anything is sent. */
+const OPENING_CALLS = new Set(['getaddrinfo', 'socket', 'bind', 'connect']);
 
 /** What node throws at a request that it will not send. */
 const INVALID_REQUEST_CODES = new Set([
@@ -53,7 +68,8 @@ const CONNECTION_TEXTS: Readonly<Record<string, string>> = {
  * @param host host and port of the call that failed, which after a redirect is not the job's
  */
 export function describeFailure(error: unknown, host: string): CallFailure {
-  const root = rootCause(error);
+  // Of several addresses the last one says as much as any.
+  const root = allCauses(error).at(-1);
   if (root instanceof BlockedTargetError) return blockedTarget(root.address, host);
 
   const code = codeOf(root) ?? codeOf(error) ?? 'UNKNOWN';
@@ -77,6 +93,28 @@ export function describeFailure(error: unknown, host: string): CallFailure {
   return failure('CONNECTION', `${host} ${CONNECTION_TEXTS[code] ?? 'could not be called'} (${code}).`);
 }
 
+/**
+ * Whether a call failed before it was sent, because this machine has run out of something. Of several addresses that were
+ * tried for one name, one is enough.
+ *
+ * @returns a message for the log; null where the failure is the target's
+ */
+export function describeInstanceFault(error: unknown, host: string): string | null {
+  const code = allCauses(error).find(isExhaustion)?.code;
+  if (code === undefined) return null;
+  return `This instance could not open a connection to ${host} (${code}); the target has seen nothing.`;
+}
+
+function isExhaustion(error: unknown): error is Error & { code: string } {
+  const code = codeOf(error);
+  if (code === null || !EXHAUSTION_CODES.has(code)) return false;
+  if (code === 'EAI_MEMORY') return true;
+  const { syscall, address } = error as NodeJS.ErrnoException & { address?: string };
+  // A machine without IPv6 says this of every IPv6 address: that no other call will change.
+  if (code === 'EADDRNOTAVAIL' && isIPv6(address ?? '')) return false;
+  return OPENING_CALLS.has(syscall ?? '');
+}
+
 /** @param address what was blocked; after a lookup not what stands in the URL */
 export function blockedTarget(address: string, host: string): CallFailure {
   const via = host.includes(address) ? '' : ` (${address})`;
@@ -94,18 +132,20 @@ function tlsText(text: string): string {
   return /:SSL routines:[^:]*:([^:]+)/.exec(text)?.[1] ?? text;
 }
 
+const MAX_CAUSE_DEPTH = 5;
+
 /**
- * got wraps what node reports, and node wraps the attempts on several addresses of one name in an AggregateError,
- * where the last one says as much as any.
+ * What an error stands for: got wraps what node reports, and node wraps the attempts on several addresses of one name in an
+ * AggregateError.
  */
-function rootCause(error: unknown): unknown {
-  let current = error;
-  for (let depth = 0; depth < 5; depth += 1) {
-    if (current instanceof AggregateError && current.errors.length > 0) current = current.errors.at(-1);
-    else if (current instanceof Error && current.cause instanceof Error) current = current.cause;
-    else break;
-  }
-  return current;
+function allCauses(error: unknown, depth = 0): unknown[] {
+  const inner = depth < MAX_CAUSE_DEPTH ? causesOf(error) : [];
+  return inner.length === 0 ? [error] : inner.flatMap((cause) => allCauses(cause, depth + 1));
+}
+
+function causesOf(error: unknown): unknown[] {
+  if (error instanceof AggregateError) return error.errors as unknown[];
+  return error instanceof Error && error.cause instanceof Error ? [error.cause] : [];
 }
 
 /** The resolver also fails with general codes, such as EINVAL for a name that is no name. */

@@ -11,7 +11,7 @@ import { createConnections } from './connections.ts';
 import type { Agents } from './connections.ts';
 import { exchange } from './exchange.ts';
 import type { Exchange, ExchangeSignal } from './exchange.ts';
-import { blockedTarget, describeFailure, failure } from './failure.ts';
+import { blockedTarget, describeFailure, describeInstanceFault, failure } from './failure.ts';
 import type { CallFailure } from './failure.ts';
 import { fewNativeOptions, requestByParts } from './native-requests.ts';
 import { MAX_REDIRECTS, withoutCredentials } from './redirects.ts';
@@ -181,7 +181,7 @@ async function followRedirects(
 
     const result = await exchangeRepairing(clients, hop, { signal, follows }, call.atMostOnce ?? false);
     phases = result.phases;
-    if (result.kind !== 'redirected') return { outcome: toOutcome(result, hop), phases };
+    if (result.kind !== 'redirected') return { outcome: toOutcome(result, hop, redirects > 0), phases };
     hop = result.to;
   }
   const message = `More than ${MAX_REDIRECTS} redirects; the last one led to ${hop.url.host}.`;
@@ -204,12 +204,17 @@ async function exchangeRepairing(
   return exchange(clients.singleUse, hop, options);
 }
 
-function toOutcome(result: Exclude<Exchange, { kind: 'redirected' }>, hop: Hop): AttemptOutcome {
+/** @param seen whether a target may have seen the call already */
+function toOutcome(
+  result: Exclude<Exchange, { kind: 'redirected' }>,
+  hop: Hop,
+  seen: boolean,
+): AttemptOutcome {
   switch (result.kind) {
     case 'aborted':
       return { kind: 'aborted' };
     case 'failed':
-      return { kind: 'failed', ...describeFailure(result.error, hop.url.host) };
+      return failedOutcome(result.error, hop.url.host, seen);
     case 'responded':
       return {
         kind: 'responded',
@@ -221,6 +226,13 @@ function toOutcome(result: Exclude<Exchange, { kind: 'redirected' }>, hop: Hop):
         noRetry: 'x-job-no-retry' in result.headers,
       };
   }
+}
+
+function failedOutcome(error: unknown, host: string, seen: boolean): AttemptOutcome {
+  const fault = seen ? null : describeInstanceFault(error, host);
+  return fault === null
+    ? { kind: 'failed', ...describeFailure(error, host) }
+    : { kind: 'instanceFault', message: fault };
 }
 
 /** Commands refuse such requests when a job is written; templates and older rows can still give one. */

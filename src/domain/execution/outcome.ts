@@ -51,9 +51,18 @@ export type RespondedOutcome = {
   noRetry: boolean;
 };
 
+/**
+ * This instance could not open a connection, for want of descriptors, memory or local ports. The target has seen nothing,
+ * and the same call may succeed on another instance.
+ */
+export type InstanceFaultOutcome = { kind: 'instanceFault'; message: string };
+
 /** What one call gave. `aborted` is ours, not the target's: cancelled, shutting down, or a lost lease. */
 export type AttemptOutcome =
-  RespondedOutcome | { kind: 'failed'; reason: CallFailureReason; message: string } | { kind: 'aborted' };
+  | RespondedOutcome
+  | { kind: 'failed'; reason: CallFailureReason; message: string }
+  | InstanceFaultOutcome
+  | { kind: 'aborted' };
 
 /** What the outcome means for the execution. */
 export type Verdict =
@@ -73,6 +82,9 @@ export function classifyOutcome(outcome: AttemptOutcome, rules: VerdictRules): V
   switch (outcome.kind) {
     case 'aborted':
       return { kind: 'aborted' };
+    // Only for calls that are no attempt of an execution, such as the test of a request: an execution is given back.
+    case 'instanceFault':
+      return { kind: 'retryableFailure', reason: 'CONNECTION', message: outcome.message };
     case 'failed': {
       const { reason, message } = outcome;
       return { kind: RETRYABLE_REASONS.has(reason) ? 'retryableFailure' : 'finalFailure', reason, message };
