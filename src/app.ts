@@ -17,6 +17,7 @@ import type { DatabaseLog } from './database/log.ts';
 import { migrate } from './database/migrate.ts';
 import { packageRoot } from './database/package-root.ts';
 import { createPool } from './database/pool.ts';
+import { sessionSettings } from './database/session.ts';
 import { CALLBACK_PATH, readCallbackToken, signCallbackToken } from './domain/execution/callback-token.ts';
 import { newUuidV7 } from './domain/values/uuid-v7.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
@@ -101,6 +102,7 @@ export function createApp(config: Config): App {
       db: pool,
       instanceId,
       connectionString: directConnectionString,
+      sessionSettings: sessionSettings(config.databaseQueryTimeoutMs),
       onError: onError('wake-ups'),
     });
     const hub = createEventHub({

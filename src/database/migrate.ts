@@ -3,6 +3,7 @@ import pg from 'pg';
 import type { DatabaseLog } from './log.ts';
 import { installedSchemaFiles, readMigrations } from './migration-files.ts';
 import { settleInterrupted } from './migration-record.ts';
+import { sessionSettings } from './session.ts';
 import { withSchemaEngine, type SchemaEngine } from './schema-engine.ts';
 
 export type MigrateOptions = {
@@ -74,6 +75,7 @@ async function withMigrationLock<T>(
     throw new Error(`The database cannot be reached: ${reasonOf(error)}`, { cause: error });
   });
   try {
+    await client.query(sessionSettings(0));
     await refuseOldServer(client);
     await takeTurn(client, log, signal);
     return await use();

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { DatabaseLog } from './log.ts';
+import { sessionSettings } from './session.ts';
 import { closeSilentConnections } from './silent-connections.ts';
 
 export type PoolOptions = {
@@ -63,11 +64,9 @@ export function createPool(options: PoolOptions): pg.Pool {
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
     types,
-    // Prisma's adapter reads and writes instants without their zone: they are right only where the session's is UTC.
     // eslint-disable-next-line @typescript-eslint/no-misused-promises -- pg-pool waits for it, which its types do not say
     onConnect: async (client) => {
-      // Set here, not among the parameters of the start, where poolers refuse what they do not know.
-      await client.query(`SET TIME ZONE 'UTC'; SET statement_timeout = ${statementTimeoutMs}`);
+      await client.query(sessionSettings(statementTimeoutMs));
     },
   });
   pool.on('error', (error) => {

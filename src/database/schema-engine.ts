@@ -11,6 +11,7 @@ import {
 import * as bindings from '@prisma/schema-engine-wasm/schema_engine_bg';
 import pg from 'pg';
 import { recordingItsEnd, markStarted } from './migration-record.ts';
+import { sessionSettings } from './session.ts';
 
 export type SchemaEngine = bindings.SchemaEngine;
 
@@ -91,7 +92,14 @@ export async function withSchemaEngine<T>(
 function adapterFactory(databases: EngineDatabases, work: Work): SqlMigrationAwareDriverAdapterFactory {
   const connect = async (connectionString: string): Promise<SqlDriverAdapter> => {
     // One connection, so that what the engine sets or locks on it holds for all that it does.
-    const pool = new pg.Pool({ connectionString, max: 1 });
+    const pool = new pg.Pool({
+      connectionString,
+      max: 1,
+      // eslint-disable-next-line @typescript-eslint/no-misused-promises -- pg-pool waits for it, which its types do not say
+      onConnect: async (client) => {
+        await client.query(sessionSettings(0));
+      },
+    });
     pool.on('error', () => undefined);
     // Losing the connection fails what runs on it; the event besides would end the process.
     pool.on('connect', (client) => client.on('error', () => undefined));

@@ -24,6 +24,8 @@ export interface WakeUpOptions {
   instanceId: string;
   /** For LISTEN: a session of its own, so not through a transaction pooler. */
   connectionString: string;
+  /** A statement that gives the session its settings. */
+  sessionSettings: string;
   /** How often the session is asked for a sign of life: one that has fallen silent looks like one with nothing to say. */
   pingIntervalMs?: number;
   /** How long it may take to answer. */
@@ -51,7 +53,7 @@ const ALL: readonly WakeUp[] = [
  * only the rest of a poll interval.
  */
 export function createWakeUps(options: WakeUpOptions): WakeUps {
-  const { db, instanceId, connectionString, onError } = options;
+  const { db, instanceId, connectionString, sessionSettings, onError } = options;
   const { pingIntervalMs = 30_000, answerTimeoutMs = 10_000 } = options;
   const listeners = new Map<WakeUp, (() => void)[]>();
   const unsent = new Set<WakeUp>();
@@ -107,6 +109,7 @@ export function createWakeUps(options: WakeUpOptions): WakeUps {
       listenAgainLater(session);
     });
     await session.connect();
+    await session.query(sessionSettings);
     await session.query(`LISTEN ${CHANNEL}`);
     pingLater(session);
     // What was notified while nobody listened is lost; look at everything once.

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createPool } from '../../src/database/pool.ts';
+import { sessionSettings } from '../../src/database/session.ts';
 import { createWakeUps, type WakeUp, type WakeUps } from '../../src/events/wakeups.ts';
 import type { Queryable, Statement } from '../../src/store/statements/sql.ts';
 import { useScene } from '../support/scene.ts';
@@ -200,6 +201,7 @@ function partsOf(
   const wakeUps = createWakeUps({
     db,
     instanceId,
+    sessionSettings: sessionSettings(0),
     connectionString,
     pingIntervalMs,
     answerTimeoutMs: 2_000,

@@ -1,0 +1,43 @@
+import pg from 'pg';
+
+/**
+ * Settings of a session that our statements rely on. `ALTER DATABASE`, `ALTER ROLE` and postgresql.conf give sessions
+ * other ones, which neither fail nor warn: under SERIALIZABLE, say, claims and outcomes of two instances fail one another.
+ *
+ * Left to the database: what it costs (memory, the planner), how durable a commit is, and `default_transaction_read_only`,
+ * by which operators and hosts with a full disk stop all writes.
+ */
+const SETTINGS: Readonly<Record<string, string>> = {
+  default_transaction_isolation: 'read committed',
+  default_transaction_deferrable: 'off',
+  // Where the migrations make the tables, and where Prisma looks for them.
+  search_path: 'public',
+  // A statement's own time bounds its waits for locks too.
+  lock_timeout: '0',
+  // Transactions set a shorter one; this is for what begins one otherwise.
+  idle_in_transaction_session_timeout: '60000',
+  // Pools rest their connections for as long as they were told, and the one that listens is idle by nature.
+  idle_session_timeout: '0',
+  // PostgreSQL 17 and later.
+  transaction_timeout: '0',
+  // Prisma's adapter reads and writes instants without their zone: they are right only where the session's is UTC.
+  TimeZone: 'UTC',
+  DateStyle: 'ISO, MDY',
+  IntervalStyle: 'postgres',
+  bytea_output: 'hex',
+  extra_float_digits: '1',
+  array_nulls: 'on',
+};
+
+/**
+ * The statement that gives a session our settings. Sent once the session stands, not among the parameters of its start:
+ * poolers refuse those that they do not know. What a server does not know is left out.
+ *
+ * @param statementTimeoutMs how long a statement may take before the server ends it; 0 for any time
+ */
+export function sessionSettings(statementTimeoutMs: number): string {
+  const settings = Object.entries({ ...SETTINGS, statement_timeout: `${statementTimeoutMs}` });
+  const rows = settings.map(([name, value]) => `(${pg.escapeLiteral(name)}, ${pg.escapeLiteral(value)})`);
+  return `SELECT set_config(name, value, false) FROM (VALUES ${rows.join(', ')}) AS ours (name, value)
+    WHERE current_setting(name, true) IS NOT NULL`;
+}
