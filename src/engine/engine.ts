@@ -175,6 +175,11 @@ export function createEngine(options: EngineOptions): Engine {
     },
     onError: onError('place watch'),
   });
+  const leaseWatch = createLoop({
+    name: 'lease watch',
+    step: () => Promise.resolve(worker.endOverdue()),
+    onError: onError('lease watch'),
+  });
   const rescuer = createRescuer({
     pool,
     clock,
@@ -262,6 +267,7 @@ export function createEngine(options: EngineOptions): Engine {
       worker,
       lostClaims,
       placeWatch,
+      leaseWatch,
       pruner,
     ];
     for (const loop of loops) loop.start();
@@ -300,7 +306,7 @@ export function createEngine(options: EngineOptions): Engine {
       logger.warn('Some loops have not come to an end');
       settler.giveUp();
     }
-    await leaseKeeper.stop();
+    await Promise.all([leaseKeeper.stop(), leaseWatch.stop()]);
     await heartbeat.stop();
     if (entering) await within(heartbeat.leave().catch(onError('heartbeat')), GIVE_BACK_MS);
     // Who is alone from now on need tell nobody anything.

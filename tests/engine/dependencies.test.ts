@@ -6,7 +6,7 @@ import { settle, settlementRow, type Settlement } from '../../src/store/executio
 import { settleUpstream } from '../../src/store/executions/settling-upstream.ts';
 import { insertDependency, satisfactionsOf, triggersOf } from '../support/dependencies.ts';
 import { CALLER, LEASE_MS, reference, type TestInstance, trigger } from '../support/instance.ts';
-import { plus, START } from '../support/manual-clock.ts';
+import { START } from '../support/manual-clock.ts';
 import {
   count,
   eventsOf,
@@ -308,7 +308,7 @@ describe('runs that would overlap', () => {
       const held = [...upstream, ...replaced].map((executionId) => ({ executionId, claimSeq: 1 }));
       await Promise.all([
         settleUpstream(scene.pool, upstream.map(succeeded).map(settlementRow), newUuidV7),
-        extendLeases(scene.pool, held, plus(START, LEASE_MS), plus(START, LEASE_MS + 1)),
+        extendLeases(scene.pool, held, { now: START, leaseMs: LEASE_MS, leastMs: LEASE_MS + 1 }),
       ]);
       expect(
         await count(scene.pool, 'job_executions WHERE id = ANY($1) AND cancel_requested_at IS NOT NULL', [

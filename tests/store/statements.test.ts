@@ -27,7 +27,7 @@ import { lockDueJobs, nextPlanning, readUpcoming } from '../../src/store/executi
 import { pruneAuditLog, pruneExecutions } from '../../src/store/upkeep/pruning.ts';
 import { lockJobsByKey } from '../../src/store/jobs/jobs.ts';
 import { findBurst, readIdsOfBurst, readJobsOfBurst } from '../../src/store/executions/bursts.ts';
-import { findClaimsByLease } from '../../src/store/executions/lost-claims.ts';
+import { findClaimsMadeAt } from '../../src/store/executions/lost-claims.ts';
 import { insertUnlimitedRun } from '../../src/store/executions/manual-runs.ts';
 import {
   prefetchedSlot,
@@ -146,8 +146,8 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
     expect(used.scanned).toEqual([]);
   });
 
-  it('claims whose answers were lost are found by their leases', async () => {
-    const used = await indexesOf(mode, (db) => findClaimsByLease(db, 'a', [START, plus(START, 1)]));
+  it('claims whose answers were lost are found among what runs', async () => {
+    const used = await indexesOf(mode, (db) => findClaimsMadeAt(db, 'a', [START, plus(START, 1)]));
     expect(used.indexes).toEqual(['job_executions_lease']);
     expect(used.scanned).toEqual([]);
   });
@@ -175,7 +175,7 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
             address: null,
           },
         },
-        { instanceId: 'a', leaseExpiresAt: plus(START, LEASE_MS), fullHosts: [] },
+        { instanceId: 'a', claimedAt: START, leaseExpiresAt: plus(START, LEASE_MS), fullHosts: [] },
       ),
     );
     expect(used.indexes).toContain('jobs_pkey');
@@ -232,7 +232,9 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
 
   it('leases are extended without a look at what does not run', async () => {
     const held = Array.from({ length: 200 }, () => ({ executionId: crypto.randomUUID(), claimSeq: 1 }));
-    const used = await indexesOf(mode, (db) => extendLeases(db, held, START, START));
+    const used = await indexesOf(mode, (db) =>
+      extendLeases(db, held, { now: START, leaseMs: 1, leastMs: 0 }),
+    );
     expect(used.indexes).toContain('job_executions_pkey');
     expect(used.scanned).toEqual([]);
   });

@@ -285,7 +285,14 @@ export function createInstance(options: InstanceOptions): TestInstance {
     onError,
   });
   const loops = {
-    leaseKeeper: createLeaseKeeper({ db: pool, clock, worker, leaseMs: LEASE_MS, onError }),
+    leaseKeeper: createLeaseKeeper({
+      db: pool,
+      clock,
+      worker,
+      leaseMs: LEASE_MS,
+      onError,
+      ...(options.monotonicMs && { monotonicMs: options.monotonicMs }),
+    }),
     rescuer: createRescuer({
       pool,
       clock,

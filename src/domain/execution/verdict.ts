@@ -18,11 +18,14 @@ export interface AttemptedExecution {
   rescueCount: number;
 }
 
-/** Why we ended a call ourselves. A lost lease is not among them: then the outcome is no longer ours to decide. */
-export type AbortReason = 'cancelled' | 'shutdown';
+/**
+ * Why we ended a call ourselves. `leaseOver`: the lease could not be extended in time, and from its end on others may call. A
+ * claim that others have taken over is not among them: then the outcome is no longer ours to decide.
+ */
+export type AbortReason = 'cancelled' | 'shutdown' | 'leaseOver';
 
 /** Why a call was never made. */
-export type UncalledReason = AbortReason | 'noPlace' | 'answerLost';
+export type UncalledReason = AbortReason | 'noPlace' | 'answerLost' | 'instanceFault';
 
 /** Where an attempt takes its execution. */
 export interface NextState {
@@ -58,7 +61,7 @@ export function decideAfterAttempt(
     case 'aborted':
       return abortReason === 'cancelled'
         ? finished('CANCELLED', null, 'Cancelled while the call was under way.', 'WARN')
-        : afterShutdown(execution, now);
+        : afterInterruption(execution, abortReason === 'leaseOver' ? LEASE_OVER : SHUTDOWN, now);
     case 'retryableFailure':
     case 'finalFailure': {
       const retryAfter = outcome.kind === 'responded' ? outcome.retryAfter : null;
@@ -67,10 +70,12 @@ export function decideAfterAttempt(
   }
 }
 
-function afterShutdown({ jobType }: AttemptedExecution, now: Date): NextState {
-  const message =
-    'The instance stopped while the call was under way; whether the target saw it is not known.';
-  // A stop is no death: it does not count towards the rescues after which an execution is given up.
+const SHUTDOWN = 'The instance stopped while the call was under way; whether the target saw it is not known.';
+const LEASE_OVER =
+  'The call was ended, as its lease could not be extended; whether the target saw it is not known.';
+
+function afterInterruption({ jobType }: AttemptedExecution, message: string, now: Date): NextState {
+  // Nobody has died: this does not count towards the rescues after which an execution is given up.
   return decideAfterLoss(jobType, 0) === 'giveUp'
     ? finished('FAILED', 'INSTANCE_LOST', message, 'ERROR')
     : {
@@ -96,6 +101,8 @@ export function decideUncalled(reason: UncalledReason): NextState {
 const UNCALLED_MESSAGES = {
   shutdown: 'Given back: the instance stopped before the call was made.',
   noPlace: 'Given back: no place became free for the call in time, on the instance that had claimed it.',
+  leaseOver: 'Given back: the lease ended before the call was made.',
+  instanceFault: 'Given back: the instance could not open a connection.',
   answerLost: 'Given back: the answer of the database to its claim was lost, and no call was made.',
 } as const satisfies Partial<Record<UncalledReason, string>>;
 

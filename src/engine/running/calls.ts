@@ -19,6 +19,7 @@ import { recordUncalled, runExecution, type EndReason, type RunDeps } from './ru
 const logger = createLogger('Worker');
 
 export interface CallsOptions extends RunDeps, PlaceLimits {
+  leaseMs: number;
   /** A place has become free at a host for which next to nothing is waiting. */
   onRoom: () => void;
   /** A good part of what was held of a backlog has been recorded. */
@@ -41,6 +42,13 @@ export interface Calls {
   isCalling: (claim: HeldClaim) => boolean;
   /** Ends a call from our side, or the wait for it; the reason decides what becomes of the execution. */
   end: (executionId: string, reason: EndReason) => void;
+  /** Moves the end of a claim's lease to an instant of the monotonic clock. */
+  extendLease: (claim: HeldClaim, deadlineMs: number) => void;
+  /**
+   * Ends the calls whose leases are over, and gives back what waits for a place under such a lease. Answers in how many
+   * milliseconds to look again.
+   */
+  endOverdue: () => number;
   /** Gives back all that waits for a place: for a stop. */
   giveBackWaiting: () => void;
   /**
@@ -78,12 +86,18 @@ const MAX_UNRECORDED = 10_000;
 /** A call that takes longer says nothing of how soon places become free. */
 const LONG_MS = 1_000;
 
+/** No call begins with less of its lease left than this, or than a quarter of the lease; so often is looked for leases that end. */
+const LEAST_LEFT_MS = 1_000;
+const LEAST_LEFT_SHARE = 1 / 4;
+
 /** What is asked of an execution from its claim to its record. */
 type Claim = Pick<ClaimedExecution, 'id' | 'jobId' | 'claimSeq' | 'attemptCount' | 'host' | 'trigger'>;
 
 interface Held {
   claim: Claim;
   signal: StopSignal<EndReason>;
+  /** The end of the lease by the monotonic clock: nothing is called behind it, whether or not the database can be reached. */
+  deadlineMs: number;
   isCallOver: boolean;
   /** Null while it waits for a place. */
   done: Promise<void> | null;
@@ -96,7 +110,7 @@ interface Waiting {
 }
 
 export function createCalls(options: CallsOptions): Calls {
-  const { maxConcurrency, onRoom, onBacklogRoom, onError } = options;
+  const { maxConcurrency, clock, leaseMs, onRoom, onBacklogRoom, onError } = options;
   const { monotonicMs = () => performance.now() } = options;
   const held = new Map<string, Held>();
   /** The latest calls of which the outcome could not be recorded: their executions, with the number of the claim. */
@@ -104,6 +118,7 @@ export function createCalls(options: CallsOptions): Calls {
   const lines = createHostQueues<Waiting>(options, monotonicMs);
   const hostThroughput = createHostThroughput(AHEAD_MS, monotonicMs);
   const jointStart = createJointStart();
+  const leastLeftMs = Math.min(LEAST_LEFT_MS, leaseMs * LEAST_LEFT_SHARE);
   let backlog = 0;
   const recentStarts = createRecentStarts(monotonicMs);
 
@@ -123,13 +138,20 @@ export function createCalls(options: CallsOptions): Calls {
     const entry: Held = {
       claim: claimOf(execution),
       signal: new StopSignal(),
+      // The database counts from when the statement came, which is later than the instant that the claim bears.
+      deadlineMs: monotonicMs() + execution.attemptStartedAt.getTime() + leaseMs - clock.now().getTime(),
       isCallOver: false,
       done: null,
     };
     held.set(execution.id, entry);
     if (isBacklog(execution)) backlog += 1;
-    if (lines.take(execution.host)) call(entry, execution);
+    if (isNearlyOver(entry)) letGo([entry], 'leaseOver');
+    else if (lines.take(execution.host)) call(entry, execution);
     else lines.wait(execution.host, { entry, execution });
+  }
+
+  function isNearlyOver({ deadlineMs }: Held): boolean {
+    return deadlineMs - monotonicMs() < leastLeftMs;
   }
 
   /** Makes a call that has a place. */
@@ -220,8 +242,14 @@ export function createCalls(options: CallsOptions): Calls {
   }
 
   function passPlaceOn(host: string): void {
-    const next = lines.next(host);
-    if (next) call(next.entry, next.execution);
+    for (let next = lines.next(host); next; next = lines.next(host)) {
+      if (!isNearlyOver(next.entry)) {
+        call(next.entry, next.execution);
+        break;
+      }
+      lines.free(next.entry.claim.host);
+      letGo([next.entry], 'leaseOver');
+    }
     const mayHaveMore = lines.hasOpenPlaces() || lines.takenAt(host) === 0;
     if (mayHaveMore && lines.waitingAt(host) <= ahead(host) / 2) onRoom();
   }
@@ -230,19 +258,27 @@ export function createCalls(options: CallsOptions): Calls {
     const entry = held.get(executionId);
     if (!entry) return;
     if (entry.done === null) {
-      const { host } = entry.claim;
-      letGo(
-        lines.remove(host, (waiting) => waiting.entry === entry),
-        reason,
-      );
+      lines.remove(entry.claim.host, (waiting) => waiting.entry === entry);
+      letGo([entry], reason);
     } else {
       entry.signal.stop(reason);
     }
   }
 
+  function endOverdue(): number {
+    const nowMs = monotonicMs();
+    let nextMs = nowMs + leastLeftMs;
+    for (const { claim, deadlineMs, isCallOver } of held.values()) {
+      if (isCallOver) continue;
+      if (deadlineMs > nowMs) nextMs = Math.min(nextMs, deadlineMs);
+      else end(claim.id, 'leaseOver');
+    }
+    return nextMs - nowMs;
+  }
+
   /** Records of some that have left their line that they have ended without a call. */
-  function letGo(left: readonly Waiting[], reason: UncalledReason | 'leaseLost'): void {
-    for (const { entry } of left) {
+  function letGo(left: readonly Held[], reason: UncalledReason | 'leaseLost'): void {
+    for (const entry of left) {
       entry.isCallOver = true;
       holdUntil(recordUncalled(entry.claim, options, reason), entry, 'Claim ended without a call');
     }
@@ -252,7 +288,7 @@ export function createCalls(options: CallsOptions): Calls {
     for (const [host, stuck] of lines.removeStuck()) {
       logger.warn('Executions that wait for a place at a host are given back', { host, count: stuck.length });
       hostThroughput.forget(host);
-      letGo(stuck, 'noPlace');
+      letGo(stuck.map(entryOf), 'noPlace');
     }
   }
 
@@ -265,8 +301,13 @@ export function createCalls(options: CallsOptions): Calls {
       return entry?.claim.claimSeq === claimSeq && !entry.isCallOver;
     },
     end,
+    extendLease({ executionId, claimSeq }, deadlineMs) {
+      const entry = held.get(executionId);
+      if (entry?.claim.claimSeq === claimSeq) entry.deadlineMs = deadlineMs;
+    },
+    endOverdue,
     giveBackWaiting() {
-      letGo(lines.removeAll(), 'shutdown');
+      letGo(lines.removeAll().map(entryOf), 'shutdown');
     },
     giveBackStuck,
     isPressed: () => lines.isWaitedForAt((host) => hostThroughput.now(host) > 0),
@@ -279,6 +320,8 @@ export function createCalls(options: CallsOptions): Calls {
     backlogRoom,
   };
 }
+
+const entryOf = ({ entry }: Waiting): Held => entry;
 
 function claimOf({ id, jobId, claimSeq, attemptCount, host, trigger }: ClaimedExecution): Claim {
   return { id, jobId, claimSeq, attemptCount, host, trigger };

@@ -43,7 +43,9 @@ export function createClaimsAsMade({
 
   function terms(): ClaimTerms | null {
     const fullHosts = isRunning() ? worker.hostsFullFor(underWay.size + 1) : null;
-    return fullHosts && { instanceId, leaseExpiresAt: new Date(clock.now().getTime() + leaseMs), fullHosts };
+    const claimedAt = clock.now();
+    const leaseExpiresAt = new Date(claimedAt.getTime() + leaseMs);
+    return fullHosts && { instanceId, claimedAt, leaseExpiresAt, fullHosts };
   }
 
   /** In a turn of its own: to begin a call takes longer than to send the answer to whoever asked for the run. */

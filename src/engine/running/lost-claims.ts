@@ -4,7 +4,7 @@ import { createLogger } from '../../logging/logger.ts';
 import { createLoop, extendLoop, type Loop } from '../../async/loop.ts';
 import { mayBeCarriedOut } from '../../store/statements/failures.ts';
 import type { HeldClaim } from '../../store/executions/leases.ts';
-import { findClaimsByLease } from '../../store/executions/lost-claims.ts';
+import { findClaimsMadeAt } from '../../store/executions/lost-claims.ts';
 import type { Queryable } from '../../store/statements/sql.ts';
 import { logIds } from './log-ids.ts';
 import { recordUncalled } from './run-execution.ts';
@@ -28,14 +28,14 @@ export interface LostClaimsOptions {
  * nobody has called them; but when their leases end they would be taken for such as were called, perhaps, and one of an
  * ATMOST_ONCE job would have failed. So this instance looks for them, for as long as those leases last, and gives them back.
  *
- * It knows them by the ends of their leases, which only those have that were claimed in the same millisecond: of these it leaves
- * alone what it holds, and all of them while an answer may still come that tells of some.
+ * It knows them by the instant of the claim, which only those share that were claimed in the same millisecond. Of these it
+ * leaves alone what it holds, and all of them while an answer may still come that tells of some.
  */
 export interface LostClaims extends Loop {
   /**
    * Makes a claim.
    *
-   * @param leaseExpiresAt of all that the claim takes
+   * @param leaseExpiresAt as it is by the instant of the claim, for all that the claim takes
    * @throws what `claim` throws
    */
   watch: <Answer>(leaseExpiresAt: Date, claim: () => Promise<Answer>) => Promise<Answer>;
@@ -54,34 +54,34 @@ const MAX_REMEMBERED = 1_000;
 
 export function createLostClaims(options: LostClaimsOptions): LostClaims {
   const { db, clock, settler, instanceId, leaseMs, holds, onError } = options;
-  /** How many claims are under way, or answered in this turn, by the ends of their leases. */
+  /** How many claims are under way, or answered in this turn, by their instants. */
   const underWay = new Map<number, number>();
-  /** The ends of leases of claims whose answers were lost. */
+  /** The instants of claims whose answers were lost. */
   const lost = new Set<number>();
   /** What is being given back, by the ids of executions. */
   const givingBack = new Map<string, Promise<void>>();
 
   async function watch<Answer>(leaseExpiresAt: Date, claim: () => Promise<Answer>): Promise<Answer> {
-    const endsMs = leaseExpiresAt.getTime();
-    underWay.set(endsMs, (underWay.get(endsMs) ?? 0) + 1);
+    const madeMs = leaseExpiresAt.getTime() - leaseMs;
+    underWay.set(madeMs, (underWay.get(madeMs) ?? 0) + 1);
     try {
       return await claim();
     } catch (error) {
       if (mayBeCarriedOut(error) && lost.size < MAX_REMEMBERED) {
-        lost.add(endsMs);
+        lost.add(madeMs);
         loop.wake();
       }
       throw error;
     } finally {
       // What was claimed may be taken in the next turn only.
-      setImmediate(noteEnd, endsMs);
+      setImmediate(noteEnd, madeMs);
     }
   }
 
-  function noteEnd(endsMs: number): void {
-    const others = (underWay.get(endsMs) ?? 1) - 1;
-    if (others === 0) underWay.delete(endsMs);
-    else underWay.set(endsMs, others);
+  function noteEnd(madeMs: number): void {
+    const others = (underWay.get(madeMs) ?? 1) - 1;
+    if (others === 0) underWay.delete(madeMs);
+    else underWay.set(madeMs, others);
   }
 
   async function step(): Promise<number> {
@@ -91,18 +91,18 @@ export function createLostClaims(options: LostClaimsOptions): LostClaims {
 
   async function look(leastAgeMs: number): Promise<void> {
     const nowMs = clock.now().getTime();
-    const sought = [...lost].filter((endsMs) => nowMs - (endsMs - leaseMs) >= leastAgeMs);
+    const sought = [...lost].filter((madeMs) => nowMs - madeMs >= leastAgeMs);
     if (sought.length === 0) return;
-    const ends = sought.map((endsMs) => new Date(endsMs));
-    const found = await findClaimsByLease(db, instanceId, ends);
+    const instants = sought.map((madeMs) => new Date(madeMs));
+    const found = await findClaimsMadeAt(db, instanceId, instants);
     for (const claim of found) {
-      const { executionId, leaseExpiresAt } = claim;
-      if (underWay.has(leaseExpiresAt.getTime()) || holds(claim) || givingBack.has(executionId)) continue;
+      const { executionId, claimedAt } = claim;
+      if (underWay.has(claimedAt.getTime()) || holds(claim) || givingBack.has(executionId)) continue;
       const recording = giveBack(claim).finally(() => givingBack.delete(executionId));
       givingBack.set(executionId, recording);
     }
     // From then on it is whoever rescues them that decides; not before this look, as the database may have been away.
-    for (const endsMs of sought) if (endsMs <= nowMs && !underWay.has(endsMs)) lost.delete(endsMs);
+    for (const madeMs of sought) if (madeMs + leaseMs <= nowMs && !underWay.has(madeMs)) lost.delete(madeMs);
   }
 
   /** Answers whether the database was there. */

@@ -17,7 +17,6 @@ export interface WorkerOptions extends Omit<CallsOptions, 'onRoom' | 'onBacklogR
   pool: Pool;
   clock: Clock;
   instanceId: string;
-  leaseMs: number;
   lostClaims: Pick<LostClaims, 'watch'>;
   longestRestMs: number;
   onClaimed: () => void;
@@ -35,6 +34,8 @@ export interface Worker
       | 'isPressed'
       | 'areOutcomesNear'
       | 'end'
+      | 'extendLease'
+      | 'endOverdue'
       | 'giveBackWaiting'
       | 'giveBackStuck'
       | 'drained'
@@ -214,6 +215,8 @@ export function createWorker(options: WorkerOptions): Worker {
     isPressed: calls.isPressed,
     areOutcomesNear: calls.areOutcomesNear,
     end: calls.end,
+    extendLease: calls.extendLease,
+    endOverdue: calls.endOverdue,
     giveBackWaiting: calls.giveBackWaiting,
     giveBackStuck: calls.giveBackStuck,
     drained: calls.drained,

@@ -12,9 +12,10 @@ export interface LeaseKeeperOptions {
   /** Best a connection that nobody else uses: what keeps the others busy must not let leases end. */
   db: Queryable;
   clock: Clock;
-  worker: Pick<Worker, 'held' | 'isCalling' | 'end'>;
+  worker: Pick<Worker, 'held' | 'isCalling' | 'end' | 'extendLease'>;
   leaseMs: number;
   onError: (error: unknown) => void;
+  monotonicMs?: () => number;
 }
 
 /** A cancellation asked for on another instance is seen within this. */
@@ -28,18 +29,21 @@ const RETRY_SHARE = 1 / 8;
  * Keeps what this instance has in flight: extends leases in good time, all in one statement, ends the calls whose claim was lost,
  * because another instance decides about those now, and those whose cancellation was asked for.
  */
-export function createLeaseKeeper({ db, clock, worker, leaseMs, onError }: LeaseKeeperOptions): Loop {
+export function createLeaseKeeper(options: LeaseKeeperOptions): Loop {
+  const { db, clock, worker, leaseMs, onError, monotonicMs = () => performance.now() } = options;
   const intervalMs = Math.min(leaseMs / 3, MAX_INTERVAL_MS);
 
   async function step(): Promise<number> {
     const held = worker.held();
     if (held.length === 0) return intervalMs;
-    const nowMs = clock.now().getTime();
+    // Taken before the statement is sent, so that no lease is taken to be longer than it is.
+    const askedMs = monotonicMs();
     // What is not extended now has to last until the next look.
-    const endBefore = new Date(nowMs + LEAST_SHARE * leaseMs + intervalMs);
-    const kept = await extendLeases(db, held, new Date(nowMs + leaseMs), endBefore);
+    const leastMs = LEAST_SHARE * leaseMs + intervalMs;
+    const kept = await extendLeases(db, held, { now: clock.now(), leaseMs, leastMs });
     for (const claim of held) {
       const state = kept.get(claim.executionId);
+      if (state && state.leftMs !== null) worker.extendLease(claim, askedMs + state.leftMs);
       if (state?.cancelRequested) worker.end(claim.executionId, 'cancelled');
       else if (!state) endLost(claim);
     }

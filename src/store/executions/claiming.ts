@@ -6,6 +6,7 @@ import {
   type ExecutionOfAttempt,
   type JobOfAttempt,
 } from './claimed-rows.ts';
+import { leaseEndSql } from './leases.ts';
 import type { Queryable } from '../statements/sql.ts';
 
 /** What a claim takes: the backlog is what makes up for missed slots, by trigger CATCH_UP; fresh is all else. */
@@ -42,6 +43,7 @@ const LOOKS = { short: MAX_CLAIM, long: 4 * MAX_CLAIM } as const;
 
 const claimStatement = (kind: ClaimKind, look: number, isDeep: boolean): string => `
 -- claim: take up to $4 due executions for instance $1 at $2, leased until $3, and tell the log that they started.
+-- A lease is as long by the database's clock: an instance that has slept must not take what is rescued at once.
 -- IS FALSE and IS TRUE, not a comparison or NOT: only so is the claim's index found to be in the wanted order.
 -- SKIP LOCKED lets instances pass each other instead of queueing up on the same rows.
 -- Materialized CTEs, not joined subqueries: the planner may run a subquery's LIMIT twice and claim more than $4.
@@ -76,7 +78,7 @@ WITH candidate AS MATERIALIZED (
   SET status = 'RUNNING',
       claim_seq = e.claim_seq + 1,
       claimed_by = $1,
-      lease_expires_at = $3,
+      lease_expires_at = ${leaseEndSql('$3', '$2')},
       started_at = coalesce(e.started_at, $2),
       attempt_started_at = $2,
       attempt_count = e.attempt_count + 1,

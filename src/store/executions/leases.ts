@@ -8,9 +8,17 @@ export interface HeldClaim {
   claimSeq: number;
 }
 
+/**
+ * The end of the lease of a claim that is made now, in a statement that is given the instant of the claim and the end that it
+ * would have by that: later where the database's clock is ahead of the instance's, as where its machine has slept.
+ */
+export function leaseEndSql(endsAt: string, claimedAt: string): string {
+  return `greatest(${endsAt}::timestamptz, clock_timestamp() + (${endsAt}::timestamptz - ${claimedAt}::timestamptz))`;
+}
+
 const EXTEND_LEASES = `
--- extend until $3 the leases of what this instance has in flight that end before $4; answer those it still holds, and which
--- were cancelled.
+-- extend to $4 ms from now on the leases of what this instance has in flight of which less than $5 ms are left; answer those
+-- it still holds, for how long, and which were cancelled. It is $3, or later where the database's clock says so.
 -- SKIP LOCKED: a row that somebody holds, for however long, must not let all other leases end. Whoever locks one is about
 -- to settle it, to rescue it or to cancel it; the next look sees what came of that. So this waits for nobody, and takes
 -- part in no circle of those who do.
@@ -18,56 +26,73 @@ const EXTEND_LEASES = `
 -- for its callback is not held any more, and its lease means something else.
 -- Each is looked up by its id: OFFSET and LATERAL, the status as text, and a subquery in the place of EXISTS leave the planner
 -- nothing else. It would read all executions instead, where they are some ten thousand, or for each of them all that run.
-WITH claim AS MATERIALIZED (
-  SELECT c.id, c.claim_seq, e.* FROM unnest($1::uuid[], $2::int[]) AS c(id, claim_seq), LATERAL (
+WITH moment AS MATERIALIZED (
+  SELECT greatest($3::timestamptz, clock_timestamp()) AS now
+), claim AS MATERIALIZED (
+  SELECT c.id, c.claim_seq, e.* FROM moment, unnest($1::uuid[], $2::int[]) AS c(id, claim_seq), LATERAL (
     SELECT attempt_count, status = 'RUNNING' AS is_held,
       status = 'RUNNING' AND cancel_requested_at IS NOT NULL AS is_cancelled,
-      status = 'RUNNING' AND callback_deadline_at IS NULL AND lease_expires_at < $4 AS is_short
+      status = 'RUNNING' AND callback_deadline_at IS NULL AND lease_expires_at < moment.now + $5 * interval '1 ms' AS is_short,
+      lease_expires_at
     FROM job_executions WHERE id = c.id AND claim_seq = c.claim_seq OFFSET 0
   ) AS e
 ), free AS MATERIALIZED (
-  SELECT e.id FROM claim, LATERAL (
+  SELECT e.id FROM moment, claim, LATERAL (
     SELECT id FROM job_executions
     WHERE id = claim.id AND claim_seq = claim.claim_seq AND status::text = 'RUNNING' AND callback_deadline_at IS NULL
-      AND lease_expires_at < $4
+      AND lease_expires_at < moment.now + $5 * interval '1 ms'
     FOR NO KEY UPDATE SKIP LOCKED
   ) AS e
   WHERE is_short
 ), extended AS (
-  UPDATE job_executions AS e SET lease_expires_at = $3
-  WHERE e.id = ANY (ARRAY(SELECT id FROM free))
-  RETURNING e.id, e.cancel_requested_at IS NOT NULL AS is_cancelled
+  UPDATE job_executions AS e SET lease_expires_at = moment.now + $4 * interval '1 ms'
+  FROM moment WHERE e.id = ANY (ARRAY(SELECT id FROM free))
+  RETURNING e.id, e.cancel_requested_at IS NOT NULL AS is_cancelled, e.lease_expires_at
 )
-SELECT claim.id, coalesce(extended.is_cancelled, claim.is_cancelled) AS "cancelRequested"
-FROM claim LEFT JOIN extended ON extended.id = claim.id
+SELECT claim.id, coalesce(extended.is_cancelled, claim.is_cancelled) AS "cancelRequested",
+  (extract(epoch FROM coalesce(extended.lease_expires_at, claim.lease_expires_at) - moment.now) * 1000)::float8 AS "leftMs"
+FROM moment, claim LEFT JOIN extended ON extended.id = claim.id
 WHERE is_held OR (SELECT a.failure_reason = 'INSTANCE_LOST' FROM all_execution_attempts AS a
   WHERE a.execution_id = claim.id AND a.number = claim.attempt_count) IS NOT TRUE`;
+
+export interface LeaseState {
+  cancelRequested: boolean;
+  /** How long the lease goes on from the statement on; null where the execution is not RUNNING any more. */
+  leftMs: number | null;
+}
+
+/** How far leases are extended. */
+export interface Extension {
+  now: Date;
+  leaseMs: number;
+  /** A lease that goes on for so long is left alone. */
+  leastMs: number;
+}
 
 /**
  * Extends leases in one statement, but for those of rows that are locked at the moment, and those that are long enough: each
  * one extended is a new version of its row, with an entry in every index.
  *
- * @param endBefore which are not long enough
- * @returns whether its cancellation was asked for, per id that is still held, or whose attempt was ended by its callback;
- *   an id that is missing was lost
+ * @returns the state of each claim that is still held, or whose attempt was ended by its callback, by the execution's id; an
+ *   id that is missing was lost
  */
 export async function extendLeases(
   db: Queryable,
   held: readonly HeldClaim[],
-  leaseExpiresAt: Date,
-  endBefore: Date,
-): Promise<Map<string, { cancelRequested: boolean }>> {
-  const { rows } = await db.query<{ id: string; cancelRequested: boolean }>({
+  { now, leaseMs, leastMs }: Extension,
+): Promise<Map<string, LeaseState>> {
+  const { rows } = await db.query<LeaseState & { id: string }>({
     name: 'extend-leases',
     text: EXTEND_LEASES,
     values: [
       held.map((claim) => claim.executionId),
       held.map((claim) => claim.claimSeq),
-      leaseExpiresAt,
-      endBefore,
+      now,
+      leaseMs,
+      leastMs,
     ],
   });
-  return new Map(rows.map((row) => [row.id, { cancelRequested: row.cancelRequested }]));
+  return new Map(rows.map(({ id, ...state }) => [id, state]));
 }
 
 /** An execution whose lease ended while it was RUNNING: its holder died, froze, or lost the database. */

@@ -2,26 +2,25 @@ import type { QueryResultRow } from 'pg';
 import type { HeldClaim } from './leases.ts';
 import { toTimestamps, type Queryable } from '../statements/sql.ts';
 
-/** A claim, and the end of its lease. */
-export interface LeasedClaim extends HeldClaim {
-  leaseExpiresAt: Date;
+/** A claim, and when it was made. */
+export interface DatedClaim extends HeldClaim {
+  claimedAt: Date;
 }
 
-/**
- * Finds the claims of an instance by the ends that their leases were given when they were made: those of which a lease was
- * extended since are left out, as somebody holds them, and so are those that wait for a callback.
- */
-export async function findClaimsByLease(
+/** Finds the claims of an instance by the instants at which they were made, but for those that wait for a callback. */
+export async function findClaimsMadeAt(
   db: Queryable,
   instanceId: string,
-  leasesExpireAt: readonly Date[],
-): Promise<LeasedClaim[]> {
-  const { rows } = await db.query<LeasedClaim & QueryResultRow>({
-    name: 'find-claims-by-lease',
-    text: `SELECT id AS "executionId", claim_seq AS "claimSeq", lease_expires_at AS "leaseExpiresAt"
+  claimedAt: readonly Date[],
+): Promise<DatedClaim[]> {
+  const { rows } = await db.query<DatedClaim & QueryResultRow>({
+    name: 'find-claims-made-at',
+    text: `-- find claims of instance $1 made at $2. No lease ends before its claim was made: that leads to the index of leases.
+SELECT id AS "executionId", claim_seq AS "claimSeq", attempt_started_at AS "claimedAt"
 FROM job_executions
-WHERE status = 'RUNNING' AND callback_deadline_at IS NULL AND lease_expires_at = ANY ($2::timestamptz[]) AND claimed_by = $1`,
-    values: [instanceId, toTimestamps(leasesExpireAt)],
+WHERE status = 'RUNNING' AND callback_deadline_at IS NULL AND attempt_started_at = ANY ($2::timestamptz[]) AND claimed_by = $1
+  AND lease_expires_at > (SELECT min(at) FROM unnest($2::timestamptz[]) AS claim(at))`,
+    values: [instanceId, toTimestamps(claimedAt)],
   });
   return rows;
 }

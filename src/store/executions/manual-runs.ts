@@ -6,6 +6,8 @@ import { toJsonb, type Queryable } from '../statements/sql.ts';
 /** On what terms this instance claims an execution in the statement that makes it. */
 export interface ClaimTerms {
   instanceId: string;
+  /** The instant of the claim, at which the execution is made. */
+  claimedAt: Date;
   leaseExpiresAt: Date;
   /** Hosts at which it has no place: an execution of theirs waits for whoever has one. */
   fullHosts: readonly string[];
@@ -109,7 +111,7 @@ export async function insertUnlimitedRun(
       run.jobId,
       run.expectedVersion,
       run.executionId,
-      run.now,
+      terms?.claimedAt ?? run.now,
       run.bodyOverride === undefined ? null : toJsonb(run.bodyOverride),
       run.idempotencyKey,
       terms?.instanceId ?? null,

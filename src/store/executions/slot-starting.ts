@@ -1,6 +1,7 @@
 import type { PlainSlot } from '../../domain/schedule/plain-slot.ts';
 import { ATTEMPT_OF_JOB, claimedOf, type ClaimedExecution, type ClaimedRow } from './claimed-rows.ts';
 import { EVENT_LOG_LOCK } from '../events/event-log.ts';
+import { leaseEndSql } from './leases.ts';
 import { toJsonb, type Queryable, type Statement } from '../statements/sql.ts';
 
 /** A plain slot, and the job as it was when that was found. */
@@ -60,7 +61,7 @@ const MAKE = `held AS MATERIALIZED (
     max_attempts, claim_seq, attempt_count, claimed_by, lease_expires_at, started_at, attempt_started_at, lateness_ms)
   SELECT "executionId", id, CASE WHEN starts THEN 'RUNNING' ELSE 'PENDING' END::execution_status, 'SCHEDULE',
     "scheduledAt", $3, "availableAt", priority, host, "maxAttempts", starts::int, starts::int,
-    CASE WHEN starts THEN $2 END, CASE WHEN starts THEN $4::timestamptz END, CASE WHEN starts THEN $3::timestamptz END,
+    CASE WHEN starts THEN $2 END, CASE WHEN starts THEN ${leaseEndSql('$4', '$3')} END, CASE WHEN starts THEN $3::timestamptz END,
     CASE WHEN starts THEN $3::timestamptz END,
     CASE WHEN starts THEN greatest(extract(epoch FROM ($3::timestamptz - "scheduledAt")) * 1000, 0)::int END
   FROM held

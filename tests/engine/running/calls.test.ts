@@ -4,7 +4,14 @@ import { settle, settlementRow } from '../../../src/store/executions/settling.ts
 import { EVENT_LOG_LOCK } from '../../../src/store/events/event-log.ts';
 import { insertDependency } from '../../support/dependencies.ts';
 import { claimFor } from '../../support/claims.ts';
-import { CALLER, createJob, reference, valueOf, type TestInstance } from '../../support/instance.ts';
+import {
+  CALLER,
+  createJob,
+  LEASE_MS,
+  reference,
+  valueOf,
+  type TestInstance,
+} from '../../support/instance.ts';
 import { START } from '../../support/manual-clock.ts';
 import { uncalled } from '../../support/settlements.ts';
 import {
@@ -253,6 +260,67 @@ describe('an execution that waits for a place at a host that has begun to hang',
     expect(instance.worker.held()).toHaveLength(HOST_LIMIT + 2 * HOST_LIMIT);
     next.open();
     await instance.worker.drained();
+  });
+});
+
+describe('a claim whose lease cannot be extended', () => {
+  it('is called by nobody here from the end of its lease on, and is given back', async () => {
+    const clock = { ms: 0 };
+    const { instance, gate } = await keptWaiting(clock, {}, { type: 'ATMOST_ONCE' });
+    const waiting = instance.worker.held().slice(HOST_LIMIT);
+    clock.ms = LEASE_MS;
+    gate.open();
+    await instance.worker.drained();
+    expect(scene.target.callsTo('/held')).toHaveLength(HOST_LIMIT);
+    for (const { executionId } of waiting)
+      expect(await readExecution(scene.pool, executionId)).toMatchObject({
+        status: 'PENDING',
+        attempt_count: 0,
+      });
+    expect(await countOf('SUCCESS')).toBe(QUICK + HOST_LIMIT);
+  });
+
+  it('has its call ended with its lease, and is given back while it waits for a place', async () => {
+    const clock = { ms: 0 };
+    const { instance } = await keptWaiting(clock);
+    const held = instance.worker.held().length;
+    expect(instance.worker.endOverdue()).toBe(1_000);
+    clock.ms = LEASE_MS - 300;
+    expect(instance.worker.endOverdue()).toBe(300);
+    expect(instance.worker.held()).toHaveLength(held);
+    clock.ms = LEASE_MS;
+    instance.worker.endOverdue();
+    await scene.target.allSocketsClosed();
+    await instance.worker.drained();
+    expect(await countOf('PENDING')).toBe(HELD);
+    expect(await count(scene.pool, `all_execution_attempts WHERE error_message LIKE '%its lease%'`)).toBe(
+      HOST_LIMIT,
+    );
+  });
+
+  it('goes on as long as its lease is extended', async () => {
+    const clock = { ms: 0 };
+    const { instance, gate } = await keptWaiting(clock);
+    const held = instance.worker.held().length;
+    clock.ms = LEASE_MS - 1;
+    await instance.leaseKeeper.runOnce();
+    clock.ms = 2 * LEASE_MS - 2_000;
+    instance.worker.endOverdue();
+    gate.open();
+    await instance.worker.drained();
+    expect(scene.target.callsTo('/held')).toHaveLength(held);
+  });
+
+  it('is not called where its answer has come too late', async () => {
+    const instance = scene.instance();
+    const job = await insertJob(scene.pool, { api: `${scene.target.url}/work`, type: 'ATMOST_ONCE' });
+    const id = await insertExecution(scene.pool, job, 'PENDING');
+    const claimed = await claimBy(instance);
+    scene.clock.advance(LEASE_MS);
+    instance.worker.take(claimed);
+    await instance.worker.drained();
+    expect(scene.target.calls).toEqual([]);
+    expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'PENDING', attempt_count: 0 });
   });
 });
 

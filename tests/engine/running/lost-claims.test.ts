@@ -117,7 +117,7 @@ describe('a claim whose answer was lost', () => {
     await expect(instance.worker.runOnce()).rejects.toThrow('Connection terminated');
     let looks = 0;
     let isAway = true;
-    onStatements(instance.pool, 'find-claims-by-lease', (send) => {
+    onStatements(instance.pool, 'find-claims-made-at', (send) => {
       looks += 1;
       return isAway ? Promise.reject(new Error('Connection terminated unexpectedly')) : send();
     });
@@ -132,7 +132,7 @@ describe('a claim whose answer was lost', () => {
   it('is none where the database says that nothing was carried out', async () => {
     const instance = scene.instance();
     let looks = 0;
-    onStatements(instance.pool, 'find-claims-by-lease', (send) => {
+    onStatements(instance.pool, 'find-claims-made-at', (send) => {
       looks += 1;
       return send();
     });
@@ -171,7 +171,7 @@ describe('a claim whose answer was lost', () => {
     const lease = new Date(scene.clock.now().getTime() + LEASE_MS);
     const noAnswer = () => Promise.reject(new Error('Query read timeout'));
     await expect(instance.lostClaims.watch(lease, noAnswer)).rejects.toThrow('Query read timeout');
-    onStatements(instance.pool, 'find-claims-by-lease', async (send) => {
+    onStatements(instance.pool, 'find-claims-made-at', async (send) => {
       const found = await send();
       gate.open();
       await instance.worker.drained();
@@ -190,7 +190,7 @@ describe('a claim whose answer was lost', () => {
     await expect(instance.worker.runOnce()).rejects.toThrow('Connection terminated');
     await nextTurn();
     let looks = 0;
-    onStatements(instance.pool, 'find-claims-by-lease', (send) => {
+    onStatements(instance.pool, 'find-claims-made-at', (send) => {
       looks += 1;
       return looks === 1 ? Promise.reject(new Error('Connection terminated unexpectedly')) : send();
     });

@@ -13,6 +13,8 @@ import { startSilentProxy } from '../../support/silent-proxy.ts';
 import { until } from '../../support/until.ts';
 
 const scene = useScene();
+/** When the keeper asks, by its monotonic clock. */
+const ASKED_MS = 5_000;
 
 describe('the lease keeper', () => {
   it('extends the leases of all that its instance holds, and of nothing else', async () => {
@@ -45,7 +47,7 @@ describe('the lease keeper', () => {
     });
     const leaseMs = 30_000;
     const [long, short] = [await claim(0.75 * leaseMs + 1_000), await claim(0.75 * leaseMs + 999)];
-    const { ended, keeper } = keeperOf(() => [long, short], leaseMs);
+    const { ended, deadlines, keeper } = keeperOf(() => [long, short], leaseMs);
     const before = await readExecution(scene.pool, long.executionId);
     await keeper.runOnce();
     expect(await readExecution(scene.pool, long.executionId)).toEqual(before);
@@ -53,6 +55,9 @@ describe('the lease keeper', () => {
       lease_expires_at: plus(scene.clock.now(), leaseMs),
     });
     expect(ended).toEqual([]);
+    // Each is told for how long its lease goes on, from before the question.
+    expect(deadlines.get(long.executionId)).toBe(ASKED_MS + 0.75 * leaseMs + 1_000);
+    expect(deadlines.get(short.executionId)).toBe(ASKED_MS + leaseMs);
   });
 
   it('keeps an execution from being rescued for as long as its call takes', async () => {
@@ -227,12 +232,19 @@ function keeperOf(
 ) {
   const errors: unknown[] = [];
   const ended: [string, string][] = [];
+  const deadlines = new Map<string, number>();
   const keeper = createLeaseKeeper({
     db,
     clock: scene.clock,
-    worker: { held, isCalling, end: (executionId, reason) => ended.push([executionId, reason]) },
+    worker: {
+      held,
+      isCalling,
+      end: (executionId, reason) => ended.push([executionId, reason]),
+      extendLease: ({ executionId }, deadlineMs) => deadlines.set(executionId, deadlineMs),
+    },
     leaseMs,
     onError: (error) => errors.push(error),
+    monotonicMs: () => ASKED_MS,
   });
-  return { ended, errors, keeper };
+  return { ended, errors, deadlines, keeper };
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { startWait } from '../../../src/store/executions/callbacks.ts';
 import { extendLeases } from '../../../src/store/executions/leases.ts';
 import { readSecret } from '../../../src/store/upkeep/secrets.ts';
-import { START, plus } from '../../support/manual-clock.ts';
+import { START } from '../../support/manual-clock.ts';
 import { everythingOf, insertJob, readExecution } from '../../support/rows.ts';
 import { useScene } from '../../support/scene.ts';
 import { awaiting, insertRunning } from '../../support/settlements.ts';
@@ -43,7 +43,8 @@ describe('a wait for a callback', () => {
     const id = await runningExecution();
     await startWait(scene.pool, awaiting(id));
     const held = [{ executionId: id, claimSeq: 1 }];
-    const kept = await extendLeases(scene.pool, held, plus(START, 30_000), plus(awaiting(id).deadlineAt, 1));
+    const leastMs = awaiting(id).deadlineAt.getTime() - START.getTime() + 1;
+    const kept = await extendLeases(scene.pool, held, { now: START, leaseMs: 30_000, leastMs });
     expect([...kept.keys()]).toEqual([id]);
     expect(await readExecution(scene.pool, id)).toMatchObject({
       lease_expires_at: awaiting(id).deadlineAt,

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { ClaimedExecution } from '../../../src/store/executions/claimed-rows.ts';
+import { extendLeases } from '../../../src/store/executions/leases.ts';
 import { claimFor } from '../../support/claims.ts';
+import { LEASE_MS } from '../../support/instance.ts';
 import { START, plus } from '../../support/manual-clock.ts';
-import { insertExecution, insertJob, RETRIES } from '../../support/rows.ts';
+import { insertExecution, insertJob, readExecution, RETRIES } from '../../support/rows.ts';
 import { useScene } from '../../support/scene.ts';
 
 const scene = useScene();
@@ -145,3 +147,22 @@ describe('what is claimed', () => {
     expect(await claim()).toEqual([]);
   });
 });
+
+describe('the lease of a claim', () => {
+  it('lasts by the database’s clock where the instance’s is behind, as after its machine has slept', async () => {
+    const behind = new Date(Date.now() - 3_600_000);
+    const job = await insertJob(scene.pool);
+    const id = await insertExecution(scene.pool, job, 'PENDING', { at: behind });
+    await claim(behind);
+    expect(await leftMs(id)).toBeGreaterThan(LEASE_MS - 5_000);
+    await scene.pool.query(`UPDATE job_executions SET lease_expires_at = now() WHERE id = $1`, [id]);
+    const held = [{ executionId: id, claimSeq: 1 }];
+    await extendLeases(scene.pool, held, { now: behind, leaseMs: LEASE_MS, leastMs: 1_000 });
+    expect(await leftMs(id)).toBeGreaterThan(LEASE_MS - 5_000);
+  });
+});
+
+async function leftMs(id: string): Promise<number> {
+  const { lease_expires_at } = await readExecution(scene.pool, id);
+  return (lease_expires_at as Date).getTime() - Date.now();
+}
