@@ -12,11 +12,12 @@ import { completeExecution } from './commands/executions/complete-execution.ts';
 import { resumeEndedPauses } from './commands/jobs/resume-ended-pauses.ts';
 import { createRequestTester } from './commands/jobs/test-request.ts';
 import type { Config } from './config/config.ts';
+import { unreachable } from './database/address.ts';
 import { startEmbeddedPostgres } from './database/embedded-postgres.ts';
 import type { DatabaseLog } from './database/log.ts';
 import { migrate } from './database/migrate.ts';
 import { packageRoot } from './database/package-root.ts';
-import { createPool } from './database/pool.ts';
+import { createPool, surelyAnsweredMs } from './database/pool.ts';
 import { sessionSettings } from './database/session.ts';
 import { CALLBACK_PATH, readCallbackToken, signCallbackToken } from './domain/execution/callback-token.ts';
 import { newUuidV7 } from './domain/values/uuid-v7.ts';
@@ -36,6 +37,7 @@ import { createTargetGuard } from './http/target-guard.ts';
 import { watchLoops } from './async/loop-watch.ts';
 import { createPoller } from './events/poller.ts';
 import { createLogger } from './logging/logger.ts';
+import { probe } from './server/http/listen.ts';
 import { readPersistedOperations } from './server/http/read-persisted-operations.ts';
 import { createHttpServer } from './server/server.ts';
 import { createDatabaseClock } from './store/upkeep/database-clock.ts';
@@ -90,10 +92,13 @@ export function createApp(config: Config): App {
   async function startParts(): Promise<{ url: string; port: number }> {
     const version = readVersion();
     const instanceId = `${config.instanceName}-${randomBytes(4).toString('hex')}`;
+    await probe(config.host, config.port);
     const { connectionString, directConnectionString } = await provideDatabase();
     const pool = openPool(connectionString);
     const leasePool = openLeasePool(connectionString);
-    const clock = await createDatabaseClock(pool);
+    const clock = await createDatabaseClock(pool).catch((error: unknown) => {
+      throw unreachable(connectionString, error);
+    });
     const onError = (part: string) => (error: unknown) => {
       logger.warn('The database could not be reached', { part, error });
     };
@@ -270,7 +275,13 @@ export function createApp(config: Config): App {
   /** A stop meanwhile lets the migration that is under way come to its end, and begins no other. */
   async function bringUpToDate(connectionString: string, log: DatabaseLog): Promise<void> {
     const stopped = new AbortController();
-    const migrating = migrate({ connectionString, log, signal: stopped.signal });
+    const migrating = migrate({
+      connectionString,
+      log,
+      connectTimeoutMs: config.databaseConnectTimeoutMs,
+      answerTimeoutMs: surelyAnsweredMs(config.databaseQueryTimeoutMs),
+      signal: stopped.signal,
+    });
     running.push({
       name: 'migrations',
       stop: async () => {

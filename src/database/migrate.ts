@@ -1,5 +1,8 @@
 import type { MigrationList } from '@prisma/schema-engine-wasm/schema_engine_bg';
 import pg from 'pg';
+import { setTimeout as delay } from 'node:timers/promises';
+import { unreachable } from './address.ts';
+import { hangUp } from './hang-up.ts';
 import type { DatabaseLog } from './log.ts';
 import { installedSchemaFiles, readMigrations } from './migration-files.ts';
 import { settleInterrupted } from './migration-record.ts';
@@ -12,6 +15,10 @@ export type MigrateOptions = {
   log?: DatabaseLog;
   /** Another folder of migrations than this installation's. */
   migrationsDir?: string;
+  /** How long to wait for a connection. */
+  connectTimeoutMs?: number;
+  /** How long the database may take to answer what is no migration's script. */
+  answerTimeoutMs?: number;
   /** Ends a wait for others at once, and after the migration that is under way, if any, everything. */
   signal?: AbortSignal;
 };
@@ -19,6 +26,8 @@ export type MigrateOptions = {
 /** Arbitrary, and the same in every version: it is how instances that start at once find each other. */
 const LOCK_KEY = 7_263_014_551;
 const OLDEST_SERVER = 14;
+/** How often a database that another instance migrates is looked at. */
+const LOOK_AGAIN_MS = 100;
 const NO_FILTER = { externalTables: [], externalEnums: [] };
 
 /**
@@ -32,16 +41,11 @@ const NO_FILTER = { externalTables: [], externalEnums: [] };
  * a migration was edited after it was applied, when an earlier one failed, or when the database holds foreign tables.
  * When a migration fails, the error names it and the cause. The signal's reason, when that kept it from its end
  */
-export async function migrate({
-  connectionString,
-  log = () => undefined,
-  migrationsDir,
-  signal,
-}: MigrateOptions): Promise<{ applied: string[] }> {
-  const stop = signal && { signal };
+export async function migrate(options: MigrateOptions): Promise<{ applied: string[] }> {
+  const { log = () => undefined, migrationsDir } = options;
   const migrations = await readMigrations(migrationsDir ?? installedSchemaFiles().migrationsDir);
-  return withMigrationLock({ connectionString, log, ...stop }, () =>
-    withSchemaEngine({ connectionString, ...stop }, async (engine) => {
+  return withMigrationLock(options, () =>
+    withSchemaEngine(options, async (engine) => {
       await refuseUnlessSound(engine, migrations);
       const { appliedMigrationNames: applied } = await engine
         .applyMigrations({ migrationsList: migrations, filters: NO_FILTER })
@@ -64,24 +68,29 @@ export async function markRolledBack(connectionString: string, migrationName: st
   );
 }
 
-async function withMigrationLock<T>(
-  { connectionString, log = () => undefined, signal }: MigrateOptions,
-  use: () => Promise<T>,
-): Promise<T> {
-  const client = new pg.Client({ connectionString, application_name: 'job-scheduler migrations' });
+async function withMigrationLock<T>(options: MigrateOptions, use: () => Promise<T>): Promise<T> {
+  const { connectionString, connectTimeoutMs = 2_000, answerTimeoutMs = 15_000 } = options;
+  const { log = () => undefined, signal } = options;
+  const client = new pg.Client({
+    connectionString,
+    application_name: 'job-scheduler migrations',
+    connectionTimeoutMillis: connectTimeoutMs,
+    query_timeout: answerTimeoutMs,
+    keepAlive: true,
+  });
   // Losing the connection loses the lock; the engine, on its own connection, then fails or finishes as well.
   client.on('error', () => undefined);
-  await client.connect().catch((error: unknown) => {
-    throw new Error(`The database cannot be reached: ${reasonOf(error)}`, { cause: error });
-  });
   try {
+    await client.connect().catch((error: unknown) => {
+      throw unreachable(connectionString, error);
+    });
     await client.query(sessionSettings(0));
     await refuseOldServer(client);
     await takeTurn(client, log, signal);
     return await use();
   } finally {
     // The end of the session gives the lock back.
-    await client.end();
+    await hangUp(client);
   }
 }
 
@@ -91,12 +100,10 @@ async function takeTurn(client: pg.Client, log: DatabaseLog, signal: AbortSignal
   const stopWaiting = () => void client.end();
   signal?.addEventListener('abort', stopWaiting);
   try {
-    const { rows } = await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [
-      LOCK_KEY,
-    ]);
-    if (rows[0]?.locked !== true) {
+    if (!(await tryLock(client))) {
       log('waiting for another instance that is migrating the database');
-      await client.query('SELECT pg_advisory_lock($1)', [LOCK_KEY]);
+      do await delay(LOOK_AGAIN_MS, undefined, signal && { signal });
+      while (!(await tryLock(client)));
     }
     await settleInterrupted(client, log);
   } catch (error) {
@@ -107,10 +114,11 @@ async function takeTurn(client: pg.Client, log: DatabaseLog, signal: AbortSignal
   }
 }
 
-/** A host name with several addresses fails with one error per address, and a message of none. */
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(reasonOf).join(', ');
-  return error instanceof Error ? error.message : String(error);
+async function tryLock(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [
+    LOCK_KEY,
+  ]);
+  return rows[0]?.locked === true;
 }
 
 async function refuseOldServer(client: pg.Client): Promise<void> {

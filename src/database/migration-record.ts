@@ -52,12 +52,20 @@ export async function settleInterrupted(db: pg.ClientBase, log: DatabaseLog): Pr
   for (const { migration } of found) {
     log('a migration was interrupted; waiting until the database is done with it', { migration });
     const { rowCount } = await db.query(
-      `UPDATE _prisma_migrations SET rolled_back_at = clock_timestamp() WHERE migration_name = $1 AND ${interrupted}`,
-      [migration],
+      inAnyTime(
+        `UPDATE _prisma_migrations SET rolled_back_at = clock_timestamp() WHERE migration_name = $1 AND ${interrupted}`,
+        [migration],
+      ),
     );
     if (rowCount === 0) log('the interrupted migration came to its end', { migration });
     else log('nothing of the interrupted migration was applied; it is tried again', { migration });
   }
+}
+
+/** A statement whose answer is waited for as long as a timer can: a script may have large tables to rewrite. */
+export function inAnyTime(text: string, values?: string[]): pg.QueryConfig {
+  const statement = { text, query_timeout: 2 ** 31 - 1 };
+  return values === undefined ? statement : { ...statement, values };
 }
 
 async function hasRecord(db: pg.ClientBase): Promise<boolean> {

@@ -10,7 +10,7 @@ import {
 } from '@prisma/driver-adapter-utils';
 import * as bindings from '@prisma/schema-engine-wasm/schema_engine_bg';
 import pg from 'pg';
-import { recordingItsEnd, markStarted } from './migration-record.ts';
+import { inAnyTime, markStarted, recordingItsEnd } from './migration-record.ts';
 import { sessionSettings } from './session.ts';
 
 export type SchemaEngine = bindings.SchemaEngine;
@@ -20,7 +20,11 @@ export type EngineDatabases = {
   connectionString: string;
   /** An empty database that migrations are replayed into; only a comparison with the schema needs one. */
   shadowConnectionString?: string;
-  /** Once aborted, no further script is begun. */
+  /** How long to wait for a connection. */
+  connectTimeoutMs?: number;
+  /** How long the database may take to answer what is no migration's script. */
+  answerTimeoutMs?: number;
+  /** Once aborted, no further script is begun, and nothing else is waited for. */
   signal?: AbortSignal;
 };
 
@@ -90,11 +94,15 @@ export async function withSchemaEngine<T>(
 }
 
 function adapterFactory(databases: EngineDatabases, work: Work): SqlMigrationAwareDriverAdapterFactory {
+  const { connectTimeoutMs = 2_000, answerTimeoutMs = 15_000, signal } = databases;
   const connect = async (connectionString: string): Promise<SqlDriverAdapter> => {
     // One connection, so that what the engine sets or locks on it holds for all that it does.
     const pool = new pg.Pool({
       connectionString,
       max: 1,
+      connectionTimeoutMillis: connectTimeoutMs,
+      query_timeout: answerTimeoutMs,
+      keepAlive: true,
       // eslint-disable-next-line @typescript-eslint/no-misused-promises -- pg-pool waits for it, which its types do not say
       onConnect: async (client) => {
         await client.query(sessionSettings(0));
@@ -103,20 +111,25 @@ function adapterFactory(databases: EngineDatabases, work: Work): SqlMigrationAwa
     pool.on('error', () => undefined);
     // Losing the connection fails what runs on it; the event besides would end the process.
     pool.on('connect', (client) => client.on('error', () => undefined));
+    const running = { isScript: false };
+    cutOffWhenAborted(pool, signal, () => !running.isScript);
     const adapter = await new PrismaPg(pool).connect();
     letCharThrough(pool, adapter);
     adapter.dispose = async () => {
       if (!pool.ending) await pool.end();
     };
     adapter.executeScript = async (script) => {
+      running.isScript = true;
       try {
-        await executeMarked(pool, script, databases.signal);
+        await executeMarked(pool, script, signal);
       } catch (error) {
         if (error instanceof DriverAdapterError) throw error;
         work.interruption = error;
         // The engine would record, on another connection, that the script failed, and it could not be tried again.
         await adapter.dispose();
         throw error;
+      } finally {
+        running.isScript = false;
       }
     };
     work.opened.push(adapter);
@@ -132,6 +145,17 @@ function adapterFactory(databases: EngineDatabases, work: Work): SqlMigrationAwa
       return connect(databases.shadowConnectionString);
     },
   };
+}
+
+/** A question that nobody waits for any more may have fallen silent; a script is let come to its end. */
+function cutOffWhenAborted(pool: pg.Pool, signal: AbortSignal | undefined, mayCutOff: () => boolean): void {
+  pool.on('connect', (client) => {
+    const cutOff = (): void => {
+      if (mayCutOff()) client.connection.stream.destroy();
+    };
+    signal?.addEventListener('abort', cutOff);
+    client.once('end', () => signal?.removeEventListener('abort', cutOff));
+  });
 }
 
 /** PostgreSQL's numbers of the type "char" and of arrays of it. The adapter knows only the second. */
@@ -188,7 +212,7 @@ async function executeMarked(pool: pg.Pool, script: string, signal: AbortSignal 
  */
 async function executeWhole(client: pg.ClientBase, script: string): Promise<void> {
   try {
-    await client.query(script);
+    await client.query(inAnyTime(script));
   } catch (error) {
     // The last words of a server that hangs up are an error like any other; this tells them apart.
     const isLost = await client.query('ROLLBACK').then(

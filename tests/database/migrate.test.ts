@@ -243,9 +243,10 @@ describe('a migration that is interrupted', () => {
     const first = migrateCopy();
     await waiting('relation');
     const stop = new AbortController();
-    const second = migrateCopy({ signal: stop.signal });
+    const log: string[] = [];
+    const second = migrateCopy({ signal: stop.signal, log: (message) => log.push(message) });
     const settled = expect(second).rejects.toThrow('The server is stopping');
-    await waiting('advisory');
+    await until(() => log.includes('waiting for another instance that is migrating the database'));
     stop.abort(new Error('The server is stopping'));
     await settled;
     await holder.query('COMMIT');
@@ -275,6 +276,6 @@ it('refuses a database that holds tables of something else', async () => {
 
 it('says that the database cannot be reached, and why', async () => {
   await expect(migrate({ connectionString: 'postgresql://127.0.0.1:1/none' })).rejects.toThrow(
-    'The database cannot be reached: connect ECONNREFUSED 127.0.0.1:1',
+    'The database at 127.0.0.1:1 cannot be reached: connect ECONNREFUSED 127.0.0.1:1',
   );
 });

@@ -1,4 +1,4 @@
-import type { Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** Where the server can be reached. */
@@ -25,6 +25,17 @@ export async function listen(server: Server, host: string, port: number): Promis
   });
   const address = server.address() as AddressInfo;
   return { url: `http://${urlHost(host)}:${address.port}`, port: address.port };
+}
+
+/**
+ * Finds out whether an address can be listened on, before anything is done that a start would not need without it.
+ *
+ * @throws Error in words that say what to change, where it cannot
+ */
+export async function probe(host: string, port: number): Promise<void> {
+  const server = createServer();
+  await listen(server, host, port);
+  await new Promise((resolve) => server.close(resolve));
 }
 
 function explain(error: NodeJS.ErrnoException, host: string, port: number): string {
