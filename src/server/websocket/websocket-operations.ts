@@ -10,18 +10,20 @@ import type {
   WebSocket,
 } from 'graphql-ws';
 import { selfIterator } from '../../async/step-source.ts';
+import { nestsDeeperThan } from '../../domain/values/json-value.ts';
 import type { Delivery } from './delivery.ts';
 import { type ErrorMask, maskResult } from '../http/error-mask.ts';
 import { formatError, formatResult } from '../http/format-result.ts';
 import type { GraphqlEndpoint } from '../http/graphql-endpoint.ts';
-import { CONNECTION_INIT_TIMEOUT_MS, MAX_OPERATIONS_PER_SOCKET } from '../limits/limits.ts';
+import { VARIABLES_TOO_DEEP } from '../http/graphql-params.ts';
+import { CONNECTION_INIT_TIMEOUT_MS, MAX_NESTING, MAX_OPERATIONS_PER_SOCKET } from '../limits/limits.ts';
 import { clientIdOf, ownIdOf, standsFor, withClientId } from './operation-ids.ts';
 import type { PersistedOperations } from '../http/persisted-operations.ts';
 import type { ReaderWatch } from './reader-watch.ts';
 import type { RequestFacts } from '../http/request-facts.ts';
 import type { RenderedEvent } from './shared-results.ts';
 import { framesOf } from './websocket-frames.ts';
-import { type Asked, closeReason, readMessage } from './websocket-messages.ts';
+import { closeReason, readMessage } from './websocket-messages.ts';
 
 /** What belongs to one websocket. */
 export interface SocketFacts {
@@ -57,8 +59,8 @@ type OperationArgs = ExecutionArgs & {
 interface Extra extends SocketFacts {
   /** What graphql-ws knows of the socket, once it is initialised; in it the operations that the client has not completed. */
   context: Pick<Context, 'subscriptions'> | null;
-  /** Of the message that is being handed to graphql-ws, which asks for it at once. */
-  asked: Asked;
+  /** The payload of the message that is being handed to graphql-ws, which calls `onSubscribe` before it waits for anything. */
+  payload: SubscribePayload;
   /** Operations that were asked for in all. */
   count: number;
   /** Operations that have not ended, whether or not the client still waits for them. */
@@ -66,10 +68,9 @@ interface Extra extends SocketFacts {
 }
 
 /**
- * The protocol graphql-transport-ws over Yoga's pipeline. An operation that is malformed or cannot be parsed, validated or
- * started gets an `error` message of its own. Left to itself, graphql-ws closes the socket for what is malformed (4400), for a
- * syntax error and for anything thrown on the way (4500, with the error's text as the reason), and the client loses its other
- * subscriptions.
+ * The protocol graphql-transport-ws over Yoga's pipeline. An operation that cannot be parsed, validated or started gets an
+ * `error` message of its own. Left to itself, graphql-ws closes the socket for a syntax error and for anything that is thrown
+ * (4500, with the error's text as the reason), and the client loses its other subscriptions.
  */
 export function createOperationServer({
   endpoint,
@@ -77,13 +78,13 @@ export function createOperationServer({
   persistedOperations,
 }: OperationServerOptions): Server<SocketFacts> {
   async function start(extra: Extra, id: string): Promise<OperationArgs | readonly GraphQLError[]> {
-    const { asked, running } = extra;
-    extra.asked = NO_OPERATION;
-    if ('mistake' in asked) return [malformed(asked.mistake)];
+    const { payload, running } = extra;
+    extra.payload = NO_PAYLOAD;
     if (running > MAX_OPERATIONS_PER_SOCKET) return [tooManyOperations()];
+    if (nestsDeeperThan(MAX_NESTING, payload.variables)) return [variablesTooDeep()];
     try {
-      const query = persistedOperations.queryOf(asked.payload) ?? '';
-      return await prepare(endpoint, extra, clientIdOf(id), { ...asked.payload, query });
+      const query = persistedOperations.queryOf(payload) ?? '';
+      return await prepare(endpoint, extra, clientIdOf(id), { ...payload, query });
     } catch (error) {
       return [maskError(error)];
     }
@@ -117,7 +118,7 @@ export function createOperationServer({
         sendFrames,
         nextOperation,
         context: null,
-        asked: NO_OPERATION,
+        payload: NO_PAYLOAD,
         count: 0,
         running: 0,
       };
@@ -128,8 +129,7 @@ export function createOperationServer({
 
 /**
  * The socket as graphql-ws is to see it: with ids of our own (see `operation-ids.ts`), and in place of each operation an empty
- * one, since it keeps the message for as long as the operation lasts and closes the socket for one that is malformed. It still
- * sees to whether the client may subscribe yet.
+ * one, since it keeps the message for as long as the operation lasts. It still sees to whether the client may subscribe yet.
  */
 function reading(socket: WebSocket, extra: Extra): WebSocket {
   const close = async (code?: number, reason = '') => {
@@ -147,11 +147,11 @@ function reading(socket: WebSocket, extra: Extra): WebSocket {
           case 'refused':
             return close(CloseCode.BadRequest, message.reason);
           case 'subscribe': {
-            const { id, asked } = message;
+            const { id, payload } = message;
             if (ownIdIn(extra, id) !== undefined)
               return close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`);
             extra.count += 1;
-            extra.asked = asked;
+            extra.payload = payload;
             return handle(subscribeMessage(ownIdOf(id, extra.count)));
           }
           case 'complete': {
@@ -179,11 +179,11 @@ function completeMessage(id: string): string {
   return JSON.stringify({ id, type: MessageType.Complete });
 }
 
-const NO_OPERATION: Asked = { payload: { query: '' } };
+const NO_PAYLOAD: SubscribePayload = { query: '' };
 const NOTHING_TO_DO = Promise.resolve();
 
-function malformed(mistake: string): GraphQLError {
-  return new GraphQLError(mistake, { extensions: { code: 'BAD_REQUEST' } });
+function variablesTooDeep(): GraphQLError {
+  return new GraphQLError(VARIABLES_TOO_DEEP, { extensions: { code: 'BAD_REQUEST' } });
 }
 
 /** What {@link operationOf} finds again: graphql-ws hands `execute` the same object that `onSubscribe` returned. */
