@@ -1,7 +1,8 @@
+import winston from 'winston';
 import type { LogLevel } from './level.ts';
-import { putValue, type PlainValue } from './plain-value.ts';
+import { putValue, toPlainValue, type PlainValue } from './plain-value.ts';
 
-/** One log entry, its fields already safe to write: masked, bounded, free of cycles. */
+/** One log entry as it passes through winston. {@link plainFields} makes its fields safe to write. */
 export interface LogEntry {
   /** ISO 8601, UTC. */
   readonly timestamp: string;
@@ -14,8 +15,23 @@ export interface LogEntry {
 
 const OWN_KEYS = new Set(['timestamp', 'level', 'context', 'message']);
 
-/** The entry as one line of JSON, fields beside the entry's own keys; a field of such a name is put as `field.<name>`. */
-export function formatJson({ timestamp, level, context, message, fields }: LogEntry): string {
+/** A winston format: masks credentials in the fields, and bounds them to what JSON can hold. */
+export const plainFields = winston.format((info) => {
+  info['fields'] = toPlainValue(info['fields']);
+  return info;
+});
+
+/** A winston format: the entry as one line of JSON, its fields beside its own keys. */
+export const jsonLine = (): winston.Logform.Format =>
+  winston.format.printf((info) => formatJson(asEntry(info)));
+
+/** winston types what it carries as a loose record; every entry here comes from `createLogger`. */
+export function asEntry(info: winston.Logform.TransformableInfo): LogEntry {
+  return info as unknown as LogEntry;
+}
+
+/** A field with the name of one of the entry's own keys becomes `field.<name>`. */
+function formatJson({ timestamp, level, context, message, fields }: LogEntry): string {
   const line: Record<string, PlainValue> = { timestamp, level, context, message };
   for (const [key, value] of Object.entries(fields))
     putValue(line, OWN_KEYS.has(key) ? `field.${key}` : key, value);

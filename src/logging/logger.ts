@@ -1,9 +1,9 @@
-import type { ConsoleStream } from './console-sink.ts';
-import type { LogEntry } from './entry.ts';
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
+import type { ConsoleFormat } from './console-transport.ts';
 import type { LogLevel } from './level.ts';
-import { createPipeline } from './pipeline.ts';
-import type { ConsoleFormat, Pipeline } from './pipeline.ts';
-import { toPlainValue } from './plain-value.ts';
+import { createWinstonLogger, type LoggingOptions, type WinstonLogger } from './winston-logger.ts';
+
+export type { LoggingOptions } from './winston-logger.ts';
 
 /** Facts beside a message. Values may be anything; credentials are masked by name, errors keep stack and cause. */
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -23,35 +23,18 @@ export interface Logger {
   child: (fields: LogFields) => Logger;
 }
 
-export interface LoggingOptions {
-  readonly level: LogLevel;
-  /** Folder of the five rotating files, made if missing; without it, no files are written. */
-  readonly dir?: string | undefined;
-  /** Whether entries are shown on stdout. */
-  readonly console: boolean;
-  /** Default `readable`; see {@link consoleFormatFor}. */
-  readonly consoleFormat?: ConsoleFormat | undefined;
-  readonly now?: () => number;
-  /** For tests: what stands for the console. */
-  readonly stdout?: ConsoleStream & { readonly isTTY?: boolean };
-}
-
 /** Longer than a disk needs, and short against the time in which a stopped container is killed. */
 const FLUSH_LIMIT_MS = 2000;
 
-let now: () => number = Date.now;
-let pipeline: Pipeline | undefined;
+let target: WinstonLogger | undefined;
 
 /**
  * Decides, once per process, where all loggers write, those that exist already included. Until then entries go to the
  * console at level `info`, except in tests, where nothing is shown.
  */
 export function configureLogging(options: LoggingOptions): void {
-  const { level, dir, console, consoleFormat = 'readable', stdout = process.stdout } = options;
-  pipeline?.close();
-  now = options.now ?? Date.now;
-  const colored = stdout.isTTY === true && consoleFormat === 'readable' && !process.env['NO_COLOR'];
-  pipeline = createPipeline({ level, dir, console, consoleFormat, colored, stdout, now });
+  target?.close();
+  target = createWinstonLogger(options);
 }
 
 /** JSON lines where a production process writes to a collector, and text wherever a person may be reading. */
@@ -67,11 +50,10 @@ export function consoleFormatFor(
  * are written in the background. Never rejects.
  */
 export async function flushLogs(): Promise<void> {
-  if (pipeline === undefined) return;
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, FLUSH_LIMIT_MS)));
-  await Promise.race([pipeline.flush(), limit]);
-  clearTimeout(timer);
+  // In its first turn of the event loop, winston holds entries back until its pipes flow.
+  await nextTurn();
+  const endMs = performance.now() + FLUSH_LIMIT_MS;
+  while ((target?.pendingBytes() ?? 0) > 0 && performance.now() < endMs) await delay(5);
 }
 
 /**
@@ -100,24 +82,12 @@ function loggerWith(context: string, bound: LogFields): Logger {
 
 function log(level: LogLevel, context: string, message: string, bound: LogFields, fields?: LogFields): void {
   try {
-    const target = (pipeline ??= unconfiguredPipeline());
+    target ??= createWinstonLogger({ level: 'info', console: process.env['NODE_ENV'] !== 'test' });
     if (!target.isEnabled(level)) return;
     // An error passed in the place of fields would lose its message and stack when spread.
     const given = fields instanceof Error ? { error: fields } : fields;
-    const plain = toPlainValue({ ...bound, ...given }) as LogEntry['fields'];
-    target.write({ timestamp: new Date(now()).toISOString(), level, context, message, fields: plain });
+    target.write(level, context, message, { ...bound, ...given });
   } catch {
     // Whoever logs is in the middle of something that matters more.
   }
-}
-
-function unconfiguredPipeline(): Pipeline {
-  return createPipeline({
-    level: 'info',
-    console: process.env['NODE_ENV'] !== 'test',
-    consoleFormat: 'readable',
-    colored: process.stdout.isTTY && !process.env['NO_COLOR'],
-    stdout: process.stdout,
-    now,
-  });
 }

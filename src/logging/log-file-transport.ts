@@ -1,0 +1,112 @@
+import fs from 'node:fs';
+import { join } from 'node:path';
+import type winston from 'winston';
+import DailyRotateFile from 'winston-daily-rotate-file';
+import { asEntry } from './entry.ts';
+import type { LogLevel } from './level.ts';
+import type { LogFile } from './log-files.ts';
+import { watchDisk } from './watched-disk.ts';
+
+/** winston keeps the finished line of an entry under this key. */
+const MESSAGE = Symbol.for('message');
+/** Lines that wait for a disk that does not answer. Beyond this they are dropped. */
+const MAX_PENDING_BYTES = 8 * 1024 * 1024;
+
+export interface LogFileEvents {
+  /** The disk has taken bytes, and fewer wait than half of what may. */
+  onWritten: () => void;
+  /** A line was dropped, since too many wait for the disk. */
+  onDropped: () => void;
+  /** This transport writes nothing more; a new one has to take its place. */
+  onError: (error: Error) => void;
+}
+
+/**
+ * `<name>-<date>.log` in a folder, which is made if missing. The date is UTC as the timestamps inside, so that no day is
+ * doubled or missing where clocks change. Files that are older than `keepDays` are removed when a new day begins.
+ *
+ * winston-daily-rotate-file does the work. This class adds what it lacks: it listens to the errors of the stream
+ * beneath, which would end the process; it bounds what waits for the disk; it ends only when all is written.
+ *
+ * @throws where the folder cannot be made
+ */
+export class LogFileTransport extends DailyRotateFile {
+  readonly #file: LogFile;
+  readonly #events: LogFileEvents;
+  #path: string | undefined;
+  #pendingBytes = 0;
+
+  constructor(dir: string, file: LogFile, level: LogLevel, events: LogFileEvents) {
+    fs.mkdirSync(dir, { recursive: true });
+    // Named here: the default name changes with every option, and the list of old files would be lost with it.
+    const auditFile = join(dir, `.${file.name}-audit.json`);
+    removeBrokenAudit(auditFile);
+    super({
+      level,
+      dirname: dir,
+      filename: `${file.name}-%DATE%.log`,
+      datePattern: 'YYYY-MM-DD',
+      utc: true,
+      eol: '\n',
+      maxFiles: `${file.keepDays}d`,
+      auditFile,
+      options: {
+        flags: 'a',
+        fs: watchDisk({
+          opened: (path) => (this.#path = path),
+          written: (bytes) => {
+            this.#pendingBytes -= bytes;
+            if (this.#pendingBytes < MAX_PENDING_BYTES / 2) events.onWritten();
+          },
+        }),
+      },
+    });
+    this.#file = file;
+    this.#events = events;
+    this.logStream.on('error', events.onError);
+  }
+
+  /** Where lines go now; `undefined` until the file is open. */
+  get path(): string | undefined {
+    return this.#path;
+  }
+
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
+  override log(info: winston.Logform.TransformableInfo, done: () => void): void {
+    try {
+      if (this.#file.takes(asEntry(info))) this.#put(info);
+    } catch (error) {
+      // The folder of the next day's file can neither be found nor made.
+      this.#events.onError(error instanceof Error ? error : new Error(String(error)));
+    } finally {
+      // Without this, winston passes no further entry on.
+      done();
+    }
+  }
+
+  #put(info: winston.Logform.TransformableInfo): void {
+    if (this.#pendingBytes > MAX_PENDING_BYTES) {
+      this.#events.onDropped();
+      return;
+    }
+    this.#pendingBytes += Buffer.byteLength(String(info[MESSAGE])) + 1;
+    super.log?.(info, () => undefined);
+  }
+}
+
+/**
+ * The list of files to remove later is rewritten in place, so a full disk can leave it empty or torn. The transport
+ * then keeps every file for ever, without a word; with no list at all it begins a new one.
+ */
+function removeBrokenAudit(auditFile: string): void {
+  try {
+    const audit = JSON.parse(fs.readFileSync(auditFile, 'utf8')) as { files?: unknown } | null;
+    if (Array.isArray(audit?.files)) return;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) return;
+  }
+  fs.rmSync(auditFile, { force: true });
+}
