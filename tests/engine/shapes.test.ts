@@ -80,6 +80,7 @@ async function settlementOf(execution: ClaimedExecution): Promise<Settlement> {
     awaitCallback: () => Promise.resolve('lost'),
     idle: () => Promise.resolve(),
     giveUp: () => undefined,
+    isFull: () => false,
   };
   const deps: RunDeps = {
     sender,
@@ -88,7 +89,10 @@ async function settlementOf(execution: ClaimedExecution): Promise<Settlement> {
     random: () => 0,
     callbackUrl: () => '',
   };
-  const status = await runExecution(execution, deps, new StopSignal(), () => undefined);
+  const status = await runExecution(execution, deps, new StopSignal(), {
+    onCallEnded: () => undefined,
+    onInstanceFault: () => undefined,
+  });
   const [settlement] = settled;
   if (status !== 'SUCCESS' || !settlement) throw new Error(`The call ended as ${status}`);
   return settlement;

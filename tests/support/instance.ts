@@ -56,6 +56,8 @@ export type InstanceOptions = {
   maxConcurrencyPerHost?: number;
   /** Of the pace at which hosts answer, and of rests and breaks; the process's own where left out. */
   monotonicMs?: () => number;
+  /** Outcomes that may wait to be recorded. */
+  maxUnrecorded?: number;
   /** How long to wait for the database's answer to a statement. */
   answerTimeoutMs?: number;
   /** In [0, 1); 0 where left out. */
@@ -193,6 +195,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
     db: pool,
     settleUpstream: recordUpstream,
     pause: nextTurn,
+    ...(options.maxUnrecorded && { maxUnrecorded: options.maxUnrecorded }),
     onRecorded: tell('events'),
     onAwaiting: tell('events'),
     onPlanned: tellAlso('executions'),

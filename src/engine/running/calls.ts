@@ -64,6 +64,8 @@ export interface Calls {
   drained: () => Promise<void>;
   /** What may be claimed; the load of a host leaves out what may be claimed ahead of a place there. */
   room: () => FreePlaces;
+  /** For how long nothing may be claimed at all; 0 as a rule. */
+  pauseMs: () => number;
   /** How many executions more may be claimed that make up for missed slots; 0 until there is room for a good many. */
   backlogRoom: () => number;
 }
@@ -89,6 +91,11 @@ const LONG_MS = 1_000;
 /** No call begins with less of its lease left than this, or than a quarter of the lease; so often is looked for leases that end. */
 const LEAST_LEFT_MS = 1_000;
 const LEAST_LEFT_SHARE = 1 / 4;
+
+/** After a call for which this instance had no descriptors, memory or ports: those of others may end meanwhile. */
+const FAULT_PAUSE_MS = 1_000;
+/** Between two looks whether outcomes that wait to be recorded have become fewer. */
+const FULL_PAUSE_MS = 250;
 
 /** What is asked of an execution from its claim to its record. */
 type Claim = Pick<ClaimedExecution, 'id' | 'jobId' | 'claimSeq' | 'attemptCount' | 'host' | 'trigger'>;
@@ -119,6 +126,7 @@ export function createCalls(options: CallsOptions): Calls {
   const hostThroughput = createHostThroughput(AHEAD_MS, monotonicMs);
   const jointStart = createJointStart();
   const leastLeftMs = Math.min(LEAST_LEFT_MS, leaseMs * LEAST_LEFT_SHARE);
+  let pausedUntilMs = -Infinity;
   let backlog = 0;
   const recentStarts = createRecentStarts(monotonicMs);
 
@@ -168,8 +176,11 @@ export function createCalls(options: CallsOptions): Calls {
         passPlaceOn(host);
       }, lines.taken());
     };
+    const noteFault = () => {
+      pausedUntilMs = monotonicMs() + FAULT_PAUSE_MS;
+    };
     holdUntil(
-      runExecution(execution, options, entry.signal, noteEnd),
+      runExecution(execution, options, entry.signal, { onCallEnded: noteEnd, onInstanceFault: noteFault }),
       entry,
       'Attempt ended',
       noteUnrecorded,
@@ -212,7 +223,12 @@ export function createCalls(options: CallsOptions): Calls {
     if (unrecorded.size > MAX_UNRECORDED && oldest !== undefined) unrecorded.delete(oldest);
   }
 
+  function pauseMs(): number {
+    return Math.max(options.settler.isFull() ? FULL_PAUSE_MS : 0, pausedUntilMs - monotonicMs(), 0);
+  }
+
   function backlogRoom(): number {
+    if (pauseMs() > 0) return 0;
     const places = backlogPlaces(maxConcurrency);
     // Reserved places are for others, and claims are made for many executions together.
     if (backlog > places * BACKLOG_REFILL) return 0;
@@ -227,6 +243,7 @@ export function createCalls(options: CallsOptions): Calls {
 
   function room(): FreePlaces {
     const isOpen = lines.hasOpenPlaces();
+    if (pauseMs() > 0) return { executions: 0, perHost: 0, load: loads() };
     return {
       executions: (isOpen ? openPlaces(maxConcurrency) : maxConcurrency) - lines.taken() + aheadRoom(),
       // A reserved place is for hosts that have nothing under way.
@@ -317,6 +334,7 @@ export function createCalls(options: CallsOptions): Calls {
       while (held.size > 0) await Promise.all([...held.values()].flatMap(({ done }) => done ?? []));
     },
     room,
+    pauseMs,
     backlogRoom,
   };
 }

@@ -20,9 +20,13 @@ import { sendFilled } from '../../http/send-filled.ts';
 import type { StopSignal } from '../../http/stop-signal.ts';
 import type { ClaimedExecution } from '../../store/executions/claimed-rows.ts';
 import { NO_ANSWER, type Settlement } from '../../store/executions/settling.ts';
+import { createLogger } from '../../logging/logger.ts';
 import { awaitCallback } from './await-callback.ts';
+import { logIds } from './log-ids.ts';
 import type { Settler } from './settler.ts';
 import { templateValuesOf } from './template-values.ts';
+
+const logger = createLogger('Worker');
 
 export interface RunDeps {
   sender: Sender;
@@ -37,14 +41,20 @@ export interface RunDeps {
 /** Why a call is ended from our side. */
 export type EndReason = AbortReason | 'leaseLost';
 
+/** Who is told of a call. */
+export interface CallListeners {
+  /** The call is over, and its outcome is still to be recorded. */
+  onCallEnded: () => void;
+  /** The call could not be made, through no fault of its target. */
+  onInstanceFault: () => void;
+}
+
 /**
  * Takes one claimed execution to its next resting state: send, decide, record.
  *
  * Never throws for what the target did; a refused connection is an outcome as a 500 is. It does throw when the
- * outcome cannot be recorded: the row then stays RUNNING until its lease ends and the rescuer, the only one who can
- * know, decides.
+ * outcome is not recorded before the instance ends: the row then stays RUNNING until its lease ends and the rescuer decides.
  *
- * @param onCallEnded called when the call is over, before its outcome is recorded
  * @returns the status that was recorded, RUNNING where the callback is awaited; null where the claim was lost and
  *   somebody else decides
  */
@@ -52,10 +62,10 @@ export function runExecution(
   execution: ClaimedExecution,
   deps: RunDeps,
   signal: StopSignal<EndReason>,
-  onCallEnded: () => void,
+  listeners: CallListeners,
 ): Promise<Recorded> {
   // In two parts, so that what the call had, request and answer, is let go of while its outcome waits to be recorded.
-  return callTarget(execution, deps, signal, onCallEnded).then(({ recording }) => recording);
+  return callTarget(execution, deps, signal, listeners).then(({ recording }) => recording);
 }
 
 /** What was recorded; null where the claim was lost. */
@@ -66,13 +76,21 @@ async function callTarget(
   execution: ClaimedExecution,
   deps: RunDeps,
   signal: StopSignal<EndReason>,
-  onCallEnded: () => void,
+  { onCallEnded, onInstanceFault }: CallListeners,
 ): Promise<{ recording: Recorded | Promise<Recorded> }> {
   const request = requestOf(execution, deps);
   const options = { signal, timeoutMs: execution.timeoutMs };
   const sent = await sendFilled(deps.sender, request, () => templateValuesOf(execution), options).finally(
     onCallEnded,
   );
+  if (sent.outcome.kind === 'instanceFault') {
+    onInstanceFault();
+    logger.warn('A call could not be made; its execution is given back', {
+      ...logIds({ executionId: execution.id, jobId: execution.jobId }),
+      reason: sent.outcome.message,
+    });
+    return { recording: recordUncalled(execution, deps, 'instanceFault') };
+  }
   const ended = sent.outcome.kind === 'aborted' ? endReasonOf(signal) : null;
   if (ended === 'leaseLost') return { recording: null };
   const finishedAt = deps.clock.now();

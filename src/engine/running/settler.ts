@@ -4,6 +4,7 @@ import { isAway, isRefused } from '../../store/statements/failures.ts';
 import {
   settle,
   settlementRow,
+  withoutAnswer,
   type Settled,
   type Settlement,
   type SettlementRow,
@@ -17,11 +18,13 @@ const logger = createLogger('Settler');
 export interface Settler {
   /**
    * Hands in how an attempt ended. Resolves when that is recorded: true, or false where the claim had been lost and
-   * nothing was written. Rejects only when it could not be recorded at all.
+   * nothing was written. Rejects only where it is not recorded when the settler gives up.
    */
   settle: (settlement: Settlement) => Promise<boolean>;
   /** Records that an attempt has its answer and waits for its callback. Rejects only where `settle` does. */
   awaitCallback: (wait: CallbackWait) => Promise<WaitStart>;
+  /** Whether so many outcomes wait to be recorded that no more calls should be begun. */
+  isFull: () => boolean;
   /** Resolves when all that was handed in is recorded, or given up. */
   idle: () => Promise<void>;
   /** Tries nothing a second time any more: for an instance that has to end while the database is away. */
@@ -46,6 +49,8 @@ export interface SettlerOptions {
   isPressed?: () => boolean;
   /** Whether calls that have just begun are under way: the first outcome of many waits for the others, for a moment. */
   areMoreNear?: () => boolean;
+  /** Outcomes that may wait to be recorded before the settler is full. */
+  maxUnrecorded?: number;
 }
 
 interface Entry {
@@ -62,8 +67,10 @@ const PRESSED_GATHERS = 5;
 const NEAR_MS = 20;
 const NEAR_LOOK_MS = 5;
 const RETRY_MS = 500;
-/** Of what fails though the database is there: the pauses between them double, and come to a quarter of a minute. */
-const MAX_TRIES = 6;
+/** Of what fails though the database is there, the pauses between tries double up to this. */
+const MAX_RETRY_MS = 10_000;
+/** Many times what waits where calls are fastest; with answers as long as they may be, some hundred megabytes. */
+const MAX_UNRECORDED = 5_000;
 
 /** Writes a batch; what it defers is to be written in another way. */
 type Write = (settlements: readonly SettlementRow[]) => Promise<Settled>;
@@ -77,17 +84,20 @@ const NONE: ReadonlySet<string> = new Set();
  * began together go out together, and a flood costs a statement per few hundred. Only ends that other jobs wait for cost a
  * transaction, one per batch.
  *
- * While the database is away it keeps trying: the outcomes are known, and forgetting them would repeat the calls. A batch
- * that fails though the database is there is written apart, one by one, while those behind it go on.
+ * An outcome is known, and forgetting it would repeat its call: it is kept, and tried again, until it is recorded. A batch that
+ * fails though the database is there is written apart, one by one, while those behind it go on. Data that the database refuses
+ * is tried again without the target's answer.
  */
 export function createSettler(options: SettlerOptions): Settler {
   const { db, onRecorded, onPlanned, pause, gatherMs = 0 } = options;
-  const { isPressed = () => false, areMoreNear = () => false } = options;
+  const { isPressed = () => false, areMoreNear = () => false, maxUnrecorded = MAX_UNRECORDED } = options;
   /** By their executions' ids. */
   const queue = new Map<string, Entry>();
   let flushing: Promise<void> | null = null;
   const apart = new Set<Promise<void>>();
   let isGivenUp = false;
+  /** Outcomes that were handed in and are not recorded yet. */
+  let unrecorded = 0;
   let lastBatchMs = -Infinity;
 
   const write: Write = (settlements) => settle(db, settlements);
@@ -173,14 +183,14 @@ export function createSettler(options: SettlerOptions): Settler {
     let left = batch;
     for (let tries = 1; left.length > 0; tries += 1) {
       const failed: Entry[] = [];
-      for (const entry of left) if (!(await recordAlone(entry, how, tries))) failed.push(entry);
+      for (const entry of left) if (!(await recordAlone(entry, how))) failed.push(entry);
       left = failed;
-      if (left.length > 0) await pause(RETRY_MS * 2 ** (tries - 1));
+      if (left.length > 0) await pause(retryMs(tries));
     }
   }
 
   /** @returns whether the entry has had its answer, or goes another way */
-  async function recordAlone(entry: Entry, how: Write, tries: number): Promise<boolean> {
+  async function recordAlone(entry: Entry, how: Write): Promise<boolean> {
     try {
       const { answer, isRepeated } = await persistently(1, () => how([entry.settlement]));
       if (isRepeated) tellAgain([entry], how);
@@ -188,18 +198,21 @@ export function createSettler(options: SettlerOptions): Settler {
       if (deferred.length > 0) await recordApart(deferred, writeUpstream);
       return true;
     } catch (error) {
-      if (!isGivenUp && !isRefused(error) && tries < MAX_TRIES) {
-        logger.warn('An outcome could not be recorded; trying again', { ...logIds(entry.settlement), error });
-        return false;
+      if (isGivenUp) {
+        entry.reject(error);
+        return true;
       }
-      if (!isGivenUp) {
-        logger.error('An outcome was refused by the database; its lease will end and the rescuer decides', {
-          ...logIds(entry.settlement),
+      const ids = logIds(entry.settlement);
+      if (isRefused(error)) {
+        logger.error('An outcome was refused by the database; trying again without the answer', {
+          ...ids,
           error,
         });
+        entry.settlement = withoutAnswer(entry.settlement);
+      } else {
+        logger.warn('An outcome could not be recorded; trying again', { ...ids, error });
       }
-      entry.reject(error);
-      return true;
+      return false;
     }
   }
 
@@ -226,27 +239,39 @@ export function createSettler(options: SettlerOptions): Settler {
         if (start === 'waiting' || isRepeated) options.onAwaiting();
         return start;
       } catch (error) {
-        if (isGivenUp || isRefused(error) || tries === MAX_TRIES) throw error;
+        if (isGivenUp) throw error;
         logger.warn('An outcome could not be recorded; trying again', { ...logIds(wait), error });
-        await pause(RETRY_MS * 2 ** (tries - 1));
+        await pause(retryMs(tries));
       }
     }
   }
 
+  function counted<T>(recording: Promise<T>): Promise<T> {
+    const countDown = () => {
+      unrecorded -= 1;
+    };
+    unrecorded += 1;
+    recording.then(countDown, countDown);
+    return recording;
+  }
+
+  function enqueue(settlement: Settlement): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const entry = { settlement: settlementRow(settlement), resolve, reject };
+      const other = queue.get(settlement.executionId);
+      // Of two claims of an execution the earlier one was lost.
+      const [lost, kept] =
+        other && other.settlement.claimSeq > settlement.claimSeq ? [entry, other] : [other, entry];
+      lost?.resolve(false);
+      queue.set(settlement.executionId, kept);
+      flushing ??= flush();
+    });
+  }
+
   return {
-    settle(settlement) {
-      return new Promise((resolve, reject) => {
-        const entry = { settlement: settlementRow(settlement), resolve, reject };
-        const other = queue.get(settlement.executionId);
-        // Of two claims of an execution the earlier one was lost.
-        const [lost, kept] =
-          other && other.settlement.claimSeq > settlement.claimSeq ? [entry, other] : [other, entry];
-        lost?.resolve(false);
-        queue.set(settlement.executionId, kept);
-        flushing ??= flush();
-      });
-    },
-    awaitCallback,
+    settle: (settlement) => counted(enqueue(settlement)),
+    awaitCallback: (wait) => counted(awaitCallback(wait)),
+    isFull: () => unrecorded >= maxUnrecorded,
     async idle() {
       while (flushing || apart.size > 0) await Promise.all([flushing, ...apart]);
     },
@@ -254,4 +279,8 @@ export function createSettler(options: SettlerOptions): Settler {
       isGivenUp = true;
     },
   };
+}
+
+function retryMs(tries: number): number {
+  return Math.min(RETRY_MS * 2 ** (tries - 1), MAX_RETRY_MS);
 }

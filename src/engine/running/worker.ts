@@ -103,6 +103,8 @@ export function createWorker(options: WorkerOptions): Worker {
 
   async function step(): Promise<number> {
     isMoreDue.fresh = isMoreDue.backlog = true;
+    const pauseMs = calls.pauseMs();
+    if (pauseMs > 0) return pauseMs;
     // Whatever ends first wakes the loop.
     if (room().executions <= 0) return longestRestMs;
     const now = clock.now();

@@ -81,6 +81,13 @@ function orAbsentIn(settlement: Settlement): Partial<Record<OutcomeField, unknow
 
 type OutcomeField = Exclude<keyof Settlement, 'log'> | 'logLevel' | 'logMessage' | 'logMetadata';
 
+/** The same outcome without what the target answered, which may be what the database refuses. */
+export function withoutAnswer({ json, ...row }: SettlementRow): SettlementRow {
+  const outcome = JSON.parse(json) as Record<OutcomeField, unknown>;
+  const bare = { ...outcome, ...NO_ANSWER, responseStatus: outcome.responseStatus };
+  return { ...row, json: toJsonb(bare) };
+}
+
 /** What JSON leaves out is null to whoever reads it. */
 function orAbsent<T>(value: T): Exclude<T, null | false> | undefined {
   return value === null || value === false ? undefined : (value as Exclude<T, null | false>);

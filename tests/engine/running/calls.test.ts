@@ -24,6 +24,7 @@ import {
   readExecution,
   type Row,
 } from '../../support/rows.ts';
+import { acceptAll, refuseChanges } from '../../support/refused-rows.ts';
 import { useScene } from '../../support/scene.ts';
 import type { Gate } from '../../support/target-server.ts';
 import { until } from '../../support/until.ts';
@@ -321,6 +322,58 @@ describe('a claim whose lease cannot be extended', () => {
     await instance.worker.drained();
     expect(scene.target.calls).toEqual([]);
     expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'PENDING', attempt_count: 0 });
+  });
+});
+
+describe('an instance that cannot open a connection', () => {
+  it('gives the execution back, which uses up no attempt, and claims nothing for a second', async () => {
+    const clock = { ms: 0 };
+    const instance = scene.instance({ monotonicMs: () => clock.ms });
+    const { sender } = instance;
+    const { sendAttempt } = sender;
+    sender.sendAttempt = async (request, options) => {
+      sender.sendAttempt = sendAttempt;
+      const sent = await sendAttempt({ ...request, url: 'http://127.0.0.1:9/' }, options);
+      return { ...sent, outcome: { kind: 'instanceFault', message: 'No descriptors are left.' } };
+    };
+    const job = await insertJob(scene.pool, { api: `${scene.target.url}/work`, type: 'ATMOST_ONCE' });
+    const id = await insertExecution(scene.pool, job, 'PENDING');
+    await instance.work();
+    expect(await readExecution(scene.pool, id)).toMatchObject({
+      status: 'PENDING',
+      attempt_count: 0,
+      retry_count: 0,
+      failure_reason: null,
+    });
+    expect(await attemptsOf(scene.pool, id)).toEqual([]);
+    expect(instance.worker.placesFor(['other.test'])).toEqual([false]);
+    clock.ms = 999;
+    await instance.work();
+    expect(await countOf('PENDING')).toBe(1);
+    clock.ms = 1_000;
+    await instance.work();
+    expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'SUCCESS', attempt_count: 1 });
+  });
+});
+
+describe('an instance whose outcomes cannot be recorded', () => {
+  it('claims nothing more once they are too many, and goes on when they are recorded', async () => {
+    const instance = scene.instance({ maxUnrecorded: 2 });
+    const job = await insertJob(scene.pool, { api: `${scene.target.url}/work` });
+    const ids = [];
+    for (let n = 0; n < 2; n += 1) ids.push(await insertExecution(scene.pool, job, 'PENDING'));
+    await instance.worker.runOnce();
+    await refuseChanges(scene.pool, ids, 'P0001');
+    await scene.target.received('/work', 2);
+    await until(() => !instance.worker.held().some(instance.worker.isCalling));
+    await insertExecution(scene.pool, job, 'PENDING');
+    await instance.worker.runOnce();
+    expect(instance.worker.held()).toHaveLength(2);
+    expect(await countOf('PENDING')).toBe(1);
+    await acceptAll(scene.pool);
+    await instance.worker.drained();
+    await instance.work();
+    expect(await countOf('SUCCESS')).toBe(3);
   });
 });
 

@@ -13,7 +13,7 @@ import {
   readExecution,
 } from '../../support/rows.ts';
 import type { Row } from '../../support/rows.ts';
-import { refuseChanges } from '../../support/refused-rows.ts';
+import { acceptAll, refuseChanges } from '../../support/refused-rows.ts';
 import { useScene } from '../../support/scene.ts';
 import { awaiting, insertRunning as insertRunningOf, succeeded } from '../../support/settlements.ts';
 import { createGate } from '../../support/target-server.ts';
@@ -149,45 +149,48 @@ describe('outcomes', () => {
     expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'SUCCESS' });
   });
 
-  it('that the database refuses are rejected, and hold up none of their batch', async () => {
+  it('that the database refuses are recorded without the answer, and hold up none of their batch', async () => {
     const { settler } = await settlerOf(scene.pool);
     const ids = await insertRunning(5);
     const poison = ids[2] ?? '';
-    const results = await Promise.allSettled(
+    const results = await Promise.all(
       ids.map((id) =>
         settler.settle({ ...succeeded(id), responseBody: id === poison ? 'x'.repeat(5_001) : 'ok' }),
       ),
     );
-    expect(results.map((result) => result.status)).toEqual([
-      'fulfilled',
-      'fulfilled',
-      'rejected',
-      'fulfilled',
-      'fulfilled',
-    ]);
-    expect(await count(scene.pool, `job_executions WHERE status = 'SUCCESS'`)).toBe(4);
-    expect(await readExecution(scene.pool, poison)).toMatchObject({ status: 'RUNNING' });
+    expect(results).toEqual([true, true, true, true, true]);
+    expect(await count(scene.pool, `job_executions WHERE status = 'SUCCESS' AND response_body = 'ok'`)).toBe(
+      4,
+    );
+    expect(await readExecution(scene.pool, poison)).toMatchObject({
+      status: 'SUCCESS',
+      response_status: 200,
+      response_body: null,
+    });
   });
 
-  it('that fail for another reason are given up after some tries, and hold up none of their batch', async () => {
+  it('that fail for another reason are kept until they are recorded, and hold up none of their batch', async () => {
     const pauses: number[] = [];
+    const tried = createGate();
+    const accepted = createGate();
     const { settler } = await settlerOf(scene.pool, (ms) => {
       pauses.push(ms);
-      return Promise.resolve();
+      if (pauses.length < 10) return Promise.resolve();
+      tried.open();
+      return accepted.opened;
     });
     const ids = await insertRunning(4);
     const [, poison = ''] = ids;
     await refuseChanges(scene.pool, [poison], 'P0001');
-    const results = await Promise.allSettled(ids.map((id) => settler.settle(succeeded(id))));
-    expect(results.map((result) => result.status)).toEqual([
-      'fulfilled',
-      'rejected',
-      'fulfilled',
-      'fulfilled',
-    ]);
-    expect(pauses).toEqual([500, 1_000, 2_000, 4_000, 8_000]);
+    const recorded = ids.map((id) => settler.settle(succeeded(id)));
+    await Promise.all(recorded.filter((_, index) => index !== 1));
+    await tried.opened;
+    expect(pauses).toEqual([500, 1_000, 2_000, 4_000, 8_000, ...Array<number>(5).fill(10_000)]);
     expect(await readExecution(scene.pool, poison)).toMatchObject({ status: 'RUNNING' });
-    await settler.idle();
+    await acceptAll(scene.pool);
+    accepted.open();
+    expect(await recorded[1]).toBe(true);
+    expect(await readExecution(scene.pool, poison)).toMatchObject({ status: 'SUCCESS' });
   });
 
   it('whose row somebody holds hold up none that come after', async () => {
