@@ -179,6 +179,7 @@ export function createApp(config: Config): App {
     });
     const health = createHealthCheck({
       pool,
+      instanceId,
       version,
       stalledLoops: () => [
         ...engine.stalledLoops(),
