@@ -1,5 +1,6 @@
 import http from 'node:http';
 import https from 'node:https';
+import { withSmallReads } from './small-reads.ts';
 
 /**
  * How long an unused connection is kept. Shorter than the five seconds after which common servers close one, because
@@ -59,7 +60,7 @@ export function createConnections(): Connections {
 }
 
 function createAgents(options: https.AgentOptions): Agents {
-  return { http: new http.Agent(options), https: new https.Agent(options) };
+  return { http: withSmallReads(new http.Agent(options)), https: withSmallReads(new https.Agent(options)) };
 }
 
 function countSockets({ sockets, freeSockets }: http.Agent): number {

@@ -1,8 +1,9 @@
-import type { ClientRequest, IncomingHttpHeaders } from 'node:http';
+import type { ClientRequest, IncomingHttpHeaders, InformationEvent } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Got, Request, Response } from 'got';
 import { MAX_RESPONSE_BODY_CHARACTERS } from '../domain/request/outgoing-request.ts';
 import { readBody } from './body-reader.ts';
+import { createInformationCount, TooMuchInformationError } from './informational-answers.ts';
 import { nextHop } from './redirects.ts';
 import type { Hop } from './redirects.ts';
 import type { StopSignal } from './stop-signal.ts';
@@ -82,6 +83,10 @@ export function exchange(client: Got, hop: Hop, options: ExchangeOptions): Promi
     stream.on('request', (created: ClientRequest) => {
       request = created;
       created.on('error', fail);
+      const isTooMuch = createInformationCount();
+      created.on('information', (information: InformationEvent) => {
+        if (isTooMuch(information)) fail(new TooMuchInformationError());
+      });
     });
     stream.on('upgrade', (_response: unknown, socket: Socket) => {
       // Node has let go of the socket, so destroying the request would leave it open.

@@ -56,6 +56,7 @@ const CONNECTION_TEXTS: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'did not accept the connection in the time the operating system allows',
   EHOSTUNREACH: 'cannot be reached: no route to the host',
   ENETUNREACH: 'cannot be reached: no route to its network',
+  ERR_TOO_MUCH_INFORMATION: 'sent more informational answers than are accepted',
   HPE_HEADER_OVERFLOW: 'sent more headers than are accepted',
 };
 

@@ -59,12 +59,35 @@ describe('a target that sends what cannot be read', () => {
   });
 });
 
+describe('a target that sends informational answers', () => {
+  it.each<[string, Misbehaviour]>([
+    ['one after the other', bad.endlessInformation],
+    ['as fast as it can', bad.floodOfInformation],
+    ['that are long', bad.longInformation],
+  ])('without end, %s, ends the call as a bad answer', async (_what, misbehave) => {
+    const { outcome, connections } = await callBadTarget(misbehave, 5_000);
+    expect(outcome).toMatchObject({ kind: 'failed', reason: 'CONNECTION' });
+    expect(outcome).toHaveProperty('message', expect.stringContaining('informational answers'));
+    expect(connections).toBe(1);
+  });
+
+  it('of which there are no more than 20 is heard until its answer', async () => {
+    const target = await bad.startBadTarget(bad.someInformation);
+    // The connection is kept: what was counted of one call is not counted for the next.
+    for (let call = 0; call < 2; call += 1) {
+      const { outcome } = await sender.sendAttempt(request(target.url), unhurried());
+      expect(outcome).toMatchObject({ kind: 'responded', status: 200 });
+    }
+    expect(target.connections()).toBe(1);
+    await target.close();
+  });
+});
+
 describe('a target that takes its time', () => {
   it.each<[string, Misbehaviour]>([
     ['says nothing', bad.silence],
     ['drips its head', bad.slowHead],
     ['drips its body', bad.slowBody],
-    ['sends information without end', bad.endlessInformation],
     ['sends packed bytes that unpack to nothing', bad.emptyGzipMembers],
   ])('and %s ends the call with TIMEOUT', async (_what, misbehave) => {
     expect((await callBadTarget(misbehave, 100)).outcome).toMatchObject({

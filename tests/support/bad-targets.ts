@@ -208,6 +208,22 @@ export const endlessInformation: Misbehaviour = (socket) => {
   drip(socket, '', 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n');
 };
 
+/** The same, as fast as they are taken. */
+export const floodOfInformation: Misbehaviour = (socket) => {
+  pour(socket, Buffer.from('HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n'.repeat(400)));
+};
+
+/** Sends informational responses with long headers without end. */
+export const longInformation: Misbehaviour = (socket) => {
+  drip(socket, '', `HTTP/1.1 103 Early Hints\r\nLink: ${'h'.repeat(14_000)}\r\n\r\n`);
+};
+
+/** Sends as many informational responses as are accepted, and then an answer. */
+export const someInformation: Misbehaviour = (socket) => {
+  socket.write('HTTP/1.1 102 Processing\r\n\r\n'.repeat(20));
+  socket.write(head('Content-Length: 0'));
+};
+
 /** Switches to another protocol, which nobody asked for. */
 export const unaskedUpgrade: Misbehaviour = (socket) => {
   socket.write(
