@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { chmod, copyFile, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, type TestContext } from 'vitest';
@@ -10,8 +10,13 @@ const SCRIPT = join(import.meta.dirname, '../../scripts/demo.mjs');
 type Run = { output: () => string; exit: Promise<number | null> };
 
 /** Runs the demo as npm does, on any free port. */
-function runDemo({ onTestFinished }: TestContext, args: string[], env: Record<string, string> = {}): Run {
-  const child = spawn(process.execPath, [SCRIPT, ...args], {
+function runDemo(
+  { onTestFinished }: TestContext,
+  args: string[],
+  env: Record<string, string> = {},
+  script = SCRIPT,
+): Run {
+  const child = spawn(process.execPath, [script, ...args], {
     env: { ...process.env, PORT: '0', DATABASE_URL: '', NODE_ENV: 'development', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -55,6 +60,16 @@ describe.concurrent('The demo', () => {
       /14 s: \d+ calls, \d+ executions succeeded, \d+ retries, [12] in the dead letter queue\./,
     );
     expect((await readdir(folder)).filter((name) => name.startsWith('job-scheduler'))).toEqual([]);
+  });
+
+  it('says what to run first where the packages are not installed', async (context) => {
+    const { expect } = context;
+    const folder = await temporaryFolder(context);
+    const script = join(folder, 'demo.mjs');
+    await copyFile(SCRIPT, script);
+    const demo = runDemo(context, [], {}, script);
+    expect(await demo.exit).toBe(1);
+    expect(demo.output()).toBe('The packages of the demo are not installed. Run "npm ci" first.\n');
   });
 
   it('says which variable is wrong, and starts nothing', { timeout: 60_000 }, async (context) => {
