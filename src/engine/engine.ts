@@ -183,6 +183,7 @@ export function createEngine(options: EngineOptions): Engine {
   const rescuer = createRescuer({
     pool,
     clock,
+    instanceId: instance.instanceId,
     leaseMs,
     heartbeatIntervalMs: options.heartbeatIntervalMs,
     held: worker.held,

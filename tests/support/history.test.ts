@@ -265,7 +265,7 @@ it.each<[what: string, spoil: (told: RenderedEvent) => void, violation: RegExp]>
   [
     'an attempt on another instance than told',
     ({ history }) => (nth(history.attempts, 0).instanceId = 'two'),
-    /another start or instance/,
+    /or on another instance/,
   ],
   [
     'a retry that came too early',

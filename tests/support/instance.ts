@@ -299,6 +299,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
     rescuer: createRescuer({
       pool,
       clock,
+      instanceId,
       leaseMs: LEASE_MS,
       heartbeatIntervalMs: HEARTBEAT_INTERVAL_MS,
       held: worker.held,

@@ -7,7 +7,7 @@ import {
   enterInstance,
   forgetInstances,
   leaveInstance,
-  markLostInstances,
+  markSilentInstances,
   type Beat,
 } from '../../store/upkeep/instances.ts';
 import { inTransaction } from '../../store/statements/sql.ts';
@@ -59,7 +59,7 @@ export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
   }
 
   async function markLost(now: Date, silentSince: Date): Promise<void> {
-    const lost = await inTransaction(pool, (tx) => markLostInstances(tx, now, silentSince));
+    const lost = await inTransaction(pool, (tx) => markSilentInstances(tx, now, silentSince));
     if (lost.length > 0) logger.warn('Instances have fallen silent', { instanceIds: lost });
   }
 

@@ -10,6 +10,8 @@ import {
   type Settlement,
   type SettlementRow,
 } from '../../store/executions/settling.ts';
+import { inTransaction } from '../../store/statements/sql.ts';
+import { markRescuedInstances } from '../../store/upkeep/instances.ts';
 import type { UpstreamSettled } from '../../store/executions/settling-upstream.ts';
 import type { HeldClaim } from '../../store/executions/leases.ts';
 import { createConnectivity } from './connectivity.ts';
@@ -23,6 +25,7 @@ const logger = createLogger('Rescuer');
 export interface RescuerOptions {
   pool: Pool;
   clock: DatabaseClock;
+  instanceId: string;
   leaseMs: number;
   /** Between two times at which an instance asks for the database's time. */
   heartbeatIntervalMs: number;
@@ -63,7 +66,8 @@ export interface Rescuer extends Loop {
 }
 
 export function createRescuer(options: RescuerOptions): Rescuer {
-  const { pool, clock, leaseMs, heartbeatIntervalMs, held, settleUpstream, onRescued, onError } = options;
+  const { pool, clock, instanceId, leaseMs, heartbeatIntervalMs, held, settleUpstream, onRescued, onError } =
+    options;
   const { monotonicMs = () => performance.now() } = options;
   const intervalMs = leaseMs * LOOK_SHARE;
   // Whoever could still extend leases a third of one ago has them all, so a shorter silence has ended none.
@@ -122,9 +126,20 @@ export function createRescuer(options: RescuerOptions): Rescuer {
     const settlements = lost.map((execution) => settlementRow(settlementOf(execution, now)));
     const { written, deferred } = await settle(pool, settlements);
     tell(lost, { written, isReplacing: false });
-    if (deferred.size === 0) return;
     const awaited = settlements.filter(({ executionId }) => deferred.has(executionId));
-    tell(lost, await settleUpstream(awaited));
+    const upstream = awaited.length > 0 ? await settleUpstream(awaited) : null;
+    if (upstream) tell(lost, upstream);
+    const isRescued = ({ id }: LostExecution) => written.has(id) || upstream?.written.has(id);
+    await markHolders(lost.filter(isRescued), now);
+  }
+
+  /** Who lets leases end is not alive to whoever asks, until its next heartbeat. */
+  async function markHolders(rescued: readonly LostExecution[], now: Date): Promise<void> {
+    const holders = new Set(rescued.map(({ claimedBy }) => claimedBy));
+    holders.delete(instanceId);
+    if (holders.size === 0) return;
+    const marked = await inTransaction(pool, (tx) => markRescuedInstances(tx, now, [...holders]));
+    if (marked.length > 0) onRescued({ isReplacing: false });
   }
 
   function tell(

@@ -176,6 +176,9 @@ WITH ${OUTCOME}, held AS MATERIALIZED (
       awaited_response = NULL,
       available_at = coalesce(o."availableAt", e.available_at),
       attempt_count = e.attempt_count - is_uncalled::int,
+      -- The call began when it had a place, perhaps long after the claim.
+      attempt_started_at = CASE WHEN is_uncalled THEN e.attempt_started_at ELSE
+        greatest(e.attempt_started_at, o."attemptFinishedAt" - o."attemptDurationMs" * interval '1 ms') END,
       started_at = CASE WHEN NOT is_unstarted THEN e.started_at END,
       lateness_ms = CASE WHEN NOT is_unstarted THEN e.lateness_ms END,
       retry_count = e.retry_count + (o.final_status = 'RETRYING')::int,

@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import type { Clock } from '../../domain/values/clock.ts';
+import type { Pool } from 'pg';
 import type { Queryable } from '../statements/sql.ts';
 
 /** The database's clock, followed without asking it each time. */
@@ -22,14 +23,14 @@ export interface DatabaseClock extends Clock {
  *
  * @throws what the first query throws: without a first answer there is no time to show
  */
-export async function createDatabaseClock(db: Queryable): Promise<DatabaseClock> {
-  let offsetMs = await measure(db);
+export async function createDatabaseClock(pool: Pick<Pool, 'connect'>): Promise<DatabaseClock> {
+  let offsetMs = await measure(pool);
   let lastShownMs = 0;
   let setForwardAtMs = -Infinity;
 
   return {
     async refresh() {
-      const measuredMs = await measure(db);
+      const measuredMs = await measure(pool);
       const nowMs = performance.now();
       const isSetForward = measuredMs - offsetMs >= MAX_ERROR_MS;
       if (isSetForward && nowMs - setForwardAtMs > SERIES_MS) setForwardAtMs = nowMs;
@@ -45,16 +46,28 @@ export async function createDatabaseClock(db: Queryable): Promise<DatabaseClock>
   };
 }
 
-/**
- * The quickest of a few answers counts: one that had to wait for a connection, or to make one, was given at the end
- * of its round trip and not in the middle, and would let this clock run ahead by half of the wait.
- */
+/** The quickest of a few answers counts: one that had to wait may have waited on one way only. */
 const QUESTIONS = 3;
 /** An answer as quick as this leaves an error of half a millisecond at most, and needs no other. */
 const QUICK_MS = 1;
 
-/** Answers the offset of the database's clock to this machine's monotonic one. */
-async function measure(db: Queryable): Promise<number> {
+/**
+ * Answers the offset of the database's clock to this machine's monotonic one. It has its connection before it asks: a wait for
+ * one would count as the way to the database, and the clock run ahead by half of it.
+ */
+async function measure(pool: Pick<Pool, 'connect'>): Promise<number> {
+  const client = await pool.connect();
+  try {
+    const offsetMs = await quickestOffset(client);
+    client.release();
+    return offsetMs;
+  } catch (error) {
+    client.release(true);
+    throw error;
+  }
+}
+
+async function quickestOffset(db: Queryable): Promise<number> {
   let best = await ask(db);
   for (let question = 1; question < QUESTIONS && best.roundTripMs > QUICK_MS; question += 1) {
     const answer = await ask(db);

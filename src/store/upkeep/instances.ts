@@ -64,22 +64,39 @@ export async function leaveInstance(tx: Queryable, instanceId: string, now: Date
 }
 
 const MARK_LOST = `
--- mark as lost whoever has not beaten since $2 and has not said goodbye.
+-- mark as lost whoever has not beaten since $2, or is among $3, and has not said goodbye.
 -- SKIP LOCKED: one that somebody else marks is marked, and one that beats at this moment lives.
 WITH silent AS MATERIALIZED (
   SELECT instance_id FROM scheduler_metadata
-  WHERE stopped_at IS NULL AND lost_at IS NULL AND last_heartbeat_at < $2
+  WHERE stopped_at IS NULL AND lost_at IS NULL AND (last_heartbeat_at < $2 OR instance_id = ANY ($3::text[]))
   FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE scheduler_metadata AS m SET lost_at = $1 FROM silent WHERE m.instance_id = silent.instance_id
 RETURNING m.instance_id AS "instanceId"`;
 
-/** Marks the dead, with their events. Inside a transaction. @returns the instances newly found dead */
-export async function markLostInstances(tx: Queryable, now: Date, silentSince: Date): Promise<string[]> {
+/** Marks instances that were silent since an instant, with their events. Inside a transaction. @returns which */
+export function markSilentInstances(tx: Queryable, now: Date, silentSince: Date): Promise<string[]> {
+  return markLost(tx, now, { silentSince, instanceIds: [] });
+}
+
+/** Marks instances whose leases have ended; their next beat says that they live. Inside a transaction. @returns which */
+export function markRescuedInstances(
+  tx: Queryable,
+  now: Date,
+  instanceIds: readonly string[],
+): Promise<string[]> {
+  return markLost(tx, now, { silentSince: NEVER, instanceIds });
+}
+
+async function markLost(
+  tx: Queryable,
+  now: Date,
+  { silentSince, instanceIds }: { silentSince: Date; instanceIds: readonly string[] },
+): Promise<string[]> {
   const { rows } = await tx.query<{ instanceId: string }>({
     name: 'mark-lost',
     text: MARK_LOST,
-    values: [now, silentSince],
+    values: [now, silentSince, instanceIds],
   });
   const lost = rows.map((row) => row.instanceId);
   await appendEvents(

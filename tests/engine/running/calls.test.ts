@@ -12,7 +12,7 @@ import {
   valueOf,
   type TestInstance,
 } from '../../support/instance.ts';
-import { START } from '../../support/manual-clock.ts';
+import { plus, START } from '../../support/manual-clock.ts';
 import { uncalled } from '../../support/settlements.ts';
 import {
   attemptsOf,
@@ -22,6 +22,7 @@ import {
   insertExecution,
   insertJob,
   readExecution,
+  RETRIES,
   type Row,
 } from '../../support/rows.ts';
 import { acceptAll, refuseChanges } from '../../support/refused-rows.ts';
@@ -489,6 +490,28 @@ describe('a call', () => {
     await instance.worker.drained();
     expect(instance.worker.isCalling(claim)).toBe(false);
   });
+});
+
+describe('an attempt', () => {
+  it.each([200, 500])(
+    'that waited for its place has begun when it was called, its status being %i',
+    async (status) => {
+      const instance = scene.instance();
+      const gate = scene.target.gate('/work', status);
+      const job = await insertJob(scene.pool, { api: `${scene.target.url}/work`, ...RETRIES });
+      const id = await insertExecution(scene.pool, job, 'PENDING');
+      await instance.worker.runOnce();
+      await scene.target.received('/work');
+      const endedAt = scene.clock.advance(10_000);
+      gate.open();
+      await instance.worker.drained();
+      const [attempt] = await attemptsOf(scene.pool, id);
+      const { started_at, duration_ms } = attempt as { started_at: Date; duration_ms: number };
+      expect(attempt).toMatchObject({ finished_at: endedAt });
+      expect(started_at).toEqual(plus(endedAt, -duration_ms));
+      expect(await readExecution(scene.pool, id)).toMatchObject({ started_at: START });
+    },
+  );
 });
 
 describe('a claim that comes after a later one of its execution', () => {

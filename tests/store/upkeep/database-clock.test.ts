@@ -1,7 +1,7 @@
+import type { Pool } from 'pg';
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../../src/domain/values/clock.ts';
 import { createDatabaseClock } from '../../../src/store/upkeep/database-clock.ts';
-import type { Queryable } from '../../../src/store/statements/sql.ts';
 import { useScene } from '../../support/scene.ts';
 
 const scene = useScene();
@@ -17,7 +17,17 @@ describe('the database’s clock', () => {
     expect(shown).toBeLessThan(after + 50);
   });
 
-  it('is not led astray by a question that had to wait for its connection', async () => {
+  it('is not led astray by waits for a connection', async () => {
+    const database = databaseAt(1_000_000);
+    database.waitForConnections(200);
+    const clock = await createDatabaseClock(database.db);
+    expectRight(clock, database);
+    await clock.refresh();
+    expectRight(clock, database);
+    expect(database.connections()).toBe(0);
+  });
+
+  it('is not led astray by a question that had to wait for its answer', async () => {
     const database = databaseAt(1_000_000);
     database.waitBeforeAnswer(400);
     const clock = await createDatabaseClock(database.db);
@@ -97,20 +107,33 @@ function databaseAt(startMs: number) {
   const origin = performance.now();
   let shift = startMs;
   let waitMs = 0;
+  let connectMs = 0;
+  let connections = 0;
   let isAway = false;
   const now = () => performance.now() - origin + shift;
   const query = () => {
     if (isAway) return Promise.reject(new Error('The database is away.'));
     const wait = waitMs;
     waitMs = 0;
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, wait);
+    block(wait);
     return Promise.resolve({ rows: [{ nowMs: now() }] });
   };
+  const connect = () => {
+    block(connectMs);
+    connections += 1;
+    return Promise.resolve({ query, release: () => (connections -= 1) });
+  };
   return {
-    db: { query } as unknown as Queryable,
+    db: { connect } as unknown as Pool,
+    connections: () => connections,
+    waitForConnections: (ms: number) => (connectMs = ms),
     now,
     step: (ms: number) => (shift += ms),
     waitBeforeAnswer: (ms: number) => (waitMs = ms),
     goAway: () => (isAway = true),
   };
+}
+
+function block(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
