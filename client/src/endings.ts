@@ -20,10 +20,10 @@ export const TRIES_AFTER: Readonly<Record<EndKind, number>> = {
 const REFUSED_CLOSES = [4401, 4403];
 
 /**
- * Closes of a connection that broke the protocol or asked for too much. Nobody else's close is final: servers restart,
+ * Closes of a connection that broke the protocol, asked for too much, or comes from a page that may not connect (1008). Nobody else's close is final: servers restart,
  * proxies time out, and a 1006 says nothing at all.
  */
-const FINAL_CLOSES = [1002, 1003, 1007, 1009, 4400, 4406, 4409, 4429];
+const FINAL_CLOSES = [1002, 1003, 1007, 1008, 1009, 4400, 4406, 4409, 4429];
 
 export function kindOfEnd(reason: EndReason): EndKind {
   if (Array.isArray(reason)) return kindOfErrors(reason);

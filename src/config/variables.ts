@@ -157,6 +157,18 @@ export const VARIABLES = {
     integer(1, 10_000),
     'Most HTTP calls that this instance has under way at one host and port, so that a host that hangs does not hold up the others.',
   ),
+  maxWebsocketsPerAddress: withDefault(
+    'MAX_WEBSOCKETS_PER_ADDRESS',
+    '12000',
+    integer(1, 20_000),
+    'Most websockets that one address, or one IPv6 network of 64 bits, has open at once. Behind a proxy all clients have the address of the proxy.',
+  ),
+  maxSubscriptionsPerAddress: withDefault(
+    'MAX_SUBSCRIPTIONS_PER_ADDRESS',
+    '20000',
+    integer(1, 1_000_000),
+    'Most subscriptions that one address, or one IPv6 network of 64 bits, has at once, over websockets and as event streams.',
+  ),
   shutdownGraceMs: withDefault(
     'SHUTDOWN_GRACE_MS',
     '25000',

@@ -10,6 +10,7 @@ import { createGraphqlEndpoint } from './http/graphql-endpoint.ts';
 import type { CreateContext } from './http/graphql-endpoint.ts';
 import type { HealthReport } from '../domain/metrics/health-report.ts';
 import * as limits from './limits/limits.ts';
+import { createPeerLimits } from './limits/peer-limits.ts';
 import { listen } from './http/listen.ts';
 import type { Listening } from './http/listen.ts';
 import { createHostCheck } from './http/host-names.ts';
@@ -31,6 +32,8 @@ export interface HttpServerOptions {
   corsOrigins: readonly string[];
   /** Names by which clients may ask for the API, in lower case; `*` for any. */
   allowedHosts: readonly string[];
+  maxWebsocketsPerAddress: number;
+  maxSubscriptionsPerAddress: number;
   graphiql: boolean;
   health: () => Promise<HealthReport>;
   /** The figures of the system; throws while the database is away. */
@@ -65,7 +68,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { log, newId = randomUUID, stopTimeoutMs = limits.STOP_TIMEOUT_MS } = options;
   const slowReaderTimeoutMs = options.slowReaderTimeoutMs ?? limits.SLOW_READER_TIMEOUT_MS;
   const persistedOperations = options.persistedOperations ?? createPersistedOperations('off', new Map());
-  const origins = createOriginPolicy(options.corsOrigins);
+  const origins = createOriginPolicy(options.corsOrigins, log);
   const goesByItsName = createHostCheck(options.allowedHosts);
   const maskError = createErrorMask({
     log,
@@ -73,11 +76,13 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     isUnavailable: options.isUnavailable,
     schema: options.schema,
   });
+  const peerLimits = createPeerLimits(options);
   const endpoint = createGraphqlEndpoint({
     schema: options.schema,
     createContext: options.createContext,
     maskError,
     persistedOperations,
+    peerLimits,
   });
   const openStreams = new Set<OpenStream>();
   let stopping: Promise<void> | undefined;
@@ -91,6 +96,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     operations: createOperationServer({ endpoint, maskError, persistedOperations }),
     origins,
     goesByItsName,
+    peerLimits,
     log,
     newId,
     keepAliveMs: options.keepAliveMs ?? limits.KEEP_ALIVE_MS,

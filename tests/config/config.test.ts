@@ -34,6 +34,8 @@ describe('loadConfig', () => {
       leaseMs: 30_000,
       maxConcurrency: 500,
       maxConcurrencyPerHost: 50,
+      maxWebsocketsPerAddress: 12_000,
+      maxSubscriptionsPerAddress: 20_000,
       shutdownGraceMs: 25_000,
       executionRetentionDays: 30,
       eventRetentionHours: 24,

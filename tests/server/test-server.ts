@@ -72,6 +72,8 @@ export function serverOptions(
     port: 0,
     corsOrigins: [],
     allowedHosts: [],
+    maxWebsocketsPerAddress: 1_000,
+    maxSubscriptionsPerAddress: 1_000,
     graphiql: true,
     health: () => Promise.resolve(HEALTHY),
     metrics: () => Promise.resolve(FIGURES),

@@ -1,6 +1,7 @@
 import type { GraphQLError } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { createGraphqlEndpoint } from '../../src/server/http/graphql-endpoint.ts';
+import { createPeerLimits, noUsage } from '../../src/server/limits/peer-limits.ts';
 import { createPersistedOperations } from '../../src/server/http/persisted-operations.ts';
 import { createOperationServer } from '../../src/server/websocket/websocket-operations.ts';
 import { until } from '../support/until.ts';
@@ -21,6 +22,7 @@ function scene() {
     createContext: () => ({}),
     maskError,
     persistedOperations,
+    peerLimits: createPeerLimits({ maxWebsocketsPerAddress: 1, maxSubscriptionsPerAddress: 1_000 }),
   });
   const held: unknown[] = [];
   const { subscribe } = endpoint;
@@ -58,6 +60,7 @@ describe('Variables that a subscription does not declare', () => {
       },
       {
         turns: { enter: () => null, leave: () => undefined },
+        usage: noUsage(),
         sendFrames: () => null,
         nextOperation: () => FACTS,
       },

@@ -1,5 +1,8 @@
-import { connect } from 'node:net';
 import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
+import { json } from 'node:stream/consumers';
+import { createClient } from 'graphql-ws';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { wsClient } from '../support/graphql-clients.ts';
@@ -30,6 +33,27 @@ async function upgradeStatus(
 /** A subscribe message with this payload, whatever it is. */
 function subscribeText(payload: unknown): string {
   return JSON.stringify({ id: 'a', type: 'subscribe', payload });
+}
+
+/** The status and the body with which the server refuses an upgrade. */
+async function refusedUpgrade(url: string, headers: Record<string, string>): Promise<[number, unknown]> {
+  const { hostname, port } = new URL(url);
+  const upgrade = {
+    Connection: 'Upgrade',
+    Upgrade: 'websocket',
+    'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
+    'Sec-WebSocket-Version': '13',
+  };
+  const request = get({ hostname, port, path: '/graphql', headers: { ...upgrade, ...headers } });
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  return [response.statusCode ?? 0, await json(response)];
+}
+
+/** The code and the reason with which the server closes a socket that it has accepted. */
+async function closeOf(url: string, headers: Record<string, string>): Promise<[number, string]> {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', { headers });
+  const [code, reason] = (await once(socket, 'close')) as [number, Buffer];
+  return [code, reason.toString()];
 }
 
 describe('GraphQL over a websocket', () => {
@@ -352,9 +376,71 @@ describe('Websocket upgrades', () => {
     expect(await upgradeStatus(url, headers)).toBe(101);
   });
 
-  it.each(['https://evil.example', 'http://127.0.0.1:1', 'null'])('are refused from %s', async (origin) => {
+  it.each(['https://evil.example', 'http://127.0.0.1:1', 'null'])(
+    'from %s are closed with 1008, and the reason names the setting',
+    async (origin) => {
+      const { url, logged } = await startTestServer();
+      expect(await closeOf(url, { Origin: origin })).toEqual([
+        1008,
+        `${origin} may not connect: the operator lists allowed origins in CORS_ORIGINS`,
+      ]);
+      expect(await closeOf(url, { Origin: origin })).toEqual([1008, expect.any(String)]);
+      expect(logged('A web page of an origin that CORS_ORIGINS does not name calls the API')).toEqual([
+        { level: 'warn', message: expect.any(String) as string, fields: { origin } },
+      ]);
+    },
+  );
+
+  it('from another origin are closed whatever they send, and cut where they do not close', async () => {
+    const { url, ticks } = await startTestServer();
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    const origin = `https://${'x'.repeat(5_000)}.example`;
+    socket.write(
+      `GET /graphql HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nOrigin: ${origin}\r\n` +
+        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n',
+    );
+    let text = '';
+    socket.on('data', (data: Buffer) => (text += data.toString('latin1')));
+    await once(socket, 'close');
+    expect(text).toContain('101 Switching Protocols');
+    expect(text).toContain('https://xxx');
+    expect(ticks.subscribed).toBe(0);
+  });
+
+  it('end a client of graphql-ws at once where the origin is refused', async () => {
     const { url } = await startTestServer();
-    expect(await upgradeStatus(url, { Origin: origin })).toBe(403);
+    let connections = 0;
+    const client = createClient({
+      url: `${url.replace('http', 'ws')}/graphql`,
+      webSocketImpl: class extends WebSocket {
+        constructor(address: string, protocols: string) {
+          super(address, protocols, { origin: 'https://evil.example' });
+          connections += 1;
+        }
+      },
+      retryAttempts: 5,
+    });
+    const ended = client.iterate({ query: '{ hello }' }).next();
+    await expect(ended).rejects.toMatchObject({
+      code: 1008,
+      reason: expect.stringContaining('CORS_ORIGINS') as string,
+    });
+    expect(connections).toBe(1);
+  });
+
+  it('under a name that is not the server’s are refused with a body that names the setting', async () => {
+    const { url } = await startTestServer({ allowedHosts: ['jobs.example.com'] });
+    expect(await refusedUpgrade(url, { Host: 'evil.example' })).toEqual([
+      421,
+      {
+        errors: [
+          {
+            message: expect.stringContaining('ALLOWED_HOSTS') as string,
+            extensions: { code: 'HOST_NOT_ALLOWED' },
+          },
+        ],
+      },
+    ]);
   });
 
   it('are refused on other paths', async () => {

@@ -10,6 +10,7 @@ import type { ErrorMask } from './error-mask.ts';
 import { GRAPHQL_PATH, MAX_CACHED_QUERY_CHARACTERS } from '../limits/limits.ts';
 import type { OperationContext } from './operation-context.ts';
 import type { PersistedOperations } from './persisted-operations.ts';
+import type { PeerLimits } from '../limits/peer-limits.ts';
 import { parseWithinLimits } from '../limits/query-limits.ts';
 import { createQuickAnswers, type QuickAnswers } from './quick-answers.ts';
 import type { RequestFacts } from './request-facts.ts';
@@ -36,6 +37,7 @@ export interface GraphqlEndpointOptions {
   createContext: CreateContext;
   maskError: ErrorMask;
   persistedOperations: PersistedOperations;
+  peerLimits: PeerLimits;
 }
 
 /**
@@ -47,6 +49,7 @@ export function createGraphqlEndpoint({
   createContext,
   maskError,
   persistedOperations,
+  peerLimits,
 }: GraphqlEndpointOptions): GraphqlEndpoint {
   const documentCache = createDocumentCache(MAX_CACHED_QUERY_CHARACTERS);
   const refuseLargeAnswer = createAnswerLimit(schema);
@@ -58,7 +61,7 @@ export function createGraphqlEndpoint({
     refuseLargeAnswer,
     documents: documentCache,
   });
-  const subscribe = createSubscribe(createSharedResults(maskError));
+  const subscribe = createSubscribe(createSharedResults(maskError), peerLimits);
   const yoga = createYoga<OperationContext, ForResolvers>({
     schema,
     graphqlEndpoint: GRAPHQL_PATH,
@@ -158,7 +161,7 @@ function runForResolvers(subscribe: Subscribe): Plugin<OperationContext & ForRes
     },
     onSubscribe({ args, setSubscribeFn }) {
       const { forResolvers: contextValue, facts, delivery } = args.contextValue;
-      setSubscribeFn((given) => subscribe({ ...given, contextValue }, delivery, facts.actor));
+      setSubscribeFn((given) => subscribe({ ...given, contextValue }, delivery, facts));
     },
   };
 }

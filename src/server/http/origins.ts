@@ -1,11 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { shorten } from '../../domain/values/text.ts';
+import { refuse } from './respond.ts';
+import type { ServerLog } from './server-log.ts';
 
 /** Browsers ask again after this time whether they may. */
 const PREFLIGHT_SECONDS = 86_400;
 
+/** Characters of an origin that are shown. */
+const MAX_SHOWN_ORIGIN = 50;
+
+/** Origins that are remembered as logged: whoever sends many gets no line for each. */
+const MAX_LOGGED_ORIGINS = 100;
+
 /**
- * Which web pages may talk to the server. Browsers enforce it for HTTP, given the right headers; for websockets they
- * enforce nothing, so an upgrade is refused here.
+ * Which web pages may talk to the server. Browsers enforce it for HTTP, given the right headers. They enforce nothing for
+ * websockets, so the server does. The log names each refused origin once.
  */
 export interface OriginPolicy {
   /** Whether a page of this request's origin may open a websocket. No origin: not a browser, nothing to protect. */
@@ -15,17 +24,28 @@ export interface OriginPolicy {
 }
 
 /** @param allowed origins besides the server's own, such as `https://jobs.example.com`; `*` stands for all */
-export function createOriginPolicy(allowed: readonly string[]): OriginPolicy {
+export function createOriginPolicy(allowed: readonly string[], log: Pick<ServerLog, 'warn'>): OriginPolicy {
   const listed = new Set(allowed.map((origin) => origin.toLowerCase().replace(/\/$/, '')));
   const isListed = (origin: string) => listed.has('*') || listed.has(origin.toLowerCase());
 
+  const logged = new Set<string>();
+
+  function mayCall(request: IncomingMessage): boolean {
+    const { origin } = request.headers;
+    if (origin === undefined || isListed(origin) || isOwnOrigin(origin, request)) return true;
+    const shown = shorten(origin, MAX_SHOWN_ORIGIN);
+    if (!logged.has(shown) && logged.size < MAX_LOGGED_ORIGINS) {
+      logged.add(shown);
+      log.warn('A web page of an origin that CORS_ORIGINS does not name calls the API', { origin: shown });
+    }
+    return false;
+  }
+
   return {
-    mayUpgrade(request) {
-      const { origin } = request.headers;
-      return origin === undefined || isListed(origin) || isOwnOrigin(origin, request);
-    },
+    mayUpgrade: mayCall,
     applyCors(request, response) {
       const { origin } = request.headers;
+      const isRefused = !mayCall(request);
       response.setHeader('Vary', 'Origin');
       if (origin !== undefined && isListed(origin)) {
         response.setHeader('Access-Control-Allow-Origin', origin);
@@ -34,6 +54,10 @@ export function createOriginPolicy(allowed: readonly string[]): OriginPolicy {
       if (request.method !== 'OPTIONS') return false;
 
       response.setHeader('Allow', 'GET, POST, OPTIONS');
+      if (isRefused) {
+        refuse(response, { status: 403, code: 'ORIGIN_NOT_ALLOWED', message: originRefusal(request) });
+        return true;
+      }
       if (origin !== undefined && isListed(origin)) {
         response.setHeader('Access-Control-Allow-Methods', 'GET, POST');
         response.setHeader(
@@ -46,6 +70,11 @@ export function createOriginPolicy(allowed: readonly string[]): OriginPolicy {
       return true;
     },
   };
+}
+
+/** What a page of another origin is told, over HTTP and as the reason of a close, which has room for 123 bytes. */
+export function originRefusal({ headers: { origin = '' } }: IncomingMessage): string {
+  return `${shorten(origin, MAX_SHOWN_ORIGIN)} may not connect: the operator lists allowed origins in CORS_ORIGINS`;
 }
 
 /**

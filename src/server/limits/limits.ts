@@ -68,6 +68,13 @@ export const MAX_WEBSOCKETS = 20_000;
 /** Most operations running at once on one websocket; a further one is answered with an error of its own. */
 export const MAX_OPERATIONS_PER_SOCKET = 200;
 
+/**
+ * Bytes of the documents and variables of all subscriptions of one websocket, and of one address. A subscription keeps both
+ * for as long as it lives, and a parsed document is some 50 times larger.
+ */
+export const MAX_SUBSCRIPTION_BYTES_PER_SOCKET = 256_000;
+export const MAX_SUBSCRIPTION_BYTES_PER_ADDRESS = 64_000_000;
+
 /** Time for a new websocket to send `connection_init`. */
 export const CONNECTION_INIT_TIMEOUT_MS = 10_000;
 

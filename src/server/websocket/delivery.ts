@@ -1,4 +1,5 @@
 import type { Limiter } from '../../async/limiter.ts';
+import type { Usage } from '../limits/peer-limits.ts';
 import type { RenderedEvent } from './shared-results.ts';
 
 /**
@@ -8,6 +9,8 @@ import type { RenderedEvent } from './shared-results.ts';
 export interface Delivery {
   /** Turns to make results, as soon as the client has room for them. Without it, they are made as they are asked for. */
   turns?: Pick<Limiter, 'enter' | 'leave'>;
+  /** What the websocket of the subscription has open; absent where it has none. */
+  socket?: Usage;
   /**
    * Set once the subscription stands. The cursor up to which all events were handed over, or are none of this
    * subscription's; null while one is on its way, and for subscriptions without cursors.

@@ -1,10 +1,11 @@
-import { createSourceEventStream, getOperationAST } from 'graphql';
+import { createSourceEventStream, getOperationAST, GraphQLError } from 'graphql';
 import type { ExecutionArgs, ExecutionResult } from 'graphql';
 import { serializeCalls } from '../../async/serialize-calls.ts';
-import { selfIterator } from '../../async/step-source.ts';
-import { stepsOf } from '../../async/step-source.ts';
+import { selfIterator, stepsOf } from '../../async/step-source.ts';
 import type { Delivery } from './delivery.ts';
+import type { RequestFacts } from '../http/request-facts.ts';
 import { BATCH_BYTES, MAX_BATCH_RESULTS } from '../limits/limits.ts';
+import type { PeerLimits } from '../limits/peer-limits.ts';
 import type { ResultMaker, SharedResults, RenderedEvent } from './shared-results.ts';
 
 /** What a subscription's source gives; see `events/iterate.ts`. */
@@ -15,11 +16,11 @@ interface Source {
   return?: () => Promise<unknown>;
 }
 
-/** @param viewer who reads the results */
+/** @param peer who reads the results, and from where */
 export type Subscribe = (
   args: ExecutionArgs,
   delivery: Delivery,
-  viewer: string,
+  peer: Pick<RequestFacts, 'actor' | 'address'>,
 ) => Promise<AsyncIterableIterator<ExecutionResult> | ExecutionResult>;
 
 /**
@@ -28,13 +29,33 @@ export type Subscribe = (
  * and its result, which is where a client that does not read must hold things up; and which results are the same for
  * several.
  */
-export function createSubscribe(results: SharedResults): Subscribe {
-  return async (args, delivery, viewer) => {
+export function createSubscribe(results: SharedResults, peerLimits: PeerLimits): Subscribe {
+  return async (args, delivery, { actor, address }) => {
     forgetUndeclared(args);
-    const stream = await createSourceEventStream(args);
-    if (!(Symbol.asyncIterator in stream)) return stream;
-    return deliver(sourceOf(stream[Symbol.asyncIterator]()), delivery, results.join(args, viewer));
+    const left = peerLimits.enterSubscription({ address, socket: delivery.socket }, bytesOf(args));
+    if (left instanceof GraphQLError) return { errors: [left] };
+    try {
+      const stream = await createSourceEventStream(args);
+      if (Symbol.asyncIterator in stream) {
+        const { make, leave } = results.join(args, actor);
+        const leaveBoth = () => {
+          leave();
+          left();
+        };
+        return deliver(sourceOf(stream[Symbol.asyncIterator]()), delivery, { make, leave: leaveBoth });
+      }
+      left();
+      return stream;
+    } catch (error) {
+      left();
+      throw error;
+    }
   };
+}
+
+/** Of what a subscription keeps for as long as it lives. */
+function bytesOf({ document, variableValues }: ExecutionArgs): number {
+  return (document.loc?.source.body.length ?? 0) + JSON.stringify(variableValues ?? null).length;
 }
 
 /**

@@ -1,24 +1,34 @@
-import type { IncomingMessage } from 'node:http';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { CloseCode, handleProtocols } from 'graphql-ws';
 import type { Server } from 'graphql-ws';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
-import type { HostCheck } from '../http/host-names.ts';
+import { type HostCheck, misdirected } from '../http/host-names.ts';
 import { GRAPHQL_PATH, MAX_BODY_BYTES, MAX_WEBSOCKETS } from '../limits/limits.ts';
-import type { OriginPolicy } from '../http/origins.ts';
+import { noUsage, type PeerLimits } from '../limits/peer-limits.ts';
+import { originRefusal, type OriginPolicy } from '../http/origins.ts';
 import { watchReader } from './reader-watch.ts';
 import { factsOf, requestIdOf, type RequestFacts } from '../http/request-facts.ts';
+import type { RequestRefusal } from '../http/respond.ts';
 import type { ServerLog } from '../http/server-log.ts';
+import { closeReason } from './websocket-messages.ts';
 import type { SocketFacts } from './websocket-operations.ts';
 
 /** "Going away": clients reconnect on it. */
 const GOING_AWAY_CODE = 1001;
+/** "Policy violation": graphql-ws and our client give up on it. They would try again after 4403. */
+const ORIGIN_REFUSED_CODE = 1008;
+/** "Try again later": clients reconnect on it. */
+const TOO_MANY_SOCKETS_CODE = 1013;
+/** How long a refused client may take to close by itself. */
+const REFUSED_GRACE_MS = 2_000;
 
 export interface WebsocketEndpointOptions {
   operations: Server<SocketFacts>;
   origins: OriginPolicy;
   goesByItsName: HostCheck;
+  peerLimits: PeerLimits;
   log: ServerLog;
   newId: () => string;
   keepAliveMs: number;
@@ -38,7 +48,7 @@ export interface WebsocketEndpoint {
 
 /** The websocket side of the GraphQL endpoint: upgrades, keep-alive and the pace of each client. */
 export function createWebsocketEndpoint(options: WebsocketEndpointOptions): WebsocketEndpoint {
-  const { origins, goesByItsName, log, newId } = options;
+  const { origins, goesByItsName, peerLimits, log, newId } = options;
   const server = new WebSocketServer({
     noServer: true,
     clientTracking: true,
@@ -50,15 +60,42 @@ export function createWebsocketEndpoint(options: WebsocketEndpointOptions): Webs
   let tellEnded: (() => void)[] = [];
   let closing = false;
 
-  function refusalOf(request: IncomingMessage): string | null {
+  function refusalOf(request: IncomingMessage): RequestRefusal | null {
     const [path] = (request.url ?? '').split('?', 1);
-    if (path !== GRAPHQL_PATH) return '404 Not Found';
-    if (!goesByItsName(request) || !origins.mayUpgrade(request)) return '403 Forbidden';
-    if (closing || server.clients.size >= MAX_WEBSOCKETS) return '503 Service Unavailable';
-    return null;
+    if (path !== GRAPHQL_PATH)
+      return { status: 404, code: 'NOT_FOUND', message: `The API is at ${GRAPHQL_PATH}.` };
+    if (!goesByItsName(request)) return misdirected(request);
+    if (closing) return { status: 503, code: 'UNAVAILABLE', message: 'The server is stopping.' };
+    if (server.clients.size < MAX_WEBSOCKETS) return null;
+    return {
+      status: 503,
+      code: 'UNAVAILABLE',
+      message: `At most ${MAX_WEBSOCKETS} websockets are open at once.`,
+    };
   }
 
-  function onEnded(): void {
+  /** Accepts the upgrade first where it refuses: no browser shows a page the answer to a refused upgrade. */
+  function serve(websocket: WebSocket, connection: Duplex, request: IncomingMessage): void {
+    const facts = factsOf(request, inOnePiece(requestIdOf(request, newId)));
+    if (!origins.mayUpgrade(request)) {
+      refuseSocket(websocket, ORIGIN_REFUSED_CODE, originRefusal(request));
+      return;
+    }
+    const left = peerLimits.enterWebsocket(facts.address);
+    if (typeof left === 'string') {
+      log.debug('Websocket refused', { reason: left, address: facts.address });
+      refuseSocket(websocket, TOO_MANY_SOCKETS_CODE, left);
+      return;
+    }
+    unfinished += 1;
+    const onEnded = () => {
+      left();
+      ended();
+    };
+    serveSocket(websocket, { connection, facts, onEnded }, options);
+  }
+
+  function ended(): void {
     unfinished -= 1;
     if (unfinished > 0) return;
     for (const tell of tellEnded) tell();
@@ -73,15 +110,13 @@ export function createWebsocketEndpoint(options: WebsocketEndpointOptions): Webs
       const refusal = refusalOf(request);
       if (refusal !== null) {
         const { host, origin } = request.headers;
-        log.debug('Websocket refused', { status: refusal, host, origin });
-        socket.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+        log.debug('Websocket refused', { status: refusal.status, host, origin });
+        socket.end(refusedUpgrade(refusal));
         return;
       }
       server.handleUpgrade(request, socket, head, (websocket) => {
         socket.off('error', ignore);
-        unfinished += 1;
-        const facts = factsOf(request, inOnePiece(requestIdOf(request, newId)));
-        serveSocket(websocket, { connection: socket, facts, onEnded }, options);
+        serve(websocket, socket, request);
       });
     },
     close() {
@@ -97,6 +132,31 @@ export function createWebsocketEndpoint(options: WebsocketEndpointOptions): Webs
       for (const socket of server.clients) socket.terminate();
     },
   };
+}
+
+/** The answer to a refused upgrade, for which Node has no response object. */
+function refusedUpgrade({ status, code, message }: RequestRefusal): string {
+  const body = JSON.stringify({ errors: [{ message, extensions: { code } }] });
+  return [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+    'Connection: close',
+    'Content-Type: application/json; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    '',
+    body,
+  ].join('\r\n');
+}
+
+/** Closes a socket of which nothing is read, and cuts it where its client does not close. */
+function refuseSocket(socket: WebSocket, code: number, reason: string): void {
+  socket.on('error', () => undefined);
+  socket.close(code, closeReason(reason));
+  const cut = setTimeout(() => {
+    socket.terminate();
+  }, REFUSED_GRACE_MS);
+  socket.once('close', () => {
+    clearTimeout(cut);
+  });
 }
 
 /** Serves one socket; calls back when it is closed and its subscriptions are ended. */
@@ -133,6 +193,7 @@ function serveSocket(
     },
     {
       turns: reader.turns,
+      usage: noUsage(),
       sendFrames: reader.sendFrames,
       nextOperation: () => {
         operationCount += 1;

@@ -19,6 +19,7 @@ import { VARIABLES_TOO_DEEP } from '../http/graphql-params.ts';
 import { CONNECTION_INIT_TIMEOUT_MS, MAX_NESTING, MAX_OPERATIONS_PER_SOCKET } from '../limits/limits.ts';
 import { clientIdOf, ownIdOf, standsFor, withClientId } from './operation-ids.ts';
 import type { PersistedOperations } from '../http/persisted-operations.ts';
+import type { Usage } from '../limits/peer-limits.ts';
 import type { ReaderWatch } from './reader-watch.ts';
 import type { RequestFacts } from '../http/request-facts.ts';
 import type { RenderedEvent } from './shared-results.ts';
@@ -29,6 +30,8 @@ import { closeReason, readMessage } from './websocket-messages.ts';
 export interface SocketFacts {
   /** In which the results of its subscriptions are made, as the client has room for them. */
   turns: NonNullable<Delivery['turns']>;
+  /** What the socket has open. */
+  usage: Usage;
   /** Writes whole frames; see `reader-watch.ts`. */
   sendFrames: ReaderWatch['sendFrames'];
   /** The facts of the socket's next operation; each operation has a request id of its own. */
@@ -50,7 +53,7 @@ interface Pipeline {
 
 /** What a subscription lives with: graphql-ws keeps it to its end, so it holds nothing that only its start needs. */
 type OperationArgs = ExecutionArgs & {
-  actor: string;
+  peer: Pick<RequestFacts, 'actor' | 'address'>;
   delivery: Delivery;
   sendTold: (told: readonly RenderedEvent[]) => ReturnType<ReaderWatch['sendFrames']>;
 };
@@ -111,10 +114,11 @@ export function createOperationServer({
     onError: (_context, _id, _payload, errors) => errors.map((error) => formatError(maskError(error))),
   });
   return {
-    opened(socket, { turns, sendFrames, nextOperation }) {
+    opened(socket, { turns, usage, sendFrames, nextOperation }) {
       // Field by field: what is added to a copy takes up room of its own, for each socket.
       const extra: Extra = {
         turns,
+        usage,
         sendFrames,
         nextOperation,
         context: null,
@@ -189,12 +193,12 @@ function variablesTooDeep(): GraphQLError {
 /** What {@link operationOf} finds again: graphql-ws hands `execute` the same object that `onSubscribe` returned. */
 async function prepare(
   endpoint: GraphqlEndpoint,
-  { nextOperation, turns, sendFrames }: SocketFacts,
+  { nextOperation, turns, usage, sendFrames }: SocketFacts,
   id: string,
   { query, variables, operationName }: SubscribePayload,
 ): Promise<OperationArgs | readonly GraphQLError[]> {
   const facts = nextOperation();
-  const delivery: Delivery = { turns };
+  const delivery: Delivery = { turns, socket: usage };
   const { schema, parse, validate } = endpoint.getEnveloped({ facts, delivery }) as Pipeline;
   const document = parse(query);
   const errors = validate(schema, document);
@@ -209,7 +213,7 @@ async function prepare(
     variableValues: variables ?? null,
     operationName: operationName ?? null,
     contextValue: await endpoint.createContext(facts),
-    actor: facts.actor,
+    peer: facts,
     delivery,
     sendTold: (told) => sendFrames(framesOf(idAsJson, told)),
   };
@@ -228,8 +232,8 @@ async function subscribe(
   args: OperationArgs,
   maskError: ErrorMask,
 ): Promise<AsyncIterableIterator<never> | ExecutionResult> {
-  const { actor, delivery, sendTold } = args;
-  const results = await endpoint.subscribe(args, delivery, actor);
+  const { peer, delivery, sendTold } = args;
+  const results = await endpoint.subscribe(args, delivery, peer);
   if (!(Symbol.asyncIterator in results)) return maskResult(results, maskError);
   const end = async () => {
     await results.return?.();

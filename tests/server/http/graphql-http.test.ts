@@ -350,10 +350,19 @@ describe('Query limits', () => {
 });
 
 describe('Other origins', () => {
-  it('gives no CORS headers to an origin that is not listed', async () => {
-    const { url } = await startTestServer();
+  it('refuses the preflight of an origin that is not listed, and the body and the log name the setting', async () => {
+    const { url, logged } = await startTestServer();
     const response = await send(url, { method: 'OPTIONS', headers: { Origin: 'https://evil.example' } });
-    expect(response.status).toBe(204);
+    expect(response.status).toBe(403);
+    expect(await response.json()).toEqual({
+      errors: [
+        {
+          message: 'https://evil.example may not connect: the operator lists allowed origins in CORS_ORIGINS',
+          extensions: { code: 'ORIGIN_NOT_ALLOWED' },
+        },
+      ],
+    });
+    expect(logged('A web page of an origin that CORS_ORIGINS does not name calls the API')).toHaveLength(1);
     expect(response.headers.get('access-control-allow-origin')).toBeNull();
     expect(response.headers.get('access-control-allow-methods')).toBeNull();
   });

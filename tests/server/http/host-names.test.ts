@@ -46,7 +46,7 @@ describe('A name that leads here', () => {
     const { url } = await startTestServer();
     expect((await ask(url, host)).status).toBe(421);
     expect((await ask(url, host, { headers: { Accept: 'text/html' } })).status).toBe(421);
-    expect((await ask(url, host, { path: '/graphql', headers: UPGRADE })).status).toBe(403);
+    expect((await ask(url, host, { path: '/graphql', headers: UPGRADE })).status).toBe(421);
   });
 
   it('is told to the operator', async () => {

@@ -2,17 +2,23 @@ import { buildSchema, type GraphQLError, parse } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { selfIterator } from '../../../src/async/step-source.ts';
 import type { Delivery } from '../../../src/server/websocket/delivery.ts';
+import { createPeerLimits } from '../../../src/server/limits/peer-limits.ts';
 import { createSharedResults } from '../../../src/server/websocket/shared-results.ts';
 import { createSubscribe } from '../../../src/server/websocket/subscribe.ts';
 import { createGate } from '../../support/target-server.ts';
 import { until } from '../../support/until.ts';
 import { smallSchema } from '../small-schema.ts';
 
-const subscribe = createSubscribe(createSharedResults((error) => error as GraphQLError));
+const UNLIMITED = createPeerLimits({ maxWebsocketsPerAddress: 1_000, maxSubscriptionsPerAddress: 1_000 });
+const ADA = { actor: 'ada', address: null };
+const subscribe = createSubscribe(
+  createSharedResults((error) => error as GraphQLError),
+  UNLIMITED,
+);
 
 async function follow(query: string, delivery: Delivery = {}, by = subscribe) {
   const small = smallSchema();
-  const results = await by({ schema: small.schema, document: parse(query) }, delivery, 'ada');
+  const results = await by({ schema: small.schema, document: parse(query) }, delivery, ADA);
   if (!(Symbol.asyncIterator in results)) throw new Error(JSON.stringify(results));
   return { ...small, results, delivery };
 }
@@ -68,7 +74,7 @@ describe('a subscription', () => {
       await gate.opened;
       return outcome();
     };
-    const lateResults = createSubscribe({ join: () => ({ make, leave: () => undefined }) });
+    const lateResults = createSubscribe({ join: () => ({ make, leave: () => undefined }) }, UNLIMITED);
     const { ticks, results } = await follow('subscription { tick }', {}, lateResults);
     const waiting = results.next();
     ticks.push('never sent');
@@ -87,7 +93,7 @@ describe('a subscription', () => {
     const tick = () => ({ next, [Symbol.asyncIterator]: selfIterator });
     const schema = buildSchema('type Query { a: Int } type Subscription { tick: String }');
     const document = parse('subscription { tick }');
-    const results = await subscribe({ schema, document, rootValue: { tick } }, {}, 'ada');
+    const results = await subscribe({ schema, document, rootValue: { tick } }, {}, ADA);
     if (!(Symbol.asyncIterator in results)) throw new Error(JSON.stringify(results));
     const waiting = results.next();
     await results.return?.();
@@ -123,7 +129,7 @@ describe('a subscription', () => {
       query Other($heavy: Boolean!) { hello @include(if: $heavy) }`);
     const variableValues = { shown: true, heavy: 'x', more: ['y'] };
     const args = { schema, document, operationName: 'Followed', variableValues };
-    const results = await subscribe(args, {}, 'ada');
+    const results = await subscribe(args, {}, ADA);
     expect(variableValues).toEqual({ shown: true });
     if (Symbol.asyncIterator in results) await results.return?.();
   });
@@ -131,7 +137,7 @@ describe('a subscription', () => {
   it('that cannot begin is a result with errors', async () => {
     const { schema } = smallSchema();
     const document = parse('subscription { faultAtStart }');
-    const result = await subscribe({ schema, document }, {}, 'ada');
+    const result = await subscribe({ schema, document }, {}, ADA);
     expect(result).toMatchObject({ errors: [{ path: ['faultAtStart'] }] });
   });
 });

@@ -1,6 +1,7 @@
 import { GraphQLError } from 'graphql';
 import { expect, it } from 'vitest';
 import { createGraphqlEndpoint } from '../../../src/server/http/graphql-endpoint.ts';
+import { createPeerLimits, noUsage } from '../../../src/server/limits/peer-limits.ts';
 import { createPersistedOperations } from '../../../src/server/http/persisted-operations.ts';
 import { createOperationServer } from '../../../src/server/websocket/websocket-operations.ts';
 import { until } from '../../support/until.ts';
@@ -16,6 +17,7 @@ it('a subscription ends when its socket is gone, whether or not anybody told it'
     createContext: () => ({}),
     maskError,
     persistedOperations,
+    peerLimits: createPeerLimits({ maxWebsocketsPerAddress: 1, maxSubscriptionsPerAddress: 1_000 }),
   });
   const operations = createOperationServer({ endpoint, maskError, persistedOperations });
   const receivers: ((text: string) => Promise<void>)[] = [];
@@ -29,6 +31,7 @@ it('a subscription ends when its socket is gone, whether or not anybody told it'
     },
     {
       turns: { enter: () => null, leave: () => undefined },
+      usage: noUsage(),
       // Gone after the third. A turn of the event loop in between, so that one that never ends can be seen not to.
       sendFrames: () => {
         sent += 1;
