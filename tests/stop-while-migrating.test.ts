@@ -11,7 +11,7 @@ import { until } from './support/until.ts';
 
 /** Alters a table that the test holds. */
 const LATEST = '20261127000100_attempts_of_ends';
-const AFTER_IT = '20261127000200_lines_of_requests';
+const AFTER_IT = '20261203000100_moves_of_executions';
 
 it('a stop while the database is being migrated waits for the migration that is under way', async () => {
   const connectionString = await emptyDatabase();

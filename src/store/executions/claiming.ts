@@ -1,3 +1,4 @@
+import { eventOf, mayMove, statusAfter } from './transitions.ts';
 import { EVENT_LOG_LOCK } from '../events/event-log.ts';
 import {
   ATTEMPT_OF_JOB,
@@ -54,7 +55,7 @@ const claimStatement = (kind: ClaimKind, look: number, isDeep: boolean): string 
 -- order of the executions stands, as parts of a UNION ALL are answered one after the other; nothing that writes runs in parallel.
 WITH candidate AS MATERIALIZED (
   SELECT id, host, priority, available_at FROM job_executions
-  WHERE status IN ('PENDING', 'RETRYING') AND (trigger = 'CATCH_UP') IS ${kind === 'backlog' ? 'TRUE' : 'FALSE'}
+  WHERE ${mayMove('claim')} AND (trigger = 'CATCH_UP') IS ${kind === 'backlog' ? 'TRUE' : 'FALSE'}
     AND available_at <= $2 AND ${isDeep ? 'host <> ALL($5::text[])' : '$5::text[] IS NOT NULL'}
   ORDER BY priority DESC, available_at, id
   LIMIT ${look}
@@ -69,13 +70,13 @@ WITH candidate AS MATERIALIZED (
     -- LATERAL, and the status as text, leave the planner nothing but one look by id for each candidate. A join reads the
     -- whole backlog for each of them where the statistics do not know yet how long it is: seconds a claim.
     SELECT id, status FROM job_executions
-    WHERE id = p.id AND status::text IN ('PENDING', 'RETRYING') AND available_at <= $2
+    WHERE id = p.id AND ${mayMove('claim', 'status::text')} AND available_at <= $2
     FOR NO KEY UPDATE SKIP LOCKED
   ) AS e
   LIMIT $4
 ), claimed AS (
   UPDATE job_executions AS e
-  SET status = 'RUNNING',
+  SET status = ${statusAfter('claim')},
       claim_seq = e.claim_seq + 1,
       claimed_by = $1,
       lease_expires_at = ${leaseEndSql('$3', '$2')},
@@ -100,7 +101,7 @@ WITH candidate AS MATERIALIZED (
 ), told AS (
   INSERT INTO event_log (position, at, kind, job_id, execution_id, status, previous_status, attempt, trigger,
     created_at, scheduled_at, started_at, lateness_ms, instance_id)
-  SELECT nextval('event_log_position_seq'), $2, 'EXECUTION_STARTED', job_id, id, status, previous_status, attempt_count,
+  SELECT nextval('event_log_position_seq'), $2, ${eventOf('claim')}, job_id, id, status, previous_status, attempt_count,
     trigger, created_at, scheduled_at, started_at, lateness_ms, claimed_by
   FROM log_lock, claimed
 )
@@ -185,19 +186,19 @@ export const NEXT_AVAILABLE = `
 WITH RECURSIVE level (is_backlog, priority) AS (
   SELECT is_backlog, (
     SELECT priority FROM job_executions
-    WHERE status IN ('PENDING', 'RETRYING') AND (trigger = 'CATCH_UP') = is_backlog
+    WHERE ${mayMove('claim')} AND (trigger = 'CATCH_UP') = is_backlog
     ORDER BY priority DESC LIMIT 1
   ) FROM (VALUES (false), (true)) AS kind(is_backlog)
   UNION ALL
   SELECT is_backlog, (
     SELECT priority FROM job_executions
-    WHERE status IN ('PENDING', 'RETRYING') AND (trigger = 'CATCH_UP') = level.is_backlog AND priority < level.priority
+    WHERE ${mayMove('claim')} AND (trigger = 'CATCH_UP') = level.is_backlog AND priority < level.priority
     ORDER BY priority DESC LIMIT 1
   ) FROM level WHERE priority IS NOT NULL
 ), earliest AS (
   SELECT is_backlog, (
     SELECT available_at FROM job_executions
-    WHERE status IN ('PENDING', 'RETRYING') AND (trigger = 'CATCH_UP') = level.is_backlog
+    WHERE ${mayMove('claim')} AND (trigger = 'CATCH_UP') = level.is_backlog
       AND priority = level.priority
     ORDER BY available_at LIMIT 1
   ) AS at FROM level

@@ -1,3 +1,4 @@
+import { EVENT_OF_SETTLEMENT } from './transitions.ts';
 import type { LogLevel } from '../../generated/prisma/enums.ts';
 import type { RunEndStatus } from '../../domain/workflow/dependency.ts';
 import type { FailureReason } from '../../domain/execution/outcome.ts';
@@ -234,9 +235,7 @@ WITH ${OUTCOME}, held AS MATERIALIZED (
     scheduled_at, started_at, finished_at, duration_ms, lateness_ms, failure_reason, response_status, error_message,
     instance_id)
   SELECT nextval('event_log_position_seq'), "attemptFinishedAt",
-    CASE status WHEN 'SUCCESS' THEN 'EXECUTION_SUCCEEDED' WHEN 'FAILED' THEN 'EXECUTION_FAILED'
-      WHEN 'CANCELLED' THEN 'EXECUTION_CANCELLED' WHEN 'RETRYING' THEN 'EXECUTION_RETRY_SCHEDULED'
-      ELSE 'EXECUTION_INTERRUPTED' END::event_kind,
+    ${EVENT_OF_SETTLEMENT},
     job_id, id, status, 'RUNNING', nullif(attempt_count, 0), trigger, created_at, scheduled_at, started_at, finished_at,
     duration_ms, lateness_ms, attempt_failure_reason, CASE WHEN is_told THEN response_status END,
     CASE WHEN is_told THEN error_message END, claimed_by

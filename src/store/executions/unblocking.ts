@@ -1,3 +1,4 @@
+import { eventOf, mayMove, statusAfter } from './transitions.ts';
 import type { ConcurrencyRule } from '../../domain/job/concurrency.ts';
 import { EVENT_LOG_LOCK } from '../events/event-log.ts';
 import type { Queryable } from '../statements/sql.ts';
@@ -5,7 +6,7 @@ import type { Queryable } from '../statements/sql.ts';
 const LOCK_BLOCKED_JOBS = `
 -- lock up to $1 jobs that have BLOCKED executions, those with ids behind $2: whoever admits executions of a job holds the job's row.
 SELECT id, concurrency_policy AS "concurrencyPolicy", max_concurrency AS "maxConcurrency"
-FROM jobs WHERE id IN (SELECT job_id FROM job_executions WHERE status = 'BLOCKED')
+FROM jobs WHERE id IN (SELECT job_id FROM job_executions WHERE ${mayMove('unblock')})
   AND ($2::uuid IS NULL OR id > $2)
 ORDER BY id
 LIMIT $1
@@ -34,21 +35,21 @@ WITH room AS (
   SELECT * FROM unnest($1::uuid[], $2::int[]) AS r(job_id, places)
 ), chosen AS MATERIALIZED (
   SELECT e.id FROM room AS r, LATERAL (
-    SELECT id FROM job_executions WHERE job_id = r.job_id AND status = 'BLOCKED'
+    SELECT id FROM job_executions WHERE job_id = r.job_id AND ${mayMove('unblock')}
     ORDER BY created_at, coalesce(scheduled_at, created_at), id LIMIT r.places
   ) AS e
 ), locked AS MATERIALIZED (
   -- In the order of ids, as all do who lock several; the update would take them in any.
-  SELECT id FROM job_executions WHERE id IN (SELECT id FROM chosen) AND status = 'BLOCKED' ORDER BY id FOR NO KEY UPDATE
+  SELECT id FROM job_executions WHERE id IN (SELECT id FROM chosen) AND ${mayMove('unblock')} ORDER BY id FOR NO KEY UPDATE
 ), unblocked AS (
-  UPDATE job_executions AS e SET status = 'PENDING', available_at = greatest(e.available_at, $3)
+  UPDATE job_executions AS e SET status = ${statusAfter('unblock')}, available_at = greatest(e.available_at, $3)
   FROM locked WHERE e.id = locked.id
   RETURNING e.*
 ), log_lock AS MATERIALIZED (
   SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK}) FROM (SELECT count(*) AS n FROM unblocked) AS done WHERE n > 0
 )
 INSERT INTO event_log (position, at, kind, job_id, execution_id, status, previous_status, trigger, created_at, scheduled_at)
-SELECT nextval('event_log_position_seq'), $3, 'EXECUTION_UNBLOCKED', job_id, id, status, 'BLOCKED', trigger, created_at,
+SELECT nextval('event_log_position_seq'), $3, ${eventOf('unblock')}, job_id, id, status, 'BLOCKED', trigger, created_at,
   scheduled_at
 FROM log_lock, unblocked
 RETURNING execution_id`;

@@ -1,26 +1,13 @@
-import {
-  TRANSITIONS,
-  type ExecutionStatus,
-  type Transition,
-} from '../../../src/domain/execution/execution.ts';
+import { BEGINNINGS, TRANSITIONS, type ExecutionStatus } from '../../../src/domain/execution/execution.ts';
 import type { EventRow } from '../../../src/store/events/event-log.ts';
 import { byExecution, type History, type HistoryExecution } from './read.ts';
 
-const TRANSITION_OF: Record<string, Transition> = {
-  EXECUTION_UNBLOCKED: 'unblock',
-  EXECUTION_STARTED: 'claim',
-  EXECUTION_SUCCEEDED: 'succeed',
-  EXECUTION_RETRY_SCHEDULED: 'retryLater',
-  EXECUTION_FAILED: 'giveUp',
-  EXECUTION_CANCELLED: 'cancel',
-  EXECUTION_INTERRUPTED: 'interrupt',
-};
+const MOVES = Object.values(TRANSITIONS);
 /** What is told of an execution that stays where it is. */
 const STAYS: Record<string, ExecutionStatus> = { EXECUTION_CALLBACK_AWAITED: 'RUNNING' };
-const BIRTHS: Record<string, readonly ExecutionStatus[]> = {
-  EXECUTION_PLANNED: ['PENDING', 'BLOCKED'],
-  EXECUTION_SKIPPED: ['SKIPPED'],
-};
+const BIRTHS: Record<string, readonly ExecutionStatus[]> = Object.fromEntries(
+  Object.values(BEGINNINGS).map(({ event, to }) => [event, to]),
+);
 
 /**
  * The log, read from its beginning, moves each execution along allowed edges only, with attempts numbered from 1, and
@@ -109,10 +96,11 @@ function isAllowed(kind: string, from: ExecutionStatus | null, to: ExecutionStat
   if (to === null) return false;
   if (from === null) return BIRTHS[kind]?.includes(to) ?? false;
   if (kind in STAYS) return from === STAYS[kind] && to === from;
-  const transition = TRANSITION_OF[kind];
-  if (transition === undefined) return false;
-  const edge: { from: readonly ExecutionStatus[]; to: ExecutionStatus } = TRANSITIONS[transition];
-  return edge.from.includes(from) && edge.to === to;
+  return MOVES.some((move) => move.event === kind && move.to === to && isIn(move.from, from));
+}
+
+function isIn(statuses: readonly ExecutionStatus[], status: ExecutionStatus): boolean {
+  return statuses.includes(status);
 }
 
 const END_FACTS = [
