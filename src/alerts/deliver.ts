@@ -1,24 +1,18 @@
 import { decideDelivery, type SendResult } from '../domain/alert/alert-retry.ts';
 import type { Clock } from '../domain/values/clock.ts';
 import { encodePublicId } from '../domain/values/public-id.ts';
-import type { CallOptions, Sender } from '../http/send-attempt.ts';
+import type { CallOptions } from '../http/send-attempt.ts';
 import { createLogger } from '../logging/logger.ts';
 import { recordDelivery, type ClaimedDelivery } from '../store/alerts/alert-deliveries.ts';
 import { isAway } from '../store/statements/failures.ts';
 import type { Queryable } from '../store/statements/sql.ts';
-import type { Mailer } from './mailer.ts';
-import { sendSlack } from './slack.ts';
-import { sendWebhook } from './webhook.ts';
+import { SENDERS, type SendTools } from './senders.ts';
 
 const logger = createLogger('Alerts');
 
-export interface DeliverDeps {
+export interface DeliverDeps extends Omit<SendTools, 'now'> {
   db: Queryable;
   clock: Clock;
-  sender: Sender;
-  /** Null where no mail server is configured. */
-  mailer: Mailer | null;
-  signingKey: Buffer | null;
   /** For one try. */
   timeoutMs: number;
   /** Tries until a delivery is given up. */
@@ -79,23 +73,8 @@ function aSecond(): Promise<void> {
 
 function send(delivery: ClaimedDelivery, deps: DeliverDeps, options: CallOptions): Promise<SendResult> {
   const { channel, target, notice } = delivery;
-  switch (channel) {
-    case 'WEBHOOK':
-      return sendWebhook(deps, target, notice, deps.clock.now(), options);
-    case 'SLACK':
-      return sendSlack(deps.sender, target, notice, options);
-    case 'EMAIL':
-      return deps.mailer?.(target, notice, options) ?? Promise.resolve(NO_MAILER);
-  }
+  return SENDERS[channel]({ ...deps, now: deps.clock.now() }, target, notice, options);
 }
-
-/** Not final: another instance may have a mail server, and this one may get it with its next start. */
-const NO_MAILER: SendResult = {
-  kind: 'failed',
-  message: 'SMTP_URL is not set at the instance that was to send it.',
-  isFinal: false,
-  retryAfter: null,
-};
 
 function logResult(delivery: ClaimedDelivery, status: string, result: SendResult): void {
   const facts = {

@@ -4,7 +4,7 @@ import { findNearMiss } from './near-misses.ts';
 import type { Kind, Parsed } from './parsers.ts';
 import { VARIABLES } from './variables.ts';
 import type { Variable } from './variables.ts';
-import { checkAlertTarget } from '../domain/alert/alert-target.ts';
+import { isEmailAddress } from '../domain/alert/email-address.ts';
 import { shorten } from '../domain/values/text.ts';
 
 type Values = { [K in keyof typeof VARIABLES]: ValueOf<(typeof VARIABLES)[K]> };
@@ -194,7 +194,7 @@ function isLoopback(host: string): boolean {
 /** The user of a mail server where that is an address, which then may send as itself. */
 function mailUser(smtpUrl: string | undefined): string | undefined {
   const user = smtpUrl === undefined ? '' : decodeURIComponent(new URL(smtpUrl).username);
-  return checkAlertTarget('EMAIL', user) === null ? user : undefined;
+  return isEmailAddress(user) ? user : undefined;
 }
 
 /** The host name as an instance name: other characters than a plain name's become dashes. */

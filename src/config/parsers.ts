@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
-import { checkAlertTarget } from '../domain/alert/alert-target.ts';
+import { isEmailAddress } from '../domain/alert/email-address.ts';
 
 /** What became of one variable's text: its value, or `null` where the text is not allowed. */
 export type Parsed<T> = { readonly value: T } | null;
@@ -148,7 +148,7 @@ export function mailSender(): Kind<string> {
     allowed: 'an address such as scheduler@example.com, or Scheduler <scheduler@example.com>',
     parse(text) {
       const match = /^(?:([^<>"\r\n]{1,100}) )?<([^<>]+)>$/.exec(text);
-      return checkAlertTarget('EMAIL', match?.[2] ?? text) === null ? { value: text } : null;
+      return isEmailAddress(match?.[2] ?? text) ? { value: text } : null;
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { PoolClient } from 'pg';
 import type { AlertDefinition } from '../../domain/alert/alert.ts';
+import { CHANNELS } from '../../domain/alert/channels.ts';
 import { checkAlert } from '../../domain/alert/alert-validation.ts';
 import type { FieldIssue } from '../../domain/job/job-definition.ts';
 import { decodePublicId, encodePublicId } from '../../domain/values/public-id.ts';
@@ -28,14 +29,15 @@ export function checkDefinition(
   knownTarget?: string,
 ): CommandError[] {
   const found = [...issues, ...checkAlert(alert)];
+  const { transport } = CHANNELS[alert.channel];
   const isTargetNew = alert.target !== knownTarget && !found.some(({ path }) => path[0] === 'target');
-  if (isTargetNew && alert.channel === 'EMAIL' && !deps.alerts.isMailConfigured) {
+  if (isTargetNew && transport === 'MAIL' && !deps.alerts.isMailConfigured) {
     const message =
       'No mail can be sent: SMTP_URL is not set. Ask whoever runs the scheduler, or use another channel.';
     found.push({ path: ['channel'], message });
   }
   const errors: CommandError[] = found.length > 0 ? [validationError(found)] : [];
-  if (isTargetNew && alert.channel !== 'EMAIL') {
+  if (isTargetNew && transport === 'HTTP') {
     const target = deps.checkTarget(alert.target);
     if (!target.ok) errors.push(targetBlocked(target.address));
   }

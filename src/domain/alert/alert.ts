@@ -1,5 +1,4 @@
-export const ALERT_CHANNELS = ['WEBHOOK', 'EMAIL', 'SLACK'] as const;
-export type AlertChannel = (typeof ALERT_CHANNELS)[number];
+import type { AlertChannel } from './channels.ts';
 
 /** What an alert may tell of. */
 export const ALERT_EVENTS = ['FAILED', 'RECOVERED', 'DEAD_LETTERED', 'LATE', 'SKIPPED', 'SUCCEEDED'] as const;
@@ -8,7 +7,7 @@ export type AlertEvent = (typeof ALERT_EVENTS)[number];
 /** Whom an alert tells of what: the part of it that a user writes. */
 export interface AlertDefinition {
   channel: AlertChannel;
-  /** A URL for WEBHOOK and SLACK, an address for EMAIL. */
+  /** A URL or an address, as the channel takes it. */
   target: string;
   /** At least one, each once, in the order of {@link ALERT_EVENTS}. */
   events: readonly AlertEvent[];

@@ -1,4 +1,4 @@
-import type { AlertChannel } from '../../domain/alert/alert.ts';
+import { type AlertChannel, MAIL_CHANNELS } from '../../domain/alert/channels.ts';
 import type { AlertNotice } from '../../domain/alert/alert-notice.ts';
 import type { DeliveryMove } from '../../domain/alert/alert-retry.ts';
 import type { Queryable } from '../statements/sql.ts';
@@ -27,7 +27,9 @@ export interface DeliveryClaim {
   hostLimit: number;
 }
 
-const HOST = `CASE a.channel WHEN 'EMAIL' THEN '' ELSE host_of(a.target) END`;
+/** Mail of all alerts goes by one server, which counts as no host. */
+const HOST = `CASE WHEN a.channel::text IN (${MAIL_CHANNELS.map((channel) => `'${channel}'`).join(', ')}) THEN ''
+  ELSE host_of(a.target) END`;
 
 /** How far a claim looks: a constant of the statement, since its plan is kept for all values. */
 const LOOK = 100;

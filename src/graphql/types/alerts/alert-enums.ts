@@ -1,15 +1,9 @@
+import { CHANNELS } from '../../../domain/alert/channels.ts';
 import { builder } from '../../builder.ts';
 
 export const AlertChannel = builder.enumType('AlertChannel', {
   description: 'How an alert is sent.',
-  values: {
-    WEBHOOK: { description: 'As JSON, posted to a URL.' },
-    EMAIL: { description: 'As a mail; needs `SMTP_URL`.' },
-    SLACK: {
-      description:
-        'As a message to an incoming webhook of Slack, or of one that takes the same (Mattermost, Discord).',
-    },
-  } as const,
+  values: CHANNELS,
 });
 
 export const AlertEvent = builder.enumType('AlertEvent', {

@@ -1,9 +1,8 @@
 import type { CommandError, CommandResult } from '../../../commands/command-result.ts';
 import { MAX_TESTS_PER_MINUTE } from '../../../commands/alerts/test-job-alert.ts';
 import { ALERT_DEFAULTS, ALERT_LIMITS } from '../../../domain/alert/alert.ts';
-import { MAX_ADDRESS_LENGTH, TARGET_RULES } from '../../../domain/alert/alert-target.ts';
+import { CHANNELS } from '../../../domain/alert/channels.ts';
 import { encodePublicId } from '../../../domain/values/public-id.ts';
-import { MAX_TARGET_URL_LENGTH } from '../../../domain/request/target-url.ts';
 import { builder } from '../../builder.ts';
 import { AlertDelivery } from './alert-delivery.ts';
 import { AlertChannel, AlertEvent } from './alert-enums.ts';
@@ -18,7 +17,10 @@ const FIELDS =
   'ValidationError where a field is not what it may be, or the channel is EMAIL and `SMTP_URL` is not set; TargetBlockedError where the operator has blocked the target’s address';
 const ID = 'The alert’s id.';
 const { failureThreshold, latenessThresholdMs } = ALERT_LIMITS;
-const TARGET = `For WEBHOOK ${TARGET_RULES.WEBHOOK}, for SLACK ${TARGET_RULES.SLACK}, each up to ${MAX_TARGET_URL_LENGTH} characters; for EMAIL ${TARGET_RULES.EMAIL}, up to ${MAX_ADDRESS_LENGTH}.`;
+const TARGETS = Object.entries(CHANNELS).map(
+  ([channel, { target, maxTargetLength }]) => `${channel}: ${target}, up to ${maxTargetLength} characters`,
+);
+const TARGET = `${TARGETS.join('; ')}.`;
 const EVENTS = 'What to tell of: at least one; one that is named twice counts once.';
 const FAILURE_THRESHOLD = `FAILED executions in a row until FAILED is told, ${failureThreshold.min} to ${failureThreshold.max}`;
 const LATENESS_THRESHOLD_MS = `How long after its slot a run that has not started is LATE, in milliseconds, ${latenessThresholdMs.min} to ${latenessThresholdMs.max}; should be above the job’s \`jitterMs\``;

@@ -30,7 +30,7 @@ export const JobAlert = builder.prismaNode('JobAlert', {
     channel: t.expose('channel', { type: AlertChannel, description: 'How it is sent.' }),
     target: t.string({
       description:
-        'A URL for WEBHOOK and SLACK, an address for EMAIL. Passwords and whatever may be a token are shown as `***`; written back by an update, that leaves it as it is.',
+        'A URL or an address, as the channel takes it. Passwords and whatever may be a token are shown as `***`; written back by an update, that leaves it as it is.',
       select: { channel: true, target: true },
       resolve: ({ channel, target }) => maskAlertTarget(channel, target),
     }),
