@@ -1,18 +1,18 @@
 import { execute } from 'graphql';
-import type { DocumentNode, ExecutionArgs, GraphQLSchema } from 'graphql';
+import type { ExecutionArgs, ExecutionResult, GraphQLSchema } from 'graphql';
 import { createYoga } from 'graphql-yoga';
 import type { Plugin, YogaServerInstance } from 'graphql-yoga';
 import { createAnswerLimit, type RefuseLargeAnswer } from '../limits/answer-limit.ts';
 import { shapeAnswers } from './answer-shape.ts';
 import { refuseConditionalSubscriptions } from '../websocket/conditional-subscriptions.ts';
 import { createDocumentCache } from './document-cache.ts';
-import type { ErrorMask } from './error-mask.ts';
+import { type ErrorMask, maskResult } from './error-mask.ts';
 import { GRAPHQL_PATH, MAX_CACHED_QUERY_CHARACTERS } from '../limits/limits.ts';
 import type { OperationContext } from './operation-context.ts';
 import type { PersistedOperations } from './persisted-operations.ts';
 import type { PeerLimits } from '../limits/peer-limits.ts';
 import { parseWithinLimits } from '../limits/query-limits.ts';
-import { createQuickAnswers, type QuickAnswers } from './quick-answers.ts';
+import { createQueryCoalescing, type RunFor } from './query-coalescing.ts';
 import type { RequestFacts } from './request-facts.ts';
 import { createSharedResults } from '../websocket/shared-results.ts';
 import { createSubscribe, type Subscribe } from '../websocket/subscribe.ts';
@@ -21,7 +21,6 @@ import { createSubscribe, type Subscribe } from '../websocket/subscribe.ts';
 export type CreateContext = (facts: RequestFacts) => object | Promise<object>;
 
 export type GraphqlEndpoint = YogaServerInstance<OperationContext, ForResolvers> & {
-  quick: QuickAnswers;
   createContext: CreateContext;
   refuseLargeAnswer: RefuseLargeAnswer;
   subscribe: Subscribe;
@@ -51,16 +50,8 @@ export function createGraphqlEndpoint({
   persistedOperations,
   peerLimits,
 }: GraphqlEndpointOptions): GraphqlEndpoint {
-  const documentCache = createDocumentCache(MAX_CACHED_QUERY_CHARACTERS);
   const refuseLargeAnswer = createAnswerLimit(schema);
-  const quick = createQuickAnswers({
-    schema,
-    createContext,
-    maskError,
-    persistedOperations,
-    refuseLargeAnswer,
-    documents: documentCache,
-  });
+  const runFor = createQueryCoalescing(async (args) => written(maskResult(await execute(args), maskError)));
   const subscribe = createSubscribe(createSharedResults(maskError), peerLimits);
   const yoga = createYoga<OperationContext, ForResolvers>({
     schema,
@@ -72,13 +63,12 @@ export function createGraphqlEndpoint({
       executePersisted(persistedOperations),
       parseLimited,
       refuseConditionalSubscriptions,
-      noteValidation(quick),
       limitAnswers(refuseLargeAnswer),
-      runForResolvers(subscribe),
+      runForResolvers(runFor, subscribe),
       shapeAnswers,
     ],
     parserAndValidationCache: {
-      documentCache,
+      documentCache: createDocumentCache(MAX_CACHED_QUERY_CHARACTERS),
       // Refusing a document again is cheap, and remembering refused ones would let a client choose what is kept.
       errorCache: { get: () => undefined, set: () => undefined },
     },
@@ -91,19 +81,15 @@ export function createGraphqlEndpoint({
     maxRequestBodySize: false,
     multipart: false,
     // Yoga's own stream class buffers 16 KB whatever the reader does, and goes on pinging after an error.
-    fetchAPI: { Request, Response, ReadableStream, Headers },
+    fetchAPI: { ReadableStream },
   });
-  return Object.assign(yoga, { quick, createContext, refuseLargeAnswer, subscribe });
+  return Object.assign(yoga, { createContext, refuseLargeAnswer, subscribe });
 }
 
 /** The HTTP transport has read the parameters before Yoga sees the request. */
 const readParamsFromContext: Plugin<object, OperationContext> = {
   onRequestParse({ serverContext, setRequestParser }) {
     setRequestParser(() => serverContext.params ?? {});
-  },
-  /** It may have executed them, too. */
-  onParams({ context, setResult }) {
-    if (context.result) setResult(context.result);
   },
 };
 
@@ -117,16 +103,6 @@ function executePersisted(persistedOperations: PersistedOperations): Plugin {
       delete (others as { documentId?: unknown }).documentId;
       setParams(query === undefined ? others : { ...others, query });
     },
-  };
-}
-
-function noteValidation(quick: QuickAnswers): Plugin {
-  return {
-    onValidate:
-      ({ params }) =>
-      ({ valid }) => {
-        if (valid) quick.noteValid(params.documentAST as DocumentNode);
-      },
   };
 }
 
@@ -153,15 +129,25 @@ function limitAnswers(refuseLargeAnswer: RefuseLargeAnswer): Plugin {
   };
 }
 
-function runForResolvers(subscribe: Subscribe): Plugin<OperationContext & ForResolvers, OperationContext> {
+function runForResolvers(
+  runFor: RunFor,
+  subscribe: Subscribe,
+): Plugin<OperationContext & ForResolvers, OperationContext> {
   return {
     onExecute({ args, setExecuteFn }) {
-      const contextValue = args.contextValue.forResolvers;
-      setExecuteFn((given) => execute({ ...given, contextValue }));
+      const { forResolvers: contextValue, facts } = args.contextValue;
+      setExecuteFn((given) => runFor({ ...given, contextValue }, facts));
     },
     onSubscribe({ args, setSubscribeFn }) {
       const { forResolvers: contextValue, facts, delivery } = args.contextValue;
       setSubscribeFn((given) => subscribe({ ...given, contextValue }, delivery, facts));
     },
   };
+}
+
+/** A result that several requests may share is written as JSON once: Yoga asks it to write itself. */
+function written(result: ExecutionResult): ExecutionResult {
+  if (result.errors) return result;
+  let json: string | undefined;
+  return { ...result, stringify: () => (json ??= JSON.stringify(result)) } as ExecutionResult;
 }

@@ -24,30 +24,20 @@ export async function answerGraphql(
     refuse(response, read.refusal);
     return;
   }
-  const { quick } = endpoint;
   const { accept = '*/*', 'accept-encoding': acceptEncoding } = request.headers;
-  const sending = { acceptEncoding, ...pump };
-  const facts = factsOf(request, requestId);
-  const type = request.method === 'POST' ? quick.typeFor(accept) : undefined;
-  const executing = type === undefined ? null : quick.execute(read.params, facts);
-  const quickAnswer = executing && (await executing);
-  if (type !== undefined && quickAnswer?.body) {
-    response.setHeader('Content-Type', type);
-    await sendBody(response, 200, quickAnswer.body, sending);
-    return;
-  }
   // The request gets no abort signal: Yoga would drop a subscription that starts just after its client left, and
   // nobody would end it. Here the answer always arrives, and pumpBody cancels what has no reader.
   const answer = await endpoint.handleRequest(
-    new Request(new URL(GRAPHQL_PATH, 'http://localhost'), {
+    new endpoint.fetchAPI.Request(GRAPHQL_URL, {
       method: request.method ?? 'GET',
       headers: { accept },
     }),
-    { facts, delivery: {}, params: read.params, ...(quickAnswer && { result: quickAnswer.result }) },
+    { facts: factsOf(request, requestId), delivery: {}, params: read.params },
   );
-  quick.noteAnswer(accept, answer);
-  await send(answer, response, sending);
+  await send(answer, response, { acceptEncoding, ...pump });
 }
+
+const GRAPHQL_URL = `http://localhost${GRAPHQL_PATH}`;
 
 interface SendOptions extends PumpOptions {
   acceptEncoding: string | undefined;
@@ -63,7 +53,8 @@ async function send(answer: Response, response: ServerResponse, options: SendOpt
     return;
   }
   const isStream = !(answer.headers.get('content-type') ?? '').includes('json');
-  for (const [name, value] of answer.headers) {
+  for (const [given, value] of answer.headers) {
+    const name = given.toLowerCase();
     // Node names the connection's fate itself, and knows better while the server is stopping.
     if (name !== 'connection' && name !== 'content-encoding') response.setHeader(name, value);
   }

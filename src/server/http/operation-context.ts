@@ -1,4 +1,3 @@
-import type { ExecutionResult } from 'graphql';
 import type { GraphQLParams } from 'graphql-yoga';
 import type { Delivery } from '../websocket/delivery.ts';
 import type { RequestFacts } from './request-facts.ts';
@@ -8,6 +7,4 @@ export interface OperationContext extends Record<string, unknown> {
   facts: RequestFacts;
   delivery: Delivery;
   params?: GraphQLParams;
-  /** Where the transport has executed the operation already, and asks how to tell of its errors. */
-  result?: ExecutionResult;
 }

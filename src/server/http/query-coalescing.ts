@@ -1,23 +1,22 @@
-import type { DocumentNode } from 'graphql';
-import type { GraphQLParams } from 'graphql-yoga';
+import { getOperationAST, OperationTypeNode } from 'graphql';
+import type { DocumentNode, ExecutionArgs, ExecutionResult } from 'graphql';
 import type { RequestFacts } from './request-facts.ts';
 
-/** Answers one query. */
-export type AskQuery<Answer> = (
-  document: DocumentNode,
-  params: GraphQLParams,
-  facts: RequestFacts,
-) => Promise<Answer>;
+/** Executes one operation. */
+export type Run = (args: ExecutionArgs) => Promise<ExecutionResult>;
+
+/** Executes an operation for whoever asks. Other requests may get the same result, so nobody changes it. */
+export type RunFor = (args: ExecutionArgs, facts: Pick<RequestFacts, 'actor'>) => Promise<ExecutionResult>;
 
 /**
- * Answers once what several requests ask that come in one turn of the event loop: the same document with the same
- * variables, for the same actor, so that nobody reads what only somebody else may. Of a dashboard that many people have
- * open, the busier the loop is, the more requests wait for it at each turn.
+ * Answers once what several requests ask that come in one turn of the event loop: the same query with the same variables,
+ * for the same actor. The actor is part of the key, so nobody reads what only somebody else may read. The busier the loop
+ * is, the more requests wait for it at each turn.
  *
- * The answer is made when the turn is over: whoever writes something and then asks finds it, as if they asked alone.
+ * The answer is made when the turn is over: whoever writes something and then asks finds it.
  */
-export function createQueryCoalescing<Answer>(ask: AskQuery<Answer>): AskQuery<Answer> {
-  let gathered = new Map<DocumentNode, Map<string, Promise<Answer>>>();
+export function createQueryCoalescing(run: Run): RunFor {
+  let gathered = new Map<DocumentNode, Map<string, Promise<ExecutionResult>>>();
   let turn: Promise<void> | null = null;
 
   /** Resolves when everything was read that has come in this turn. */
@@ -30,13 +29,15 @@ export function createQueryCoalescing<Answer>(ask: AskQuery<Answer>): AskQuery<A
       });
     }));
 
-  return (document, params, facts) => {
-    const ofDocument = gathered.get(document) ?? new Map<string, Promise<Answer>>();
+  return (args, facts) => {
+    const { document, operationName, variableValues } = args;
+    if (getOperationAST(document, operationName)?.operation !== OperationTypeNode.QUERY) return run(args);
+    const ofDocument = gathered.get(document) ?? new Map<string, Promise<ExecutionResult>>();
     gathered.set(document, ofDocument);
-    const key = JSON.stringify([facts.actor, params.operationName ?? null, params.variables ?? null]);
+    const key = JSON.stringify([facts.actor, operationName ?? null, variableValues ?? null]);
     const known = ofDocument.get(key);
     if (known) return known;
-    const answer = endOfTurn().then(() => ask(document, params, facts));
+    const answer = endOfTurn().then(() => run(args));
     ofDocument.set(key, answer);
     return answer;
   };

@@ -1,66 +1,72 @@
-import { parse } from 'graphql';
+import { buildSchema, type ExecutionResult, parse } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { createQueryCoalescing } from '../../../src/server/http/query-coalescing.ts';
-import type { RequestFacts } from '../../../src/server/http/request-facts.ts';
 
+const schema = buildSchema('type Query { jobs: Int } type Mutation { bump: Int }');
 const document = parse('query ($n: Int) { jobs(first: $n) { totalCount } }');
-const facts: RequestFacts = { requestId: 'r', actor: 'ann', address: null, lastEventId: null };
+const ann = { actor: 'ann' };
+const args = { schema, document, variableValues: { n: 1 } };
+const resultOf = (value: unknown): ExecutionResult => ({ data: { value } });
 
 /** Answers with how many were answered before. */
 function counting() {
   let count = 0;
-  const ask = createQueryCoalescing(() => Promise.resolve(count++));
+  const ask = createQueryCoalescing(() => Promise.resolve(resultOf(count++)));
   return { ask, asked: () => count };
 }
 
 describe('queries that come in one turn', () => {
+  it('are the only operations that are: each mutation is run by itself', async () => {
+    const { ask, asked } = counting();
+    const mutation = { schema, document: parse('mutation { bump }') };
+    await Promise.all([ask(mutation, ann), ask(mutation, ann)]);
+    expect(asked()).toBe(2);
+  });
+
   it('are answered once where they ask the same for the same actor', async () => {
     const { ask, asked } = counting();
-    const answers = [
-      ask(document, { variables: { n: 1 } }, facts),
-      ask(document, { variables: { n: 1 } }, { ...facts, requestId: 's' }),
-    ];
-    expect(await Promise.all(answers)).toEqual([0, 0]);
+    const answers = [ask(args, ann), ask({ ...args }, { actor: 'ann' })];
+    expect(await Promise.all(answers)).toEqual([resultOf(0), resultOf(0)]);
     expect(asked()).toBe(1);
   });
 
   it.each<[what: string, ...Parameters<ReturnType<typeof counting>['ask']>]>([
-    ['variables', document, { variables: { n: 2 } }, facts],
-    ['operations', document, { variables: { n: 1 }, operationName: 'B' }, facts],
-    ['documents', parse('{ jobs { totalCount } }'), { variables: { n: 1 } }, facts],
-    ['actors', document, { variables: { n: 1 } }, { ...facts, actor: 'bob' }],
+    ['variables', { ...args, variableValues: { n: 2 } }, ann],
+    ['operations', { ...args, operationName: 'B' }, ann],
+    ['documents', { ...args, document: parse('{ jobs { totalCount } }') }, ann],
+    ['actors', args, { actor: 'bob' }],
   ])('are answered by themselves where they have other %s', async (_what, ...other) => {
     const { ask, asked } = counting();
-    await Promise.all([ask(document, { variables: { n: 1 } }, facts), ask(...other)]);
+    await Promise.all([ask(args, ann), ask(...other)]);
     expect(asked()).toBe(2);
   });
 
   it('are not answered before the turn is over, so that nobody misses what was written before they asked', async () => {
     let written = 0;
-    const ask = createQueryCoalescing(() => Promise.resolve(written));
-    const early = ask(document, {}, facts);
+    const ask = createQueryCoalescing(() => Promise.resolve(resultOf(written)));
+    const early = ask(args, ann);
     await Promise.resolve();
     written = 1;
-    const late = ask(document, {}, facts);
-    expect(await Promise.all([early, late])).toEqual([1, 1]);
+    const late = ask(args, ann);
+    expect(await Promise.all([early, late])).toEqual([resultOf(1), resultOf(1)]);
   });
 
   it('are answered anew in the next turn, while the first answer is still being made as well', async () => {
     let count = 0;
-    const never = new Promise<number>(() => undefined);
-    const ask = createQueryCoalescing(() => (count++ === 0 ? never : Promise.resolve(count)));
-    void ask(document, {}, facts);
+    const never = new Promise<ExecutionResult>(() => undefined);
+    const ask = createQueryCoalescing(() => (count++ === 0 ? never : Promise.resolve(resultOf(count))));
+    void ask(args, ann);
     await new Promise(setImmediate);
-    expect(await ask(document, {}, facts)).toBe(2);
+    expect(await ask(args, ann)).toEqual(resultOf(2));
   });
 
   it('all hear of a failure, and whoever comes later does not', async () => {
     let count = 0;
     const ask = createQueryCoalescing(() =>
-      count++ === 0 ? Promise.reject(new Error('away')) : Promise.resolve('back'),
+      count++ === 0 ? Promise.reject(new Error('away')) : Promise.resolve(resultOf('back')),
     );
-    const answers = [ask(document, {}, facts), ask(document, {}, facts)];
+    const answers = [ask(args, ann), ask(args, ann)];
     for (const answer of answers) await expect(answer).rejects.toThrow('away');
-    expect(await ask(document, {}, facts)).toBe('back');
+    expect(await ask(args, ann)).toEqual(resultOf('back'));
   });
 });
