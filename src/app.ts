@@ -124,7 +124,10 @@ export function createApp(config: Config): App {
       onError: onError('poller'),
     });
 
-    const guard = createTargetGuard({ blockedRanges: config.blockedTargets });
+    const guard = createTargetGuard({
+      blockedRanges: config.blockedTargets,
+      redirectRanges: config.redirectTargets,
+    });
     const sender = createSender({ version, guard });
     const alerts = createAlerts({
       ...config,

@@ -66,6 +66,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     alertEmailFrom:
       values.alertEmailFrom ?? mailUser(values.smtpUrl) ?? `job-scheduler@${hostInstanceName()}`,
     blockedTargets: Object.freeze(values.blockedTargets),
+    redirectTargets: Object.freeze(values.redirectTargets),
     corsOrigins: Object.freeze(values.corsOrigins),
     allowedHosts: Object.freeze(allowedHosts(values)),
     warnings: Object.freeze([...unknownNames(env), ...doubts(values)]),

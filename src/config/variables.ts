@@ -195,9 +195,15 @@ export const VARIABLES = {
   ),
   blockedTargets: withDefault(
     'BLOCKED_TARGETS',
-    '169.254.0.0/16,fe80::/10,fd00:ec2::254/128,100.100.100.200/32,192.0.0.192/32',
+    '169.254.0.0/16,fe80::/10,fd00:ec2::254/128,fd00:ec2::23/128,fd20:ce::254/128,100.100.100.200/32,168.63.129.16/32,192.0.0.192/32',
     addressRanges(),
     'Addresses that no job may call. The default keeps jobs away from the metadata services of cloud machines; add your private ranges where jobs must not reach them. Who blocks 127.0.0.1 or ::1 blocks 0.0.0.0 and :: as well, which lead to the same machine.',
+  ),
+  redirectTargets: withDefault(
+    'REDIRECT_TARGETS',
+    'none',
+    addressRanges(),
+    'Addresses of your own network that targets of the public network may redirect to. All others that are not public (loopback, private, link-local) are BLOCKED_TARGET behind such a redirect.',
   ),
   smtpUrl: optional('SMTP_URL', smtpUrl(), {
     whenUnset: 'no mail is sent, and alerts by EMAIL are refused',

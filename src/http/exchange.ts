@@ -13,7 +13,8 @@ import type { PhaseTimings } from './timings.ts';
 
 type Result =
   | { kind: 'responded'; status: number; headers: IncomingHttpHeaders; body: BodyText }
-  | { kind: 'redirected'; to: Hop }
+  /** `from` is the address of who redirects; null where it is not known any more. */
+  | { kind: 'redirected'; to: Hop; from: string | null }
   | { kind: 'failed'; error: unknown; staleConnection: boolean }
   | { kind: 'aborted' };
 
@@ -100,7 +101,7 @@ export function exchange(client: Got, hop: Hop, options: ExchangeOptions): Promi
         ? nextHop(hop, { status, location: headers.location ?? null })
         : null;
       if (to) {
-        end({ kind: 'redirected', to });
+        end({ kind: 'redirected', to, from: request?.socket?.remoteAddress ?? null });
         return;
       }
       stopReading = readBody(stream, headers, MAX_RESPONSE_BODY_CHARACTERS, {

@@ -1,10 +1,22 @@
-import { isSecretHeaderName } from '../domain/request/secrets.ts';
 import type { HttpMethod } from '../domain/request/http-method.ts';
 
 /** How many redirects one attempt follows; the next one ends it. */
 export const MAX_REDIRECTS = 5;
 
 const REDIRECT_STATUSES = new Set([301, 302, 303, 307, 308]);
+
+/** What another origin may be told: whose call it is, and how an answer may look. All other headers may hold a secret. */
+const SAFE_HEADERS: ReadonlySet<string> = new Set([
+  'accept',
+  'accept-encoding',
+  'accept-language',
+  'user-agent',
+  'x-execution-id',
+  'x-job-id',
+  'x-attempt',
+  'x-scheduled-at',
+  'idempotency-key',
+]);
 
 /** One call on the wire: an attempt is one of these, and one more for each redirect. */
 export type Hop = {
@@ -22,8 +34,8 @@ export type Hop = {
  * Only 303 turns the method into GET. RFC 9110 lets clients do so for 301 and 302 too, and browsers do, but the usual
  * cause here is an API that moved to https, and a job's POST must not silently become a GET without its body.
  *
- * Headers that carry credentials are left behind when the redirect leaves the origin. Same host, http to https, on
- * the default ports is not leaving it; https to http is.
+ * To another origin only {@link SAFE_HEADERS} go on, and no body: a redirect that would take it there is the answer.
+ * Same host, http to https, on the default ports is the same origin; https to http is not.
  */
 export function nextHop(hop: Hop, response: { status: number; location: string | null }): Hop | null {
   if (!REDIRECT_STATUSES.has(response.status) || response.location === null) return null;
@@ -32,13 +44,15 @@ export function nextHop(hop: Hop, response: { status: number; location: string |
 
   const becomesGet = response.status === 303 && hop.method !== 'HEAD';
   const leavesOrigin = url.origin !== hop.url.origin && !isUpgradeToHttps(hop.url, url);
+  const body = becomesGet ? null : hop.body;
+  if (leavesOrigin && body !== null) return null;
+
   const headers = Object.fromEntries(
-    Object.entries(hop.headers).filter(([name]) => {
-      if (leavesOrigin && (name === 'host' || isSecretHeaderName(name))) return false;
-      return !(becomesGet && name.startsWith('content-'));
-    }),
+    Object.entries(hop.headers).filter(
+      ([name]) => (!leavesOrigin || SAFE_HEADERS.has(name)) && !(becomesGet && name.startsWith('content-')),
+    ),
   );
-  return becomesGet ? { method: 'GET', url, headers, body: null } : { ...hop, url, headers };
+  return { method: becomesGet ? 'GET' : hop.method, url, headers, body };
 }
 
 /** URL without what is not sent: credentials become a header elsewhere, and a fragment stays with the caller. */

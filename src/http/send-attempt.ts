@@ -10,7 +10,7 @@ import { checkTargetUrl } from '../domain/request/target-url.ts';
 import { createConnections } from './connections.ts';
 import type { Agents } from './connections.ts';
 import { exchange } from './exchange.ts';
-import type { Exchange, ExchangeSignal } from './exchange.ts';
+import type { Exchange, ExchangeOptions, ExchangeSignal } from './exchange.ts';
 import { blockedTarget, describeFailure, describeInstanceFault, failure } from './failure.ts';
 import type { CallFailure } from './failure.ts';
 import { fewNativeOptions, requestByParts } from './native-requests.ts';
@@ -18,7 +18,7 @@ import { MAX_REDIRECTS, withoutCredentials } from './redirects.ts';
 import type { Hop } from './redirects.ts';
 import { buildRequestHeaders, encodeBody, showRequest, userAgent } from './request-headers.ts';
 import { MAX_RESPONSE_HEADER_BYTES, boundHeaders } from './response-headers.ts';
-import type { TargetGuard } from './target-guard.ts';
+import type { AddressCheck, TargetGuard } from './target-guard.ts';
 import { StopSignal } from './stop-signal.ts';
 import { NO_PHASES, roundMs } from './timings.ts';
 import type { PhaseTimings } from './timings.ts';
@@ -76,9 +76,11 @@ export type Sender = {
  */
 export function createSender(options: SenderOptions): Sender {
   const connections = createConnections();
+  const { guard } = options;
   const clients: Clients = {
-    kept: createClient(options, connections.agents),
-    singleUse: createClient(options, connections.singleUseAgents),
+    kept: createClient(options, connections.agents, guard),
+    singleUse: createClient(options, connections.singleUseAgents, guard),
+    afterPublic: createClient(options, connections.singleUseAgents, guard.afterPublic),
   };
   const inFlight = new Set<ExchangeSignal>();
   let closed = false;
@@ -102,7 +104,7 @@ export function createSender(options: SenderOptions): Sender {
     });
     inFlight.add(stopSignal);
     try {
-      const { outcome, phases } = await followRedirects(clients, options.guard, call, stopSignal);
+      const { outcome, phases } = await followRedirects(clients, guard, call, stopSignal);
       if (outcome.kind !== 'aborted' || stopSignal.reason !== 'timeout') return sent(outcome, phases);
       return sent({ kind: 'failed', ...timeoutFailure(call.url, timeoutMs) }, phases);
     } finally {
@@ -133,15 +135,26 @@ export function createSender(options: SenderOptions): Sender {
   };
 }
 
-/** What makes the calls: on connections that are kept, or on one that is made for the call and closed after it. */
-type Clients = { kept: Got; singleUse: Got };
+/** What makes the calls. */
+type Clients = {
+  /** On connections that are kept. */
+  kept: Got;
+  /** On one that is made for the call and closed after it. */
+  singleUse: Got;
+  /** The same, where a public target has redirected the call: a kept connection could lead inward without a lookup. */
+  afterPublic: Got;
+};
 
 /**
  * One instance of got for all calls over the same agents. Everything that got would do beyond one plain exchange is
  * off: its retries would escape the retry policy, its redirects follow without the guard and read an endless body to
  * its end, its timeouts restart with each redirect.
  */
-function createClient({ guard, certificateAuthority }: SenderOptions, agent: Agents): Got {
+function createClient(
+  { certificateAuthority }: SenderOptions,
+  agent: Agents,
+  { lookup: dnsLookup }: AddressCheck,
+): Got {
   const client = got.extend({
     retry: { limit: 0 },
     throwHttpErrors: false,
@@ -149,7 +162,7 @@ function createClient({ guard, certificateAuthority }: SenderOptions, agent: Age
     decompress: false,
     allowGetBody: true,
     agent,
-    dnsLookup: guard.lookup,
+    dnsLookup,
     maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
     handlers: [fewNativeOptions],
     request: requestByParts,
@@ -174,14 +187,19 @@ async function followRedirects(
   const follows = (status: number) => !matchesStatus(call.successStatuses ?? [], status);
   let hop: Hop = { ...call, url: withoutCredentials(new URL(call.url)), headers: { ...call.headers } };
   let phases = NO_PHASES;
+  let isAfterPublic = false;
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
-    const blocked = guard.blockedAddressIn(hop.url);
+    const blocked = (isAfterPublic ? guard.afterPublic : guard).blockedAddressIn(hop.url);
     if (blocked !== null)
       return { outcome: { kind: 'failed', ...blockedTarget(blocked, hop.url.host) }, phases };
 
-    const result = await exchangeRepairing(clients, hop, { signal, follows }, call.atMostOnce ?? false);
+    const options: ExchangeOptions = { signal, follows };
+    const result: Exchange = isAfterPublic
+      ? await exchange(clients.afterPublic, hop, options)
+      : await exchangeRepairing(clients, hop, options, call.atMostOnce ?? false);
     phases = result.phases;
     if (result.kind !== 'redirected') return { outcome: toOutcome(result, hop, redirects > 0), phases };
+    isAfterPublic ||= result.from === null || guard.isPublic(result.from);
     hop = result.to;
   }
   const message = `More than ${MAX_REDIRECTS} redirects; the last one led to ${hop.url.host}.`;
@@ -196,7 +214,7 @@ async function followRedirects(
 async function exchangeRepairing(
   clients: Clients,
   hop: Hop,
-  options: { signal: ExchangeSignal; follows: (status: number) => boolean },
+  options: ExchangeOptions,
   atMostOnce: boolean,
 ): Promise<Exchange> {
   const first = await exchange(atMostOnce ? clients.singleUse : clients.kept, hop, options);

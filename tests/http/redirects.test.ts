@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { MAX_REDIRECTS } from '../../src/http/redirects.ts';
+import type { ResolveAll } from '../../src/http/lookup.ts';
 import type { Sender } from '../../src/http/send-attempt.ts';
 import { startBadTarget, endlessRedirect } from '../support/bad-targets.ts';
 import { goodCertificate } from '../support/certificates.ts';
@@ -69,7 +70,7 @@ describe('a redirect', () => {
     expect(target.callsTo('/new')[0]?.method).toBe('HEAD');
   });
 
-  it('to another host leaves everything behind that carries credentials', async () => {
+  it('to another host goes on with nothing but headers that are known to be harmless', async () => {
     target.script('/old', redirect(302, elsewhere('/new')));
     const headers = {
       Authorization: 'Bearer s3cret',
@@ -84,12 +85,29 @@ describe('a redirect', () => {
     expect(target.callsTo('/old')[0]?.headers['x-callback-url']).toBe(callbackUrl);
     const sent = target.callsTo('/new')[0]?.headers;
     expect(JSON.stringify(sent)).not.toContain('s3cret');
+    expect(sent).not.toHaveProperty('x-custom');
     expect(sent).toMatchObject({
-      'x-custom': 'yes',
       'x-execution-id': 'exec_1',
       'idempotency-key': 'exec_1',
     });
     expect(sent?.['host']).toMatch(/^elsewhere\.test:/);
+  });
+
+  it.each([301, 302, 307, 308])(
+    'with status %i to another host is the answer where a body would go with it',
+    async (status) => {
+      target.script('/old', redirect(status, elsewhere('/new')));
+      const outgoing = request(`${target.url}/old`, { method: 'POST', body: { a: 1 } });
+      const { outcome } = await sender.sendAttempt(outgoing, unhurried());
+      expect(outcome).toMatchObject({ status, body: 'this way' });
+      expect(target.callsTo('/new')).toEqual([]);
+    },
+  );
+
+  it('with status 303 to another host is followed without the body', async () => {
+    target.script('/old', redirect(303, elsewhere('/new')));
+    await sender.sendAttempt(request(`${target.url}/old`, { method: 'POST', body: { a: 1 } }), unhurried());
+    expect(target.callsTo('/new')).toMatchObject([{ method: 'GET', body: '' }]);
   });
 
   it('to another host leaves the credentials of the URL behind', async () => {
@@ -195,5 +213,75 @@ describe('a redirect', () => {
     target.script('/hang', 'hang');
     const { outcome } = await sender.sendAttempt(request(`${target.url}/old`), unhurried({ timeoutMs: 100 }));
     expect(outcome).toMatchObject({ kind: 'failed', reason: 'TIMEOUT' });
+  });
+});
+
+describe('a redirect of a public target', () => {
+  /** 127.0.0.2 and 127.0.0.3 stand for the public network, all else for the inner one. */
+  const isPublic = (address: string) => ['127.0.0.2', '127.0.0.3'].includes(address);
+  const names: Readonly<Record<string, string>> = { 'inner.test': '127.0.0.1', 'outer.test': '127.0.0.3' };
+  const resolveAll: ResolveAll = (name) =>
+    Promise.resolve([{ address: names[name] ?? '127.0.0.2', family: 4 }]);
+  const at = (host: string, path: string) => target.url.replace('127.0.0.1', host) + path;
+
+  let target: TargetServer;
+  let guarded: Sender;
+  beforeAll(async () => {
+    target = await startTarget({ everyAddress: true });
+  });
+  beforeEach(() => {
+    target.calls.length = 0;
+    guarded = newSender({ isPublic, resolveAll });
+  });
+  afterEach(() => {
+    guarded.close();
+  });
+  afterAll(() => target.close());
+
+  it.each(['127.0.0.1', 'inner.test', '[::ffff:127.0.0.1]'])(
+    'does not lead to %s on the inner network',
+    async (host) => {
+      target.script('/public', redirect(302, at(host, '/inner')));
+      const { outcome } = await guarded.sendAttempt(request(at('127.0.0.2', '/public')), unhurried());
+      expect(outcome).toMatchObject({ kind: 'failed', reason: 'BLOCKED_TARGET' });
+      expect(target.callsTo('/inner')).toEqual([]);
+    },
+  );
+
+  it('does not lead inward over a connection that another call has left open', async () => {
+    await guarded.sendAttempt(request(at('inner.test', '/kept')), unhurried());
+    target.script('/public', redirect(302, at('inner.test', '/inner')));
+    const { outcome } = await guarded.sendAttempt(request(at('127.0.0.2', '/public')), unhurried());
+    expect(outcome).toMatchObject({ kind: 'failed', reason: 'BLOCKED_TARGET' });
+    expect(target.callsTo('/inner')).toEqual([]);
+  });
+
+  it('does not lead inward by way of another public target', async () => {
+    target.script('/public', redirect(302, at('outer.test', '/second')));
+    target.script('/second', redirect(302, at('127.0.0.1', '/inner')));
+    const { outcome } = await guarded.sendAttempt(request(at('127.0.0.2', '/public')), unhurried());
+    expect(outcome).toMatchObject({ kind: 'failed', reason: 'BLOCKED_TARGET' });
+    expect(target.callsTo('/second')).toHaveLength(1);
+    expect(target.callsTo('/inner')).toEqual([]);
+  });
+
+  it('leads to other public targets', async () => {
+    target.script('/public', redirect(302, at('outer.test', '/new')));
+    const { outcome } = await guarded.sendAttempt(request(at('127.0.0.2', '/public')), unhurried());
+    expect(outcome).toMatchObject({ kind: 'responded', status: 200 });
+  });
+
+  it('leads inward where the operator allows the address', async () => {
+    const open = newSender({ isPublic, resolveAll, redirectRanges: ['127.0.0.1'] });
+    target.script('/public', redirect(302, at('inner.test', '/inner')));
+    const { outcome } = await open.sendAttempt(request(at('127.0.0.2', '/public')), unhurried());
+    expect(outcome).toMatchObject({ kind: 'responded', status: 200 });
+    open.close();
+  });
+
+  it('is nothing that a target of the inner network does: that one leads where it likes', async () => {
+    target.script('/inner', redirect(302, at('127.0.0.4', '/other')));
+    const { outcome } = await guarded.sendAttempt(request(at('127.0.0.1', '/inner')), unhurried());
+    expect(outcome).toMatchObject({ kind: 'responded', status: 200 });
   });
 });

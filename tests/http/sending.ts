@@ -4,17 +4,17 @@ import type { ResolveAll } from '../../src/http/lookup.ts';
 import { createSender } from '../../src/http/send-attempt.ts';
 import type { Sender } from '../../src/http/send-attempt.ts';
 import { StopSignal } from '../../src/http/stop-signal.ts';
-import { DEFAULT_BLOCKED_RANGES, createTargetGuard } from '../../src/http/target-guard.ts';
+import { DEFAULT_BLOCKED_RANGES, createTargetGuard, type GuardOptions } from '../../src/http/target-guard.ts';
 
-type Parts = { blockedRanges?: readonly string[]; resolveAll?: ResolveAll; certificateAuthority?: string };
+type Parts = Partial<GuardOptions> & { certificateAuthority?: string };
 
 export function newSender({
   blockedRanges = DEFAULT_BLOCKED_RANGES,
-  resolveAll,
-  ...rest
+  certificateAuthority,
+  ...guardOptions
 }: Parts = {}): Sender {
-  const guard = createTargetGuard({ blockedRanges, ...(resolveAll ? { resolveAll } : {}) });
-  return createSender({ version: '1.2.3', guard, ...rest });
+  const guard = createTargetGuard({ blockedRanges, ...guardOptions });
+  return createSender({ version: '1.2.3', guard, ...(certificateAuthority ? { certificateAuthority } : {}) });
 }
 
 export function request(url: string, parts: Partial<OutgoingRequest> = {}): OutgoingRequest {

@@ -34,6 +34,19 @@ describe('an address in a URL', () => {
     'http://[::ffff:a9fe:a9fe]/',
     'http://[::169.254.169.254]/',
     'http://[64:ff9b::169.254.169.254]/',
+    'http://[::ffff:0:169.254.169.254]/',
+    'http://[2002:a9fe:a9fe::1]/',
+    'http://[64:ff9b:1::a9fe:a9fe]/',
+    'http://[64:ff9b:1:a9fe:a9:fe00::]/',
+    'http://[64:ff9b:1:0:a9:fea9:fe00:0]/',
+    'http://[2001:0:a9fe:a9fe::1]/',
+    'http://[2001:0:808:808::5601:5601]/',
+    'http://169.254.170.23/v1/credentials',
+    'http://169.254.170.2/v2/credentials',
+    'http://[fd00:ec2::23]/v1/credentials',
+    'http://168.63.129.16/machine',
+    'http://[::ffff:168.63.129.16]/',
+    'http://[fd20:ce::254]/computeMetadata/v1/',
   ])('is blocked by default in %s', (url) => {
     expect(standard.blockedAddressIn(new URL(url))).not.toBeNull();
   });
@@ -52,6 +65,12 @@ describe('an address in a URL', () => {
     'http://[fec0::1]/',
     'http://[fd00:ec2::255]/',
     'http://[::ffff:127.0.0.1]/',
+    'http://[2002:808:808::1]/',
+    'http://[64:ff9b::8.8.8.8]/',
+    'http://[2001:0:808:808::f7f7:f7f7]/',
+    'http://[2001:db8::a9fe:a9fe]/',
+    'http://168.63.129.17/',
+    'http://[fd20:ce::255]/',
     'http://metadata.test/',
     'http://169.254.169.254.test/',
   ])('is open by default in %s', (url) => {
@@ -76,6 +95,36 @@ describe('an address in a URL', () => {
       '127.0.0.1',
       '[::ffff:10.1.1.1]',
     ]);
+  });
+});
+
+describe('a public address', () => {
+  it.each(['8.8.8.8', '::ffff:8.8.8.8', '2606:4700::1111', '64:ff9b::808:808', '2002:808:808::1'])(
+    'is %s',
+    (address) => {
+      expect(standard.isPublic(address)).toBe(true);
+    },
+  );
+
+  it.each([
+    '127.0.0.1',
+    '0.0.0.0',
+    '10.0.0.1',
+    '172.16.0.1',
+    '192.168.0.1',
+    '169.254.1.1',
+    '100.64.0.1',
+    '::1',
+    '::',
+    'fe80::1%eth0',
+    'fd00::1',
+    '::ffff:10.0.0.1',
+    '64:ff9b::10.0.0.1',
+    '2002:a00:1::1',
+    '224.0.0.1',
+    'no address',
+  ])('is not %s', (address) => {
+    expect(standard.isPublic(address)).toBe(false);
   });
 });
 
