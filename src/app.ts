@@ -153,7 +153,6 @@ export function createApp(config: Config): App {
         leaseMs: deliveryLeaseMs(config.alertTimeoutMs),
         send: alerts.send,
       },
-      claimAsMade: (executionId, make) => engine.claimAsMade(executionId, make),
     };
     const persistedOperations = await readPersistedOperations(
       config.persistedOperations,

@@ -2,7 +2,6 @@ import type { Pool } from 'pg';
 import type { Clock } from '../domain/values/clock.ts';
 import type { WakeUp } from '../events/wakeups.ts';
 import type { ClaimedDelivery } from '../store/alerts/alert-deliveries.ts';
-import type { ClaimAsMade } from '../store/executions/manual-runs.ts';
 
 /** What commands are given by whoever composes the application. */
 export interface CommandDeps {
@@ -15,11 +14,7 @@ export interface CommandDeps {
   /** Whether the scheduler may call the URL's host, as far as that can be told without looking a name up. */
   checkTarget: (url: string) => TargetCheck;
   alerts: AlertDeps;
-  claimAsMade: ClaimAsMade;
 }
-
-/** Leaves what is made to whoever claims it. */
-export const claimNothing: ClaimAsMade = (_, make) => make(null);
 
 /** What commands ask of whoever sends alerts. */
 export interface AlertDeps {

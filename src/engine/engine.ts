@@ -3,14 +3,11 @@ import type { CallbackClaim } from '../domain/execution/callback-token.ts';
 import { earliest } from '../domain/schedule/earliest.ts';
 import type { DatabaseClock } from '../store/upkeep/database-clock.ts';
 import type { SettlementRow } from '../store/executions/settling.ts';
-import type { ClaimAsMade } from '../store/executions/manual-runs.ts';
 import { settleUpstream } from '../store/executions/settling-upstream.ts';
 import type { WakeUp, WakeUps } from '../events/wakeups.ts';
 import type { Sender } from '../http/send-attempt.ts';
 import { createLogger } from '../logging/logger.ts';
-import { createBurst } from './planning/burst.ts';
 import { createCallbackWatch } from './upkeep/callback-watch.ts';
-import { createClaimsAsMade } from './running/claims-as-made.ts';
 import { createSlotPrefetch } from './planning/slot-prefetch.ts';
 import { createHeartbeat } from './upkeep/heartbeat.ts';
 import { createLeaseKeeper } from './upkeep/lease-keeper.ts';
@@ -58,7 +55,6 @@ export interface Engine {
   start: () => Promise<void>;
   /** Claims nothing more, drains within the grace, aborts the rest and gives it back. Final: what stopped stays so. */
   stop: () => Promise<void>;
-  claimAsMade: ClaimAsMade;
   /** Whether calls wait for a place at a host that answers, or slots that have come are being started. */
   isPressed: () => boolean;
   /** Loops that have not succeeded for longer than they should, by name; empty when all is well. */
@@ -130,15 +126,6 @@ export function createEngine(options: EngineOptions): Engine {
   const onWaiting = () => {
     wakeUps.wake('executions', 'events');
   };
-  const burst = createBurst({
-    pool,
-    clock,
-    wakePlanner: () => {
-      planner.wake();
-    },
-    onWaiting,
-    onError: onError('burst'),
-  });
   const slotPrefetch = createSlotPrefetch({
     pool,
     clock,
@@ -146,14 +133,12 @@ export function createEngine(options: EngineOptions): Engine {
     leaseMs,
     lostClaims,
     worker,
-    isHeld: burst.holds,
     onWaiting,
   });
   const planner = createPlanner({
     ...options,
     longestRestMs: LONGEST_REST_MS,
     slotPrefetch,
-    burst,
     onPlanned: ({ isAnythingBlocked, isReplacing }) => {
       if (isAnythingBlocked) unblocker.wake();
       wakeUps.wake('executions', 'events', ...toStop(isReplacing));
@@ -225,22 +210,11 @@ export function createEngine(options: EngineOptions): Engine {
   wakeUps.on('cancellations', callbackWatch.wake);
 
   poller.serve(planner, ({ runAt, pauseEndsAt }) => earliest(runAt, pauseEndsAt));
-  poller.serve(burst, ({ burstAt }) => burstAt !== null);
   poller.serve(worker, ({ availableAt }) => availableAt);
   poller.serve(unblocker, ({ isAnythingBlocked }) => isAnythingBlocked);
   poller.serve(callbackWatch, ({ waitEndsAt }) => waitEndsAt);
   poller.onLook(({ leaseEndsAt }) => {
     rescuer.hear(leaseEndsAt);
-  });
-
-  let isRunning = false;
-  const claims = createClaimsAsMade({
-    worker,
-    lostClaims,
-    clock,
-    instanceId: instance.instanceId,
-    leaseMs,
-    isRunning: () => isRunning && !isStopping(),
   });
 
   const watch = watchLoops([planner, worker, leaseKeeper]);
@@ -263,7 +237,6 @@ export function createEngine(options: EngineOptions): Engine {
       rescuer,
       callbackWatch,
       planner,
-      burst,
       unblocker,
       worker,
       lostClaims,
@@ -272,15 +245,7 @@ export function createEngine(options: EngineOptions): Engine {
       pruner,
     ];
     for (const loop of loops) loop.start();
-    isRunning = true;
     logger.info('Scheduler started', { instanceId: instance.instanceId });
-  }
-
-  /** Commands that are under way may claim something yet. */
-  async function drained(): Promise<void> {
-    await claims.idle();
-    worker.giveBackWaiting();
-    await worker.drained();
   }
 
   async function stopParts(): Promise<void> {
@@ -289,12 +254,12 @@ export function createEngine(options: EngineOptions): Engine {
     const stopped = Promise.all(
       [unblocker, rescuer, callbackWatch, placeWatch, pruner].map((loop) => loop.stop()),
     );
-    await Promise.all([planner.stop(), burst.stop(), worker.stop()]);
+    await Promise.all([planner.stop(), worker.stop()]);
     // Whoever takes over may have places at once.
     worker.giveBackWaiting();
     const running = worker.held().length;
     if (running > 0) logger.info('Waiting for calls in flight', { running, graceMs: shutdownGraceMs });
-    if (!(await within(drained(), shutdownGraceMs))) {
+    if (!(await within(worker.drained(), shutdownGraceMs))) {
       for (const { executionId } of worker.held()) worker.end(executionId, 'shutdown');
       if (!(await within(worker.drained(), GIVE_BACK_MS))) {
         logger.warn('Some outcomes could not be recorded; their leases will end', {
@@ -321,7 +286,6 @@ export function createEngine(options: EngineOptions): Engine {
       stopping ??= stopParts();
       return stopping;
     },
-    claimAsMade: claims.claimAsMade,
     isPressed,
     stalledLoops: watch.stalled,
   };

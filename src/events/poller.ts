@@ -6,9 +6,6 @@ import type { Queryable } from '../store/statements/sql.ts';
 /** How long a loop that the poller serves rests at most: it looks by itself then, should nobody have told it of something. */
 export const LONGEST_REST_MS = 600_000;
 
-/** Bursts are told of by the look before that: who prepares for one is to have so long. */
-const BURST_NOTICE_MS = 3_000;
-
 /** Whether, or from when on, an outlook holds something to do for a loop. */
 type DueAt = (nextDue: NextDue) => Date | boolean | null;
 
@@ -36,8 +33,7 @@ export function createPoller({ db, clock, intervalMs, onError }: PollerOptions):
   const told: ((nextDue: NextDue) => void)[] = [];
 
   async function step(): Promise<number> {
-    const now = clock.now();
-    const nextDue = await readNextDue(db, now, new Date(now.getTime() + intervalMs + BURST_NOTICE_MS));
+    const nextDue = await readNextDue(db);
     for (const hear of told) hear(nextDue);
     const nextLookAt = clock.now().getTime() + intervalMs;
     for (const { loop, dueAt } of served) {

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
-import { claimNothing, type Caller, type CommandDeps } from '../../src/commands/command-deps.ts';
+import { type Caller, type CommandDeps } from '../../src/commands/command-deps.ts';
 import { createPool } from '../../src/database/pool.ts';
 import { uuidV7 } from '../../src/domain/values/uuid-v7.ts';
 import { createTestDatabase } from '../support/database.ts';
@@ -82,7 +82,6 @@ export async function createCommandHarness(): Promise<CommandHarness> {
     },
     checkTarget: (url) =>
       new URL(url).hostname === BLOCKED_ADDRESS ? { ok: false, address: BLOCKED_ADDRESS } : { ok: true },
-    claimAsMade: claimNothing,
     alerts: { isMailConfigured: true, leaseMs: 30_000, send: () => Promise.resolve() },
   };
   return {

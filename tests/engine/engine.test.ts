@@ -3,7 +3,6 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { resumeEndedPauses } from '../../src/commands/jobs/resume-ended-pauses.ts';
 import { createEngine, type Engine, type EngineOptions } from '../../src/engine/engine.ts';
 import { createPoller } from '../../src/events/poller.ts';
-import type { ClaimTerms } from '../../src/store/executions/manual-runs.ts';
 import { createDatabaseClock } from '../../src/store/upkeep/database-clock.ts';
 import {
   callbackUrl,
@@ -25,7 +24,6 @@ import {
   readExecution,
   type Row,
 } from '../support/rows.ts';
-import { createGate } from '../support/target-server.ts';
 import { watchTicks } from '../support/rests.ts';
 import { useScene } from '../support/scene.ts';
 import { until } from '../support/until.ts';
@@ -122,31 +120,6 @@ describe('the loops of an engine', () => {
     expect(engine.stalledLoops()).toEqual(['planner', 'worker', 'lease keeper']);
     clock.mockRestore();
     await engine.stop();
-  });
-});
-
-describe('claims by the statement that makes an execution', () => {
-  it('are offered while the engine runs, and waited for at its stop', async () => {
-    const { engine, instanceId } = await engineOf();
-    const offered: (string | null)[] = [];
-    const make = (terms: ClaimTerms | null) => {
-      offered.push(terms?.instanceId ?? null);
-      return Promise.resolve({ claimed: null });
-    };
-    await engine.claimAsMade(randomUUID(), make);
-    await engine.start();
-    // As soon as the worker knows that nobody waits for a place.
-    await until(() => engine.claimAsMade(randomUUID(), make).then(() => offered.at(-1) === instanceId));
-    const gate = createGate();
-    const making = engine.claimAsMade(randomUUID(), () => gate.opened.then(() => ({ claimed: null })));
-    const stopping = engine.stop();
-    await engine.claimAsMade(randomUUID(), make);
-    // Longer than all that a stop has to do besides.
-    for (let statement = 0; statement < 50; statement += 1) await scene.pool.query('SELECT 1');
-    expect(await instanceRow(instanceId)).toMatchObject({ stopped_at: null });
-    gate.open();
-    await Promise.all([making, stopping]);
-    expect([offered[0], offered.at(-1)]).toEqual([null, null]);
   });
 });
 

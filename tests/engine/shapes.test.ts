@@ -9,7 +9,6 @@ import {
   type ClaimedRow,
 } from '../../src/store/executions/claimed-rows.ts';
 import type { Settlement } from '../../src/store/executions/settling.ts';
-import { prefetchedSlot } from '../../src/store/executions/slot-starting.ts';
 import { newSender, request, unhurried } from '../http/sending.ts';
 import { START } from '../support/manual-clock.ts';
 import { shapesOf } from '../support/shapes.ts';
@@ -102,22 +101,6 @@ async function settlementOf(execution: ClaimedExecution): Promise<Settlement> {
 describe('objects that are made for each execution have one shape', () => {
   it('claims', async () => {
     expect(shapesOf(await times(claimed))).toBe(1);
-  });
-
-  it('foreseen slots', async () => {
-    const slot = {
-      executionId: 'a',
-      jobId: 'b',
-      scheduledAt: START,
-      availableAt: START,
-      priority: 0,
-      maxAttempts: 1,
-      nextRunAt: START,
-      onTimeUntil: START,
-      version: 1,
-      host: 'a.test',
-    };
-    expect(shapesOf(await times((priority) => prefetchedSlot({ ...slot, priority })))).toBe(1);
   });
 
   it('attempts', async () => {

@@ -3,7 +3,6 @@ import { createPoller } from '../../src/events/poller.ts';
 import type { NextDue } from '../../src/store/jobs/next-due.ts';
 import { createAlert } from '../support/alerts.ts';
 import { createJob } from '../support/instance.ts';
-import { insertJobsOfSlot } from '../support/many-slots.ts';
 import { START, plus } from '../support/manual-clock.ts';
 import { insertExecution, insertJob } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
@@ -32,7 +31,6 @@ async function woken(): Promise<string[]> {
     isAnythingBlocked: (nextDue) => nextDue.isAnythingBlocked,
     deliveryAt: (nextDue) => nextDue.deliveryAt,
     isAnyAlertEnabled: (nextDue) => nextDue.isAnyAlertEnabled,
-    burstAt: (nextDue) => nextDue.burstAt !== null,
   };
   for (const [name, dueAt] of Object.entries(parts)) {
     poller.serve({ wake: () => names.push(name) }, dueAt);
@@ -64,25 +62,6 @@ describe('a pulse', () => {
     expect(await woken()).toEqual(['runAt']);
     scene.clock.advance(60_000);
     expect(await woken()).toEqual(['runAt']);
-  });
-
-  it.each([
-    {
-      what: 'so near that it is to be prepared before the look after that',
-      ms: INTERVAL_MS + 2_999,
-      names: ['burstAt'],
-    },
-    { what: 'further away', ms: INTERVAL_MS + 3_000, names: [] },
-    { what: 'at its instant', ms: 0, names: ['runAt'] },
-  ])('knows of a burst that is $what', async ({ ms, names }) => {
-    await insertJobsOfSlot(scene.pool, 1_001, plus(START, ms));
-    expect(await woken()).toEqual(names);
-  });
-
-  it('knows of no burst where no more are due together than are foreseen', async () => {
-    await insertJobsOfSlot(scene.pool, 1_000, plus(START, INTERVAL_MS));
-    await insertJobsOfSlot(scene.pool, 1_000, plus(START, INTERVAL_MS + 1));
-    expect(await woken()).toEqual([]);
   });
 
   it('wakes the planner for a pause that ends', async () => {

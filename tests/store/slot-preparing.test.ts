@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { plainSlotOf } from '../../src/domain/schedule/plain-slot.ts';
 import { readUpcoming } from '../../src/store/executions/planning.ts';
-import { prefetchedSlot, prepareSlots } from '../../src/store/executions/slot-starting.ts';
+import { makeSlots } from '../../src/store/executions/slot-starting.ts';
 import { openTransaction, type OpenTransaction } from '../../src/store/statements/sql.ts';
 import { LEASE_MS } from '../support/instance.ts';
 import { plus } from '../support/manual-clock.ts';
@@ -18,10 +18,18 @@ async function prepareIn({ tx }: OpenTransaction): Promise<number> {
   const { jobs } = await readUpcoming(scene.pool, SLOT, { except: [], limit: 10 });
   const slots = jobs.flatMap((job) => {
     const slot = plainSlotOf(job);
-    return slot ? { ...prefetchedSlot({ version: job.version, host: job.host, ...slot }), starts: true } : [];
+    return slot ? { version: job.version, host: job.host, ...slot } : [];
   });
   const leaseExpiresAt = plus(SLOT, LEASE_MS);
-  const { jobIds } = await prepareSlots(tx, { slots, instanceId: 'a', now: SLOT, leaseExpiresAt, ...BOUNDS });
+  const starts = slots.map(() => true);
+  const { jobIds } = await makeSlots(tx, {
+    slots,
+    starts,
+    instanceId: 'a',
+    now: SLOT,
+    leaseExpiresAt,
+    ...BOUNDS,
+  });
   return jobIds.length;
 }
 

@@ -26,16 +26,8 @@ import { readOldestKept } from '../../src/store/upkeep/upkeep.ts';
 import { lockDueJobs, nextPlanning, readUpcoming } from '../../src/store/executions/planning.ts';
 import { pruneAuditLog, pruneExecutions } from '../../src/store/upkeep/pruning.ts';
 import { lockJobsByKey } from '../../src/store/jobs/jobs.ts';
-import { findBurst, readIdsOfBurst, readJobsOfBurst } from '../../src/store/executions/bursts.ts';
 import { findClaimsMadeAt } from '../../src/store/executions/lost-claims.ts';
-import { insertUnlimitedRun } from '../../src/store/executions/manual-runs.ts';
-import {
-  prefetchedSlot,
-  prepareSlots,
-  prepareWaitingSlots,
-  startSlots,
-  tellPreparedSql,
-} from '../../src/store/executions/slot-starting.ts';
+import { makeSlots, slotsStartedSql } from '../../src/store/executions/slot-starting.ts';
 import { settle, settlementRow } from '../../src/store/executions/settling.ts';
 import type { Queryable, Statement } from '../../src/store/statements/sql.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -98,36 +90,12 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
     expect(used.scanned).toEqual([]);
   });
 
-  it.each<{ what: string; read: (db: Queryable) => Promise<unknown> }>([
-    { what: 'a burst', read: (db) => findBurst(db, START) },
-    { what: 'the ids of its jobs', read: (db) => readIdsOfBurst(db, START, { behind: 500, limit: 10_000 }) },
-    { what: 'its jobs', read: (db) => readJobsOfBurst(db, START, [crypto.randomUUID()]) },
-  ])('$what are found among the jobs that have a next run', async ({ read }) => {
-    const used = await indexesOf(mode, read);
-    expect(used.indexes.join()).toMatch(/jobs_(due|pkey)/);
-    expect(used.scanned).toEqual([]);
-  });
-
-  it('slots that are to wait are prepared by a look at their jobs alone', async () => {
-    const slots = Array.from({ length: 500 }, () => prefetchedSlot({ ...SLOT, jobId: crypto.randomUUID() }));
+  it('prefetched slots are made by a look at their jobs alone', async () => {
+    const slots = Array.from({ length: 200 }, () => ({ ...SLOT, jobId: crypto.randomUUID() }));
     const used = await indexesOf(mode, (db) =>
-      prepareWaitingSlots(db, { slots, scheduledAt: START, maxStandstillMs: 1_000, maxLockWaitMs: 250 }),
-    );
-    expect(used.indexes.join()).toMatch(/jobs_(due|pkey)/);
-    expect(used.scanned).toEqual([]);
-  });
-
-  it.each([
-    { what: 'started', statement: startSlots },
-    { what: 'prepared', statement: prepareSlots },
-  ])('foreseen slots are $what by a look at their jobs alone', async ({ statement }) => {
-    const slots = Array.from({ length: 200 }, () => ({
-      ...prefetchedSlot({ ...SLOT, jobId: crypto.randomUUID() }),
-      starts: true,
-    }));
-    const used = await indexesOf(mode, (db) =>
-      statement(db, {
+      makeSlots(db, {
         slots,
+        starts: slots.map(() => true),
         instanceId: 'a',
         now: START,
         leaseExpiresAt: plus(START, LEASE_MS),
@@ -141,7 +109,7 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
 
   it('prepared executions are told of by a look at each of them', async () => {
     const ids = Array.from({ length: 200 }, () => crypto.randomUUID());
-    const used = await indexesOf(mode, (db) => db.query({ text: tellPreparedSql(ids) }));
+    const used = await indexesOf(mode, (db) => db.query({ text: slotsStartedSql(ids) }));
     expect(used.indexes.join()).toMatch(/^job_executions_(pkey|lease)$/);
     expect(used.scanned).toEqual([]);
   });
@@ -152,36 +120,6 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
     expect(used.scanned).toEqual([]);
   });
 
-  it('a run by hand is made by a look at its job alone', async () => {
-    const used = await indexesOf(mode, (db) =>
-      insertUnlimitedRun(
-        db,
-        {
-          executionId: crypto.randomUUID(),
-          jobId: crypto.randomUUID(),
-          expectedVersion: null,
-          now: START,
-          bodyOverride: undefined,
-          idempotencyKey: 'key',
-          audit: {
-            id: crypto.randomUUID(),
-            at: START,
-            action: 'TRIGGERED',
-            actor: 'test',
-            jobId: null,
-            before: null,
-            after: null,
-            requestId: null,
-            address: null,
-          },
-        },
-        { instanceId: 'a', claimedAt: START, leaseExpiresAt: plus(START, LEASE_MS), fullHosts: [] },
-      ),
-    );
-    expect(used.indexes).toContain('jobs_pkey');
-    expect(used.scanned).toEqual([]);
-  });
-
   it('jobs are found by their keys without reading any other', async () => {
     const used = await indexesOf(mode, (db) => lockJobsByKey(db, ['a', 'b']));
     expect(used.indexes).toContain('jobs_key_unique');
@@ -189,7 +127,7 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
   });
 
   it('what comes next is found for all parts without reading any table', async () => {
-    const used = await indexesOf(mode, (db) => readNextDue(db, START, plus(START, 13_000)));
+    const used = await indexesOf(mode, (db) => readNextDue(db));
     expect(new Set(used.indexes)).toEqual(
       new Set([
         'jobs_due',

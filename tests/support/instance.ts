@@ -3,7 +3,7 @@ import type { Pool } from 'pg';
 import { createAlertReader, type AlertReader } from '../../src/alerts/alert-reader.ts';
 import { createDeliverer, deliveryLeaseMs, type Deliverer } from '../../src/alerts/deliverer.ts';
 import { createMailer } from '../../src/alerts/mailer.ts';
-import { claimNothing, type Caller, type CommandDeps } from '../../src/commands/command-deps.ts';
+import type { Caller, CommandDeps } from '../../src/commands/command-deps.ts';
 import type { CommandResult } from '../../src/commands/command-result.ts';
 import { createCommands, type Commands } from '../../src/commands/commands.ts';
 import type { CreateJobInput } from '../../src/commands/jobs/create-job.ts';
@@ -16,9 +16,7 @@ import {
 } from '../../src/domain/execution/callback-token.ts';
 import { encodePublicId } from '../../src/domain/values/public-id.ts';
 import { newUuidV7 } from '../../src/domain/values/uuid-v7.ts';
-import { createBurst, type Burst } from '../../src/engine/planning/burst.ts';
 import { createCallbackWatch } from '../../src/engine/upkeep/callback-watch.ts';
-import { createClaimsAsMade, type ClaimsAsMade } from '../../src/engine/running/claims-as-made.ts';
 import { createSlotPrefetch } from '../../src/engine/planning/slot-prefetch.ts';
 import { createHeartbeat, type Heartbeat } from '../../src/engine/upkeep/heartbeat.ts';
 import { createLostClaims, type LostClaims } from '../../src/engine/running/lost-claims.ts';
@@ -67,8 +65,6 @@ export type InstanceOptions = {
   /** For one try to deliver an alert. */
   alertTimeoutMs?: number;
   alertSigningKey?: Buffer;
-  /** Whether a run by hand is claimed by the statement that makes it, as an engine does that runs. */
-  claimsAsMade?: boolean;
   /** What must not be called; nothing is blocked where left out. */
   blockedRanges?: readonly string[];
 };
@@ -82,9 +78,7 @@ export type TestInstance = {
   commands: Commands;
   /** For whoever binds a command of its own. */
   commandDeps: CommandDeps;
-  claims: Pick<ClaimsAsMade, 'idle'>;
   planner: Loop;
-  burst: Burst;
   unblocker: Unblocker;
   worker: Worker;
   lostClaims: LostClaims;
@@ -171,8 +165,6 @@ export function createInstance(options: InstanceOptions): TestInstance {
     newId: newUuidV7,
     wake: wakeUps.wake,
     checkTarget: () => ({ ok: true }),
-    claimAsMade: (executionId, make) =>
-      (options.claimsAsMade ? claims.claimAsMade : claimNothing)(executionId, make),
     alerts: {
       isMailConfigured: smtpUrl !== undefined,
       leaseMs: deliveryLeaseMs(alertTimeoutMs),
@@ -226,31 +218,10 @@ export function createInstance(options: InstanceOptions): TestInstance {
     onError,
     ...(options.monotonicMs && { monotonicMs: options.monotonicMs }),
   });
-  const claims = createClaimsAsMade({
-    worker,
-    lostClaims,
-    clock,
-    instanceId,
-    leaseMs: LEASE_MS,
-    isRunning: () => true,
-  });
-  const burst = createBurst({
-    pool,
-    clock,
-    wakePlanner: () => {
-      planner.wake();
-    },
-    onWaiting: tell('executions', 'events'),
-    onError,
-    // The database measures standstills by a clock of its own.
-    maxLateMs: 20_000,
-    ...(options.monotonicMs && { monotonicMs: options.monotonicMs }),
-  });
   const planner = createPlanner({
     pool,
     clock,
     longestRestMs: LONGEST_REST_MS,
-    burst,
     slotPrefetch: createSlotPrefetch({
       pool,
       clock,
@@ -258,7 +229,6 @@ export function createInstance(options: InstanceOptions): TestInstance {
       leaseMs: LEASE_MS,
       lostClaims,
       worker,
-      isHeld: burst.holds,
       onWaiting: tell('executions', 'events'),
       ...(options.monotonicMs && { monotonicMs: options.monotonicMs }),
     }),
@@ -335,10 +305,8 @@ export function createInstance(options: InstanceOptions): TestInstance {
     clock,
     sender,
     commands: createCommands(commandDeps),
-    claims,
     commandDeps,
     planner,
-    burst,
     unblocker,
     worker,
     lostClaims,
@@ -360,20 +328,10 @@ export function createInstance(options: InstanceOptions): TestInstance {
   };
 
   async function closeParts(): Promise<void> {
-    const all = [
-      planner,
-      burst,
-      unblocker,
-      worker,
-      heartbeat,
-      alertReader,
-      deliverer,
-      ...Object.values(loops),
-    ];
+    const all = [planner, unblocker, worker, heartbeat, alertReader, deliverer, ...Object.values(loops)];
     for (const loop of all) await loop.stop();
     sender.close();
     deliverer.abort();
-    await claims.idle();
     await worker.drained();
     await lostClaims.end();
     await deliverer.drained();

@@ -2,9 +2,7 @@ import type { PoolClient } from 'pg';
 import { encodePublicId } from '../../domain/values/public-id.ts';
 import type { NewAuditEntry } from '../../store/events/audit-log.ts';
 import type { NewEvent } from '../../store/events/event-log.ts';
-import type { ClaimedExecution } from '../../store/executions/claimed-rows.ts';
 import { insertRecordedExecutions } from '../../store/executions/recording.ts';
-import { insertUnlimitedRun, type ClaimTerms } from '../../store/executions/manual-runs.ts';
 import type { WakeUp } from '../../events/wakeups.ts';
 import { type Admitted, admitExecutions } from '../../store/executions/admission.ts';
 import type { NewManualExecution } from '../../store/executions/manual-executions.ts';
@@ -12,14 +10,14 @@ import type { UntaggedJob } from '../../store/jobs/jobs.ts';
 import type { Caller, CommandDeps } from '../command-deps.ts';
 
 /** A job that somebody runs now. */
-export interface ManualRun<Job = UntaggedJob> {
-  job: Job;
+export interface ManualRun {
+  job: UntaggedJob;
   /** Replaces the job's body; null sends none; undefined keeps the job's. */
   body?: unknown;
   idempotencyKey?: string | null;
 }
 
-type NewRun = ManualRun<{ id: string }> & Admitted & { id: string };
+type NewRun = ManualRun & Admitted & { id: string };
 
 /**
  * Runs jobs that the transaction holds locked, beside their schedules and beside what else runs of them, as their
@@ -53,50 +51,6 @@ export async function runManually(
     },
   );
   return { executionIds: newRuns.map(({ id }) => id), wakes: wakesOf(newRuns, isReplacing) };
-}
-
-/** A run that was made by one statement, and what of it that statement has claimed. */
-export interface UnlimitedManualRun {
-  /** Null where nothing was done: the job has limits, is not there or is not of the version, or knows the idempotency key. */
-  executionId: string | null;
-  claimed: ClaimedExecution | null;
-  /** Who is to be woken; nobody for what was claimed, of which its taker tells. */
-  wakes: WakeUp[];
-}
-
-/** Runs a job beside whatever else runs of it, where it has no limits, in one statement; at once, where there are terms. */
-export async function runUnlimitedManually(
-  deps: CommandDeps,
-  by: Caller,
-  asked: ManualRun<{ id: string }> & { expectedVersion: number | null },
-): Promise<UnlimitedManualRun> {
-  const now = deps.clock.now();
-  const run: NewRun = { ...asked, status: 'PENDING', errorMessage: null, id: deps.newId(now) };
-  return deps.claimAsMade(run.id, (terms) => makeUnlimited(deps, by, { ...run, ...asked }, now, terms));
-}
-
-async function makeUnlimited(
-  deps: CommandDeps,
-  by: Caller,
-  { expectedVersion, ...run }: NewRun & { expectedVersion: number | null },
-  now: Date,
-  terms: ClaimTerms | null,
-): Promise<UnlimitedManualRun> {
-  const claimed = await insertUnlimitedRun(
-    deps.pool,
-    {
-      executionId: run.id,
-      jobId: run.job.id,
-      expectedVersion,
-      now,
-      bodyOverride: run.body,
-      idempotencyKey: run.idempotencyKey ?? null,
-      audit: auditEntryOf(deps, by, run, now),
-    },
-    terms,
-  );
-  if (claimed === undefined) return { executionId: null, claimed: null, wakes: [] };
-  return { executionId: run.id, claimed, wakes: claimed === null ? wakesOf([run], false) : [] };
 }
 
 function executionOf(

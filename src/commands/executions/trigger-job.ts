@@ -4,15 +4,14 @@ import { checkJobBody } from '../../domain/job/job-body.ts';
 import type { FieldIssue } from '../../domain/job/job-definition.ts';
 import { JOB_LIMITS } from '../../domain/job/job-limits.ts';
 import { checkTemplates } from '../../domain/request/template-check.ts';
-import { decodePublicId } from '../../domain/values/public-id.ts';
 import { checkText } from '../../domain/values/text.ts';
 import type { WakeUp } from '../../events/wakeups.ts';
 import { findByIdempotencyKey } from '../../store/executions/manual-executions.ts';
 import type { Caller, CommandDeps } from '../command-deps.ts';
 import { type CommandResult, failWith, validationError } from '../command-result.ts';
-import { commandStatement, commandTransaction } from '../command-transaction.ts';
+import { commandTransaction } from '../command-transaction.ts';
 import { type JobReference, lockLiveUntaggedJob } from '../jobs/job-checks.ts';
-import { runManually, runUnlimitedManually } from './run-manually.ts';
+import { runManually } from './run-manually.ts';
 
 export type TriggerJobInput = JobReference & {
   /** Replaces the job's body for this run; null sends none; absent keeps the job's. */
@@ -39,35 +38,6 @@ export async function triggerJob(
   const issues = triggerIssues(body, idempotencyKey);
   if (issues.length > 0) return failWith(validationError(issues));
 
-  const run = { body, idempotencyKey, ...reference };
-  return (await triggerUnlimited(deps, by, run)) ?? triggerHeld(deps, by, run);
-}
-
-/**
- * In one statement, where no limit asks for a second look while the job is held. Undefined where nothing was done: the job
- * may have limits, send no body by its method, or not be there, or the key be known.
- */
-async function triggerUnlimited(
-  deps: CommandDeps,
-  by: Caller,
-  { id, expectedVersion = null, body, idempotencyKey = null }: TriggerJobInput,
-): Promise<Triggered['result'] | undefined> {
-  const uuid = decodePublicId('Job', id);
-  if (uuid === null) return undefined;
-  const run = { job: { id: uuid }, expectedVersion, body, idempotencyKey };
-  const { executionId } = await commandStatement(
-    deps,
-    () => runUnlimitedManually(deps, by, run),
-    ({ wakes }) => wakes,
-  );
-  return executionId === null ? undefined : { ok: true, value: { executionId, created: true } };
-}
-
-async function triggerHeld(
-  deps: CommandDeps,
-  by: Caller,
-  { body, idempotencyKey = null, ...reference }: TriggerJobInput,
-): Promise<Triggered['result']> {
   const work = async (tx: PoolClient): Promise<Triggered> => {
     const found = await lockLiveUntaggedJob(tx, reference);
     if (!found.ok) return { result: found, wakes: [] };

@@ -7,7 +7,6 @@ import { isAway } from '../../store/statements/failures.ts';
 import { nextPlanning, type DueRange, type NextPlanning } from '../../store/executions/planning.ts';
 import { inTransaction } from '../../store/statements/sql.ts';
 import { createLoop, extendLoop, type Loop } from '../../async/loop.ts';
-import type { Burst } from './burst.ts';
 import type { SlotPrefetch } from './slot-prefetch.ts';
 import { NOTHING, planBatch, type PlannedBatch } from './plan-batch.ts';
 import { createQuarantine } from '../upkeep/quarantine.ts';
@@ -20,12 +19,11 @@ export interface PlannerOptions {
   /** The longest sleep, where nothing is due and nobody wakes it. */
   longestRestMs: number;
   slotPrefetch: Omit<SlotPrefetch, 'isStarting'>;
-  burst: Pick<Burst, 'heldUntil' | 'commit'>;
   /** Draws the ids of entries of the audit log. */
   newId: (now: Date) => string;
-  /** Takes up a batch of the jobs whose pause has ended; answers when the next one ends: past where any of them are left. */
+  /** Resumes a batch of the jobs whose pause has ended; answers when the next pause ends: in the past where some are left. */
   resumePaused: () => Promise<Date | null>;
-  /** Called after each batch that planned something; not for what was foreseen, of which the slot prefetch tells. */
+  /** Called after each batch that planned something. Slots that are started as prefetched do not count. */
   onPlanned: (planned: Pick<PlannedBatch, 'isAnythingBlocked' | 'isReplacing'>) => void;
   onError: (error: unknown) => void;
   monotonicMs?: () => number;
@@ -34,30 +32,29 @@ export interface PlannerOptions {
 /** A job that has been due for longer than this waits for those that have just become due. */
 const BACKLOG_AFTER_MS = 60_000;
 const EVER = new Date(0);
-/** So long before a slot its jobs are read, or remembered: enough for the read, little for changes that make it worthless. */
-const FORESIGHT_MS = 200;
+/** So long before a slot its jobs are read: enough to prepare a thousand, little enough that few of them change meanwhile. */
+const PREFETCH_MS = 400;
 /** A timer may be this much early. */
 const EARLY_MS = 2;
 /** A job that is due, or whose pause has ended, and that could not be taken is held by somebody, perhaps for long. */
 const LOCKED_RETRY_MS = 50;
 
 /**
- * Turns due slots into executions. Sleeps until the earliest job is due, not from poll to poll. What was foreseen, and is as it
- * was, is started as the {@link SlotPrefetch} does it; of all else the planner takes batches that no other instance has locked,
- * decides in domain/, and writes each batch in one transaction.
+ * Turns due slots into executions. It sleeps until the earliest job is due, and does not poll. Slots that can be
+ * prefetched are made just before their instant (see {@link SlotPrefetch}). For all others the planner locks a batch of due
+ * jobs, decides in domain/, and writes the batch in one transaction.
  *
- * What an outage has left behind is planned batch by batch, and before each of them what has become due since: the
- * earliest first would have every slot wait until the whole backlog is planned.
+ * After an outage it plans the backlog batch by batch. Before each batch it plans what has become due since, so that a
+ * slot on time does not wait for the whole backlog.
  */
 export function createPlanner(options: PlannerOptions): Loop {
-  const { pool, clock, longestRestMs, slotPrefetch, burst, newId, resumePaused, onPlanned, onError } =
-    options;
+  const { pool, clock, longestRestMs, slotPrefetch, newId, resumePaused, onPlanned, onError } = options;
   const { monotonicMs = () => performance.now() } = options;
   const quarantine = createQuarantine(monotonicMs);
-  /** What comes next apart from foreseen slots, as it was when last looked at: what has come about since only adds to it. */
+  /** What comes next apart from prefetched slots, as of the last look. A later change can only add to it. */
   let next: NextPlanning = { runAt: null, pauseEndsAt: null };
-  /** How often something may have come about, and how many of these times `next` covers. */
-  let told = 0;
+  /** How often the planner was woken, and how many of these wake-ups `next` covers. */
+  let wakeUps = 0;
   let covered = 0;
 
   async function step(): Promise<number> {
@@ -65,18 +62,17 @@ export function createPlanner(options: PlannerOptions): Loop {
     const heldUntil = slotPrefetch.preparedFor();
     if (heldUntil !== null && heldUntil > now) {
       const restMs = heldUntil.getTime() - now.getTime();
-      // Jobs are held until then, and nothing else may come between.
-      if (restMs <= FORESIGHT_MS) return restMs;
+      // The transaction holds jobs until then, and nothing else may come between.
+      if (restMs <= PREFETCH_MS) return restMs;
       // The clock was set back.
       await slotPrefetch.abandon();
     }
     if (!isPast(slotPrefetch.nextAt(), now) && isPast(prepareAt(), now)) {
       await slotPrefetch.prepare();
-      return untilEarliest(earliest(prepareAt(), slotPrefetch.nextAt()), null);
+      return untilEarliest(slotPrefetch.nextAt(), null);
     }
     if (isPast(slotPrefetch.nextAt(), now)) await startPrefetched();
     else if (!isPast(next.runAt, now) && !isTimeToPrefetch(now)) await look();
-    if (isPast(burst.heldUntil(), now)) await commitBurst(now);
     if (isPast(next.runAt, now)) {
       const fresh = await planFresh(now);
       if (fresh.isMoreDue) return 0;
@@ -90,7 +86,7 @@ export function createPlanner(options: PlannerOptions): Loop {
     return backlog.jobs > 0 ? 0 : LOCKED_RETRY_MS;
   }
 
-  /** Null, too, where something else comes before the slots: it would wait for what is prepared. */
+  /** Null, too, where another job is due before the slots: it would wait for the open transaction. */
   function prepareAt(): Date | null {
     const slotAt = slotPrefetch.nextAt();
     if (slotAt === null) return null;
@@ -98,45 +94,26 @@ export function createPlanner(options: PlannerOptions): Loop {
     return otherAt === null || otherAt >= slotAt ? slotPrefetch.prepareAt() : null;
   }
 
-  /** When a job is due that is not foreseen. */
+  /** When the next job is due whose slot is not prefetched. */
   const notPrefetchedAt = () => earliest(next.runAt, slotPrefetch.rememberedAt());
 
-  /** Nobody has told of anything, and what comes next is near: that is read now, or known. */
+  /** Nobody has woken the planner, and what comes next is near: the prefetch reads it, or remembers it. */
   function isTimeToPrefetch(now: Date): boolean {
-    return covered === told && slotPrefetch.nextAt() === null && isPast(notPrefetchedAt(), soonAfter(now));
+    return covered === wakeUps && slotPrefetch.nextAt() === null && isPast(notPrefetchedAt(), soonAfter(now));
   }
 
   async function look(): Promise<void> {
-    const covers = told;
+    const covers = wakeUps;
     const prefetched = { jobIds: slotPrefetch.jobIds(), from: slotPrefetch.nextAt() };
     next = await nextPlanning(pool, { except: quarantine.ids(), prefetched });
     covered = covers;
   }
 
   async function startPrefetched(): Promise<void> {
-    try {
-      const { isAnyLeft, nextRunAt } = await slotPrefetch.start();
-      next = { ...next, runAt: earliest(next.runAt, nextRunAt) };
-      // What was told of just as these slots came has not been looked for yet.
-      if (isAnyLeft || covered < told) await look();
-    } catch (error) {
-      told += 1;
-      if (isAway(error)) throw error;
-      logger.warn('Foreseen slots could not be started; their jobs are planned as any other', { error });
-      await look();
-    }
-  }
-
-  /**
-   * Behind the first ones of it, whose calls are to begin before the log is told of thousands, and behind those of which it was
-   * not known what they become: none of lower priority may pass them.
-   */
-  async function commitBurst(now: Date): Promise<void> {
-    let isMoreDue = isPast(slotPrefetch.undecidedAt(), now);
-    // It commits itself where that takes long.
-    while (isMoreDue && burst.heldUntil() !== null) ({ isMoreDue } = await planFresh(now));
-    await burst.commit();
-    await look();
+    const { isAnyLeft, nextRunAt } = await slotPrefetch.start();
+    next = { ...next, runAt: earliest(next.runAt, nextRunAt) };
+    // A wake-up that came just as the slots came is not looked into yet.
+    if (isAnyLeft || covered < wakeUps) await look();
   }
 
   /** Prefetches what is due next as soon as that is near; answers how long to rest. */
@@ -144,18 +121,18 @@ export function createPlanner(options: PlannerOptions): Loop {
     const soon = soonAfter(clock.now());
     if (slotPrefetch.nextAt() === null && isPast(notPrefetchedAt(), soon)) await prefetch(soon);
     const runAt = notPrefetchedAt();
-    const lookAt = runAt !== null && runAt > soon ? new Date(runAt.getTime() - FORESIGHT_MS) : runAt;
+    const lookAt = runAt !== null && runAt > soon ? new Date(runAt.getTime() - PREFETCH_MS) : runAt;
     const prefetchedAt = earliest(prepareAt(), slotPrefetch.nextAt());
     return untilEarliest(earliest(prefetchedAt, lookAt), next.pauseEndsAt);
   }
 
   async function prefetch(until: Date): Promise<void> {
-    if (covered === told && !isPast(next.runAt, until)) {
+    if (covered === wakeUps && !isPast(next.runAt, until)) {
       next = { ...next, runAt: earliest(next.runAt, slotPrefetch.recall(until)) };
       return;
     }
-    const covers = told;
-    const apart = await slotPrefetch.look(until, quarantine.ids());
+    const covers = wakeUps;
+    const apart = await slotPrefetch.read(until, quarantine.ids());
     if (apart === null) return look();
     next = apart;
     covered = covers;
@@ -214,7 +191,7 @@ export function createPlanner(options: PlannerOptions): Loop {
   const loop = createLoop({ name: 'planner', step, onError });
   return extendLoop(loop, {
     wake() {
-      told += 1;
+      wakeUps += 1;
       loop.wake();
     },
     async stop() {
@@ -229,7 +206,7 @@ function backlogUntil(now: Date): Date {
 }
 
 function soonAfter(now: Date): Date {
-  return new Date(now.getTime() + FORESIGHT_MS + EARLY_MS);
+  return new Date(now.getTime() + PREFETCH_MS + EARLY_MS);
 }
 
 function isPast(at: Date | null, moment: Date): at is Date {

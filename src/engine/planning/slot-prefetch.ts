@@ -1,14 +1,14 @@
 import type { Pool } from 'pg';
 import type { Clock } from '../../domain/values/clock.ts';
 import { earliest } from '../../domain/schedule/earliest.ts';
+import { plainSlotOf, type PlainSlot } from '../../domain/schedule/plain-slot.ts';
+import { encodePublicId } from '../../domain/values/public-id.ts';
 import { createLogger } from '../../logging/logger.ts';
-import { readUpcoming, type NextPlanning, type UpcomingJob } from '../../store/executions/planning.ts';
-import { startSlots, type PrefetchedSlot, type StartedSlots } from '../../store/executions/slot-starting.ts';
 import type { ClaimedExecution } from '../../store/executions/claimed-rows.ts';
-import type { Queryable } from '../../store/statements/sql.ts';
-import { prefetch } from './next-slot.ts';
+import { readUpcoming, type NextPlanning, type UpcomingJob } from '../../store/executions/planning.ts';
+import { makeSlots, slotsStartedSql } from '../../store/executions/slot-starting.ts';
+import { openTransaction, type OpenTransaction, type Queryable } from '../../store/statements/sql.ts';
 import type { LostClaims } from '../running/lost-claims.ts';
-import { createPreparation, type Preparation } from './prepared-slots.ts';
 import type { Worker } from '../running/worker.ts';
 
 const logger = createLogger('Planner');
@@ -20,286 +20,300 @@ export interface SlotPrefetchOptions {
   leaseMs: number;
   lostClaims: Pick<LostClaims, 'watch'>;
   worker: Pick<Worker, 'placesFor' | 'keepPlaces' | 'take'>;
-  /** Whether a job is held until its next slot, to be made with many others (see burst.ts). */
-  isHeld: (jobId: string) => boolean;
-  /** Called after each statement that made executions which wait for a place, or for their jitter. */
+  /** Called after each commit of executions that wait for a place. */
   onWaiting: () => void;
   monotonicMs?: () => number;
 }
 
-/** What became of the foreseen slots that had come. */
+/** What became of the prefetched slots of an instant. */
 export interface Started {
-  /** When the earliest of their jobs is due again, but for those that are remembered; null where there is none. */
+  /** The earliest next run of their jobs, apart from remembered jobs; null where there is none. */
   nextRunAt: Date | null;
-  /** Whether a job has changed since, or is held by somebody: the planner is to look for itself. */
+  /** Whether the planner must look for jobs that are still due: they changed, are locked, or could not be made in time. */
   isAnyLeft: boolean;
 }
 
 /**
- * Slots that are about to come, of jobs that are read just before, or remembered from the last slot. Nothing of a slot is to be
- * seen before it comes; but what it becomes is known, so that a single statement makes its execution, and claims it where there
- * is a place, if its job still is what it was when it was read. A change in between, by whomever, leaves the slot to the planner.
- * Of many slots at one instant, that is done just before, and committed when they come (see {@link Preparation}).
+ * The slots of the next instant, made before it comes.
+ *
+ * The prefetch reads the jobs a moment before their slot, and computes what the slot becomes. Just before the instant it
+ * opens a transaction, inserts the executions, claims those that have a place, and moves the jobs on. It commits at the
+ * instant. Until then nobody sees anything, and a process that dies leaves nothing behind.
+ *
+ * The statement takes a job only while its version and next run are those that were read: a change in between leaves the
+ * slot to the planner. A command that changes a job while the transaction is open waits for the commit. Other instances
+ * pass over the locked jobs.
  */
-export interface SlotPrefetch extends Pick<Preparation, 'preparedFor' | 'prepare' | 'abandon'> {
-  /** When the earliest slot comes that is foreseen; null where none is. */
+export interface SlotPrefetch {
+  /** The instant of the prefetched slots; null where there are none. */
   nextAt: () => Date | null;
-  /** When slots are to be prepared; null where none are. */
+  /** When to call `prepare`; null where that is done, or not needed. */
   prepareAt: () => Date | null;
+  /** The instant for which the transaction is open; null where none is. */
+  preparedFor: () => Date | null;
   jobIds: () => string[];
-  /** When the earliest was due of the jobs that were read with them, and of which it was not known what their slots become. */
-  undecidedAt: () => Date | null;
-  /**
-   * Prefetches what is due up to an instant, in place of all that was foreseen or remembered before.
-   *
-   * @returns what comes next, apart from that; null where nothing is due so soon
-   */
-  look: (until: Date, except: readonly string[]) => Promise<NextPlanning | null>;
-  /** When the earliest is due of the jobs that it remembers: their slots were started, and the next ones come soon. */
+  /** The earliest next run of the remembered jobs: their slots were just started, and the next ones come soon. */
   rememberedAt: () => Date | null;
   /**
-   * Prefetches what is due of these up to an instant, in place of all that was foreseen before, without reading them again.
+   * Reads the jobs that are due up to an instant, and prefetches the slots of the earliest one. Replaces what was
+   * prefetched or remembered before.
    *
-   * @returns when the earliest of those is due whose slots cannot be foreseen
+   * @returns what comes next apart from these slots; null where nothing is due so soon
+   */
+  read: (until: Date, except: readonly string[]) => Promise<NextPlanning | null>;
+  /**
+   * Prefetches from the remembered jobs instead of reading them again.
+   *
+   * @returns the earliest next run of a job that is due by then and whose slot is not prefetched
    */
   recall: (until: Date) => Date | null;
-  /** Whether slots that have come are about to be started: their calls are to come, like those that wait for a place. */
+  /** Makes the executions in a transaction that stays open. Never throws: what it cannot make is left to the planner. */
+  prepare: () => Promise<void>;
+  /** Whether slots are being started: their calls are about to begin. */
   isStarting: () => boolean;
-  /** Starts the slots that have come; what is left of them is no longer foreseen. */
+  /** Commits at the instant, and hands the claimed executions to the worker. */
   start: () => Promise<Started>;
+  /** Rolls back what is prepared. */
+  abandon: () => Promise<void>;
 }
 
-interface StartedBatch extends StartedSlots {
-  /** Whether any of it waits for a place. */
-  isAnyWaiting: boolean;
+/** An open transaction that holds the executions of an instant. */
+interface Prepared {
+  scheduledAt: Date;
+  movedJobIds: Set<string>;
+  claimed: ClaimedExecution[];
+  executionIds: string[];
+  transaction: OpenTransaction;
 }
 
-/** Jobs that are foreseen at most. */
-const MAX_FORESEEN = 1_000;
-/** Computing after which no further slot is foreseen: it is done before they come, and keeps everything else waiting. */
+/** A slot, and the version of its job that it was computed from. */
+interface PrefetchedSlot extends PlainSlot {
+  version: number;
+  host: string;
+}
+
+/** More jobs than this at one instant are left to the planner. */
+const MAX_PREFETCHED = 1_000;
+/** No further slot is computed after this time, as computing stops everything else. */
 const COMPUTING_MS = 100;
-/**
- * A job whose next slot comes within this time of the start of the one before is not read again: whether it has changed, the
- * statement that starts the slot sees anyhow. The longer ago it was read, the likelier it has.
- */
+/** A job is not read again when its next slot comes this soon after the last. The older a read is, the likelier a change. */
 const REMEMBERED_MS = 2_000;
-/** So few slots of one instant are not prepared: to start them takes hardly longer than to commit what was prepared. */
-const FEW = 10;
-/**
- * Slots in one statement: few in the first, so that their calls are soon under way, and with each next one twice as many, up to
- * so many that they share its cost.
- */
-const FIRST_BATCH = 25;
-const LARGEST_BATCH = 200;
+/** The transaction opens so long before the instant: this, and as much for each slot. */
+const AHEAD_MS = 20;
+const AHEAD_MS_PER_SLOT = 0.25;
+const BATCH_SLOTS = 200;
+/** PostgreSQL ends the transaction of a process that stands still for longer. */
+const MAX_STANDSTILL_MS = 1_000;
+/** The rows say that the executions started at the instant: after a longer delay they are made anew. */
+const MAX_LATE_MS = 50;
+/** How long the commit may wait for the lock of the event log, and for its answer. */
+const MAX_LOCK_WAIT_MS = 250;
+const MAX_COMMIT_MS = 2_000;
+/** A slot that would be missed by then is not held: its holder may freeze, and another instance must come in time. */
+const MAX_HELD_MS = MAX_COMMIT_MS + 500;
 
-export function createSlotPrefetch({
-  pool,
-  clock,
-  instanceId,
-  leaseMs,
-  lostClaims,
-  worker,
-  isHeld,
-  onWaiting,
-  monotonicMs = () => performance.now(),
-}: SlotPrefetchOptions): SlotPrefetch {
-  /** In the order of their slots. */
+export function createSlotPrefetch(options: SlotPrefetchOptions): SlotPrefetch {
+  const { pool, clock, instanceId, leaseMs, lostClaims, worker, onWaiting } = options;
+  const { monotonicMs = () => performance.now() } = options;
   let prefetched: PrefetchedSlot[] = [];
-  /** Jobs that were read with them, and of which it is not known what their slots become. */
-  let notPrefetched: UpcomingJob[] = [];
-  /** The jobs of what is foreseen, by their ids. */
   let prefetchedJobs = new Map<string, UpcomingJob>();
-  /** Jobs that have moved on, each with its next run. */
+  /** Jobs of the same read whose slots are left to the planner. */
+  let leftJobs: UpcomingJob[] = [];
   let remembered: UpcomingJob[] = [];
+  let prepared: Prepared | null = null;
+  let isPrepareTried = false;
   let isStarting = false;
-  const preparation = createPreparation({
-    pool,
-    clock,
-    instanceId,
-    leaseMs,
-    lostClaims,
-    few: FEW,
-    batchSize: LARGEST_BATCH,
-    placesFor: (slots, now) => placesFor([], slots, now),
-    keepPlaces: worker.keepPlaces,
-  });
 
-  async function look(until: Date, except: readonly string[]): Promise<NextPlanning | null> {
-    await preparation.abandon();
+  async function read(until: Date, except: readonly string[]): Promise<NextPlanning | null> {
+    await abandon();
     remembered = [];
-    prefetchAll([]);
-    const { jobs, apart } = await readUpcoming(pool, until, { except, limit: MAX_FORESEEN });
-    if (apart === null) return null;
-    return { ...apart, runAt: earliest(apart.runAt, prefetchAll(jobs)) };
+    prefetch([]);
+    const { jobs, apart } = await readUpcoming(pool, until, { except, limit: MAX_PREFETCHED });
+    return apart && { ...apart, runAt: earliest(apart.runAt, prefetch(jobs)) };
   }
 
   function recall(until: Date): Date | null {
     const jobs = remembered.filter(({ nextRunAt }) => nextRunAt <= until);
     remembered = remembered.filter(({ nextRunAt }) => nextRunAt > until);
-    return prefetchAll(jobs.sort(bySlot));
+    return prefetch(jobs.sort(bySlot));
   }
 
-  /** Answers when the earliest of those is due whose slots cannot be foreseen. */
-  function prefetchAll(jobs: UpcomingJob[]): Date | null {
-    prefetched = [];
-    notPrefetched = [];
-    prefetchedJobs = new Map();
-    let runAt: Date | null = null;
+  /** Answers the earliest next run of those that it leaves to the planner. */
+  function prefetch(jobs: readonly UpcomingJob[]): Date | null {
     const enoughAtMs = monotonicMs() + COMPUTING_MS;
+    const instantMs = jobs[0]?.nextRunAt.getTime();
+    prefetched = [];
+    prefetchedJobs = new Map();
+    leftJobs = [];
+    isPrepareTried = false;
     for (const job of jobs) {
-      if (isHeld(job.id)) {
-        runAt = earliest(runAt, job.nextRunAt);
-        continue;
-      }
-      const mayCompute = prefetched.length < MAX_FORESEEN && monotonicMs() < enoughAtMs;
-      const slot = mayCompute ? prefetch(job) : null;
+      const isNow = job.nextRunAt.getTime() === instantMs && monotonicMs() < enoughAtMs;
+      const slot = isNow ? prefetchedSlotOf(job) : null;
       if (slot) {
         prefetched.push(slot);
         prefetchedJobs.set(job.id, job);
-      } else {
-        notPrefetched.push(job);
-        runAt = earliest(runAt, job.nextRunAt);
-      }
+      } else leftJobs.push(job);
     }
-    preparation.plan(prefetched);
-    return runAt;
+    return leftJobs.reduce<Date | null>((at, { nextRunAt }) => earliest(at, nextRunAt), null);
   }
 
-  /** Answers whether the job is remembered, now that it has moved on. */
-  function remember(jobId: string, nextRunAt: Date, now: Date): boolean {
-    const job = prefetchedJobs.get(jobId);
+  function prepareAt(): Date | null {
+    const [first] = prefetched;
+    if (!first || isPrepareTried) return null;
+    const aheadMs = AHEAD_MS + AHEAD_MS_PER_SLOT * prefetched.length;
+    return new Date(first.scheduledAt.getTime() - aheadMs);
+  }
+
+  async function prepare(): Promise<void> {
+    const [first] = prefetched;
+    isPrepareTried = true;
+    if (!first) return;
+    const { scheduledAt } = first;
+    const starts = startsOf(prefetched, scheduledAt);
+    worker.keepPlaces(prefetched.filter((_, index) => starts[index]).map(({ host }) => host));
+    try {
+      prepared = await makeAll(scheduledAt, starts);
+    } catch (error) {
+      logger.warn('Slots could not be prepared; they are planned at their time', { error });
+    }
+    worker.keepPlaces(prepared?.claimed.map(({ host }) => host) ?? []);
+  }
+
+  /** Null where none of the jobs could be taken. */
+  async function makeAll(scheduledAt: Date, starts: readonly boolean[]): Promise<Prepared | null> {
+    const transaction = await openTransaction(pool, null);
+    const all: Prepared = {
+      scheduledAt,
+      movedJobIds: new Set(),
+      claimed: [],
+      executionIds: [],
+      transaction,
+    };
+    try {
+      for (let from = 0; from < prefetched.length && clock.now() < scheduledAt; from += BATCH_SLOTS) {
+        const made = await makeSlots(transaction.tx, {
+          slots: prefetched.slice(from, from + BATCH_SLOTS),
+          starts: starts.slice(from, from + BATCH_SLOTS),
+          instanceId,
+          now: scheduledAt,
+          leaseExpiresAt: leaseEnd(scheduledAt),
+          maxStandstillMs: MAX_STANDSTILL_MS,
+          maxLockWaitMs: MAX_LOCK_WAIT_MS,
+        });
+        for (const jobId of made.jobIds) all.movedJobIds.add(jobId);
+        all.claimed.push(...made.claimed);
+        all.executionIds.push(...made.executionIds);
+      }
+    } catch (error) {
+      await transaction.rollback(error);
+      throw error;
+    }
+    if (all.movedJobIds.size > 0) return all;
+    await transaction.rollback();
+    return null;
+  }
+
+  /** Which slots start at once. Jobs of a higher priority that are left to the planner keep their places. */
+  function startsOf(slots: readonly PrefetchedSlot[], at: Date): boolean[] {
+    const lowest = Math.min(...slots.map(({ priority }) => priority));
+    const first = leftJobs.filter(({ priority, nextRunAt }) => priority > lowest && nextRunAt <= at);
+    const places = worker.placesFor([...first, ...slots].map(({ host }) => host)).slice(first.length);
+    return slots.map(({ availableAt }, index) => availableAt <= at && (places[index] ?? false));
+  }
+
+  async function start(): Promise<Started> {
+    isStarting = true;
+    try {
+      return await startPrepared();
+    } finally {
+      isStarting = false;
+    }
+  }
+
+  async function startPrepared(): Promise<Started> {
+    const slots = prefetched;
+    const jobs = prefetchedJobs;
+    prefetch([]);
+    const moved = await commit();
+    const now = clock.now();
+    let nextRunAt: Date | null = null;
+    for (const slot of slots) {
+      if (moved.has(slot.jobId) && !remember(jobs.get(slot.jobId), slot.nextRunAt, now))
+        nextRunAt = earliest(nextRunAt, slot.nextRunAt);
+    }
+    return { nextRunAt, isAnyLeft: moved.size < slots.length };
+  }
+
+  /** Answers the jobs that have moved on for certain. A lost answer is left to whoever looks for lost claims. */
+  async function commit(): Promise<ReadonlySet<string>> {
+    if (prepared && clock.now().getTime() - prepared.scheduledAt.getTime() > MAX_LATE_MS) await abandon();
+    if (!prepared) return new Set();
+    const { scheduledAt, movedJobIds, claimed, executionIds, transaction } = prepared;
+    prepared = null;
+    const last = executionIds.length > 0 ? slotsStartedSql(executionIds) : undefined;
+    try {
+      await lostClaims.watch(leaseEnd(scheduledAt), () => transaction.commit(last, MAX_COMMIT_MS));
+    } catch (error) {
+      logger.warn('Prepared slots could not be committed', { error });
+      return new Set();
+    } finally {
+      worker.keepPlaces([]);
+    }
+    worker.take(claimed);
+    if (claimed.length < executionIds.length) onWaiting();
+    logger.debug('Started', { executions: executionIds.length, claimed: claimed.length });
+    return movedJobIds;
+  }
+
+  /** Answers whether the job is remembered. Slots in the past are not: the planner decides what a missed slot becomes. */
+  function remember(job: UpcomingJob | undefined, nextRunAt: Date, now: Date): boolean {
     const restMs = nextRunAt.getTime() - now.getTime();
-    // Not what is past: the planner decides what becomes of slots that were missed.
     if (!job || restMs <= 0 || restMs > REMEMBERED_MS) return false;
     job.nextRunAt = nextRunAt;
     remembered.push(job);
     return true;
   }
 
-  async function start(): Promise<Started> {
-    isStarting = true;
-    try {
-      return await startDue();
-    } finally {
-      isStarting = false;
-    }
+  async function abandon(): Promise<void> {
+    const abandoned = prepared;
+    prepared = null;
+    if (!abandoned) return;
+    await abandoned.transaction.rollback();
+    worker.keepPlaces([]);
   }
 
-  async function startDue(): Promise<Started> {
-    const now = clock.now();
-    const isDue = ({ scheduledAt }: PrefetchedSlot) => scheduledAt <= now;
-    const due = prefetched.filter(isDue);
-    prefetched = prefetched.filter((slot) => !isDue(slot));
-    const begun = await preparation.commit(now, worker.take);
-    const moved = new Set(begun.movedJobIds);
-    let claimed: readonly ClaimedExecution[] = [];
-    let isAnyWaiting = false;
-    const begunAt = clock.now();
-    const toStart = due.filter(
-      ({ jobId, onTimeUntil }) => !begun.jobIds.has(jobId) && begunAt <= onTimeUntil,
-    );
-    for (const batch of batchesOf(toStart)) {
-      // Of one instant, those that wait are of no lower priority than those to come: none of these may pass them.
-      const result = await startBehind(claimed, batch, !isAnyWaiting);
-      claimed = result.claimed;
-      for (const jobId of result.jobIds) moved.add(jobId);
-      isAnyWaiting ||= result.isAnyWaiting;
-    }
-    worker.take(claimed);
-    preparation.plan(prefetched);
-    const started: Started = { nextRunAt: null, isAnyLeft: moved.size < due.length };
-    const endedAt = clock.now();
-    for (const { jobId, nextRunAt } of due) {
-      if (moved.has(jobId) && !remember(jobId, nextRunAt, endedAt))
-        started.nextRunAt = earliest(started.nextRunAt, nextRunAt);
-      prefetchedJobs.delete(jobId);
-    }
-    return started;
-  }
-
-  /**
-   * The calls of the batch before begin when the statement of the next one is on its way: they keep this process busy for
-   * as long as it takes the database.
-   */
-  async function startBehind(
-    before: readonly ClaimedExecution[],
-    batch: readonly PrefetchedSlot[],
-    mayCall: boolean,
-  ): Promise<StartedBatch> {
-    const calls = nextTurn().then(() => {
-      worker.take(before);
-    });
-    return startBatch(before, batch, mayCall).finally(() => calls);
-  }
-
-  async function startBatch(
-    before: readonly ClaimedExecution[],
-    batch: readonly PrefetchedSlot[],
-    mayCall: boolean,
-  ): Promise<StartedBatch> {
-    const now = clock.now();
-    const places = mayCall ? placesFor(before, batch, now) : [];
-    const slots = batch.map(({ row, availableAt }, index) => ({
-      row,
-      availableAt,
-      starts: availableAt <= now && (places[index] ?? false),
-    }));
-    const leaseExpiresAt = new Date(now.getTime() + leaseMs);
-    const started = await lostClaims.watch(leaseExpiresAt, () =>
-      startSlots(pool, { slots, instanceId, now, leaseExpiresAt }),
-    );
-    const { jobIds, executions, claimed } = started;
-    logger.debug('Started as foreseen', { jobs: jobIds.length, executions, claimed: claimed.length });
-    if (claimed.length < executions) onWaiting();
-    // Not those that wait for their jitter alone.
-    return {
-      ...started,
-      isAnyWaiting: slots.some(({ starts, availableAt }) => !starts && availableAt <= now),
-    };
-  }
-
-  /** Leaves places to whatever is planned in a moment and is of higher priority. */
-  function placesFor(
-    before: readonly ClaimedExecution[],
-    batch: readonly PrefetchedSlot[],
-    now: Date,
-  ): boolean[] {
-    const lowest = Math.min(...batch.map(({ priority }) => priority));
-    const first = notPrefetched.filter(({ priority, nextRunAt }) => priority > lowest && nextRunAt <= now);
-    return worker
-      .placesFor([...before, ...first, ...batch].map(({ host }) => host))
-      .slice(before.length + first.length);
+  function leaseEnd(scheduledAt: Date): Date {
+    return new Date(scheduledAt.getTime() + leaseMs);
   }
 
   return {
     nextAt: () => prefetched[0]?.scheduledAt ?? null,
-    prepareAt: preparation.dueAt,
-    preparedFor: preparation.preparedFor,
-    prepare: preparation.prepare,
-    abandon: preparation.abandon,
+    prepareAt,
+    preparedFor: () => prepared?.scheduledAt ?? null,
     jobIds: () => prefetched.map(({ jobId }) => jobId),
-    undecidedAt: () => notPrefetched[0]?.nextRunAt ?? null,
-    look,
     rememberedAt: () => remembered.reduce<Date | null>((at, { nextRunAt }) => earliest(at, nextRunAt), null),
+    read,
     recall,
+    prepare,
     isStarting: () => isStarting,
     start,
+    abandon,
   };
 }
 
-function* batchesOf(slots: readonly PrefetchedSlot[]): Generator<readonly PrefetchedSlot[]> {
-  let rest = slots;
-  for (let size = FIRST_BATCH; rest.length > 0; size = Math.min(2 * size, LARGEST_BATCH)) {
-    yield rest.slice(0, size);
-    rest = rest.slice(size);
+/** Null where other facts than the job's own decide about its slot, where it must not be held, and where planning fails. */
+function prefetchedSlotOf(job: UpcomingJob): PrefetchedSlot | null {
+  try {
+    const slot = plainSlotOf(job);
+    if (!slot || slot.onTimeUntil.getTime() < slot.scheduledAt.getTime() + MAX_HELD_MS) return null;
+    return { ...slot, version: job.version, host: job.host };
+  } catch (error) {
+    logger.debug('A slot cannot be prefetched', { jobId: encodePublicId('Job', job.id), error });
+    return null;
   }
 }
 
-/** Those first whose slot is first, and of one instant those of higher priority. */
+/** Earlier slots first; at one instant, higher priorities first. */
 function bySlot(one: UpcomingJob, other: UpcomingJob): number {
   return one.nextRunAt.getTime() - other.nextRunAt.getTime() || other.priority - one.priority;
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

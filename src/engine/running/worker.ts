@@ -45,11 +45,6 @@ export interface Worker
    * wait for a place, and none once it is stopped.
    */
   placesFor: (hosts: readonly string[]) => boolean[];
-  /**
-   * The hosts at which so many executions to come, of hosts yet unknown, could not all be called at once; null where they
-   * could not be called together at any.
-   */
-  hostsFullFor: (newcomers: number) => string[] | null;
   /** Keeps places for executions to come, named by their hosts, in place of those that were kept before. */
   keepPlaces: (hosts: readonly string[]) => void;
   /** Runs executions that were claimed for this instance as they were made. */
@@ -200,12 +195,6 @@ export function createWorker(options: WorkerOptions): Worker {
       return loop.stop();
     },
     placesFor: (hosts) => (isStopped || isMoreDue.fresh ? hosts.map(() => false) : givePlaces(hosts, room())),
-    hostsFullFor(newcomers) {
-      const { executions, perHost, load } = room();
-      if (isStopped || isMoreDue.fresh || Math.min(executions, perHost) < newcomers) return null;
-      // They may all be of one host.
-      return fullHosts({ busyHosts: load, hostLimit: perHost - newcomers + 1 });
-    },
     keepPlaces(hosts) {
       kept = hosts;
       if (isMoreDue.fresh) loop.wake();

@@ -1,4 +1,3 @@
-import { burstAhead } from '../executions/bursts.ts';
 import { NEXT_AVAILABLE } from '../executions/claiming.ts';
 import { NEXT_LEASE_END } from '../executions/leases.ts';
 import type { Queryable } from '../statements/sql.ts';
@@ -19,12 +18,10 @@ export interface NextDue {
   /** A delivery of an alert. */
   deliveryAt: Date | null;
   isAnyAlertEnabled: boolean;
-  /** Very many jobs that are due at one instant. */
-  burstAt: Date | null;
 }
 
-const OUTLOOK = `
--- nextDue: one step in an index for each thing that may be next; and jobs that are due together, by the index of next runs.
+const NEXT_DUE = `
+-- next due: one step in an index for each thing that may be next.
 WITH next AS (${NEXT_AVAILABLE})
 SELECT
   (SELECT min(next_run_at) FROM jobs WHERE next_run_at IS NOT NULL) AS "runAt",
@@ -36,20 +33,11 @@ SELECT
   (SELECT min(greatest(available_at, lease_expires_at)) FROM job_alert_deliveries WHERE status = 'PENDING')
     AS "deliveryAt",
   -- The least of an index of the enabled ones: it is read then, however many others there are.
-  (SELECT min(since_position) FROM job_alerts WHERE enabled) IS NOT NULL AS "isAnyAlertEnabled",
-  (SELECT at FROM (${burstAhead('next_run_at > $1 AND next_run_at < $2')}) AS burst) AS "burstAt"`;
+  (SELECT min(since_position) FROM job_alerts WHERE enabled) IS NOT NULL AS "isAnyAlertEnabled"`;
 
-/**
- * Reads what comes next, for all parts of an instance together.
- *
- * @param burstBefore a burst is looked for from now on until then
- */
-export async function readNextDue(db: Queryable, now: Date, burstBefore: Date): Promise<NextDue> {
-  const { rows } = await db.query<NextDue & Record<string, unknown>>({
-    name: 'outlook',
-    text: OUTLOOK,
-    values: [now, burstBefore],
-  });
+/** Reads what comes next, for all parts of an instance together. */
+export async function readNextDue(db: Queryable): Promise<NextDue> {
+  const { rows } = await db.query<NextDue & Record<string, unknown>>({ name: 'next-due', text: NEXT_DUE });
   const [row] = rows;
   if (!row) throw new Error('The database did not answer what comes next');
   return row;

@@ -17,18 +17,17 @@ import { until } from '../../support/until.ts';
 const scene = useScene();
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
-const NO_FORESIGHT: Omit<SlotPrefetch, 'isStarting'> = {
+const NO_PREFETCH: Omit<SlotPrefetch, 'isStarting'> = {
   nextAt: () => null,
   prepareAt: () => null,
   preparedFor: () => null,
   prepare: () => Promise.resolve(),
   abandon: () => Promise.resolve(),
   jobIds: () => [],
-  undecidedAt: () => null,
-  look: () => Promise.resolve(null),
+  read: () => Promise.resolve(null),
   rememberedAt: () => null,
   recall: () => null,
-  start: () => Promise.reject(new Error('Nothing was foreseen')),
+  start: () => Promise.reject(new Error('Nothing was prefetched')),
 };
 
 describe('a due job', () => {
@@ -136,8 +135,7 @@ describe('many due jobs', () => {
       pool: scene.pool,
       clock: scene.clock,
       longestRestMs: LONGEST_REST_MS,
-      slotPrefetch: NO_FORESIGHT,
-      burst: { heldUntil: () => null, commit: () => Promise.resolve() },
+      slotPrefetch: NO_PREFETCH,
       newId: newUuidV7,
       resumePaused: () => Promise.resolve(null),
       onPlanned: () => undefined,
@@ -471,17 +469,19 @@ describe('the rest between two looks', () => {
     const { planner } = scene.instance();
     await insertJob(scene.pool, { schedule: '* * * * * *', next_run_at: plus(START, 4_321) });
     await insertJob(scene.pool, { schedule: '* * * * * *', next_run_at: plus(START, 9_000) });
-    expect(await firstRest(planner)).toBe(4_121);
+    expect(await firstRest(planner)).toBe(3_921);
   });
 
-  it('lasts until the earliest job is due, where that is soon', async () => {
+  it('lasts until the slot is to be prepared, where the earliest job is due soon', async () => {
     const { planner } = scene.instance();
-    await insertJob(scene.pool, { schedule: '* * * * * *', next_run_at: plus(START, 123) });
+    await insertJob(scene.pool, { schedule: '* * * * * *', next_run_at: plus(START, 1_000) });
     await insertJob(scene.pool, { schedule: '* * * * * *', next_run_at: plus(START, 9_000) });
-    expect(await firstRest(planner)).toBe(123);
+    scene.clock.set(plus(START, 877));
+    // 20 ms before the slot, and a quarter of a millisecond for the one job.
+    expect(await firstRest(planner)).toBe(103);
   });
 
-  it('lasts until the earliest job is due, also where it cannot be prefetched what becomes of it', async () => {
+  it('lasts until the earliest job is due, where its slot cannot be prefetched', async () => {
     const { planner } = scene.instance();
     const limited = { concurrency_policy: 'FORBID', next_run_at: plus(START, 123) };
     await insertJob(scene.pool, { schedule: '* * * * * *', ...limited });

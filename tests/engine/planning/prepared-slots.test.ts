@@ -124,7 +124,7 @@ describe('many slots of one instant', () => {
       scene.clock.set(plus(SLOT, -beforeMs));
       await instance.planner.runOnce();
     }
-    expect(await openTransactions()).toBe(2);
+    expect(await openTransactions()).toBe(1);
     await reachSlot(instance);
     expect(await count(scene.pool, 'job_executions WHERE started_at = scheduled_at')).toBe(jobs);
     await instance.worker.drained();
@@ -171,8 +171,8 @@ describe('many slots of one instant', () => {
     expect(await executionsOf(scene.pool, next.id)).toEqual([]);
     scene.clock.set(plus(SLOT, 20));
     await instance.planner.runOnce();
+    await instance.work();
     expect(await onlyExecution(next)).toMatchObject({ started_at: plus(SLOT, 20) });
-    await instance.worker.drained();
     expect(await statuses()).toEqual({ SUCCESS: MANY + 1, PENDING: 1 });
   });
 
@@ -191,16 +191,6 @@ describe('many slots of one instant', () => {
     expect(await count(scene.pool, `job_executions WHERE status = 'SUCCESS' AND claim_seq = 1`)).toBe(60);
     expect(scene.target.callsTo('/work')).toHaveLength(60);
   });
-
-  it('are not prepared, and hold no job, where they are few', async () => {
-    const instance = scene.instance(ROOM);
-    await scheduled(instance, 10);
-    await tryToPrepare(instance);
-    expect(await openTransactions()).toBe(0);
-    await reachSlot(instance);
-    await instance.worker.drained();
-    expect(await statuses()).toEqual({ SUCCESS: 10 });
-  });
 });
 
 describe('prepared slots', () => {
@@ -211,8 +201,8 @@ describe('prepared slots', () => {
     scene.clock.set(plus(SLOT, 51));
     await instance.planner.runOnce();
     expect(await openTransactions()).toBe(0);
+    await instance.work();
     expect(await count(scene.pool, 'job_executions WHERE lateness_ms = 51')).toBe(MANY);
-    await instance.worker.drained();
   });
 
   it('have those come first who change a job before, and those last who wait for it', async () => {
@@ -254,12 +244,11 @@ describe('prepared slots', () => {
     ).toBe(MANY);
   });
 
-  it('are not prepared by an instance whose worker has stopped', async () => {
+  it('are claimed by nobody where the worker of their instance has stopped', async () => {
     const instance = scene.instance(ROOM);
     await scheduled(instance, MANY);
     await instance.worker.stop();
-    await tryToPrepare(instance);
-    expect(await openTransactions()).toBe(0);
+    await prepare(instance);
     await reachSlot(instance);
     expect(await statuses()).toEqual({ PENDING: MANY });
   });
@@ -285,7 +274,7 @@ describe('prepared slots', () => {
       `SELECT pg_terminate_backend(pid, 5000) FROM ${OF_THIS_DATABASE} AND state = 'idle in transaction'`,
     );
     await reachSlot(instance);
-    await instance.worker.drained();
+    await instance.work();
     expect(await statuses()).toEqual({ SUCCESS: MANY });
     expect(scene.target.callsTo('/work')).toHaveLength(MANY);
   });
@@ -309,7 +298,7 @@ describe('prepared slots', () => {
     await instance.planner.runOnce();
     expect(await openTransactions()).toBe(0);
     await reachSlot(instance);
-    await instance.worker.drained();
+    await instance.work();
     expect(await statuses()).toEqual({ SUCCESS: MANY });
   });
 
@@ -388,8 +377,10 @@ describe('prepared slots', () => {
     await scheduled(instance, MANY);
     scene.clock.set(plus(SLOT, -150));
     await instance.planner.runOnce();
-    scene.clock.set(plus(SLOT, -30));
-    await instance.planner.runOnce();
+    for (const beforeMs of [50, 30]) {
+      scene.clock.set(plus(SLOT, -beforeMs));
+      await instance.planner.runOnce();
+    }
     expect(await onlyExecution(first)).toMatchObject({ started_at: plus(SLOT, -30) });
     scene.clock.set(plus(SLOT, -15));
     await instance.planner.runOnce();
@@ -406,6 +397,7 @@ describe('prepared slots', () => {
     const [high] = (await scheduled(instance, 1, { priority: 9, misfireGraceMs: 0 })) as [Job];
     await prepare(instance);
     await reachSlot(instance);
+    await instance.worker.runOnce();
     expect(await onlyExecution(high)).toMatchObject({ status: 'RUNNING' });
     expect(await statuses()).toEqual({ RUNNING: MANY, PENDING: 1 });
     gate.open();
@@ -417,7 +409,7 @@ describe('prepared slots', () => {
     await tryToPrepare(instance);
     expect(await openTransactions()).toBe(0);
     await reachSlot(instance);
-    await instance.worker.drained();
+    await instance.work();
     expect(await statuses()).toEqual({ SUCCESS: MANY });
   });
 
@@ -429,20 +421,19 @@ describe('prepared slots', () => {
     await holder.query('SELECT pg_advisory_lock($1)', [EVENT_LOG_LOCK]);
     scene.clock.set(SLOT);
     const started = instance.planner.runOnce();
-    // It waits by the statement without preparation, now.
-    await until(async () => (await waiting()) === 1 && (await openTransactions()) === 0);
+    await until(async () => (await waiting()) === 1);
     expect(await statuses()).toEqual({});
     await until(
       async () =>
         (await count(
           scene.pool,
-          `${OF_THIS_DATABASE} AND query LIKE '%-- start slots:%' AND wait_event = 'advisory'`,
+          `${OF_THIS_DATABASE} AND query LIKE '%-- record a plan:%' AND wait_event = 'advisory'`,
         )) === 1,
     );
     await holder.query('SELECT pg_advisory_unlock($1)', [EVENT_LOG_LOCK]);
     holder.release();
     await started;
-    await instance.worker.drained();
+    await instance.work();
     expect(await statuses()).toEqual({ SUCCESS: MANY });
   });
 });

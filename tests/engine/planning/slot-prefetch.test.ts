@@ -1,28 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { encodePublicId } from '../../../src/domain/values/public-id.ts';
 import { slotExecutionId } from '../../../src/domain/schedule/slot-id.ts';
-import { createSlotPrefetch } from '../../../src/engine/planning/slot-prefetch.ts';
-import {
-  CALLER,
-  createJob,
-  LEASE_MS,
-  reference,
-  trigger,
-  valueOf,
-  type TestInstance,
-} from '../../support/instance.ts';
+import { CALLER, createJob, reference, trigger, valueOf, type TestInstance } from '../../support/instance.ts';
 import { plus, START } from '../../support/manual-clock.ts';
 import { insertJobsOfSlot } from '../../support/many-slots.ts';
 import { acceptAll, refuseExecutionsOf } from '../../support/refused-rows.ts';
-import {
-  count,
-  eventsOf,
-  executionsOf,
-  insertJob,
-  readExecution,
-  readRow,
-  type Row,
-} from '../../support/rows.ts';
+import { count, eventsOf, executionsOf, readExecution, readRow, type Row } from '../../support/rows.ts';
 import { useScene } from '../../support/scene.ts';
 import { startedAtSlot, toldOfStart } from '../../support/started-slots.ts';
 import { until } from '../../support/until.ts';
@@ -36,14 +19,16 @@ const SCHEDULE = '*/10 * * * * *';
 const scheduled = (instance: TestInstance, input: Parameters<typeof createJob>[1] = {}) =>
   createJob(instance, { api: `${scene.target.url}/work`, schedule: SCHEDULE, ...input });
 
-/** Lets an instance's planner look just before the slot. */
+/** Lets planners read the jobs a moment before the slot. */
 async function prefetch(...instances: TestInstance[]): Promise<void> {
-  scene.clock.set(plus(SLOT, -100));
+  scene.clock.set(plus(SLOT, -150));
   for (const { planner } of instances) await planner.runOnce();
 }
 
-/** Lets the slot come. */
+/** Lets planners prepare the slot when it is near, and lets it come. */
 async function reachSlot(...instances: TestInstance[]): Promise<void> {
+  scene.clock.set(plus(SLOT, -15));
+  for (const { planner } of instances) await planner.runOnce();
   scene.clock.set(SLOT);
   await Promise.all(instances.map(({ planner }) => planner.runOnce()));
 }
@@ -433,66 +418,6 @@ describe('of slots that come together', () => {
     for (const job of jobs) expect(await onlyExecution(job)).toMatchObject({ status: 'RUNNING' });
     gate.open();
     await instance.worker.drained();
-  });
-
-  it('has its next statement on the way before the calls of the one before begin', async () => {
-    const instance = scene.instance();
-    for (let n = 0; n < 75; n += 1) await insertJob(scene.pool, { schedule: SCHEDULE, next_run_at: SLOT });
-    const order: string[] = [];
-    const note = (what: string) => {
-      order.push(`${what}, ${slotPrefetch.isStarting() ? 'starting' : 'done'}`);
-    };
-    const slotPrefetch = createSlotPrefetch({
-      pool: {
-        connect: () => Promise.reject(new Error('Nothing is prepared')),
-        query(statement) {
-          note('statement');
-          return instance.pool.query(statement);
-        },
-      },
-      clock: scene.clock,
-      instanceId: instance.instanceId,
-      leaseMs: LEASE_MS,
-      lostClaims: instance.lostClaims,
-      isHeld: () => false,
-      worker: {
-        placesFor: (hosts) => hosts.map(() => true),
-        keepPlaces: () => undefined,
-        take: (executions) => {
-          if (executions.length > 0) note(`${executions.length} calls`);
-        },
-      },
-      onWaiting: () => undefined,
-    });
-    await slotPrefetch.look(SLOT, []);
-    scene.clock.set(SLOT);
-    order.length = 0;
-    await slotPrefetch.start();
-    expect(order).toEqual([
-      'statement, starting',
-      'statement, starting',
-      '25 calls, starting',
-      '50 calls, starting',
-    ]);
-    expect(slotPrefetch.isStarting()).toBe(false);
-  });
-
-  it('leaves out a job that is held with others, of which it says when it is due', async () => {
-    const instance = scene.instance();
-    const row = { schedule: SCHEDULE, next_run_at: SLOT };
-    const [held, prefetched] = [await insertJob(scene.pool, row), await insertJob(scene.pool, row)];
-    const slotPrefetch = createSlotPrefetch({
-      pool: instance.pool,
-      clock: scene.clock,
-      instanceId: instance.instanceId,
-      leaseMs: LEASE_MS,
-      lostClaims: instance.lostClaims,
-      isHeld: (jobId) => jobId === held,
-      worker: instance.worker,
-      onWaiting: () => undefined,
-    });
-    expect(await slotPrefetch.look(SLOT, [])).toMatchObject({ runAt: SLOT });
-    expect(slotPrefetch.jobIds()).toEqual([prefetched]);
   });
 
   it('all are started, in statement after statement, where they are many', async () => {
