@@ -21,7 +21,7 @@ const LOCK_DUE_JOBS = `
 -- event log's lock, which we will want; a full lock here would close that circle.
 -- Left-out slots that are due already stand in for themselves; asked for here, they also take no part in what is
 -- decided for the others: none of them is the one run that stands for all missed ones, or replaces what is running.
--- Locked first, then looked at: thousands may be held by whoever is about to commit a burst.
+-- Locked first, then looked at: another instance may hold a thousand of them until their slots come.
 SELECT ${DUE_JOB}
 FROM (
   SELECT * FROM jobs

@@ -49,7 +49,7 @@ describe('the limit of calls at a host', () => {
   it('holds on each of two instances with limits of their own, whatever they have claimed', async () => {
     const limits = [3, 1];
     const instances = limits.map((maxConcurrencyPerHost) =>
-      scene.instance({ maxConcurrencyPerHost, claimsAsMade: true }),
+      scene.instance({ maxConcurrencyPerHost }),
     );
     const calls = watchCalls('/work');
     const [one, other] = instances as [TestInstance, TestInstance];

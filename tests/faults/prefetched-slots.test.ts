@@ -19,23 +19,20 @@ const PERIOD_MS = 10_000;
 const LATE_LIMIT_MS = 5_000;
 
 const nextInstant = () => Math.ceil(Date.now() / PERIOD_MS) * PERIOD_MS;
-/** A burst is seen by the look of each two seconds. */
 const startServer = () => startVictim(world, { ...withLease(LEASE_MS), POLL_INTERVAL_MS: '2000' });
 
-/** Resolves with whoever holds the jobs of the next burst, once somebody does. */
-async function holder(servers: readonly Victim[]): Promise<Victim> {
+/** Resolves with the server that holds the jobs of the next instant, once one does. */
+async function holderOf(servers: readonly Victim[]): Promise<Victim> {
   const server = await until(
     async () => {
       const { rows } = await world.pool.query<{ name: string }>(
         `SELECT application_name AS name FROM pg_stat_activity
-         WHERE datname = current_database() AND state = 'idle in transaction' AND query LIKE '%-- prepare waiting slots:%'`,
+         WHERE datname = current_database() AND state = 'idle in transaction' AND query LIKE '%-- make slots:%'`,
       );
       return servers.find(({ sessions }) => sessions === rows[0]?.name);
     },
     { timeoutMs: 2 * PERIOD_MS },
   );
-  // Most of it is made by then.
-  await delay(100);
   return server;
 }
 
@@ -59,7 +56,7 @@ const FAULTS: Record<string, (held: Victim) => Promise<unknown>> = {
 };
 
 it(
-  'runs each job of a burst once, whatever becomes of whoever has prepared it',
+  'runs each of many slots of one instant once, whatever happens to the server that has prepared them',
   { timeout: 240_000 },
   async () => {
     const { target, pool } = world;
@@ -74,7 +71,7 @@ it(
     });
     const figures: Record<string, unknown> = {};
     for (const [name, happen] of Object.entries(FAULTS)) {
-      const held = await holder(servers);
+      const held = await holderOf(servers);
       const before = target.calls.length;
       await happen(held);
       await until(() => target.calls.length >= before + JOBS, { timeoutMs: 2 * PERIOD_MS });
@@ -85,7 +82,10 @@ it(
     await cutSchedules(pool);
 
     const history = await checkHistory(pool, target.calls);
-    reportFigures('whoever has prepared a burst is killed, frozen, cut off', { ...history, ...figures });
+    reportFigures('the server that has prepared many slots is killed, frozen, cut off', {
+      ...history,
+      ...figures,
+    });
     expect(history.executions).toBeGreaterThanOrEqual(Object.keys(FAULTS).length * JOBS);
     expect(history.calls - history.interruptions).toBeLessThanOrEqual(history.slots);
     for (const late of Object.values(figures)) {
