@@ -104,7 +104,7 @@ module.exports = {
       to: {
         pathNot: [
           '^client/src/',
-          'node_modules/(graphql|graphql-ws|@urql/core|wonka|@apollo/client)/',
+          'node_modules/(graphql|graphql-ws|@urql|urql|wonka|@apollo/client|react|@types/react)/',
           TYPES_ONLY,
         ],
       },
@@ -113,8 +113,15 @@ module.exports = {
       name: 'client-core-knows-no-client',
       comment: 'What resumes is common to all clients; urql and Apollo are thin.',
       severity: 'error',
-      from: { path: '^client/src/', pathNot: '^client/src/(urql|apollo)\\.ts$' },
-      to: { path: 'node_modules/(@urql|wonka|@apollo)/' },
+      from: { path: '^client/src/', pathNot: '^client/src/(react/)?(urql|apollo)\\.ts$' },
+      to: { path: ['node_modules/(@urql|urql|wonka|@apollo)/', '^client/src/(urql|apollo)\\.ts$'] },
+    },
+    {
+      name: 'react-in-its-folder',
+      comment: 'Whoever has no React needs none.',
+      severity: 'error',
+      from: { path: '^client/src/', pathNot: '^client/src/react/' },
+      to: { path: ['node_modules/(@types/)?react/', '^client/src/react/'] },
     },
     {
       name: 'server-without-client',

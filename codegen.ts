@@ -1,5 +1,6 @@
 import type { CodegenConfig } from '@graphql-codegen/cli';
 import { addTypenameSelectionDocumentTransform } from '@graphql-codegen/client-preset';
+import { scalars } from './client/src/codegen.ts';
 
 /**
  * Typed documents of the operations in client/documents. `npm run generate` runs it where one of its sources has
@@ -21,7 +22,7 @@ const config: CodegenConfig = {
       // Clients add it to what they send; a persisted operation must have it already.
       documentTransforms: [addTypenameSelectionDocumentTransform],
       config: {
-        scalars: { DateTime: 'string', JSON: 'unknown' },
+        scalars,
         strictScalars: true,
         enumsAsTypes: true,
         useTypeImports: true,

@@ -14,6 +14,7 @@ function fingerprint() {
   hash.update(['graphql', '@graphql-codegen/cli', '@graphql-codegen/client-preset'].map(versionOf).join());
   const files = [
     join(root, 'codegen.ts'),
+    join(root, 'client', 'src', 'codegen.ts'),
     join(root, 'scripts', 'codegen-facts.mjs'),
     join(root, 'schema.graphql'),
     ...readdirSync(documents)

@@ -9,6 +9,9 @@ import {
 import type { ApolloCache, InMemoryCacheConfig } from '@apollo/client';
 import { OperationTypeNode } from 'graphql';
 import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';
+import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
+import type { EventOf, Feed } from './feed/create-feed.ts';
+import { sharedFeed } from './feed/shared-feeds.ts';
 import { feedFields, possibleTypes } from './generated/schema-facts.ts';
 import { persistedHashOf } from './persisted.ts';
 import {
@@ -58,6 +61,47 @@ export function createApolloClient(options: ApolloClientOptions): {
   return { client, transport };
 }
 
+/**
+ * The feed of a subscription through Apollo Client, past its cache, which would keep every execution. Whoever asks for the
+ * same document and variables shares it. It is for clients of {@link createApolloClient}: others lose events when a
+ * connection breaks.
+ *
+ * @throws Error where the document cannot be resumed; the message says what it lacks
+ */
+export function apolloFeed<Data, Variables extends object>(
+  client: ApolloClient,
+  query: TypedDocumentNode<Data, Variables>,
+  variables: Variables,
+): Feed<EventOf<Data>> {
+  return sharedFeed(client, query, variables, (withCursor, sink, options) => {
+    // Two alike would share one subscription, and only the first one's callbacks would be called.
+    const context = { ...options, queryDeduplication: false };
+    const watching = client
+      // With its default policy, Apollo Client would hand on no event that has an error beside its data.
+      .subscribe<object>({
+        query,
+        variables: withCursor,
+        context,
+        fetchPolicy: 'no-cache',
+        errorPolicy: 'all',
+      })
+      .subscribe({
+        next: ({ data, error }) => {
+          if (data) sink.next({ data });
+          else if (error && endings.has(error)) sink.error(error);
+          else sink.next({ data: null, errors: CombinedGraphQLErrors.is(error) ? error.errors : [] });
+        },
+        complete: sink.complete,
+      });
+    return () => {
+      watching.unsubscribe();
+    };
+  });
+}
+
+/** Errors behind which nothing more comes: to its caller, Apollo Client tells them as it tells those of one event. */
+const endings = new WeakSet();
+
 function subscriptionLink(transport: Transport): ApolloLink {
   return new ApolloLink(
     (operation) =>
@@ -70,7 +114,9 @@ function subscriptionLink(transport: Transport): ApolloLink {
               observer.next(result);
             },
             error: (error) => {
-              observer.error(error instanceof Error ? error : new CombinedGraphQLErrors({ errors: error }));
+              const ending = error instanceof Error ? error : new CombinedGraphQLErrors({ errors: error });
+              endings.add(ending);
+              observer.error(ending);
             },
             complete: () => {
               observer.complete();

@@ -52,6 +52,11 @@ export interface SubscribeOptions {
    * now has no hole between itself and the events. Its cursor is where the feed begins.
    */
   onBegun?: ((cursor: string) => void) | undefined;
+  /**
+   * Called when this subscription is asked for over a connection that stands (`connected`), and when it is cut off
+   * (`connecting`). A feed that is `connected` again may still be told of what it has missed.
+   */
+  onConnectionChange?: ((state: Exclude<ConnectionState, 'idle'>) => void) | undefined;
   /** False lets a feed lose events across a reconnect, for documents that cannot be resumed. */
   resume?: boolean | undefined;
 }
@@ -79,8 +84,8 @@ const FEEDS_WITH_END = ['executionLogs'];
 
 export function createTransport(options: TransportOptions): Transport {
   const { token, onConnectionChange, onBreak, backoff = DEFAULT_BACKOFF } = options;
-  /** What completes each subscription that is followed. */
-  const running = new Set<() => void>();
+  /** The subscriptions that are followed. */
+  const running = new Set<{ complete: () => void; tell: () => void }>();
   let isConnected = false;
   let told: ConnectionState = 'idle';
   let socket: Client | undefined;
@@ -106,6 +111,7 @@ export function createTransport(options: TransportOptions): Transport {
   }
 
   function tell(): void {
+    for (const subscription of running) subscription.tell();
     const whenRunning = isConnected ? 'connected' : 'connecting';
     const state = running.size > 0 ? whenRunning : 'idle';
     if (state === told) return;
@@ -116,7 +122,7 @@ export function createTransport(options: TransportOptions): Transport {
   function subscribe<Data, Variables>(
     { query, variables, operationName, extensions }: Operation<Data, Variables>,
     receiver: Sink<Data>,
-    { onBegun, resume = true }: SubscribeOptions = {},
+    { onBegun, onConnectionChange: onOwnChange, resume = true }: SubscribeOptions = {},
   ): () => void {
     const sink = guarded(receiver);
     const plan = resume ? planResume(asDocument(query), operationName) : PLAIN;
@@ -137,8 +143,25 @@ export function createTransport(options: TransportOptions): Transport {
         return position?.variables ?? given;
       },
     };
+    /** Whether the socket has this subscription, and it has not ended since. */
+    let isAsked = false;
+    let ownTold = false;
+    const subscription = {
+      complete,
+      tell: () => {
+        const isLinked = isAsked && isConnected;
+        if (isLinked === ownTold) return;
+        ownTold = isLinked;
+        callSafely(() => onOwnChange?.(isLinked ? 'connected' : 'connecting'));
+      },
+    };
     const stop = follow<Data>({
-      subscribe: (once) => openSocket().subscribe<Data>(payload, once),
+      subscribe: (once) => {
+        isAsked = true;
+        const unsubscribe = openSocket().subscribe<Data>(payload, once);
+        subscription.tell();
+        return unsubscribe;
+      },
       position,
       hasEnd: plan.kind === 'plain' || FEEDS_WITH_END.includes(plan.field),
       sink: {
@@ -153,6 +176,8 @@ export function createTransport(options: TransportOptions): Transport {
         callSafely(() => onBegun?.(cursor));
       },
       onBreak: (reason) => {
+        isAsked = false;
+        subscription.tell();
         callSafely(() => onBreak?.(reason));
       },
       backoff,
@@ -160,7 +185,7 @@ export function createTransport(options: TransportOptions): Transport {
     });
 
     function forget(): void {
-      running.delete(complete);
+      running.delete(subscription);
       tell();
     }
     function end(): void {
@@ -171,7 +196,7 @@ export function createTransport(options: TransportOptions): Transport {
       end();
       sink.complete();
     }
-    running.add(complete);
+    running.add(subscription);
     tell();
     return end;
   }
@@ -180,7 +205,7 @@ export function createTransport(options: TransportOptions): Transport {
     fetch: authorizedFetch(token, options.fetch),
     subscribe,
     close() {
-      for (const complete of running) complete();
+      for (const { complete } of running) complete();
       // Fails with the connection that was just being made.
       Promise.resolve(socket?.dispose()).catch(() => undefined);
     },

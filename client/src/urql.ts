@@ -2,6 +2,7 @@ import {
   cacheExchange,
   Client,
   CombinedError,
+  createRequest,
   fetchExchange,
   makeResult,
   type Exchange,
@@ -9,6 +10,9 @@ import {
   type OperationResult,
 } from '@urql/core';
 import { filter, make, map, merge, mergeMap, pipe, takeUntil, type Source } from 'wonka';
+import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
+import type { EventOf, Feed } from './feed/create-feed.ts';
+import { sharedFeed } from './feed/shared-feeds.ts';
 import { persistedHashOf, persistedQuery } from './persisted.ts';
 import {
   createTransport,
@@ -40,6 +44,40 @@ export function createUrqlClient(options: UrqlClientOptions): { client: Client; 
     ],
   });
   return { client, transport };
+}
+
+let feedCount = 0;
+
+/**
+ * The feed of a subscription through urql's client, exchanges and cache included. Whoever asks for the same document and
+ * variables shares it. It is for clients of {@link createUrqlClient}: others lose events when a connection breaks.
+ *
+ * @throws Error where the document cannot be resumed; the message says what it lacks
+ */
+export function urqlFeed<Data, Variables extends object>(
+  client: Client,
+  document: TypedDocumentNode<Data, Variables>,
+  variables: Variables,
+): Feed<EventOf<Data>> {
+  return sharedFeed(client, document, variables, (withCursor, sink, options) => {
+    const request = createRequest<object>(document, withCursor);
+    // urql has operations with one key share a subscription, and then would not call these callbacks.
+    feedCount += 1;
+    const key = (request.key + feedCount) >>> 0;
+    const watching = client
+      .executeSubscription<object>({ ...request, key }, options)
+      .subscribe(({ data, error, hasNext }) => {
+        const errors = error?.graphQLErrors.map(({ message, extensions }) => ({ message, extensions }));
+        if (data) sink.next({ data });
+        else if (errors && hasNext) sink.next({ data: null, errors });
+        if (hasNext) return;
+        if (error) sink.error(error.networkError ?? errors ?? []);
+        else sink.complete();
+      });
+    return () => {
+      watching.unsubscribe();
+    };
+  });
 }
 
 /** Has urql leave out the text of documents that the server knows. */

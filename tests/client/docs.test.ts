@@ -34,8 +34,8 @@ declare global {
 /** The examples of a page, as files beside the sources of the client. */
 async function examplesOf(page: string): Promise<[string, string][]> {
   const text = await readFile(join(ROOT, page), 'utf8');
-  return [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, source], index) => [
-    join(CLIENT, `${page.replaceAll(/\W/g, '-')}-${index + 1}.ts`),
+  return [...text.matchAll(/```(tsx?)\n([\s\S]*?)```/g)].map(([, kind, source], index) => [
+    join(CLIENT, `${page.replaceAll(/\W/g, '-')}-${index + 1}.${kind ?? ''}`),
     `${source ?? ''}export {};\n`,
   ]);
 }
@@ -48,8 +48,10 @@ function problemsOf(files: ReadonlyMap<string, string>): string[] {
     // An example begins what its reader goes on with.
     noUnusedLocals: false,
     noUnusedParameters: false,
+    jsx: ts.JsxEmit.ReactJSX,
     paths: {
       'job-scheduler-client/documents': [join(CLIENT, 'src/generated/graphql.ts')],
+      'job-scheduler-client/react': [join(CLIENT, 'src/react/hooks.ts')],
       'job-scheduler-client/*': [join(CLIENT, 'src/*.ts')],
     },
   };
