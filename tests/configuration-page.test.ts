@@ -2,15 +2,15 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { configReference } from '../src/config/config.ts';
 
-const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
+const page = await readFile(new URL('../docs/configuration.md', import.meta.url), 'utf8');
 /** The table's rows without the padding that the formatter adds. */
-const rows = readme
+const rows = page
   .split('\n')
   .filter((line) => line.startsWith('| `'))
   .map((line) => line.replace(/\s+/g, ' '));
 
-describe('the README', () => {
-  it.each(configReference())('has $name in its configuration table as it is', (entry) => {
+describe('docs/configuration.md', () => {
+  it.each(configReference())('has $name in its table as it is', (entry) => {
     const value = entry.default.startsWith('(') ? entry.default.slice(1, -1) : `\`${entry.default}\``;
     expect(rows).toContain(`| \`${entry.name}\` | ${value} | ${entry.description.replaceAll('|', '\\|')} |`);
   });
