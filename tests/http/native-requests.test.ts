@@ -1,9 +1,14 @@
+import { readFileSync } from 'node:fs';
 import http, { Agent as HttpAgent } from 'node:http';
 import https, { Agent as HttpsAgent } from 'node:https';
 import { checkServerIdentity } from 'node:tls';
 import { Options } from 'got';
 import { describe, expect, it } from 'vitest';
 import { fewNativeOptions, requestByParts } from '../../src/http/native-requests.ts';
+
+const GOT_VERSION = '14.6.6';
+
+type Package = { version?: string; dependencies?: Record<string, string> };
 
 const GIVEN = {
   method: 'POST',
@@ -27,6 +32,13 @@ function defined(options: object): Record<string, unknown> {
 }
 
 describe('fewNativeOptions', () => {
+  it('replaces an internal of the version of got that it was written for, and of no other', () => {
+    const read = (path: string) =>
+      JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as Package;
+    expect(read('../../package.json').dependencies?.['got']).toBe(GOT_VERSION);
+    expect(read('../../node_modules/got/package.json').version).toBe(GOT_VERSION);
+  });
+
   it.each(['http://example.com', 'https://example.com'])(
     'leaves out nothing but defaults of node for %s',
     (url) => {
