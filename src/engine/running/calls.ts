@@ -10,10 +10,9 @@ import { StopSignal } from '../../http/stop-signal.ts';
 import type { ClaimedExecution } from '../../store/executions/claimed-rows.ts';
 import type { HeldClaim } from '../../store/executions/leases.ts';
 import { logIds } from './log-ids.ts';
-import { createJointStart } from './joint-start.ts';
 import { createRecentStarts } from './recent-starts.ts';
-import { createHostQueues } from './host-queues.ts';
-import { createHostThroughput } from './host-throughput.ts';
+import { createJointStart } from './joint-start.ts';
+import { createHostLimiter } from './host-limiter.ts';
 import { recordUncalled, runExecution, type EndReason, type RunDeps } from './run-execution.ts';
 
 const logger = createLogger('Worker');
@@ -73,20 +72,8 @@ export interface Calls {
 /** More of a backlog is claimed when it holds no more than this share of its places. */
 const BACKLOG_REFILL = 3 / 4;
 
-/**
- * As many as end at a host within this time may be claimed ahead of a place there, and so wait about as long: time enough
- * for one more claim, and little to be late by.
- */
-const AHEAD_MS = 100;
-
-/** What may wait for a place at most, however fast calls end. */
-const MAX_AHEAD = 500;
-
 /** Outcomes that cannot be recorded are rare: more than may fail together. */
 const MAX_UNRECORDED = 10_000;
-
-/** A call that takes longer says nothing of how soon places become free. */
-const LONG_MS = 1_000;
 
 /** No call begins with less of its lease left than this, or than a quarter of the lease; so often is looked for leases that end. */
 const LEAST_LEFT_MS = 1_000;
@@ -122,21 +109,12 @@ export function createCalls(options: CallsOptions): Calls {
   const held = new Map<string, Held>();
   /** The latest calls of which the outcome could not be recorded: their executions, with the number of the claim. */
   const unrecorded = new Map<string, number>();
-  const lines = createHostQueues<Waiting>(options, monotonicMs);
-  const hostThroughput = createHostThroughput(AHEAD_MS, monotonicMs);
+  const limiter = createHostLimiter<Waiting>(options, monotonicMs);
   const jointStart = createJointStart();
   const leastLeftMs = Math.min(LEAST_LEFT_MS, leaseMs * LEAST_LEFT_SHARE);
   let pausedUntilMs = -Infinity;
   let backlog = 0;
   const recentStarts = createRecentStarts(monotonicMs);
-
-  /** What may be claimed ahead for a host. While only reserved places are left, it does not get as many as at its best. */
-  function ahead(host: string): number {
-    return Math.min(
-      lines.hasOpenPlaces() ? hostThroughput.atBest(host) : hostThroughput.now(host),
-      MAX_AHEAD,
-    );
-  }
 
   function add(execution: ClaimedExecution): void {
     // A claim that comes after a later one was lost long since.
@@ -154,8 +132,8 @@ export function createCalls(options: CallsOptions): Calls {
     held.set(execution.id, entry);
     if (isBacklog(execution)) backlog += 1;
     if (isNearlyOver(entry)) letGo([entry], 'leaseOver');
-    else if (lines.take(execution.host)) call(entry, execution);
-    else lines.wait(execution.host, { entry, execution });
+    else if (limiter.take(execution.host)) call(entry, execution);
+    else limiter.wait(execution.host, { entry, execution });
   }
 
   function isNearlyOver({ deadlineMs }: Held): boolean {
@@ -170,11 +148,10 @@ export function createCalls(options: CallsOptions): Calls {
     const noteEnd = () => {
       entry.isCallOver = true;
       recentStarts.end(begun);
-      lines.free(host);
-      if (monotonicMs() - startedMs < LONG_MS) hostThroughput.note(host);
+      limiter.free(host, monotonicMs() - startedMs);
       jointStart.add(() => {
         passPlaceOn(host);
-      }, lines.taken());
+      }, limiter.taken());
     };
     const noteFault = () => {
       pausedUntilMs = monotonicMs() + FAULT_PAUSE_MS;
@@ -232,50 +209,34 @@ export function createCalls(options: CallsOptions): Calls {
     const places = backlogPlaces(maxConcurrency);
     // Reserved places are for others, and claims are made for many executions together.
     if (backlog > places * BACKLOG_REFILL) return 0;
-    return Math.min(places - backlog, Math.max(openPlaces(maxConcurrency) - lines.taken(), 0) + aheadRoom());
-  }
-
-  function aheadRoom(): number {
-    let allowed = 0;
-    for (const host of hostThroughput.hosts()) allowed += ahead(host);
-    return Math.max(Math.min(allowed, MAX_AHEAD) - lines.waiting(), 0);
+    return Math.min(
+      places - backlog,
+      Math.max(openPlaces(maxConcurrency) - limiter.taken(), 0) + limiter.roomAhead(),
+    );
   }
 
   function room(): FreePlaces {
-    const isOpen = lines.hasOpenPlaces();
-    if (pauseMs() > 0) return { executions: 0, perHost: 0, load: loads() };
-    return {
-      executions: (isOpen ? openPlaces(maxConcurrency) : maxConcurrency) - lines.taken() + aheadRoom(),
-      // A reserved place is for hosts that have nothing under way.
-      perHost: isOpen ? options.maxConcurrencyPerHost : 1,
-      load: loads(),
-    };
-  }
-
-  function loads(): Map<string, number> {
-    const loads = new Map(hostThroughput.hosts().map((host) => [host, -ahead(host)] as const));
-    for (const [host, load] of lines.loads()) loads.set(host, load + (loads.get(host) ?? 0));
-    return loads;
+    const room = limiter.room();
+    return pauseMs() > 0 ? { ...room, executions: 0 } : room;
   }
 
   function passPlaceOn(host: string): void {
-    for (let next = lines.next(host); next; next = lines.next(host)) {
+    for (let next = limiter.next(host); next; next = limiter.next(host)) {
       if (!isNearlyOver(next.entry)) {
         call(next.entry, next.execution);
         break;
       }
-      lines.free(next.entry.claim.host);
+      limiter.free(next.entry.claim.host, null);
       letGo([next.entry], 'leaseOver');
     }
-    const mayHaveMore = lines.hasOpenPlaces() || lines.takenAt(host) === 0;
-    if (mayHaveMore && lines.waitingAt(host) <= ahead(host) / 2) onRoom();
+    if (limiter.hasRoomAt(host)) onRoom();
   }
 
   function end(executionId: string, reason: EndReason): void {
     const entry = held.get(executionId);
     if (!entry) return;
     if (entry.done === null) {
-      lines.remove(entry.claim.host, (waiting) => waiting.entry === entry);
+      limiter.remove(entry.claim.host, (waiting) => waiting.entry === entry);
       letGo([entry], reason);
     } else {
       entry.signal.stop(reason);
@@ -302,9 +263,8 @@ export function createCalls(options: CallsOptions): Calls {
   }
 
   function giveBackStuck(): void {
-    for (const [host, stuck] of lines.removeStuck()) {
+    for (const [host, stuck] of limiter.removeStuck()) {
       logger.warn('Executions that wait for a place at a host are given back', { host, count: stuck.length });
-      hostThroughput.forget(host);
       letGo(stuck.map(entryOf), 'noPlace');
     }
   }
@@ -324,10 +284,10 @@ export function createCalls(options: CallsOptions): Calls {
     },
     endOverdue,
     giveBackWaiting() {
-      letGo(lines.removeAll().map(entryOf), 'shutdown');
+      letGo(limiter.removeAll().map(entryOf), 'shutdown');
     },
     giveBackStuck,
-    isPressed: () => lines.isWaitedForAt((host) => hostThroughput.now(host) > 0),
+    isPressed: limiter.isMoving,
     areOutcomesNear: recentStarts.any,
     async drained() {
       // Who still waits for a place has one as soon as a call has ended.

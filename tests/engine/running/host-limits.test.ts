@@ -48,9 +48,7 @@ async function claimedBy({ instanceId }: TestInstance): Promise<ReadonlySet<stri
 describe('the limit of calls at a host', () => {
   it('holds on each of two instances with limits of their own, whatever they have claimed', async () => {
     const limits = [3, 1];
-    const instances = limits.map((maxConcurrencyPerHost) =>
-      scene.instance({ maxConcurrencyPerHost }),
-    );
+    const instances = limits.map((maxConcurrencyPerHost) => scene.instance({ maxConcurrencyPerHost }));
     const calls = watchCalls('/work');
     const [one, other] = instances as [TestInstance, TestInstance];
     const job = await createJob(one, { api: `${scene.target.url}/work`, schedule: null });
