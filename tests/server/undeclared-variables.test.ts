@@ -61,7 +61,7 @@ describe('Variables that a subscription does not declare', () => {
       {
         turns: { enter: () => null, leave: () => undefined },
         usage: noUsage(),
-        sendFrames: () => null,
+        sendResults: () => null,
         nextOperation: () => FACTS,
       },
     );

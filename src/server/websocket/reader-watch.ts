@@ -11,6 +11,7 @@ export const SLOW_READER_REASON = 'Reading too slowly: reconnect and resume from
 const CLOSE_GRACE_MS = 2_000;
 
 const NOTHING = Buffer.alloc(0);
+const AS_TEXT = { binary: false };
 
 export interface ReaderWatch {
   /**
@@ -20,11 +21,11 @@ export interface ReaderWatch {
    */
   send: (data: string) => Promise<void>;
   /**
-   * The same of frames that are ready to be written; null where the operating system has taken them at once, as nearly
-   * always, else whether the socket is still there. They must be whole: ws writes its own between them.
+   * Sends results of one subscription in one write; null where the operating system takes them at once, as nearly always, else
+   * whether the socket is still there.
    */
-  sendFrames: (frames: Buffer) => Promise<boolean> | null;
-  /** In which what is to be sent is made, once the client has room for it: see {@link MAX_BATCHES_AT_ONCE}. */
+  sendResults: (messages: readonly Buffer[]) => Promise<boolean> | null;
+  /** Limits the results that are being made to what the client has room for: see {@link MAX_BATCHES_AT_ONCE}. */
   turns: Pick<Limiter, 'enter' | 'leave'>;
   ping: () => void;
   /** Whether anything waits for the client to read on. While it does, missing pongs mean nothing. */
@@ -123,12 +124,15 @@ export function watchReader(
         socket.send(data, written);
       });
     },
-    sendFrames(frames) {
-      largestBytes = Math.max(largestBytes ?? BATCH_BYTES, frames.length);
+    sendResults(messages) {
+      const bytes = messages.reduce((sum, { length }) => sum + length, 0);
+      largestBytes = Math.max(largestBytes ?? BATCH_BYTES, bytes);
       if (socket.readyState !== socket.OPEN) return gone;
-      connection.write(frames);
+      connection.cork();
+      for (const message of messages) socket.send(message, AS_TEXT);
+      connection.uncork();
       if (socket.bufferedAmount === 0 && !connection.destroyed) return null;
-      // Written behind the frames, and so no sooner.
+      // Written behind the messages, and so no sooner.
       return sendBy((written) => {
         connection.write(NOTHING, written);
       });

@@ -5,7 +5,7 @@ import { formatResult } from '../http/format-result.ts';
 import { MAX_SHARED_RESULT_BYTES, SHARED_RESULT_MS } from '../limits/limits.ts';
 import { variablesOfResult } from './result-variables.ts';
 
-/** What one event of a subscription is told as, ready to be sent. */
+/** One event of a subscription as a result that is ready to be sent. */
 export interface RenderedEvent {
   /** With its errors masked. */
   result: ExecutionResult;
@@ -13,10 +13,10 @@ export interface RenderedEvent {
   json: Buffer;
 }
 
-/** The JSON of results that were told; an iterator, which transports share with Yoga, has no place for it. */
+/** The JSON of rendered results: an iterator, which transports share with Yoga, has no place for it. */
 const jsonOfResults = new WeakMap<ExecutionResult, Buffer>();
 
-/** A result as JSON, in UTF-8: what was made with it where it is one of a subscription. */
+/** A result as JSON, in UTF-8; that of a subscription is rendered already. */
 export function jsonOf(result: ExecutionResult): Buffer {
   return jsonOfResults.get(result) ?? Buffer.from(JSON.stringify(formatResult(result)));
 }
@@ -35,27 +35,26 @@ export interface SharedResults {
   join: (args: ExecutionArgs, viewer: string) => ResultMaker;
 }
 
-/** Subscriptions that tell the same of each event. */
+/** Subscriptions that get the same result for each event. */
 interface SharedSubscription {
   members: number;
-  told: Map<object, Kept>;
+  results: Map<object, Kept>;
 }
 
 interface Kept {
-  circle: SharedSubscription;
+  shared: SharedSubscription;
   event: object;
-  told: RenderedEvent | Promise<RenderedEvent>;
+  rendered: RenderedEvent | Promise<RenderedEvent>;
   bytes: number;
   madeMs: number;
 }
 
 /**
  * An event is executed and serialised once for all subscriptions with the same document, the same variables and the same
- * viewer, as long as they ask within a second: what is read with an event is to be as it is when it is delivered. Left out
- * of the variables are those that only the subscribed field itself takes: they say which events come, and a subscription
- * field must not look at them when it tells of one.
+ * viewer, if they ask within a second: what is read with an event must be as it is at its delivery. Variables that only the
+ * subscribed field takes do not count: they select events, and a subscription field must not use them to resolve one.
  *
- * The viewer stands in the key so that nobody is told what only somebody else may read.
+ * The viewer is part of the key, so that nobody gets what only somebody else may read.
  */
 export function createSharedResults(
   maskError: ErrorMask,
@@ -69,44 +68,44 @@ export function createSharedResults(
   function sharedSubscriptionOf(
     args: ExecutionArgs,
     viewer: string,
-  ): { circle: SharedSubscription; leave: () => void } {
+  ): { shared: SharedSubscription; leave: () => void } {
     const ofDocument = sharedSubscriptions.get(args.document) ?? new Map<string, SharedSubscription>();
     sharedSubscriptions.set(args.document, ofDocument);
     const key = keyOf(args, viewer);
-    const circle = ofDocument.get(key) ?? { members: 0, told: new Map<object, Kept>() };
-    ofDocument.set(key, circle);
-    circle.members += 1;
+    const shared = ofDocument.get(key) ?? { members: 0, results: new Map<object, Kept>() };
+    ofDocument.set(key, shared);
+    shared.members += 1;
     return {
-      circle,
+      shared,
       leave() {
-        circle.members -= 1;
-        if (circle.members > 0) return;
+        shared.members -= 1;
+        if (shared.members > 0) return;
         ofDocument.delete(key);
-        for (const each of circle.told.values()) drop(each);
+        for (const each of shared.results.values()) drop(each);
       },
     };
   }
 
   function keep(
-    circle: SharedSubscription,
+    shared: SharedSubscription,
     event: object,
-    told: RenderedEvent | Promise<RenderedEvent>,
+    rendered: RenderedEvent | Promise<RenderedEvent>,
   ): void {
-    const entry: Kept = { circle, event, told, bytes: 0, madeMs: monotonicMs() };
-    circle.told.set(event, entry);
+    const entry: Kept = { shared, event, rendered, bytes: 0, madeMs: monotonicMs() };
+    shared.results.set(event, entry);
     kept.add(entry);
-    if (told instanceof Promise) {
-      told.then(
+    if (rendered instanceof Promise) {
+      rendered.then(
         (ready) => {
           if (!kept.has(entry)) return;
-          entry.told = ready;
+          entry.rendered = ready;
           weigh(entry, ready);
         },
         () => {
           drop(entry);
         },
       );
-    } else weigh(entry, told);
+    } else weigh(entry, rendered);
   }
 
   function weigh(entry: Kept, { json }: RenderedEvent): void {
@@ -122,10 +121,10 @@ export function createSharedResults(
   function drop(entry: Kept): void {
     if (!kept.delete(entry)) return;
     keptBytes -= entry.bytes;
-    entry.circle.told.delete(entry.event);
+    entry.shared.results.delete(entry.event);
   }
 
-  function tell(args: ExecutionArgs, event: unknown): RenderedEvent | Promise<RenderedEvent> {
+  function render(args: ExecutionArgs, event: unknown): RenderedEvent | Promise<RenderedEvent> {
     // Not a literal that begins with a spread: its shape would be new for each event.
     const result = execute(Object.assign({}, args, { rootValue: event }));
     return result instanceof Promise ? result.then(serialised) : serialised(result);
@@ -140,17 +139,17 @@ export function createSharedResults(
 
   return {
     join(args, viewer) {
-      const { circle, leave } = sharedSubscriptionOf(args, viewer);
+      const { shared, leave } = sharedSubscriptionOf(args, viewer);
       return {
         make(event) {
-          // Who is alone shares with nobody, and a plain value does not say which event it is.
-          if (circle.members === 1 || typeof event !== 'object' || event === null) return tell(args, event);
-          const known = circle.told.get(event);
-          if (known && monotonicMs() - known.madeMs <= SHARED_RESULT_MS) return known.told;
+          // One member alone shares with nobody, and a plain value does not say which event it is.
+          if (shared.members === 1 || typeof event !== 'object' || event === null) return render(args, event);
+          const known = shared.results.get(event);
+          if (known && monotonicMs() - known.madeMs <= SHARED_RESULT_MS) return known.rendered;
           if (known) drop(known);
-          const told = tell(args, event);
-          keep(circle, event, told);
-          return told;
+          const rendered = render(args, event);
+          keep(shared, event, rendered);
+          return rendered;
         },
         leave,
       };

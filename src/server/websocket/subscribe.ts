@@ -104,12 +104,12 @@ function deliver(
     const turn = delivery.turns?.enter();
     if (turn) await turn;
     try {
-      const making = tellOf(events);
-      const told = making instanceof Promise ? await making : making;
-      if (told === null) return null;
+      const making = resultsOf(events);
+      const made = making instanceof Promise ? await making : making;
+      if (made === null) return null;
       lastCursor = cursorOf(events.at(-1)) ?? lastCursor;
-      largestBytes = told.reduce((largest, { json }) => Math.max(largest, json.length), 1);
-      return told;
+      largestBytes = made.reduce((largest, { json }) => Math.max(largest, json.length), 1);
+      return made;
     } finally {
       delivery.turns?.leave();
       isUnderWay = false;
@@ -126,13 +126,13 @@ function deliver(
    * Null where whoever had to wait for its turn, or for its results, is gone when they have come: by then a websocket may use
    * the same id for something else.
    */
-  function tellOf(
+  function resultsOf(
     events: readonly unknown[],
   ): readonly RenderedEvent[] | Promise<readonly RenderedEvent[] | null> | null {
     if (isOver) return null;
-    const told = events.map((event) => results.make(event));
-    if (areReady(told)) return told;
-    return Promise.all(told.map((each) => Promise.resolve(each))).then(
+    const made = events.map((event) => results.make(event));
+    if (areReady(made)) return made;
+    return Promise.all(made.map((each) => Promise.resolve(each))).then(
       (ready) => (isOver ? null : ready),
       (error: unknown) => {
         if (isOver) return null;
@@ -153,8 +153,8 @@ function deliver(
 
   return {
     next: serializeCalls(async () => {
-      const [told] = (await take(1)) ?? [];
-      return told ? { done: false, value: told.result } : OVER;
+      const [event] = (await take(1)) ?? [];
+      return event ? { done: false, value: event.result } : OVER;
     }),
     return: () => leave().then(() => OVER),
     async throw(error: unknown) {
@@ -187,7 +187,7 @@ function cursorOf(event: unknown): string | null {
 }
 
 function areReady(
-  told: readonly (RenderedEvent | Promise<RenderedEvent>)[],
-): told is readonly RenderedEvent[] {
-  return !told.some((each) => each instanceof Promise);
+  made: readonly (RenderedEvent | Promise<RenderedEvent>)[],
+): made is readonly RenderedEvent[] {
+  return !made.some((each) => each instanceof Promise);
 }

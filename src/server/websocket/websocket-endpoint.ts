@@ -194,7 +194,7 @@ function serveSocket(
     {
       turns: reader.turns,
       usage: noUsage(),
-      sendFrames: reader.sendFrames,
+      sendResults: reader.sendResults,
       nextOperation: () => {
         operationCount += 1;
         return { ...facts, requestId: `${requestId}.${operationCount}` };

@@ -55,6 +55,15 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+const BEFORE_ID = Buffer.from('{"id":');
+const BEFORE_PAYLOAD = Buffer.from(',"type":"next","payload":');
+const END = Buffer.from('}');
+
+/** A `next` message around a result that is serialised once for all who get it; `id` is JSON as well. */
+export function nextMessage(id: Buffer, result: Buffer): Buffer {
+  return Buffer.concat([BEFORE_ID, id, BEFORE_PAYLOAD, result, END]);
+}
+
 /** The bytes that RFC 6455 has for the reason of a close. */
 const MAX_REASON_BYTES = 123;
 

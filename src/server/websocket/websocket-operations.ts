@@ -23,8 +23,7 @@ import type { Usage } from '../limits/peer-limits.ts';
 import type { ReaderWatch } from './reader-watch.ts';
 import type { RequestFacts } from '../http/request-facts.ts';
 import type { RenderedEvent } from './shared-results.ts';
-import { framesOf } from './websocket-frames.ts';
-import { closeReason, readMessage } from './websocket-messages.ts';
+import { closeReason, nextMessage, readMessage } from './websocket-messages.ts';
 
 /** What belongs to one websocket. */
 export interface SocketFacts {
@@ -32,8 +31,8 @@ export interface SocketFacts {
   turns: NonNullable<Delivery['turns']>;
   /** What the socket has open. */
   usage: Usage;
-  /** Writes whole frames; see `reader-watch.ts`. */
-  sendFrames: ReaderWatch['sendFrames'];
+  /** Sends results of a subscription; see `reader-watch.ts`. */
+  sendResults: ReaderWatch['sendResults'];
   /** The facts of the socket's next operation; each operation has a request id of its own. */
   nextOperation: () => RequestFacts;
 }
@@ -55,7 +54,7 @@ interface Pipeline {
 type OperationArgs = ExecutionArgs & {
   peer: Pick<RequestFacts, 'actor' | 'address'>;
   delivery: Delivery;
-  sendTold: (told: readonly RenderedEvent[]) => ReturnType<ReaderWatch['sendFrames']>;
+  sendEvents: (events: readonly RenderedEvent[]) => ReturnType<ReaderWatch['sendResults']>;
 };
 
 /** {@link SocketFacts}, and what is known of the socket's operations. */
@@ -114,12 +113,12 @@ export function createOperationServer({
     onError: (_context, _id, _payload, errors) => errors.map((error) => formatError(maskError(error))),
   });
   return {
-    opened(socket, { turns, usage, sendFrames, nextOperation }) {
+    opened(socket, { turns, usage, sendResults, nextOperation }) {
       // Field by field: what is added to a copy takes up room of its own, for each socket.
       const extra: Extra = {
         turns,
         usage,
-        sendFrames,
+        sendResults,
         nextOperation,
         context: null,
         payload: NO_PAYLOAD,
@@ -193,7 +192,7 @@ function variablesTooDeep(): GraphQLError {
 /** What {@link operationOf} finds again: graphql-ws hands `execute` the same object that `onSubscribe` returned. */
 async function prepare(
   endpoint: GraphqlEndpoint,
-  { nextOperation, turns, usage, sendFrames }: SocketFacts,
+  { nextOperation, turns, usage, sendResults }: SocketFacts,
   id: string,
   { query, variables, operationName }: SubscribePayload,
 ): Promise<OperationArgs | readonly GraphQLError[]> {
@@ -215,7 +214,7 @@ async function prepare(
     contextValue: await endpoint.createContext(facts),
     peer: facts,
     delivery,
-    sendTold: (told) => sendFrames(framesOf(idAsJson, told)),
+    sendEvents: (events) => sendResults(events.map(({ json }) => nextMessage(idAsJson, json))),
   };
 }
 
@@ -232,7 +231,7 @@ async function subscribe(
   args: OperationArgs,
   maskError: ErrorMask,
 ): Promise<AsyncIterableIterator<never> | ExecutionResult> {
-  const { peer, delivery, sendTold } = args;
+  const { peer, delivery, sendEvents } = args;
   const results = await endpoint.subscribe(args, delivery, peer);
   if (!(Symbol.asyncIterator in results)) return maskResult(results, maskError);
   const end = async () => {
@@ -242,9 +241,9 @@ async function subscribe(
   return {
     async next() {
       for (;;) {
-        const told = await delivery.take?.();
-        if (!told) return OVER;
-        const sent = sendTold(told);
+        const events = await delivery.take?.();
+        if (!events) return OVER;
+        const sent = sendEvents(events);
         if (sent && !(await sent)) return end();
       }
     },
