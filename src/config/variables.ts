@@ -169,6 +169,12 @@ export const VARIABLES = {
     integer(1, 1_000_000),
     'Most subscriptions that one address, or one IPv6 network of 64 bits, has at once, over websockets and as event streams.',
   ),
+  maxAnswerBytes: withDefault(
+    'MAX_ANSWER_BYTES',
+    '16000000',
+    integer(1_000_000, 1_000_000_000),
+    'Most bytes of long texts and JSON in the answer to one operation. Each counts as long as it may be, before anything is executed.',
+  ),
   shutdownGraceMs: withDefault(
     'SHUTDOWN_GRACE_MS',
     '25000',

@@ -34,6 +34,7 @@ export interface HttpServerOptions {
   allowedHosts: readonly string[];
   maxWebsocketsPerAddress: number;
   maxSubscriptionsPerAddress: number;
+  maxAnswerBytes?: number;
   graphiql: boolean;
   health: () => Promise<HealthReport>;
   /** The figures of the system; throws while the database is away. */
@@ -83,6 +84,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     maskError,
     persistedOperations,
     peerLimits,
+    maxAnswerBytes: options.maxAnswerBytes,
   });
   const openStreams = new Set<OpenStream>();
   let stopping: Promise<void> | undefined;

@@ -36,6 +36,7 @@ describe('loadConfig', () => {
       maxConcurrencyPerHost: 50,
       maxWebsocketsPerAddress: 12_000,
       maxSubscriptionsPerAddress: 20_000,
+      maxAnswerBytes: 16_000_000,
       shutdownGraceMs: 25_000,
       executionRetentionDays: 30,
       eventRetentionHours: 24,

@@ -37,6 +37,8 @@ export interface GraphqlEndpointOptions {
   maskError: ErrorMask;
   persistedOperations: PersistedOperations;
   peerLimits: PeerLimits;
+  /** See `MAX_ANSWER_BYTES` of the limits, which holds where it is left out. */
+  maxAnswerBytes?: number | undefined;
 }
 
 /**
@@ -49,8 +51,12 @@ export function createGraphqlEndpoint({
   maskError,
   persistedOperations,
   peerLimits,
+  maxAnswerBytes,
 }: GraphqlEndpointOptions): GraphqlEndpoint {
-  const refuseLargeAnswer = createAnswerLimit(schema);
+  const refuseLargeAnswer = createAnswerLimit(
+    schema,
+    maxAnswerBytes === undefined ? {} : { maxBytes: maxAnswerBytes },
+  );
   const runFor = createQueryCoalescing(async (args) => written(maskResult(await execute(args), maskError)));
   const subscribe = createSubscribe(createSharedResults(maskError), peerLimits);
   const yoga = createYoga<OperationContext, ForResolvers>({

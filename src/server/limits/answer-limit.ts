@@ -21,7 +21,8 @@ import type {
   ValueNode,
 } from 'graphql';
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from '../../graphql/connection/page-args.ts';
-import { MAX_ANSWER_FIELDS } from './limits.ts';
+import type { AnswerSize } from '../../graphql/answer-sizes.ts';
+import { MAX_ANSWER_BYTES, MAX_ANSWER_FIELDS } from './limits.ts';
 import { limitExceeded } from './query-limits.ts';
 
 /** What is to be executed of a document that is valid. */
@@ -39,26 +40,38 @@ export type RefuseLargeAnswer = (asked: Asked) => GraphQLError | null;
  * Limits what an answer may hold. A document is small whatever its answer is: pages in pages multiply, and graphql-js
  * completes every row of them in the process that also runs the jobs.
  */
-export function createAnswerLimit(schema: GraphQLSchema, most = MAX_ANSWER_FIELDS): RefuseLargeAnswer {
+export function createAnswerLimit(
+  schema: GraphQLSchema,
+  { maxFields = MAX_ANSWER_FIELDS, maxBytes = MAX_ANSWER_BYTES } = {},
+): RefuseLargeAnswer {
   const known = new WeakMap<DocumentNode, Map<OperationDefinitionNode, Answer>>();
 
-  function fieldsOf({ document, operationName, variables }: Asked): number {
+  function answerOf({ document, operationName, variables }: Asked): Pick<Answer, 'fields' | 'bytes'> {
     const operation = getOperationAST(document, operationName);
-    if (!operation) return 0;
+    if (!operation) return { fields: 0, bytes: 0 };
     const ofDocument = known.get(document) ?? new Map<OperationDefinitionNode, Answer>();
     const before = ofDocument.get(operation);
-    if (before && isAsLarge(before, variables)) return before.fields;
+    if (before && isAsLarge(before, variables)) return before;
     const answer = measureAnswer(schema, { document, operation, variables });
     if (mayBeKept(answer)) known.set(document, ofDocument.set(operation, answer));
-    return answer.fields;
+    return answer;
   }
 
-  return (asked) => (fieldsOf(asked) > most ? limitExceeded(`${most} fields in its answer`) : null);
+  return (asked) => {
+    const { fields, bytes } = answerOf(asked);
+    if (fields > maxFields) return limitExceeded(`${maxFields} fields in its answer`);
+    if (bytes <= maxBytes) return null;
+    return limitExceeded(
+      `${maxBytes} bytes of long texts and JSON in its answer (MAX_ANSWER_BYTES), each counted as long as it may be`,
+    );
+  };
 }
 
 /** What an answer may hold at most. */
 interface Answer {
   fields: number;
+  /** Of long texts and JSON, and of aliases, which each row repeats. */
+  bytes: number;
   /** The variables that this depends on, as they were sent. */
   sizes: ReadonlyMap<string, unknown>;
 }
@@ -90,29 +103,16 @@ const MAX_ROWS = 1_000;
  */
 const ROWS = 10;
 
-/** Rows of those that are longer. */
-export const ROWS_OF: ReadonlyMap<string, number> = new Map([
-  ['JobMetrics.series', 25],
-  ['PlannedBucket.jobs', 20],
-  ['Query.executionHistogram', 500],
-  ['Query.plannedLoad', 500],
-  ['RedrivePayload.executions', MAX_ROWS],
-  ['SchedulerStatus.instances', MAX_ROWS],
-  ['UpsertJobsPayload.jobs', MAX_ROWS],
-  // Jobs lead to jobs by these, and executions to executions: more than is usual, so that few of them stand in one another.
-  ['Execution.triggered', 25],
-  ['Execution.triggeredBy', 25],
-  ['Job.dependencies', 25],
-  ['Job.dependents', 25],
-]);
-
 /** The fields of what was selected: some are there once, others for each row of the page that it is selected of. */
 interface Fields {
   once: number;
   perRow: number;
+  /** The bytes of the same. */
+  onceBytes: number;
+  perRowBytes: number;
 }
 
-const NONE: Fields = { once: 0, perRow: 0 };
+const NONE: Fields = { once: 0, perRow: 0, onceBytes: 0, perRowBytes: 0 };
 
 interface Measured {
   document: DocumentNode;
@@ -151,6 +151,8 @@ function measureAnswer(schema: GraphQLSchema, { document, operation, variables }
       const part = measureSelection(selection, type);
       total.once += part.once;
       total.perRow += part.perRow;
+      total.onceBytes += part.onceBytes;
+      total.perRowBytes += part.perRowBytes;
     }
     return total;
   }
@@ -170,17 +172,25 @@ function measureAnswer(schema: GraphQLSchema, { document, operation, variables }
 
   function measureField(node: FieldNode, parent: GraphQLNamedType): Fields {
     const field = fieldOf(parent, node.name.value);
+    const alias = node.alias?.value.length ?? 0;
     // Introspection, which has a limit of its own, and __typename.
-    if (!field) return { once: 1, perRow: 0 };
+    if (!field) return { ...NONE, once: 1, onceBytes: alias };
     const type = getNamedType(field.type);
     const inner =
       node.selectionSet && isCompositeType(type) ? measureSelections(node.selectionSet, type) : NONE;
-    if (isPage(type)) return { once: 1 + inner.once + pageSize(node) * inner.perRow, perRow: 0 };
-    if (!isListType(getNullableType(field.type))) return { once: 1 + inner.once, perRow: 0 };
+    const ownBytes = alias + (sizeOf(field).longestBytes ?? 0);
+    const rowBytes = inner.onceBytes;
+    if (isPage(type)) {
+      const rows = pageSize(node);
+      const onceBytes = ownBytes + rowBytes + rows * inner.perRowBytes;
+      return { ...NONE, once: 1 + inner.once + rows * inner.perRow, onceBytes };
+    }
+    if (!isListType(getNullableType(field.type)))
+      return { ...NONE, once: 1 + inner.once, onceBytes: ownBytes + rowBytes };
     const row = 1 + inner.once;
-    return isPage(parent)
-      ? { once: 1, perRow: row }
-      : { once: 1 + rowsOf(node, field, parent) * row, perRow: 0 };
+    if (isPage(parent)) return { once: 1, perRow: row, onceBytes: ownBytes, perRowBytes: rowBytes };
+    const rows = rowsOf(node, field);
+    return { ...NONE, once: 1 + rows * row, onceBytes: ownBytes + rows * rowBytes };
   }
 
   function pageSize(node: FieldNode): number {
@@ -189,17 +199,13 @@ function measureAnswer(schema: GraphQLSchema, { document, operation, variables }
     );
   }
 
-  function rowsOf(
-    node: FieldNode,
-    { name, args }: GraphQLField<unknown, unknown>,
-    parent: GraphQLNamedType,
-  ): number {
-    for (const arg of args) {
+  function rowsOf(node: FieldNode, field: GraphQLField<unknown, unknown>): number {
+    for (const arg of field.args) {
       if (arg.name === 'ids') return lengthOf(valueIn(node, 'ids'));
       if (arg.name === 'count' || arg.name === 'limit')
         return numberIn(node, arg.name, MAX_ROWS) ?? bounded(arg.defaultValue, MAX_ROWS);
     }
-    return ROWS_OF.get(`${parent.name}.${name}`) ?? ROWS;
+    return sizeOf(field).rows ?? ROWS;
   }
 
   /** Null where it is not given. */
@@ -224,7 +230,12 @@ function measureAnswer(schema: GraphQLSchema, { document, operation, variables }
   }
 
   const root = schema.getRootType(operation.operation);
-  return { fields: root ? measureSelections(operation.selectionSet, root).once : 0, sizes };
+  const total = root ? measureSelections(operation.selectionSet, root) : NONE;
+  return { fields: total.once, bytes: total.onceBytes, sizes };
+}
+
+function sizeOf({ extensions }: GraphQLField<unknown, unknown>): AnswerSize {
+  return (extensions['answerSize'] as AnswerSize | undefined) ?? {};
 }
 
 function fieldOf(type: GraphQLNamedType, name: string): GraphQLField<unknown, unknown> | undefined {

@@ -59,6 +59,9 @@ export const MAX_QUERY_INTROSPECTIONS = 20;
  */
 export const MAX_ANSWER_FIELDS = 200_000;
 
+/** Most bytes of long texts and JSON in an answer, each counted as long as it may be; MAX_ANSWER_BYTES sets another number. */
+export const MAX_ANSWER_BYTES = 16_000_000;
+
 /** Characters of documents whose parsed form is kept for the next request; the parsed form is some 50 times larger. */
 export const MAX_CACHED_QUERY_CHARACTERS = 500_000;
 

@@ -1,3 +1,4 @@
+import { longestBytes } from '../../answer-sizes.ts';
 import { builder } from '../../builder.ts';
 import { AlertEvent } from './alert-enums.ts';
 
@@ -52,6 +53,7 @@ export const AlertDelivery = builder.prismaNode('AlertDelivery', {
         'The execution that it tells of, the latest of several; null in a test, and once the execution is pruned.',
     }),
     payload: t.expose('payload', {
+      extensions: longestBytes(16_384),
       type: 'JSON',
       nullable: true,
       description: 'What it says, as a WEBHOOK gets it but for the `text`.',

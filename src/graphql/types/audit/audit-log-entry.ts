@@ -1,3 +1,4 @@
+import { longestBytes } from '../../answer-sizes.ts';
 import { builder } from '../../builder.ts';
 
 export const AuditAction = builder.enumType('AuditAction', {
@@ -36,6 +37,9 @@ export const AuditAction = builder.enumType('AuditAction', {
   } as const,
 });
 
+/** Of a job whose body is long a snapshot is larger. Few entries are of such jobs, so whole pages are counted by this. */
+const SNAPSHOT_BYTES = 75_000;
+
 export const AuditLogEntry = builder.prismaNode('AuditLogEntry', {
   id: { field: 'id' },
   nullable: true,
@@ -52,12 +56,14 @@ export const AuditLogEntry = builder.prismaNode('AuditLogEntry', {
       description: 'The job that it was done to, which may be deleted by now; null where it was a tag.',
     }),
     before: t.expose('before', {
+      extensions: longestBytes(SNAPSHOT_BYTES),
       type: 'JSON',
       nullable: true,
       description:
         'What was changed, as it was: the changed fields only, secrets as `***`; null where there was nothing before.',
     }),
     after: t.expose('after', {
+      extensions: longestBytes(SNAPSHOT_BYTES),
       type: 'JSON',
       nullable: true,
       description: 'The same, as it is since; null where nothing is left.',

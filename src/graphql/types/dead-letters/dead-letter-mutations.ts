@@ -1,3 +1,4 @@
+import { listOf } from '../../answer-sizes.ts';
 import type { CommandError } from '../../../commands/command-result.ts';
 import { DEAD_LETTER_CHUNK } from '../../../commands/dead-letters/dead-letter-chunks.ts';
 import { builder } from '../../builder.ts';
@@ -19,6 +20,7 @@ const RedrivePayload = builder.objectRef<RedrivePayloadShape>('RedrivePayload').
   description: 'What became of failed executions that were to be run again.',
   fields: (t) => ({
     executions: t.prismaField({
+      extensions: listOf(1_000),
       type: ['JobExecution'],
       description: 'The new executions, in the order of the failures.',
       resolve: async (query, { executionIds }, _args, { prisma }) => {

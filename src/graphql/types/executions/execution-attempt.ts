@@ -1,3 +1,4 @@
+import { longestBytes, longestText } from '../../answer-sizes.ts';
 import type { KeptTimings } from '../../../domain/request/outgoing-request.ts';
 import { builder } from '../../builder.ts';
 import { FailureReason } from './execution-enums.ts';
@@ -43,11 +44,13 @@ builder.prismaObject('ExecutionAttempt', {
     }),
     errorMessage: t.exposeString('errorMessage', { nullable: true, description: 'The failure in words.' }),
     responseHeaders: t.expose('responseHeaders', {
+      extensions: longestBytes(16_384),
       type: 'JSON',
       nullable: true,
       description: 'Headers of the answer.',
     }),
     responseBody: t.exposeString('responseBody', {
+      extensions: longestText(5_000),
       nullable: true,
       description: 'The answer’s first 5,000 characters.',
     }),

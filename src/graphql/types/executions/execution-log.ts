@@ -1,3 +1,4 @@
+import { longestBytes } from '../../answer-sizes.ts';
 import type { ExecutionLog as ExecutionLogRow } from '../../../generated/prisma/client.ts';
 import { builder } from '../../builder.ts';
 import { LogLevel } from './execution-enums.ts';
@@ -11,12 +12,16 @@ export const ExecutionLog = builder
     fields: (t) => ({
       at: t.expose('at', { type: 'DateTime', description: 'When it was written.' }),
       level: t.expose('level', { type: LogLevel, description: 'How grave it is.' }),
-      message: t.exposeString('message', { description: 'What happened, in words.' }),
+      message: t.exposeString('message', {
+        extensions: longestBytes(4_000),
+        description: 'What happened, in words.',
+      }),
       attempt: t.exposeInt('attempt', {
         nullable: true,
         description: 'The attempt that it is about, from 1.',
       }),
       metadata: t.field({
+        extensions: longestBytes(4_000),
         type: 'JSON',
         nullable: true,
         description: 'Facts beside the message.',

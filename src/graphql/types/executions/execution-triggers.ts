@@ -1,8 +1,10 @@
+import { listOf } from '../../answer-sizes.ts';
 import { builder } from '../../builder.ts';
 import { Execution } from './execution.ts';
 
 builder.prismaObjectFields(Execution, (t) => ({
   triggeredBy: t.field({
+    extensions: listOf(25),
     type: [Execution],
     description: 'The executions whose end triggered this one, in the order of their ends.',
     select: (_args, _context, nestedSelection) => ({
@@ -14,6 +16,7 @@ builder.prismaObjectFields(Execution, (t) => ({
     resolve: ({ triggeredBy }) => triggeredBy.map((row) => row.triggeredBy),
   }),
   triggered: t.field({
+    extensions: listOf(25),
     type: [Execution],
     description: 'The executions that its end triggered, and those that repeat them, oldest first.',
     select: (_args, _context, nestedSelection) => ({

@@ -1,3 +1,4 @@
+import { longestText } from '../../answer-sizes.ts';
 import { builder } from '../../builder.ts';
 import { BAD_LIST_ARGUMENT } from '../shared/error-texts.ts';
 import { ExecutionStatus, ExecutionTrigger, FailureReason, SkipReason } from './execution-enums.ts';
@@ -96,6 +97,7 @@ export const Execution = builder.prismaNode('JobExecution', {
       description: 'HTTP status of the last answer.',
     }),
     responseBody: t.exposeString('responseBody', {
+      extensions: longestText(5_000),
       nullable: true,
       description: 'First 5,000 characters of the last answer, or of the output of the callback after it.',
     }),

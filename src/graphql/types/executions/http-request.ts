@@ -1,4 +1,6 @@
+import { longestBytes } from '../../answer-sizes.ts';
 import { type HttpMethod as Method, whyNoBody } from '../../../domain/request/http-method.ts';
+import { JOB_LIMITS } from '../../../domain/job/job-limits.ts';
 import { sentRequest } from '../../../domain/request/kept-request.ts';
 import type { ShownRequest } from '../../../domain/request/outgoing-request.ts';
 import { encodePublicId } from '../../../domain/values/public-id.ts';
@@ -21,11 +23,13 @@ export const HttpRequest = builder.objectRef<HttpRequestShape>('HttpRequest').im
       description: 'The URL; passwords and secret parameters are shown as `***`.',
     }),
     headers: t.field({
+      extensions: longestBytes(16_384),
       type: 'JSON',
       description: 'Names and values; secret values are shown as `***`.',
       resolve: ({ headers }) => headers,
     }),
     body: t.exposeString('body', {
+      extensions: longestBytes(JOB_LIMITS.bodyBytes),
       nullable: true,
       description: 'The body as text; null where none is sent.',
     }),

@@ -1,3 +1,4 @@
+import { listOf } from '../../answer-sizes.ts';
 import type { AskedMetrics } from '../../../domain/metrics/metrics.ts';
 import {
   averageMs,
@@ -78,6 +79,7 @@ export const JobMetrics = builder.objectRef<AskedMetrics>('JobMetrics').implemen
         (await metricsLoaders.lastEnds.load(jobId)).lastFailureAt,
     }),
     series: t.field({
+      extensions: listOf(25),
       type: [MetricsBucket],
       description: 'Counts in equal buckets over the window, oldest first, empty ones included.',
       resolve: async (asked, _args, { metricsLoaders }) => seriesOf(await metricsLoaders.counts.load(asked)),

@@ -1,3 +1,4 @@
+import { listOf } from '../../answer-sizes.ts';
 import type { CommandError } from '../../../commands/command-result.ts';
 import { UPSERT_LIMITS } from '../../../commands/jobs/upsert-errors.ts';
 import { MAX_UPSERT_ATTEMPTS } from '../../../commands/jobs/upsert-jobs.ts';
@@ -17,6 +18,7 @@ const UpsertJobsInput = builder.inputType('UpsertJobsInput', {
   description: 'Jobs as they are to be.',
   fields: (t) => ({
     jobs: t.field({
+      extensions: listOf(1_000),
       type: [CreateJobInput],
       required: true,
       description: `The jobs, ${UPSERT_LIMITS.jobs} at most, each with a key of its own.`,

@@ -1,4 +1,6 @@
+import { listOf, longestBytes, longestText } from '../../answer-sizes.ts';
 import { type SlotFacts, slotRuleOf, upcomingRuns } from '../../../domain/schedule/job-slots.ts';
+import { JOB_LIMITS } from '../../../domain/job/job-limits.ts';
 import { describeSchedule } from '../../../domain/schedule/schedule-preview.ts';
 import { maskHeaders, maskUrl } from '../../../domain/request/secrets.ts';
 import type { JobExecution, Prisma } from '../../../generated/prisma/client.ts';
@@ -54,7 +56,11 @@ export const Job = builder.prismaNode('Job', {
         'Unique name of the owner’s choosing, for upserts and files; free again once the job is deleted.',
     }),
     name: t.exposeString('name', { description: 'A name for people.' }),
-    description: t.exposeString('description', { nullable: true, description: 'What it is for.' }),
+    description: t.exposeString('description', {
+      extensions: longestText(5_000),
+      nullable: true,
+      description: 'What it is for.',
+    }),
     status: t.expose('status', { type: JobStatus, description: 'Whether it fires.' }),
     type: t.expose('type', {
       type: JobType,
@@ -99,6 +105,7 @@ export const Job = builder.prismaNode('Job', {
     }),
     method: t.expose('method', { type: HttpMethod, description: 'The method of the call.' }),
     headers: t.field({
+      extensions: longestBytes(JOB_LIMITS.headersBytes),
       type: 'JSON',
       description:
         'Headers of the call, an object of names and values. Values of headers that carry credentials are shown as `***`; written back by an update, that leaves them as they are.',
@@ -106,6 +113,7 @@ export const Job = builder.prismaNode('Job', {
       resolve: ({ headers }) => maskHeaders(headers as Record<string, string>),
     }),
     body: t.field({
+      extensions: longestBytes(JOB_LIMITS.bodyBytes),
       type: 'JSON',
       nullable: true,
       description: 'Body of the call: a text is sent as it is, any other value as JSON; null sends none.',
@@ -233,10 +241,12 @@ export const Job = builder.prismaNode('Job', {
       resolve: ({ id }, { window }) => ({ jobId: id, window: window ?? 'LAST_24H' }),
     }),
     dependencies: t.relation('dependencies', {
+      extensions: listOf(25),
       description: 'What it waits for, oldest first; 100 at most.',
       query: { orderBy: [{ createdAt: 'asc' }, { id: 'asc' }] },
     }),
     dependents: t.relation('dependents', {
+      extensions: listOf(25),
       description: 'What waits for it, oldest first.',
       query: { orderBy: [{ createdAt: 'asc' }, { id: 'asc' }] },
     }),

@@ -1,3 +1,4 @@
+import { listOf } from '../../answer-sizes.ts';
 import { queryFromInfo } from '@pothos/plugin-prisma';
 import type { GraphQLResolveInfo } from 'graphql';
 import { MAX_LEFT_OUT, MAX_RULES, type PlannedSchedules } from '../../../domain/schedule/planned.ts';
@@ -38,6 +39,7 @@ const PlannedBucket = builder.objectRef<BucketShape>('PlannedBucket').implement(
     }),
     count: t.int({ description: 'Runs in it, of all jobs.', resolve: ({ count }) => countAsInt(count) }),
     jobs: t.field({
+      extensions: listOf(20),
       type: [Job],
       description: `Jobs that run in it, ${MAX_JOBS_PER_BUCKET} at most.`,
       resolve: async ({ jobIds }, _args, context, info) => {
@@ -66,6 +68,7 @@ const PlannedRun = builder.objectRef<RunShape>('PlannedRun').implement({
 
 builder.queryField('plannedLoad', (t) =>
   t.field({
+    extensions: listOf(500),
     type: [PlannedBucket],
     description: `What the schedules name in a span of the future, counted in equal buckets, oldest first, empty ones included; ${MAX_BUCKETS} buckets and ${MAX_SPAN_DAYS} days at most. ${WHAT_COUNTS} ${LIMITS}`,
     args: {

@@ -1,3 +1,4 @@
+import { longestBytes, longestText } from '../../answer-sizes.ts';
 import type { CommandError } from '../../../commands/command-result.ts';
 import {
   MAX_TEST_TIMEOUT_MS,
@@ -21,11 +22,13 @@ const RequestTest = builder.objectRef<Shape>('RequestTest').implement({
       description: 'HTTP status; null where no answer came.',
     }),
     responseHeaders: t.expose('responseHeaders', {
+      extensions: longestBytes(16_384),
       type: 'JSON',
       nullable: true,
       description: 'Headers of the answer, those that carry credentials as `***`; null where no answer came.',
     }),
     responseBody: t.exposeString('responseBody', {
+      extensions: longestText(5_000),
       nullable: true,
       description: 'The answer’s first 5,000 characters; null where no answer came.',
     }),

@@ -1,3 +1,4 @@
+import { listOf } from '../../answer-sizes.ts';
 import type { SchedulerInstance as InstanceRow } from '../../../generated/prisma/client.ts';
 import { ENDED_KEPT_HOURS, SILENT_INTERVALS } from '../../../domain/metrics/instance.ts';
 import { builder } from '../../builder.ts';
@@ -35,6 +36,7 @@ const SchedulerStatus = builder.objectRef<StatusShape>('SchedulerStatus').implem
   description: 'The schedulers that share this database, and what is due.',
   fields: (t) => ({
     instances: t.expose('instances', {
+      extensions: listOf(1_000),
       type: [SchedulerInstance],
       description: `Newest first, ${MAX_INSTANCES} at most; one that has stopped, or has fallen silent, is shown for ${ENDED_KEPT_HOURS} hours after.`,
     }),
