@@ -14,7 +14,7 @@ import { createMetricsEndpoint } from './metrics-endpoint.ts';
 import type { OriginPolicy } from './origins.ts';
 import { headersOf, statusOf } from './refusal-status.ts';
 import { requestIdOf } from './request-facts.ts';
-import { methodNotAllowed, refuse, sendJson } from './respond.ts';
+import { methodNotAllowed, refuse, type RequestRefusal, sendJson } from './respond.ts';
 import type { ServerLog } from './server-log.ts';
 
 export interface RequestHandlerOptions {
@@ -100,6 +100,8 @@ function createRoutes(options: RequestHandlerOptions): Route {
         refuse(response, methodNotAllowed('GET, POST, OPTIONS'));
       } else if (sendGraphiql && wantsGraphiql(request)) {
         await sendGraphiql(request, response);
+      } else if (isSentByOtherSite(request) && !response.hasHeader('Access-Control-Allow-Origin')) {
+        refuse(response, SENT_BY_OTHER_SITE);
       } else {
         await answerGraphql(request, response, { endpoint, openStreams, slowReaderTimeoutMs }, target);
       }
@@ -129,6 +131,17 @@ function createRoutes(options: RequestHandlerOptions): Route {
     }
   };
 }
+
+/** Whether a browser says that a page of another site has it ask. Any page can do so by GET, with an image for example. */
+function isSentByOtherSite({ method, headers }: IncomingMessage): boolean {
+  return method === 'GET' && headers['sec-fetch-site'] === 'cross-site';
+}
+
+const SENT_BY_OTHER_SITE: RequestRefusal = {
+  status: 403,
+  code: 'ORIGIN_NOT_ALLOWED',
+  message: 'A page of another site asks by GET: the operator lists allowed origins in CORS_ORIGINS.',
+};
 
 const GRAPHQL_URL = new URL(GRAPHQL_PATH, 'http://localhost');
 

@@ -350,6 +350,19 @@ describe('Query limits', () => {
 });
 
 describe('Other origins', () => {
+  it('run nothing by GET unless they are listed', async () => {
+    const { url } = await startTestServer({ corsOrigins: ['https://jobs.example.com'] });
+    const get = (headers: Record<string, string>) => fetch(`${url}/graphql?query={hello}`, { headers });
+    const refused = await get({ 'Sec-Fetch-Site': 'cross-site' });
+    expect(refused.status).toBe(403);
+    expect(await refused.json()).toMatchObject({
+      errors: [{ extensions: { code: 'ORIGIN_NOT_ALLOWED' } }],
+    });
+    const listed = { 'Sec-Fetch-Site': 'cross-site', Origin: 'https://jobs.example.com' };
+    for (const headers of [listed, { 'Sec-Fetch-Site': 'same-origin' }, {}])
+      expect((await get(headers)).status).toBe(200);
+  });
+
   it('refuses the preflight of an origin that is not listed, and the body and the log name the setting', async () => {
     const { url, logged } = await startTestServer();
     const response = await send(url, { method: 'OPTIONS', headers: { Origin: 'https://evil.example' } });
