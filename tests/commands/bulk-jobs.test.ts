@@ -225,6 +225,18 @@ describe('a change of many jobs', () => {
     expect(await harness.events()).toHaveLength(1_103);
   });
 
+  it('commits a small chunk first, so that triggered jobs are called while the others are made', async () => {
+    await manyJobs(1_103);
+    const made: Promise<number>[] = [];
+    const wake = () => void made.push(count(harness.pool, 'job_executions'));
+    const { triggerJobs } = createCommands({ ...harness.deps, wake });
+    valueOf(await triggerJobs(CALLER, { ...all, limit: 2_000 }));
+    const [first] = await Promise.all(made);
+    // The second chunk may be committed by the time of the count.
+    expect(first).toBeLessThanOrEqual(150);
+    expect(made).toHaveLength(5);
+  });
+
   it('passes over what is not among the selected any more when it is locked, and goes on behind it', async () => {
     await manyJobs(4);
     const jobs: JobSelection = {

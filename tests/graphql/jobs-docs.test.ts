@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { Kind, parse, print } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BULK_CHUNK, BULK_LIMITS } from '../../src/commands/jobs/job-chunks.ts';
+import { LARGEST_CHUNK, BULK_LIMITS } from '../../src/commands/jobs/job-chunks.ts';
 import { UPSERT_LIMITS } from '../../src/commands/jobs/upsert-errors.ts';
 import { MAX_BLOCKED } from '../../src/domain/job/concurrency.ts';
 import { DEFAULT_RETRY_POLICY, RETRY_LIMITS } from '../../src/domain/execution/retry.ts';
@@ -80,7 +80,7 @@ describe('docs/jobs.md', () => {
       `as deep as ${WHERE_LIMITS.depth} levels`,
       `${WHERE_LIMITS.size} conditions and ${WHERE_LIMITS.lists.toLocaleString('en')} values in all its lists together, a list ${WHERE_LIMITS.list.toLocaleString('en')} values, a text ${WHERE_LIMITS.text.toLocaleString('en')} characters`,
       `(${BULK_LIMITS.defaultLimit.toLocaleString('en')} where none is given, ${BULK_LIMITS.limit.max.toLocaleString('en')} at most)`,
-      `transactions of ${BULK_CHUNK} jobs`,
+      `transactions of up to ${LARGEST_CHUNK} jobs`,
       `While ${MAX_BLOCKED.toLocaleString('en')} executions of a job wait as BLOCKED`,
     ];
     for (const limit of limits) expect(text).toContain(limit);

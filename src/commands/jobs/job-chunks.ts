@@ -7,8 +7,12 @@ import { commandTransaction } from '../command-transaction.ts';
 /** Bounds of a change of many jobs, both ends allowed. */
 export const BULK_LIMITS = { limit: { min: 1, max: 100_000 }, defaultLimit: 1_000 } as const;
 
-/** Jobs in one transaction: enough to share its cost, few enough that the event log's lock is held briefly. */
-export const BULK_CHUNK = 500;
+/**
+ * Jobs in one transaction: few in the first, so that triggered jobs are called soon, and twice as many in each next one. The
+ * largest shares the cost of a transaction well, and still holds the lock of the event log briefly.
+ */
+const FIRST_CHUNK = 50;
+export const LARGEST_CHUNK = 500;
 
 /** Which jobs a command is about. Whoever reads them for lists says so here too. */
 export interface JobSelection {
@@ -51,8 +55,8 @@ export async function changeJobs(
 
   const outcome: BulkOutcome = { matchedCount: 0, changedCount: 0 };
   let behind: string | null = null;
-  for (;;) {
-    const size = Math.min(BULK_CHUNK, most - outcome.matchedCount);
+  for (let chunkSize = FIRST_CHUNK; ; chunkSize = Math.min(2 * chunkSize, LARGEST_CHUNK)) {
+    const size = Math.min(chunkSize, most - outcome.matchedCount);
     const found: string[] = size > 0 ? await jobs.find(behind, size) : [];
     if (found.length > 0) {
       const chunk = await commandTransaction(deps, async (tx) => {

@@ -1,6 +1,6 @@
 import { type CommandResult, failWith, validationError } from '../../../commands/command-result.ts';
 import type { BulkJobsInput as BulkJobs, BulkOutcome } from '../../../commands/jobs/job-chunks.ts';
-import { BULK_CHUNK, BULK_LIMITS } from '../../../commands/jobs/job-chunks.ts';
+import { LARGEST_CHUNK, BULK_LIMITS } from '../../../commands/jobs/job-chunks.ts';
 import type { PauseFacts } from '../../../commands/jobs/pause-job.ts';
 import { JOB_LIMITS } from '../../../domain/job/job-limits.ts';
 import { builder } from '../../builder.ts';
@@ -10,7 +10,7 @@ import { BulkPayload, bulkPayloadOf } from '../shared/bulk-payload.ts';
 import { JobWhere } from '../shared/filter-inputs.ts';
 
 const INPUT = 'Which ones.';
-const CHUNKS = `In transactions of ${BULK_CHUNK} jobs, each job with its audit entry and event: a call that breaks off is repeated to go on with the rest.`;
+const CHUNKS = `In transactions of up to ${LARGEST_CHUNK} jobs, each job with its audit entry and event: a call that breaks off is repeated to go on with the rest.`;
 const ERRORS =
   'ValidationError where `where` or `limit` is not what it may be, or `reason` or `until` is given.';
 
