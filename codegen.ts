@@ -30,6 +30,7 @@ const config: CodegenConfig = {
       },
     },
     'client/src/generated/schema-facts.ts': { plugins: ['scripts/codegen-facts.mjs'] },
+    'client/src/generated/introspection.ts': { plugins: ['scripts/codegen-introspection.mjs'] },
   },
   importExtension: '.ts',
 };

@@ -16,6 +16,7 @@ function fingerprint() {
     join(root, 'codegen.ts'),
     join(root, 'client', 'src', 'codegen.ts'),
     join(root, 'scripts', 'codegen-facts.mjs'),
+    join(root, 'scripts', 'codegen-introspection.mjs'),
     join(root, 'schema.graphql'),
     ...readdirSync(documents)
       .sort()
