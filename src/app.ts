@@ -17,7 +17,7 @@ import { startEmbeddedPostgres } from './database/embedded-postgres.ts';
 import type { DatabaseLog } from './database/log.ts';
 import { migrate } from './database/migrate.ts';
 import { packageRoot } from './database/package-root.ts';
-import { createPool, surelyAnsweredMs } from './database/pool.ts';
+import { createPool, surelyAnsweredMs, type PoolOptions } from './database/pool.ts';
 import { sessionSettings } from './database/session.ts';
 import { CALLBACK_PATH, readCallbackToken, signCallbackToken } from './domain/execution/callback-token.ts';
 import { newUuidV7 } from './domain/values/uuid-v7.ts';
@@ -72,7 +72,9 @@ const HOUR_MS = 3_600_000;
 /** Of a lease that one try to extend it may take. */
 const LEASE_TRY_SHARE = 0.4;
 /** One extends leases, one listens. */
-const CONNECTIONS_BESIDE_POOL = 2;
+const CONNECTIONS_BESIDE_POOLS = 2;
+/** Reads wait for a lock no longer: whoever holds a whole table holds it for long. */
+const READ_LOCK_TIMEOUT_MS = 5_000;
 
 /** Makes one instance of the scheduler: the only place where parts are made and handed to each other. */
 export function createApp(config: Config): App {
@@ -95,7 +97,8 @@ export function createApp(config: Config): App {
     await probe(config.host, config.port);
     const { connectionString, directConnectionString } = await provideDatabase();
     const pool = openPool(connectionString);
-    const leasePool = openLeasePool(connectionString);
+    const readPool = openReadPool(connectionString);
+    const leasePool = openLeasePool(directConnectionString);
     const clock = await createDatabaseClock(pool).catch((error: unknown) => {
       throw unreachable(connectionString, error);
     });
@@ -190,10 +193,11 @@ export function createApp(config: Config): App {
       ],
       isStopping: () => stopping !== undefined,
     });
-    const metrics = createMetricsReader(pool, clock);
-    const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
+    const metrics = createMetricsReader(readPool, clock);
+    const prisma = new PrismaClient({ adapter: new PrismaPg(readPool) });
     const base = createGraphqlBase({
       prisma,
+      readsPerCaller: Math.floor(config.databaseApiPoolMax / 2),
       commands: createCommands(deps),
       testRequest: createRequestTester({
         ...deps,
@@ -203,20 +207,20 @@ export function createApp(config: Config): App {
       events: createFeeds({ db: pool, hub }),
       clock,
       metrics,
-      schedules: { plannedSchedules: (asked) => readPlannedSchedules(pool, asked) },
+      schedules: { plannedSchedules: (asked) => readPlannedSchedules(readPool, asked) },
       systemMetrics: createTicker({ read: metrics.system, onError: onError('system metrics') }),
       health,
       heartbeatIntervalMs: config.heartbeatIntervalMs,
-      latestExecutionIds: (...asked) => latestExecutionIds(pool, ...asked),
-      executionIdsOfJobs: (...asked) => executionIdsOfJobs(pool, ...asked),
-      auditEntryIdsOfJobs: (...asked) => auditEntryIdsOfJobs(pool, ...asked),
-      tagsOfJobs: (jobIds) => readTagsOfJobs(pool, jobIds),
-      jobIdsOfTags: (...asked) => jobIdsOfTags(pool, ...asked),
-      tagBearers: (names, limit) => readTagBearers(pool, names, limit),
-      deliveryIdsOfAlerts: (...asked) => deliveryIdsOfAlerts(pool, ...asked),
-      keptCounts: createKeptCounts(pool),
-      skippedSlotsOfJobs: (jobs) => skippedSlots(pool, jobs),
-      readLogEnds: (executionIds, limit, from) => readLogEnds(pool, executionIds, limit, from),
+      latestExecutionIds: (...asked) => latestExecutionIds(readPool, ...asked),
+      executionIdsOfJobs: (...asked) => executionIdsOfJobs(readPool, ...asked),
+      auditEntryIdsOfJobs: (...asked) => auditEntryIdsOfJobs(readPool, ...asked),
+      tagsOfJobs: (jobIds) => readTagsOfJobs(readPool, jobIds),
+      jobIdsOfTags: (...asked) => jobIdsOfTags(readPool, ...asked),
+      tagBearers: (names, limit) => readTagBearers(readPool, names, limit),
+      deliveryIdsOfAlerts: (...asked) => deliveryIdsOfAlerts(readPool, ...asked),
+      keptCounts: createKeptCounts(readPool),
+      skippedSlotsOfJobs: (jobs) => skippedSlots(readPool, jobs),
+      readLogEnds: (executionIds, limit, from) => readLogEnds(readPool, executionIds, limit, from),
       isOverTime,
     });
     const server = createHttpServer({
@@ -265,7 +269,7 @@ export function createApp(config: Config): App {
     if (connectionString === undefined) {
       const { dataDir, embeddedPostgresPort } = config;
       const port = embeddedPostgresPort === undefined ? {} : { port: embeddedPostgresPort };
-      const connections = config.databasePoolMax + CONNECTIONS_BESIDE_POOL;
+      const connections = config.databasePoolMax + config.databaseApiPoolMax + CONNECTIONS_BESIDE_POOLS;
       const embedded = await startEmbeddedPostgres({ dataDir, connections, log, ...port });
       running.push({ name: 'embedded PostgreSQL', stop: embedded.stop });
       connectionString = embedded.connectionString;
@@ -297,36 +301,45 @@ export function createApp(config: Config): App {
     stopped.signal.throwIfAborted();
   }
 
+  /** For the engine, and for all that is written. */
   function openPool(connectionString: string): Pool {
-    const pool = createPool({
+    return openPoolNamed('connection pool', { connectionString, max: config.databasePoolMax });
+  }
+
+  /** For what the API reads: a caller may ask for more than the database can answer, and the engine goes on. */
+  function openReadPool(connectionString: string): Pool {
+    return openPoolNamed('connection pool of the API', {
       connectionString,
-      max: config.databasePoolMax,
+      max: config.databaseApiPoolMax,
+      lockTimeoutMs: Math.min(READ_LOCK_TIMEOUT_MS, config.databaseQueryTimeoutMs / 2),
+      applicationName: 'job-scheduler api',
+    });
+  }
+
+  /**
+   * Leases are extended over a connection of their own, so that they wait behind nothing else. A try that hangs ends in
+   * time for another, on another connection, before they are over.
+   */
+  function openLeasePool(connectionString: string): Pool {
+    const tryMs = Math.floor(config.leaseMs * LEASE_TRY_SHARE);
+    return openPoolNamed('connection for leases', {
+      connectionString,
+      max: 1,
+      connectTimeoutMs: Math.min(config.databaseConnectTimeoutMs, tryMs),
+      answerTimeoutMs: tryMs,
+      applicationName: 'job-scheduler leases',
+    });
+  }
+
+  function openPoolNamed(name: string, options: PoolOptions): Pool {
+    const pool = createPool({
       idleTimeoutMs: config.databaseIdleTimeoutMs,
       connectTimeoutMs: config.databaseConnectTimeoutMs,
       statementTimeoutMs: config.databaseQueryTimeoutMs,
       log: createLogger('Database').warn,
+      ...options,
     });
-    running.push({ name: 'connection pool', stop: () => pool.end() });
-    return pool;
-  }
-
-  /**
-   * Leases are extended over a connection of their own, lest they wait behind what keeps all others busy; and a try that
-   * hangs ends in time for another, on another connection, before they are over.
-   */
-  function openLeasePool(connectionString: string): Pool {
-    const tryMs = Math.floor(config.leaseMs * LEASE_TRY_SHARE);
-    const pool = createPool({
-      connectionString,
-      max: 1,
-      idleTimeoutMs: config.databaseIdleTimeoutMs,
-      connectTimeoutMs: Math.min(config.databaseConnectTimeoutMs, tryMs),
-      statementTimeoutMs: config.databaseQueryTimeoutMs,
-      answerTimeoutMs: tryMs,
-      applicationName: 'job-scheduler leases',
-      log: createLogger('Database').warn,
-    });
-    running.push({ name: 'connection for leases', stop: () => pool.end() });
+    running.push({ name, stop: () => pool.end() });
     return pool;
   }
 

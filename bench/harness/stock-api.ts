@@ -17,6 +17,7 @@ answer(async ({ connectionString }: StockApiRequest) => {
   // What lists of jobs take, and nothing else.
   const parts = {
     prisma: new PrismaClient({ adapter: new PrismaPg(pool) }),
+    readsPerCaller: 20,
     metrics: createMetricsReader(pool, { now: () => new Date() }),
   } as GraphqlParts;
   const base = createGraphqlBase(parts);

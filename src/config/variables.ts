@@ -93,7 +93,13 @@ export const VARIABLES = {
     'DATABASE_POOL_MAX',
     '20',
     integer(2, 1000),
-    'Most connections that this instance opens to the database, besides one for leases and one to listen on.',
+    'Most connections to the database for the engine and for changes by the API, besides one for leases and one to listen on.',
+  ),
+  databaseApiPoolMax: withDefault(
+    'DATABASE_API_POOL_MAX',
+    '10',
+    integer(2, 1000),
+    'Most connections to the database for what the API reads, so that no query holds up the engine. One caller gets half of them at most.',
   ),
   databaseIdleTimeoutMs: withDefault(
     'DATABASE_IDLE_TIMEOUT_MS',

@@ -13,6 +13,8 @@ export type PoolOptions = {
   connectTimeoutMs?: number;
   /** How long a statement may take before the server ends it; locks that it waits for included. */
   statementTimeoutMs?: number;
+  /** How long a statement may wait for a lock; as long as it may take where this is left out. */
+  lockTimeoutMs?: number;
   /** How long to wait for a statement's answer; enough for the server to end the statement where this is left out. */
   answerTimeoutMs?: number;
   /** Shown in pg_stat_activity, to tell the instances apart. */
@@ -66,7 +68,7 @@ export function createPool(options: PoolOptions): pg.Pool {
     types,
     // eslint-disable-next-line @typescript-eslint/no-misused-promises -- pg-pool waits for it, which its types do not say
     onConnect: async (client) => {
-      await client.query(sessionSettings(statementTimeoutMs));
+      await client.query(sessionSettings(statementTimeoutMs, options.lockTimeoutMs));
     },
   });
   pool.on('error', (error) => {

@@ -12,8 +12,6 @@ const SETTINGS: Readonly<Record<string, string>> = {
   default_transaction_deferrable: 'off',
   // Where the migrations make the tables, and where Prisma looks for them.
   search_path: 'public',
-  // A statement's own time bounds its waits for locks too.
-  lock_timeout: '0',
   // Transactions set a shorter one; this is for what begins one otherwise.
   idle_in_transaction_session_timeout: '60000',
   // Pools rest their connections for as long as they were told, and the one that listens is idle by nature.
@@ -34,9 +32,14 @@ const SETTINGS: Readonly<Record<string, string>> = {
  * poolers refuse those that they do not know. What a server does not know is left out.
  *
  * @param statementTimeoutMs how long a statement may take before the server ends it; 0 for any time
+ * @param lockTimeoutMs how long it may wait for one lock of that; 0 for all of it
  */
-export function sessionSettings(statementTimeoutMs: number): string {
-  const settings = Object.entries({ ...SETTINGS, statement_timeout: `${statementTimeoutMs}` });
+export function sessionSettings(statementTimeoutMs: number, lockTimeoutMs = 0): string {
+  const settings = Object.entries({
+    ...SETTINGS,
+    statement_timeout: `${statementTimeoutMs}`,
+    lock_timeout: `${lockTimeoutMs}`,
+  });
   const rows = settings.map(([name, value]) => `(${pg.escapeLiteral(name)}, ${pg.escapeLiteral(value)})`);
   return `SELECT set_config(name, value, false) FROM (VALUES ${rows.join(', ')}) AS ours (name, value)
     WHERE current_setting(name, true) IS NOT NULL`;

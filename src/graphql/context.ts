@@ -10,6 +10,7 @@ import type { SchedulesReader } from '../domain/schedule/planned.ts';
 import type { Feeds } from '../events/feeds.ts';
 import type { Ticker } from '../events/ticker.ts';
 import type { Prisma, PrismaClient, Tag } from '../generated/prisma/client.ts';
+import { createFairReads } from './fair-reads.ts';
 import { createAlertLoaders, type AlertLoaders } from './loaders/alert-loaders.ts';
 import {
   createExecutionLogLoaders,
@@ -24,8 +25,10 @@ import { createTagLoaders, type TagLoaders } from './loaders/tag-loaders.ts';
 
 /** What the API is given by whoever composes the application. */
 export interface GraphqlParts {
-  /** For reads only: writes go through the commands. */
+  /** For reads only: writes go through the commands. Resolvers get one that bounds what their caller reads at once. */
   prisma: PrismaClient;
+  /** Reads that one caller has under way at once. */
+  readsPerCaller: number;
   commands: Commands;
   testRequest: TestRequest;
   events: Feeds;
@@ -72,6 +75,8 @@ export interface GraphqlParts {
 
 /** What the parts need once, whatever the number of requests. */
 export interface GraphqlBase extends GraphqlParts {
+  /** Prisma for whoever asks from an address. */
+  prismaFor: (address: string | null) => PrismaClient;
   /** Shared by all requests, so that one event costs one read however many subscribers it has. */
   executionLoader: RowLoader<Prisma.JobExecutionSelect>;
   jobLoader: RowLoader<Prisma.JobSelect>;
@@ -94,6 +99,7 @@ export interface GraphqlContext extends GraphqlBase {
 export function createGraphqlBase(parts: GraphqlParts): GraphqlBase {
   return {
     ...parts,
+    prismaFor: createFairReads(parts.prisma, parts.readsPerCaller),
     executionLoader: createExecutionLoader(parts.prisma),
     jobLoader: createJobLoader(parts.prisma),
     jobHistory: createJobHistoryLoaders(parts),
@@ -113,6 +119,10 @@ export function createRequestContext(
   base: GraphqlBase,
   { actor, requestId, address, lastEventId = null }: Caller & { lastEventId?: string | null },
 ): GraphqlContext {
-  const own: Omit<GraphqlContext, keyof GraphqlBase> = { caller: { actor, requestId, address }, lastEventId };
+  const own: Omit<GraphqlContext, Exclude<keyof GraphqlBase, 'prisma'>> = {
+    caller: { actor, requestId, address },
+    lastEventId,
+    prisma: base.prismaFor(address),
+  };
   return Object.assign(Object.create(base) as GraphqlBase, own);
 }

@@ -68,6 +68,7 @@ export async function createApiHarness({ windowCapacity = 8_192 } = {}): Promise
     guard: createTargetGuard({ blockedRanges: [BLOCKED_ADDRESS] }),
   });
   const base = createGraphqlBase({
+    readsPerCaller: 5,
     prisma,
     commands: createCommands({ ...commands.deps, wake: hub.wake }),
     testRequest: createRequestTester({

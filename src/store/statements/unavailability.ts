@@ -12,9 +12,13 @@ export function isUnavailable(error: unknown): boolean {
   return holdsOfAnyCause(error, isThisAway);
 }
 
+/** A lock was not had in time: somebody works on the whole table, and the same request will do later. */
+const LOCKED_STATE = '55P03';
+
 function isThisAway(error: unknown): boolean {
   if (isAway(error)) return true;
   const { code, originalCode } = fieldsOf(error);
+  if (code === LOCKED_STATE || originalCode === LOCKED_STATE) return true;
   if (typeof code === 'string' && PRISMA_AWAY_CODES.test(code)) return true;
   return typeof originalCode === 'string' && isAwayCode(originalCode);
 }

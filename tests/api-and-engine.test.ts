@@ -1,0 +1,92 @@
+import { request } from 'node:http';
+import { expect, it, onTestFinished } from 'vitest';
+import { createApp } from '../src/app.ts';
+import { loadConfig } from '../src/config/config.ts';
+import { createPool } from '../src/database/pool.ts';
+import { createTestDatabase } from './support/database.ts';
+import { startTarget } from './support/target-server.ts';
+import { until } from './support/until.ts';
+
+const ALIASES = 250;
+/** What each statement of the greedy caller takes. */
+const SLOW_S = 0.3;
+
+/** An app whose dead letters are slow to read, and the test's own look at its database. */
+async function slowApp() {
+  const { connectionString, drop } = await createTestDatabase();
+  onTestFinished(drop);
+  const pool = createPool({ connectionString, applicationName: 'test' });
+  onTestFinished(() => pool.end());
+  await pool.query(`ALTER TABLE failed_jobs_dlq RENAME TO dead_letters_kept;
+    CREATE VIEW failed_jobs_dlq AS SELECT d.* FROM (SELECT pg_sleep(${SLOW_S}) AS slow OFFSET 0) AS s,
+      LATERAL (SELECT * FROM dead_letters_kept WHERE s.slow IS NOT NULL OFFSET 0) AS d`);
+  const app = createApp(
+    loadConfig({ DATABASE_URL: connectionString, PORT: '0', DATABASE_CONNECT_TIMEOUT_MS: '2000' }),
+  );
+  onTestFinished(app.stop);
+  const { url } = await app.start();
+  return { url, pool };
+}
+
+/** Asks the API from an address of this machine: who asks is told apart by it. */
+function ask(url: string, from: string, query: string): { answer: Promise<string>; abort: () => void } {
+  const asked = request(`${url}/graphql`, {
+    method: 'POST',
+    localAddress: from,
+    headers: { 'content-type': 'application/json' },
+  });
+  const answer = new Promise<string>((resolve, reject) => {
+    asked.on('error', reject);
+    asked.on('response', (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+      response.on('end', () => {
+        resolve(text);
+      });
+    });
+  });
+  asked.end(JSON.stringify({ query }));
+  return { answer, abort: () => asked.destroy() };
+}
+
+it('claims and the query of another caller go on while one caller asks for hundreds of slow lists', async () => {
+  const { url, pool } = await slowApp();
+  const target = await startTarget();
+  onTestFinished(target.close);
+  const slow = Array.from(
+    { length: ALIASES },
+    (_, index) => `a${index}: deadLetters(first: ${(index % 90) + 1}) { nodes { id } }`,
+  );
+  const greedy = ask(url, '127.0.0.1', `{ ${slow.join(' ')} }`);
+  greedy.answer.catch(() => undefined);
+  onTestFinished(greedy.abort);
+  const underWay = async () =>
+    (
+      await pool.query<{ count: number }>(
+        `SELECT count(*)::int FROM pg_stat_activity
+         WHERE datname = current_database() AND state = 'active' AND query LIKE '%failed_jobs_dlq%' AND pid <> pg_backend_pid()`,
+      )
+    ).rows[0]?.count ?? 0;
+  await until(async () => (await underWay()) > 0);
+
+  const since = performance.now();
+  const other = await ask(url, '127.0.0.2', '{ jobs(first: 1) { nodes { id } } }').answer;
+  expect(JSON.parse(other)).toEqual({ data: { jobs: { nodes: [] } } });
+  const mutation = `mutation { createJob(input: { name: "beside", api: "${target.url}/beside", schedule: "* * * * * *" }) { job { id } } }`;
+  expect(await ask(url, '127.0.0.2', mutation).answer).toContain('"id"');
+  await until(() => target.calls.length > 1);
+  expect(performance.now() - since).toBeLessThan(10_000);
+  expect(await underWay()).toBeGreaterThan(0);
+  expect(await underWay()).toBeLessThanOrEqual(5);
+});
+
+it('a list behind a locked table is UNAVAILABLE, before the time of a statement is over', async () => {
+  const { url, pool } = await slowApp();
+  const holder = await pool.connect();
+  await holder.query('BEGIN; LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE');
+  const { answer } = ask(url, '127.0.0.1', '{ jobs(first: 1) { nodes { id } } }');
+  const { errors } = JSON.parse(await answer) as { errors: { extensions: { code: string } }[] };
+  expect(errors.map(({ extensions }) => extensions.code)).toEqual(['UNAVAILABLE']);
+  await holder.query('ROLLBACK');
+  holder.release();
+});
