@@ -1,12 +1,12 @@
 import type { PoolClient } from 'pg';
 import { deleteDependenciesOf } from '../../store/jobs/dependencies.ts';
-import { type StoredJob, updateJobs } from '../../store/jobs/jobs.ts';
-import { requestCancellation, withdrawExecutions } from '../../store/executions/withdrawing.ts';
+import type { StoredJob } from '../../store/jobs/jobs.ts';
+import { requestCancellation } from '../../store/executions/withdrawing.ts';
 import type { Caller, CommandDeps } from '../command-deps.ts';
 import type { CommandResult } from '../command-result.ts';
 import { commandTransaction } from '../command-transaction.ts';
 import { type JobReference, lockLiveJob } from './job-checks.ts';
-import { type JobRecord, recordJobChanges } from './job-record.ts';
+import { type JobChange, stopLocked } from './stopped-jobs.ts';
 import { DELETED } from '../executions/withdrawals.ts';
 
 /**
@@ -54,22 +54,12 @@ export async function deleteLocked(
   tx: PoolClient,
   deps: CommandDeps,
   by: Caller,
-  changes: readonly { before: StoredJob; after: StoredJob }[],
+  changes: readonly JobChange[],
   now: Date,
 ): Promise<void> {
-  const ids = changes.map(({ after }) => after.id);
-  await updateJobs(
-    tx,
-    changes.map(({ after }) => after),
-  );
-  const events = await withdrawExecutions(tx, ids, DELETED, now);
-  await deleteDependenciesOf(tx, ids);
-  await requestCancellation(tx, ids, { now, reason: DELETED.reason, scope: 'all' });
-  const records = changes.map((change): JobRecord => ({
-    ...change,
-    action: 'DELETED',
-    now,
-    kinds: ['JOB_DELETED'],
-  }));
-  await recordJobChanges(tx, deps, by, records, events);
+  const terms = { action: 'DELETED', kind: 'JOB_DELETED', withdrawal: DELETED, now } as const;
+  await stopLocked(tx, deps, by, changes, terms, async (ids) => {
+    await deleteDependenciesOf(tx, ids);
+    await requestCancellation(tx, ids, { now, reason: DELETED.reason, scope: 'all' });
+  });
 }

@@ -3,13 +3,14 @@ import type { FieldIssue } from '../../domain/job/job-definition.ts';
 import { JOB_LIMITS } from '../../domain/job/job-limits.ts';
 import { isStorableInstant } from '../../domain/job/job-validation.ts';
 import { checkText } from '../../domain/values/text.ts';
-import { type StoredJob, updateJobs } from '../../store/jobs/jobs.ts';
-import { jobsWithPlanned, withdrawExecutions } from '../../store/executions/withdrawing.ts';
+import type { StoredJob } from '../../store/jobs/jobs.ts';
+import { jobsWithPlanned } from '../../store/executions/withdrawing.ts';
 import type { Caller, CommandDeps } from '../command-deps.ts';
 import { type CommandResult, failWith, validationError } from '../command-result.ts';
 import { commandTransaction } from '../command-transaction.ts';
 import { type JobReference, lockLiveJob } from './job-checks.ts';
-import { changedFields, type JobRecord, recordJobChanges } from './job-record.ts';
+import { changedFields } from './job-record.ts';
+import { type JobChange, stopLocked } from './stopped-jobs.ts';
 import { PAUSED } from '../executions/withdrawals.ts';
 
 /** What may be said of a pause. */
@@ -88,22 +89,8 @@ export async function pauseLocked(
   tx: PoolClient,
   deps: CommandDeps,
   by: Caller,
-  changes: readonly { before: StoredJob; after: StoredJob }[],
+  changes: readonly JobChange[],
   now: Date,
 ): Promise<void> {
-  const paused = changes.map(({ after }) => after);
-  await updateJobs(tx, paused);
-  const events = await withdrawExecutions(
-    tx,
-    paused.map(({ id }) => id),
-    PAUSED,
-    now,
-  );
-  const records = changes.map((change): JobRecord => ({
-    ...change,
-    action: 'PAUSED',
-    now,
-    kinds: ['JOB_PAUSED'],
-  }));
-  await recordJobChanges(tx, deps, by, records, events);
+  await stopLocked(tx, deps, by, changes, { action: 'PAUSED', kind: 'JOB_PAUSED', withdrawal: PAUSED, now });
 }

@@ -3,7 +3,7 @@ import { whyNoBody } from '../request/http-method.ts';
 import { checkJobBody } from './job-body.ts';
 import type { FieldIssue, JobDefinition } from './job-definition.ts';
 import type { Draft } from './job-input.ts';
-import { JOB_KEY_PATTERN, JOB_LIMITS } from './job-limits.ts';
+import { JOB_KEY_PATTERN, JOB_LIMITS, NUMBER_LIMITS } from './job-limits.ts';
 import { isValidTimeoutMs, TIMEOUT_LIMITS_MS } from '../request/outgoing-request.ts';
 import { checkRetryPolicy } from '../execution/retry.ts';
 import { parseSchedule } from '../schedule/schedule.ts';
@@ -104,14 +104,8 @@ function checkWindow({ schedule, runAt, startAt, endAt }: Draft): FieldIssue[] {
 
 function checkNumbers(draft: Draft): FieldIssue[] {
   const issues: FieldIssue[] = [];
-  for (const field of [
-    'jitterMs',
-    'completionTimeoutMs',
-    'maxConcurrency',
-    'misfireGraceMs',
-    'priority',
-  ] as const) {
-    const { min, max } = JOB_LIMITS[field];
+  for (const [name, { min, max }] of Object.entries(NUMBER_LIMITS)) {
+    const field = name as keyof typeof NUMBER_LIMITS;
     const value = draft[field];
     if (value === null) continue;
     if (!Number.isInteger(value) || value < min || value > max) {

@@ -6,7 +6,7 @@ import type { FailureReason } from '../../domain/execution/outcome.ts';
 import type { KeptTimings } from '../../domain/request/outgoing-request.ts';
 import type { RetryPolicy } from '../../domain/execution/retry.ts';
 import { EVENT_LOG_LOCK } from '../events/event-log.ts';
-import { retryPolicyOf, type RetryPolicyColumns } from '../jobs/retry-policy-columns.ts';
+import { retryPolicyOf, type RetryPolicyColumns } from '../../domain/execution/retry-policy-columns.ts';
 import type { Settlement } from './settling.ts';
 import type { Queryable } from '../statements/sql.ts';
 import { toJsonb } from '../statements/sql.ts';

@@ -1,6 +1,8 @@
-import type { ExecutionStatus, ExecutionTrigger } from '../../domain/execution/execution.ts';
+import type { ExecutionStatus } from '../../domain/execution/execution.ts';
 import type { NewEvent } from '../events/event-log.ts';
 import type { Queryable } from '../statements/sql.ts';
+import { CANCELLED_ROW, type CancelledRow, cancelledEvent, SET_CANCELLED } from './cancelled-rows.ts';
+import { isWaiting } from './transitions.ts';
 
 /** What of an execution decides whether and how it can be cancelled. */
 export interface CancellableExecution {
@@ -48,37 +50,15 @@ WHERE id = $1 AND status = 'RUNNING' AND cancel_requested_at IS NULL`,
   });
 }
 
-interface CancelledRow {
-  jobId: string;
-  previousStatus: ExecutionStatus;
-  trigger: ExecutionTrigger;
-  attemptCount: number;
-  createdAt: Date;
-  scheduledAt: Date | null;
-  startedAt: Date | null;
-  durationMs: number | null;
-  latenessMs: number | null;
-  responseStatus: number | null;
-  instanceId: string | null;
-}
-
 const CANCEL_WAITING = `
 -- cancel-waiting: end a locked execution that waits.
 WITH cancelled AS (
-  UPDATE job_executions AS e
-  SET status = 'CANCELLED', finished_at = $2, cancel_requested_at = coalesce(e.cancel_requested_at, $2),
-      cancel_reason = coalesce(e.cancel_reason, $3), error_message = $4,
-      -- greatest() passes over a null: without the CASE, what never started would have taken 0 ms.
-      duration_ms = CASE WHEN e.started_at IS NOT NULL THEN
-        least(greatest(extract(epoch FROM ($2::timestamptz - e.started_at)) * 1000, 0), 2147483647)::int END
+  UPDATE job_executions AS e SET ${SET_CANCELLED}, error_message = $4
   FROM (SELECT id, status FROM job_executions WHERE id = $1) AS before
-  WHERE e.id = before.id AND e.status IN ('PENDING', 'BLOCKED', 'RETRYING')
+  WHERE e.id = before.id AND ${isWaiting('e.status')}
   RETURNING e.*, before.status AS previous_status
 )
-SELECT job_id AS "jobId", previous_status AS "previousStatus", trigger, attempt_count AS "attemptCount",
-  created_at AS "createdAt", scheduled_at AS "scheduledAt", started_at AS "startedAt", duration_ms AS "durationMs",
-  lateness_ms AS "latenessMs", response_status AS "responseStatus", claimed_by AS "instanceId"
-FROM cancelled`;
+SELECT ${CANCELLED_ROW} FROM cancelled`;
 
 /**
  * Ends an execution that waits; it must be locked, and be seen to wait, by this transaction.
@@ -98,15 +78,5 @@ export async function cancelWaiting(
   });
   const [row] = rows;
   if (!row) throw new Error('An execution stopped waiting while it was locked');
-  const { attemptCount, ...facts } = row;
-  return {
-    ...facts,
-    at: now,
-    kind: 'EXECUTION_CANCELLED',
-    executionId: id,
-    status: 'CANCELLED',
-    attempt: attemptCount === 0 ? null : attemptCount,
-    finishedAt: now,
-    errorMessage: message,
-  };
+  return cancelledEvent(row, now);
 }

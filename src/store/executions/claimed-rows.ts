@@ -2,7 +2,7 @@ import type { ExecutionStatus, ExecutionTrigger } from '../../domain/execution/e
 import type { HttpMethod } from '../../domain/request/http-method.ts';
 import type { RetryPolicy } from '../../domain/execution/retry.ts';
 import type { JobCompletion, JobType } from '../../generated/prisma/enums.ts';
-import { retryPolicyOf, type RetryPolicyColumns } from '../jobs/retry-policy-columns.ts';
+import { retryPolicyOf, type RetryPolicyColumns } from '../../domain/execution/retry-policy-columns.ts';
 
 /** An execution that this instance holds, with all that its attempt needs of the job as it is now. */
 export interface ClaimedExecution extends ExecutionOfAttempt, AttemptStart, JobOfAttempt {

@@ -1,7 +1,7 @@
 import { REPLACED_MESSAGE } from '../../domain/job/concurrency.ts';
-import type { ExecutionStatus, ExecutionTrigger } from '../../domain/execution/execution.ts';
 import type { NewEvent } from '../events/event-log.ts';
 import type { Queryable } from '../statements/sql.ts';
+import { CANCELLED_ROW, type CancelledRow, cancelledEvent, SET_CANCELLED } from './cancelled-rows.ts';
 
 /** Which waiting executions of jobs are taken back, and why, for a person. */
 export interface Withdrawal {
@@ -16,22 +16,6 @@ export interface Withdrawal {
   reason: string;
   /** Only with scope `named`. */
   executionIds?: readonly string[];
-}
-
-interface WithdrawnRow {
-  id: string;
-  jobId: string;
-  previousStatus: ExecutionStatus;
-  trigger: ExecutionTrigger;
-  attemptCount: number;
-  createdAt: Date;
-  scheduledAt: Date | null;
-  startedAt: Date | null;
-  durationMs: number | null;
-  latenessMs: number | null;
-  responseStatus: number | null;
-  errorMessage: string | null;
-  instanceId: string | null;
 }
 
 const OF_THE_PLANNER = `trigger IN ('SCHEDULE', 'CATCH_UP', 'DEPENDENCY')`;
@@ -85,21 +69,15 @@ WITH locked AS MATERIALIZED (
   SELECT * FROM locked WHERE ${cancelled}
 ), ${marksClaims ? MARKED_CLAIMS : ''}withdrawn AS (
   UPDATE job_executions AS e
-  -- No lease is left on what waits; said all the same, since the constraints are checked first against the row as this
-  -- statement's snapshot has it, and there it may still run.
-  SET status = 'CANCELLED', finished_at = $2, lease_expires_at = NULL,
-      cancel_requested_at = coalesce(e.cancel_requested_at, $2), cancel_reason = coalesce(e.cancel_reason, $3),
+  -- What waits has no lease. It is cleared still: the constraints first see the row as this statement's snapshot has it,
+  -- and there it may still run.
+  SET ${SET_CANCELLED}, lease_expires_at = NULL,
       error_message = concat_ws(' ', CASE WHEN e.started_at IS NULL THEN 'Cancelled before it was started.'
-        ELSE 'Cancelled while it waited for its next attempt.' END, 'Reason: ' || $3),
-      -- greatest() passes over a null: without the CASE, what never started would have taken 0 ms.
-      duration_ms = CASE WHEN e.started_at IS NOT NULL THEN
-        least(greatest(extract(epoch FROM ($2::timestamptz - e.started_at)) * 1000, 0), 2147483647)::int END
+        ELSE 'Cancelled while it waited for its next attempt.' END, 'Reason: ' || $3)
   FROM waiting WHERE e.id = waiting.id
   RETURNING e.*, waiting.status AS previous_status
 )
-SELECT id, job_id AS "jobId", previous_status AS "previousStatus", trigger, attempt_count AS "attemptCount", created_at AS "createdAt",
-  scheduled_at AS "scheduledAt", started_at AS "startedAt", duration_ms AS "durationMs", lateness_ms AS "latenessMs",
-  response_status AS "responseStatus", error_message AS "errorMessage", claimed_by AS "instanceId"
+SELECT ${CANCELLED_ROW}
 FROM withdrawn ORDER BY id`;
 }
 
@@ -116,20 +94,12 @@ export async function withdrawExecutions(
   now: Date,
 ): Promise<NewEvent[]> {
   if (jobIds.length === 0) return [];
-  const { rows } = await tx.query<WithdrawnRow>({
+  const { rows } = await tx.query<CancelledRow & Record<string, unknown>>({
     name: `withdraw-${scope}`,
     text: withdrawStatement(scope),
     values: [jobIds, now, reason, ...(executionIds ? [executionIds] : [])],
   });
-  return rows.map(({ id, attemptCount, ...facts }) => ({
-    ...facts,
-    at: now,
-    kind: 'EXECUTION_CANCELLED',
-    executionId: id,
-    status: 'CANCELLED',
-    attempt: attemptCount === 0 ? null : attemptCount,
-    finishedAt: now,
-  }));
+  return rows.map((row) => cancelledEvent(row, now));
 }
 
 /** An execution that a slot has planned, and that is not to start yet. */

@@ -1,5 +1,9 @@
 import type { JobDefinition, JobStatus } from '../../domain/job/job-definition.ts';
-import { type RetryPolicyColumns, retryPolicyColumns, retryPolicyOf } from './retry-policy-columns.ts';
+import {
+  type RetryPolicyColumns,
+  retryPolicyColumns,
+  retryPolicyOf,
+} from '../../domain/execution/retry-policy-columns.ts';
 
 /** A job as its row and its tags hold it, the retry columns read as one policy. */
 export type StoredJob = JobDefinition & {

@@ -3,7 +3,10 @@ import type { ExecutionStatus, ExecutionTrigger } from '../../../src/domain/exec
 import type { SlotFacts } from '../../../src/domain/schedule/job-slots.ts';
 import type { RetryPolicy } from '../../../src/domain/execution/retry.ts';
 import { readEvents, type EventRow } from '../../../src/store/events/event-log.ts';
-import { retryPolicyOf, type RetryPolicyColumns } from '../../../src/store/jobs/retry-policy-columns.ts';
+import {
+  retryPolicyOf,
+  type RetryPolicyColumns,
+} from '../../../src/domain/execution/retry-policy-columns.ts';
 import { inTransaction } from '../../../src/store/statements/sql.ts';
 
 export type HistoryJob = SlotFacts & {

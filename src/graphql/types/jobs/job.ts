@@ -29,7 +29,8 @@ import {
 import { JobMetrics } from './job-metrics.ts';
 import { MetricsWindow } from '../system/metrics.ts';
 import { ExecutionOrder } from '../shared/order-inputs.ts';
-import { policyOf, POLICY_COLUMNS, RetryPolicy } from './retry-policy.ts';
+import { retryPolicyOf } from '../../../domain/execution/retry-policy-columns.ts';
+import { POLICY_COLUMNS, RetryPolicy } from './retry-policy.ts';
 
 const MAX_UPCOMING_RUNS = 100;
 
@@ -137,7 +138,7 @@ export const Job = builder.prismaNode('Job', {
       nullable: true,
       description: 'How failed attempts are repeated; null: a failed attempt is final.',
       select: POLICY_COLUMNS,
-      resolve: policyOf,
+      resolve: retryPolicyOf,
     }),
     concurrencyPolicy: t.expose('concurrencyPolicy', {
       type: ConcurrencyPolicy,

@@ -1,5 +1,5 @@
 import type { RetryPolicy as RetryPolicyShape } from '../../../domain/execution/retry.ts';
-import type { Job } from '../../../generated/prisma/client.ts';
+import type { RetryPolicyColumns } from '../../../domain/execution/retry-policy-columns.ts';
 import { builder } from '../../builder.ts';
 import { BackoffStrategy } from './job-enums.ts';
 
@@ -27,7 +27,7 @@ export const RetryPolicy = builder.objectRef<RetryPolicyShape>('RetryPolicy').im
   }),
 });
 
-/** The columns that hold a job's policy. */
+/** The columns that hold a job's policy, as Prisma selects them. */
 export const POLICY_COLUMNS = {
   maxRetries: true,
   backoffStrategy: true,
@@ -36,21 +36,4 @@ export const POLICY_COLUMNS = {
   retryJitter: true,
   retryOn: true,
   respectRetryAfter: true,
-} as const;
-
-/** The policy that a row's columns hold, which are all set or all null; null where the job has none. */
-export function policyOf(job: Pick<Job, keyof typeof POLICY_COLUMNS>): RetryPolicyShape | null {
-  const { maxRetries, backoffStrategy, initialDelayMs, maxDelayMs, retryJitter, retryOn, respectRetryAfter } =
-    job;
-  if (maxRetries === null || backoffStrategy === null || initialDelayMs === null) return null;
-  if (maxDelayMs === null || retryJitter === null || respectRetryAfter === null) return null;
-  return {
-    maxRetries,
-    backoffStrategy,
-    initialDelayMs,
-    maxDelayMs,
-    jitter: retryJitter,
-    retryOn,
-    respectRetryAfter,
-  };
-}
+} as const satisfies Record<keyof RetryPolicyColumns, true>;

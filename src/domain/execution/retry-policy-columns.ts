@@ -1,4 +1,4 @@
-import type { BackoffStrategy, RetryPolicy } from '../../domain/execution/retry.ts';
+import type { BackoffStrategy, RetryPolicy } from './retry.ts';
 
 /** The retry columns of a job: all null, or all set but for `retryOn`, which a row without a policy has empty. */
 export interface RetryPolicyColumns {
