@@ -524,6 +524,7 @@ describe('the loop', () => {
     for (let n = 0; n < 4; n += 1) await insertDue(alert);
     instance.deliverer.start();
     await scene.target.received('/alerts', 4);
+    expect(new Set(scene.target.callsTo('/alerts').map(({ body }) => body)).size).toBe(4);
   });
 });
 

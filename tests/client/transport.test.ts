@@ -402,6 +402,7 @@ describe('the connection', () => {
     watch(transportTo(url, { answerTimeoutMs: 50 }), executions());
     await opened.next();
     await opened.next();
+    expect(opened.all.length).toBeGreaterThan(1);
   });
 
   it('says how it stands', async () => {

@@ -156,7 +156,7 @@ it('takes over the lock file of a dead server', async () => {
   await once(dead, 'exit');
   await writeLockFile(dataDir, dead.pid ?? 0);
   const { connectionString } = await start(dataDir);
-  await query(connectionString, 'SELECT 1');
+  expect(await query(connectionString, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
 });
 
 it('takes over a lock file whose process number a foreign process bears by now', async () => {

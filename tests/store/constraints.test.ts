@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { ExecutionStatus } from '../../src/domain/execution/execution.ts';
 import { EXECUTION_STATUSES } from '../../src/domain/execution/execution.ts';
 import { START } from '../support/manual-clock.ts';
-import { insertExecution, insertJob, insertRow, RETRIES } from '../support/rows.ts';
+import { insertExecution, insertJob, insertRow, readExecution, RETRIES } from '../support/rows.ts';
 import { useScene } from '../support/scene.ts';
 
 const scene = useScene();
@@ -12,7 +12,8 @@ const ENDING_ATTEMPT = `attempt_duration_ms = 1, log_position = 1, log_level = '
 
 describe('an execution', () => {
   it.each(EXECUTION_STATUSES)('may stand in each status with what belongs to it: %s', async (status) => {
-    await insertExecution(scene.pool, await insertJob(scene.pool), status);
+    const id = await insertExecution(scene.pool, await insertJob(scene.pool), status);
+    expect(await readExecution(scene.pool, id)).toMatchObject({ status });
   });
 
   const refused: [ExecutionStatus, string, string][] = [

@@ -118,6 +118,7 @@ describe('a host that no longer answers', () => {
     for (let n = 0; n < 3; n += 1) await insertExecution(scene.pool, job, 'PENDING', { host: 'other.test' });
     await instance.worker.runOnce();
     await scene.target.received('/other', HOST_LIMIT);
+    expect(scene.target.callsTo('/other')).toHaveLength(HOST_LIMIT);
     gate.open();
     other.open();
     await instance.worker.drained();
