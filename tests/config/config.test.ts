@@ -22,6 +22,7 @@ describe('loadConfig', () => {
       databaseDirectUrl: undefined,
       databasePoolMax: 20,
       databaseIdleTimeoutMs: 30_000,
+      databaseApiPoolMax: 10,
       databaseConnectTimeoutMs: 2000,
       databaseQueryTimeoutMs: 15_000,
       nodeEnv: 'development',

@@ -221,7 +221,7 @@ describe('changes of many jobs', () => {
     };
     await all(0, 2);
     const few = await all(100, 2);
-    expect(await all(200, 60)).toEqual(few);
+    expect(await all(200, 40)).toEqual(few);
     expect(Math.max(...Object.values(few))).toBeLessThanOrEqual(11);
   });
 });

@@ -280,8 +280,9 @@ describe('an event stream that is not read', () => {
 });
 
 describe('an answer that is not read', () => {
-  const JOBS = 100;
-  const REQUESTS = 8;
+  /** As many bodies as one answer may hold. */
+  const JOBS = 50;
+  const REQUESTS = 16;
   const request = (query: string) => {
     const path = `/graphql?query=${encodeURIComponent(query)}`;
     return `GET ${path} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n`;

@@ -40,11 +40,11 @@ describe('a transaction that prepares slots', () => {
       const text = `SELECT current_setting('idle_in_transaction_session_timeout') AS standstill, current_setting('lock_timeout') AS lock`;
       return (await transaction.tx.query<{ standstill: string; lock: string }>(text)).rows;
     };
-    expect(await settings()).toEqual([{ standstill: '0', lock: '0' }]);
+    expect(await settings()).toEqual([{ standstill: '1min', lock: '0' }]);
     expect(await prepareIn(transaction)).toBe(3);
     expect(await settings()).toEqual([{ standstill: '1234ms', lock: '321ms' }]);
     await transaction.tx.query('COMMIT');
-    expect(await settings()).toEqual([{ standstill: '0', lock: '0' }]);
+    expect(await settings()).toEqual([{ standstill: '1min', lock: '0' }]);
     await transaction.rollback();
   });
 
