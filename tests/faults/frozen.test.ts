@@ -44,7 +44,7 @@ async function freezePrepared(servers: readonly NamedServer[]): Promise<NamedSer
   const holder = async () => {
     const { rows } = await world.pool.query<{ name: string }>(
       `SELECT application_name AS name FROM pg_stat_activity
-       WHERE datname = current_database() AND state = 'idle in transaction' AND query LIKE '%-- prepare slots:%'`,
+       WHERE datname = current_database() AND state = 'idle in transaction' AND query LIKE '%-- make slots:%'`,
     );
     return servers.find(({ name }) => name === rows[0]?.name);
   };

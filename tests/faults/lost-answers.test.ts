@@ -21,7 +21,6 @@ async function nothingIsUnfinished(): Promise<boolean> {
 }
 
 it.each([
-  { what: 'a start of slots', statement: 'start-slots', jobs: 5, input: EVERY_SECOND },
   { what: 'a commit of prepared slots', statement: 'tell of prepared slots', jobs: 20, input: EVERY_SECOND },
   { what: 'a claim', statement: 'claim-fresh', jobs: 20, input: EVERY_SECOND_PLANNED },
 ])(
