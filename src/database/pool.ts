@@ -34,8 +34,8 @@ const KEEP_ALIVE_DELAY_MS = 10_000;
  * numeric a string. `count(*)` is an int8: cast it (`count(*)::int`) where a number is wanted. Elements of int8[] are
  * strings.
  *
- * A connection that breaks while nobody uses it (a restart of PostgreSQL, say) is logged and replaced; without a listener
- * the pool's error event would end the process.
+ * A connection that breaks while nobody uses it (a restart of PostgreSQL, say) is logged and replaced. One that breaks in
+ * the hands of a caller fails the caller's next statement.
  *
  * A statement is bounded twice: the server ends one that takes longer than `statementTimeoutMs`; where not even that comes
  * back, the connection has fallen silent and is closed, together with those that rest since before.
@@ -78,6 +78,8 @@ export function createPool(options: PoolOptions): pg.Pool {
     Object.defineProperty(error, 'client', { enumerable: false });
     log('an idle database connection was lost', { error });
   });
+  // The pool listens only to connections that nobody uses. Without a listener an error event ends the process.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   closeSilentConnections(pool);
   return pool;
 }

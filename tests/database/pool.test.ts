@@ -47,6 +47,22 @@ it('outlives the loss of its connections', async () => {
   expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
 });
 
+it('outlives the loss of a connection that a caller holds and does not use at that moment', async () => {
+  const pool = poolOn(await emptyDatabase());
+  const client = await pool.connect();
+  const ended = new Promise((resolve) =>
+    client.once('end', () => {
+      resolve(null);
+    }),
+  );
+  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  await pool.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
+  await ended;
+  await expect(client.query('SELECT 1')).rejects.toThrow('not queryable');
+  client.release();
+  expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+});
+
 it('opens no more connections than it may; further queries wait their turn', async () => {
   const pool = poolOn(await emptyDatabase(), { max: 1, connectTimeoutMs: 20_000 });
   const client = await pool.connect();

@@ -58,22 +58,10 @@ export async function openTransaction(
 ): Promise<OpenTransaction> {
   const tx = await pool.connect();
   let broken: Error | undefined;
-  // The pool listens only to connections that nobody uses; one that dies in our hands without a listener would end
-  // the process.
-  const onConnectionLost = (error: Error): void => {
-    broken = error;
-  };
-  tx.on('error', onConnectionLost);
-
-  function release(): void {
-    tx.off('error', onConnectionLost);
-    tx.release(broken);
-  }
-
   async function rollback(reason?: unknown): Promise<void> {
     if (isUnanswered(reason)) broken = asError(reason);
     else await tx.query(ROLLBACK).catch((error: unknown) => (broken = notRolledBack(error)));
-    release();
+    tx.release(broken);
   }
 
   async function orRollback(work: Promise<unknown>): Promise<void> {
@@ -94,7 +82,7 @@ export async function openTransaction(
       const text = last === undefined ? 'COMMIT' : `${last}; COMMIT`;
       const statement: Statement = maxMs === undefined ? { text } : { text, query_timeout: maxMs };
       await orRollback(tx.query(statement));
-      release();
+      tx.release();
     },
     rollback,
   };
