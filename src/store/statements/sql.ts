@@ -57,10 +57,10 @@ export async function openTransaction(
   maxStandstillMs: number | null = MAX_STANDSTILL_MS,
 ): Promise<OpenTransaction> {
   const tx = await pool.connect();
-  let broken: Error | undefined;
+
   async function rollback(reason?: unknown): Promise<void> {
-    if (isUnanswered(reason)) broken = asError(reason);
-    else await tx.query(ROLLBACK).catch((error: unknown) => (broken = notRolledBack(error)));
+    let broken = isUnanswered(reason) ? asError(reason) : undefined;
+    if (!broken) await tx.query(ROLLBACK).catch((error: unknown) => (broken = notRolledBack(error)));
     tx.release(broken);
   }
 
