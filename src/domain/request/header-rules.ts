@@ -1,12 +1,15 @@
 /** The most headers that a job may set, and how long a name and a value may be. */
 export const HEADER_LIMITS = { count: 50, nameLength: 128, valueLength: 4_096 } as const;
 
+/** Names the execution that makes a call, in lower case. */
+export const EXECUTION_ID_HEADER = 'x-execution-id';
+
 /**
  * What the scheduler itself tells a target about the call, in lower case. A job's own header of such a name is
  * replaced: a target must be able to trust them.
  */
 export const IDENTITY_HEADERS: ReadonlySet<string> = new Set([
-  'x-execution-id',
+  EXECUTION_ID_HEADER,
   'x-job-id',
   'x-attempt',
   'x-scheduled-at',

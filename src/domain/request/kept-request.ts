@@ -1,3 +1,4 @@
+import { EXECUTION_ID_HEADER } from './header-rules.ts';
 import type { CallIdentity, ShownRequest } from './outgoing-request.ts';
 
 /**
@@ -8,7 +9,7 @@ export const ACCEPTED_ENCODINGS = 'gzip, deflate, br';
 /** The headers that tell a target whose call it is, the same with every attempt. */
 export function identityHeaders({ executionId, jobId, scheduledAt }: CallIdentity): Record<string, string> {
   const headers: Record<string, string> = {
-    'x-execution-id': executionId,
+    [EXECUTION_ID_HEADER]: executionId,
     'x-job-id': jobId,
     'idempotency-key': executionId,
   };
@@ -17,7 +18,7 @@ export function identityHeaders({ executionId, jobId, scheduledAt }: CallIdentit
 }
 
 const REPEATED: ReadonlySet<string> = new Set([
-  'x-execution-id',
+  EXECUTION_ID_HEADER,
   'x-job-id',
   'idempotency-key',
   'x-scheduled-at',

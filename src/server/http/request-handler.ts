@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { SystemMetrics } from '../../domain/metrics/metrics.ts';
+import { CALL_OF_JOB, isCallOfJob } from './calls-of-jobs.ts';
 import { createCallbackEndpoint, withoutToken, type CallbackReceiver } from './callback-endpoint.ts';
 import type { ErrorMask } from './error-mask.ts';
 import type { OpenStream } from './event-stream.ts';
@@ -93,6 +94,10 @@ function createRoutes(options: RequestHandlerOptions): Route {
     if (path === GRAPHQL_PATH || path === `${GRAPHQL_PATH}/`) {
       if (!goesByItsName(request)) {
         refuse(response, misdirected(request));
+        return;
+      }
+      if (isCallOfJob(request)) {
+        refuse(response, CALL_OF_JOB);
         return;
       }
       if (origins.applyCors(request, response)) return;

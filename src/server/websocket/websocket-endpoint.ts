@@ -4,6 +4,7 @@ import { CloseCode, handleProtocols } from 'graphql-ws';
 import type { Server } from 'graphql-ws';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
+import { CALL_OF_JOB, isCallOfJob } from '../http/calls-of-jobs.ts';
 import { type HostCheck, misdirected } from '../http/host-names.ts';
 import { GRAPHQL_PATH, MAX_BODY_BYTES, MAX_WEBSOCKETS } from '../limits/limits.ts';
 import { noUsage, type PeerLimits } from '../limits/peer-limits.ts';
@@ -65,6 +66,7 @@ export function createWebsocketEndpoint(options: WebsocketEndpointOptions): Webs
     if (path !== GRAPHQL_PATH)
       return { status: 404, code: 'NOT_FOUND', message: `The API is at ${GRAPHQL_PATH}.` };
     if (!goesByItsName(request)) return misdirected(request);
+    if (isCallOfJob(request)) return CALL_OF_JOB;
     if (closing) return { status: 503, code: 'UNAVAILABLE', message: 'The server is stopping.' };
     if (server.clients.size < MAX_WEBSOCKETS) return null;
     return {
