@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import type { Figure, Part } from './harness/bench.ts';
 import { startPostgres } from './harness/postgres.ts';
+import { ablation } from './parts/ablation.ts';
 import { backlog } from './parts/backlog.ts';
 import { burst } from './parts/burst.ts';
 import { dashboards } from './parts/dashboards.ts';
@@ -18,7 +19,7 @@ import { steady } from './parts/steady.ts';
 import { writes } from './parts/writes.ts';
 
 /**
- * npm run bench [-- [part …] [--rounds N] [--out FILE]]: measures the parts that are named, all of them otherwise. Prints
+ * npm run bench [-- [part …] [--rounds N] [--out FILE]]: measures the parts that are named, otherwise all but `ablation`. Prints
  * a table for people, and one line of JSON for each figure; the same goes to FILE.
  */
 const PARTS: readonly Part[] = [
@@ -36,6 +37,7 @@ const PARTS: readonly Part[] = [
   memory,
   nextRun,
   startup,
+  ablation,
 ];
 
 const { values, positionals } = parseArgs({
@@ -52,7 +54,7 @@ const postgres = await startPostgres();
 const figures: (Figure & { part: string })[] = [];
 try {
   for (const part of PARTS) {
-    if (positionals.length > 0 && !positionals.includes(part.name)) continue;
+    if (positionals.length > 0 ? !positionals.includes(part.name) : part.runsOnlyByName) continue;
     const note = (text: string) => process.stderr.write(`${text}\n`);
     const found = await part.run({ postgres, rounds: Number(values.rounds), note });
     for (const figure of found) {

@@ -10,6 +10,8 @@ export type Figure = {
   /** What the value must reach, `min` from below or `max` from above; a figure without one explains others. */
   min?: number;
   max?: number;
+  /** What the value was computed from. */
+  detail?: Record<string, number | string>;
 };
 
 /** What each part finds at hand. */
@@ -21,7 +23,12 @@ export type BenchContext = {
   note: (text: string) => void;
 };
 
-export type Part = { name: string; run: (context: BenchContext) => Promise<Figure[]> };
+export type Part = {
+  name: string;
+  /** Whether the part runs only where it is named, as it takes too long. */
+  runsOnlyByName?: boolean;
+  run: (context: BenchContext) => Promise<Figure[]>;
+};
 
 /** Of an even number of values the mean of the two in the middle: neither the better nor the worse one. */
 export function median(values: readonly number[]): number {

@@ -21,7 +21,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export async function startProduct(env: Record<string, string>): Promise<Product> {
   const logs = await mkdtemp(join(tmpdir(), 'bench-logs-'));
   const startedMs = performance.now();
-  const child = spawn(process.execPath, [...profiling(), ...startArguments()], {
+  const child = spawn(process.execPath, [...profiling(), ...ablation(), ...startArguments()], {
     cwd: ROOT,
     env: { ...process.env, NODE_ENV: 'production', PORT: '0', LOG_DIR: logs, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -58,6 +58,12 @@ function startArguments(): string[] {
     scripts: { start: string };
   };
   return scripts.start.split(' ').slice(scripts.start.split(' ').indexOf('node') + 1);
+}
+
+/** Where BENCH_REPLACE says what stands in for a mechanism: see `bench/ablation`. */
+function ablation(): string[] {
+  if (process.env['BENCH_REPLACE'] === undefined) return [];
+  return ['--import', new URL('../ablation/register.mjs', import.meta.url).href];
 }
 
 /** BENCH_PROFILE names a folder that gets a processor profile of each run, to be opened in a browser's developer tools. */

@@ -20,7 +20,7 @@ export const fanOut: Part = {
     const rounds: { ours: number; stock: number; ready: number }[] = [];
     for (let round = 1; round <= context.rounds; round += 1) {
       const before = await ceiling();
-      const ours = await product(context);
+      const ours = await deliveriesPerSecond(context);
       const stock = await stockFeed();
       const after = await ceiling();
       const ready = (before + after) / 2;
@@ -50,7 +50,8 @@ export const fanOut: Part = {
   },
 };
 
-async function product({ postgres }: BenchContext): Promise<number> {
+/** Deliveries per second of the product. */
+export async function deliveriesPerSecond({ postgres }: BenchContext): Promise<number> {
   const target = await startChild('./target.ts');
   const subscribers = await startChild('./subscribers.ts');
   const database = await postgres.createDatabase();

@@ -45,7 +45,9 @@ async function drain(context: BenchContext): Promise<number> {
   }
 }
 
-async function drainFollowed(context: BenchContext): Promise<{ perSecond: number; delivered: number }> {
+export async function drainFollowed(
+  context: BenchContext,
+): Promise<{ perSecond: number; delivered: number }> {
   const target = await startChild('./target.ts');
   const subscribers = await startChild('./subscribers.ts');
   try {

@@ -70,14 +70,9 @@ async function measure({ postgres }: BenchContext): Promise<{ ours: Pace; stock:
       kind: 'listen',
       connectionString: database.connectionString,
     });
-    const paceOf = async (url: string): Promise<Pace> => ({
-      small: await ask(load, url, SMALL),
-      list: await ask(load, url, LIST),
-      apart: await ask(load, url, APART),
-    });
-    const before = await paceOf(stockUrl);
-    const ours = await paceOf(product.url);
-    const after = await paceOf(stockUrl);
+    const before = await paceOf(load, stockUrl);
+    const ours = await paceOf(load, product.url);
+    const after = await paceOf(load, stockUrl);
     return {
       ours,
       stock: {
@@ -92,6 +87,15 @@ async function measure({ postgres }: BenchContext): Promise<{ ours: Pace; stock:
     await product.stop();
     await database.drop();
   }
+}
+
+/** How fast one server answers. */
+export async function paceOf(load: Child, url: string): Promise<Pace> {
+  return {
+    small: await ask(load, url, SMALL),
+    list: await ask(load, url, LIST),
+    apart: await ask(load, url, APART),
+  };
 }
 
 async function ask(

@@ -47,7 +47,7 @@ export const manySockets: Part = {
   },
 };
 
-async function holdOnce({ postgres }: BenchContext): Promise<Held> {
+export async function holdOnce({ postgres }: BenchContext): Promise<Held> {
   const clients = await Promise.all(Array.from({ length: PROCESSES }, () => startChild('./subscribers.ts')));
   const database = await postgres.createDatabase();
   const product = await startProduct({ DATABASE_URL: database.connectionString });

@@ -8,12 +8,12 @@ import type { Arrival } from '../harness/target.ts';
 const SECOND_MS = 1_000;
 const WARM_UP_SECONDS = 8;
 /** With five hundred jobs a second and with twenty. */
-const MANY = { jobs: 500, seconds: 20 };
+export const MANY = { jobs: 500, seconds: 20 };
 /**
  * The twenty of a second are late together, so that one second of a hundred makes their p99: in twenty seconds it was the worst
  * of them, and said more of the machine than of either scheduler.
  */
-const FEW = { jobs: 20, seconds: 100 };
+export const FEW = { jobs: 20, seconds: 100 };
 
 type Load = typeof MANY;
 
@@ -125,7 +125,7 @@ async function runCroner(
   return latenessOf(arrivals);
 }
 
-async function runProduct(
+export async function runProduct(
   { postgres, note }: BenchContext,
   target: Child,
   url: string,

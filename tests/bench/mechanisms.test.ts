@@ -1,0 +1,11 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { MECHANISMS } from '../../bench/ablation/mechanisms.ts';
+
+describe('the mechanisms that a benchmark switches off', () => {
+  it.each(MECHANISMS)('finds what switches off $name, once', ({ file, from, to }) => {
+    const source = readFileSync(new URL(`../../src/${file}`, import.meta.url), 'utf8');
+    expect(source.split(from)).toHaveLength(2);
+    expect(to).not.toBe(from);
+  });
+});
