@@ -35,6 +35,7 @@ export interface HttpServerOptions {
   maxWebsocketsPerAddress: number;
   maxSubscriptionsPerAddress: number;
   maxAnswerBytes?: number;
+  heavyAnswerWaitMs?: number;
   graphiql: boolean;
   health: () => Promise<HealthReport>;
   /** The figures of the system; throws while the database is away. */
@@ -85,6 +86,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     persistedOperations,
     peerLimits,
     maxAnswerBytes: options.maxAnswerBytes,
+    heavyAnswerWaitMs: options.heavyAnswerWaitMs,
   });
   const openStreams = new Set<OpenStream>();
   let stopping: Promise<void> | undefined;

@@ -23,6 +23,11 @@ describe('docs/limits.md', () => {
     expect(page).toContain(` ${limit.toLocaleString('en')} ${what}`);
   });
 
+  it('tells what answers in flight may hold together', () => {
+    expect(page).toContain(`${limits.HEAVY_ANSWERS_AT_ONCE} times \`MAX_ANSWER_BYTES\` in flight`);
+    expect(page).toContain(`wait for ${limits.HEAVY_ANSWER_WAIT_MS / 1_000} s at most`);
+  });
+
   it('tells how often a websocket is pinged', () => {
     expect(page).toContain(`each ping, every ${limits.KEEP_ALIVE_MS / 1_000} s`);
   });

@@ -61,6 +61,7 @@ describe('Variables that a subscription does not declare', () => {
       {
         turns: { enter: () => null, leave: () => undefined },
         usage: noUsage(),
+        send: () => Promise.resolve(),
         sendResults: () => null,
         nextOperation: () => FACTS,
       },

@@ -1,8 +1,9 @@
-import { execute } from 'graphql';
+import { execute, GraphQLError } from 'graphql';
 import type { ExecutionArgs, ExecutionResult, GraphQLSchema } from 'graphql';
 import { createYoga } from 'graphql-yoga';
 import type { Plugin, YogaServerInstance } from 'graphql-yoga';
-import { createAnswerLimit, type RefuseLargeAnswer } from '../limits/answer-limit.ts';
+import { type AnswerLimit, createAnswerLimit, type Asked } from '../limits/answer-limit.ts';
+import { createHeavyAnswers, type HeavyAnswers } from '../limits/heavy-answers.ts';
 import { shapeAnswers } from './answer-shape.ts';
 import { refuseConditionalSubscriptions } from '../websocket/conditional-subscriptions.ts';
 import { createDocumentCache } from './document-cache.ts';
@@ -22,9 +23,12 @@ export type CreateContext = (facts: RequestFacts) => object | Promise<object>;
 
 export type GraphqlEndpoint = YogaServerInstance<OperationContext, ForResolvers> & {
   createContext: CreateContext;
-  refuseLargeAnswer: RefuseLargeAnswer;
+  answers: Answers;
   subscribe: Subscribe;
 };
+
+/** What answers may hold: each alone, and all in flight together. */
+export type Answers = AnswerLimit & HeavyAnswers;
 
 /** What was made for the resolvers, in Yoga's own context, which it would otherwise be copied into. */
 interface ForResolvers {
@@ -39,6 +43,8 @@ export interface GraphqlEndpointOptions {
   peerLimits: PeerLimits;
   /** See `MAX_ANSWER_BYTES` of the limits, which holds where it is left out. */
   maxAnswerBytes?: number | undefined;
+  /** How long an operation waits for room for its answer; see `HEAVY_ANSWER_WAIT_MS` of the limits. */
+  heavyAnswerWaitMs?: number | undefined;
 }
 
 /**
@@ -51,14 +57,15 @@ export function createGraphqlEndpoint({
   maskError,
   persistedOperations,
   peerLimits,
-  maxAnswerBytes,
+  maxAnswerBytes: maxBytes,
+  heavyAnswerWaitMs: waitMs,
 }: GraphqlEndpointOptions): GraphqlEndpoint {
-  const refuseLargeAnswer = createAnswerLimit(
-    schema,
-    maxAnswerBytes === undefined ? {} : { maxBytes: maxAnswerBytes },
-  );
+  const answers: Answers = {
+    ...createAnswerLimit(schema, { maxBytes }),
+    ...createHeavyAnswers({ maxBytes, waitMs }),
+  };
   const runFor = createQueryCoalescing(async (args) => written(maskResult(await execute(args), maskError)));
-  const subscribe = createSubscribe(createSharedResults(maskError), peerLimits);
+  const subscribe = createSubscribe(createSharedResults(maskError), peerLimits, answers);
   const yoga = createYoga<OperationContext, ForResolvers>({
     schema,
     graphqlEndpoint: GRAPHQL_PATH,
@@ -69,7 +76,7 @@ export function createGraphqlEndpoint({
       executePersisted(persistedOperations),
       parseLimited,
       refuseConditionalSubscriptions,
-      limitAnswers(refuseLargeAnswer),
+      limitAnswers(answers),
       runForResolvers(runFor, subscribe),
       shapeAnswers,
     ],
@@ -89,7 +96,7 @@ export function createGraphqlEndpoint({
     // Yoga's own stream class buffers 16 KB whatever the reader does, and goes on pinging after an error.
     fetchAPI: { ReadableStream },
   });
-  return Object.assign(yoga, { createContext, refuseLargeAnswer, subscribe });
+  return Object.assign(yoga, { createContext, answers, subscribe });
 }
 
 /** The HTTP transport has read the parameters before Yoga sees the request. */
@@ -118,21 +125,37 @@ const parseLimited: Plugin = {
   },
 };
 
-function limitAnswers(refuseLargeAnswer: RefuseLargeAnswer): Plugin {
-  function refusalOf({ document, operationName, variableValues: variables }: ExecutionArgs) {
-    const refusal = refuseLargeAnswer({ document, operationName, variables });
-    return refusal && { errors: [refusal] };
-  }
+function limitAnswers(answers: Answers): Plugin<OperationContext> {
   return {
     onExecute({ args, setResultAndStopExecution }) {
-      const refusal = refusalOf(args);
-      if (refusal) setResultAndStopExecution(refusal);
+      const asked = askedIn(args);
+      const refusal = answers.refusalOf(asked);
+      if (refusal) {
+        setResultAndStopExecution({ errors: [refusal] });
+        return;
+      }
+      const { delivery } = args.contextValue;
+      const room = answers.enter(answers.bytesOf(asked));
+      if (!(room instanceof Promise)) {
+        if (room) delivery.part = room;
+        return;
+      }
+      return room.then((part) => {
+        if (part instanceof GraphQLError) setResultAndStopExecution({ errors: [part] });
+        else delivery.part = part;
+        // Nobody reads it: it only has to be no answer.
+        if (delivery.isGone?.()) setResultAndStopExecution({ data: null });
+      });
     },
     onSubscribe({ args, setResultAndStopExecution }) {
-      const refusal = refusalOf(args);
-      if (refusal) setResultAndStopExecution(refusal);
+      const refusal = answers.refusalOf(askedIn(args));
+      if (refusal) setResultAndStopExecution({ errors: [refusal] });
     },
   };
+}
+
+function askedIn({ document, operationName, variableValues: variables }: ExecutionArgs): Asked {
+  return { document, operationName, variables };
 }
 
 function runForResolvers(

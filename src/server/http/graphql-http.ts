@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { compressible, type Compressible } from './compression.ts';
 import { pumpBody } from './event-stream.ts';
@@ -5,6 +6,8 @@ import type { PumpOptions } from './event-stream.ts';
 import type { GraphqlEndpoint } from './graphql-endpoint.ts';
 import { readParams } from './graphql-params.ts';
 import { GRAPHQL_PATH, WATCHED_ANSWER_BYTES } from '../limits/limits.ts';
+import type { Delivery } from '../websocket/delivery.ts';
+import type { OperationContext } from './operation-context.ts';
 import { factsOf } from './request-facts.ts';
 import { refuse } from './respond.ts';
 
@@ -24,23 +27,40 @@ export async function answerGraphql(
     refuse(response, read.refusal);
     return;
   }
-  const { accept = '*/*', 'accept-encoding': acceptEncoding } = request.headers;
+  const delivery: Delivery = { isGone: () => response.destroyed };
+  try {
+    const answer = await respond(endpoint, request, {
+      facts: factsOf(request, requestId),
+      delivery,
+      params: read.params,
+    });
+    await send(answer, response, { acceptEncoding: request.headers['accept-encoding'], delivery, ...pump });
+    if (delivery.part) await closed(response);
+  } finally {
+    delivery.part?.keep(0);
+  }
+}
+
+function respond(endpoint: GraphqlEndpoint, { method, headers }: IncomingMessage, context: OperationContext) {
   // The request gets no abort signal: Yoga would drop a subscription that starts just after its client left, and
   // nobody would end it. Here the answer always arrives, and pumpBody cancels what has no reader.
-  const answer = await endpoint.handleRequest(
-    new endpoint.fetchAPI.Request(GRAPHQL_URL, {
-      method: request.method ?? 'GET',
-      headers: { accept },
-    }),
-    { facts: factsOf(request, requestId), delivery: {}, params: read.params },
+  const { accept = '*/*' } = headers;
+  return endpoint.handleRequest(
+    new endpoint.fetchAPI.Request(GRAPHQL_URL, { method: method ?? 'GET', headers: { accept } }),
+    context,
   );
-  await send(answer, response, { acceptEncoding, ...pump });
+}
+
+/** Resolves when the answer is handed to the operating system, or its client is gone. */
+async function closed(response: ServerResponse): Promise<void> {
+  if (!response.destroyed) await once(response, 'close');
 }
 
 const GRAPHQL_URL = `http://localhost${GRAPHQL_PATH}`;
 
 interface SendOptions extends PumpOptions {
   acceptEncoding: string | undefined;
+  delivery: Delivery;
 }
 
 async function send(answer: Response, response: ServerResponse, options: SendOptions): Promise<void> {
@@ -76,9 +96,10 @@ async function sendBody(
   response: ServerResponse,
   status: number,
   answer: Compressible,
-  { acceptEncoding, slowReaderTimeoutMs }: SendOptions,
+  { acceptEncoding, delivery, slowReaderTimeoutMs }: SendOptions,
 ): Promise<void> {
   const { body, bytes, encoding } = await answer(acceptEncoding);
+  delivery.part?.keep(bytes);
   if (encoding !== null) response.setHeader('Content-Encoding', encoding);
   response.appendHeader('Vary', 'Accept-Encoding');
   response.setHeader('Cache-Control', 'no-store');

@@ -1,8 +1,6 @@
 import { GraphQLError } from 'graphql';
 import type { ExecutionResult } from 'graphql';
-
-/** When to come back, in seconds, where it is the database that is away. */
-const RETRY_AFTER_SECONDS = 5;
+import { RETRY_AFTER_SECONDS } from '../limits/limits.ts';
 
 /** The HTTP status of an answer that is nothing but an error with this code. */
 export function statusOf(code: unknown): number {

@@ -33,8 +33,12 @@ export interface Asked {
   variables?: Readonly<Record<string, unknown>> | null | undefined;
 }
 
-/** Why an operation is not executed: its answer may become too large. Null where it is. */
-export type RefuseLargeAnswer = (asked: Asked) => GraphQLError | null;
+export interface AnswerLimit {
+  /** Why an operation is not executed: its answer may become too large. Null where it is. */
+  refusalOf: (asked: Asked) => GraphQLError | null;
+  /** The bytes that the answer may hold at most. */
+  bytesOf: (asked: Asked) => number;
+}
 
 /**
  * Limits what an answer may hold. A document is small whatever its answer is: pages in pages multiply, and graphql-js
@@ -42,8 +46,11 @@ export type RefuseLargeAnswer = (asked: Asked) => GraphQLError | null;
  */
 export function createAnswerLimit(
   schema: GraphQLSchema,
-  { maxFields = MAX_ANSWER_FIELDS, maxBytes = MAX_ANSWER_BYTES } = {},
-): RefuseLargeAnswer {
+  {
+    maxFields = MAX_ANSWER_FIELDS,
+    maxBytes = MAX_ANSWER_BYTES,
+  }: { maxFields?: number | undefined; maxBytes?: number | undefined } = {},
+): AnswerLimit {
   const known = new WeakMap<DocumentNode, Map<OperationDefinitionNode, Answer>>();
 
   function answerOf({ document, operationName, variables }: Asked): Pick<Answer, 'fields' | 'bytes'> {
@@ -57,13 +64,16 @@ export function createAnswerLimit(
     return answer;
   }
 
-  return (asked) => {
-    const { fields, bytes } = answerOf(asked);
-    if (fields > maxFields) return limitExceeded(`${maxFields} fields in its answer`);
-    if (bytes <= maxBytes) return null;
-    return limitExceeded(
-      `${maxBytes} bytes of long texts and JSON in its answer (MAX_ANSWER_BYTES), each counted as long as it may be`,
-    );
+  return {
+    refusalOf(asked) {
+      const { fields, bytes } = answerOf(asked);
+      if (fields > maxFields) return limitExceeded(`${maxFields} fields in its answer`);
+      if (bytes <= maxBytes) return null;
+      return limitExceeded(
+        `${maxBytes} bytes of long texts and JSON in its answer (MAX_ANSWER_BYTES), each counted as long as it may be`,
+      );
+    },
+    bytesOf: (asked) => answerOf(asked).bytes,
   };
 }
 

@@ -62,6 +62,18 @@ export const MAX_ANSWER_FIELDS = 200_000;
 /** Most bytes of long texts and JSON in an answer, each counted as long as it may be; MAX_ANSWER_BYTES sets another number. */
 export const MAX_ANSWER_BYTES = 16_000_000;
 
+/** Answers of that size whose bytes may be in flight together, over all transports. */
+export const HEAVY_ANSWERS_AT_ONCE = 4;
+
+/** An answer that is smaller than the largest by this factor counts as small: it never waits for others. */
+export const SMALL_ANSWERS_TO_A_LARGE_ONE = 16;
+
+/** How long an operation waits for room for its answer before it is refused. */
+export const HEAVY_ANSWER_WAIT_MS = 10_000;
+
+/** When a client is told to come back that is refused for the moment. */
+export const RETRY_AFTER_SECONDS = 5;
+
 /** Characters of documents whose parsed form is kept for the next request; the parsed form is some 50 times larger. */
 export const MAX_CACHED_QUERY_CHARACTERS = 500_000;
 

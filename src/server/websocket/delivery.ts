@@ -1,14 +1,19 @@
 import type { Limiter } from '../../async/limiter.ts';
+import type { Part } from '../../async/budget.ts';
 import type { Usage } from '../limits/peer-limits.ts';
 import type { RenderedEvent } from './shared-results.ts';
 
 /**
- * How the events of one subscription reach its client: what the transport asks of whoever makes results out of events,
+ * How the answer to one operation reaches its client: what the transport asks of whoever makes results out of events,
  * and what it is told.
  */
 export interface Delivery {
   /** Turns to make results, as soon as the client has room for them. Without it, they are made as they are asked for. */
   turns?: Pick<Limiter, 'enter' | 'leave'>;
+  /** Whether the client is gone: nobody reads the answer then. */
+  isGone?: () => boolean;
+  /** What the answer to a query or mutation holds of the room for large ones; whoever sends it gives it back. */
+  part?: Part;
   /** What the websocket of the subscription has open; absent where it has none. */
   socket?: Usage;
   /**

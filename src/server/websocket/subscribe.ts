@@ -1,9 +1,12 @@
 import { createSourceEventStream, getOperationAST, GraphQLError } from 'graphql';
 import type { ExecutionArgs, ExecutionResult } from 'graphql';
+import type { Part } from '../../async/budget.ts';
 import { serializeCalls } from '../../async/serialize-calls.ts';
 import { selfIterator, stepsOf } from '../../async/step-source.ts';
 import type { Delivery } from './delivery.ts';
 import type { RequestFacts } from '../http/request-facts.ts';
+import type { AnswerLimit } from '../limits/answer-limit.ts';
+import type { HeavyAnswers } from '../limits/heavy-answers.ts';
 import { BATCH_BYTES, MAX_BATCH_RESULTS } from '../limits/limits.ts';
 import type { PeerLimits } from '../limits/peer-limits.ts';
 import type { ResultMaker, SharedResults, RenderedEvent } from './shared-results.ts';
@@ -29,7 +32,11 @@ export type Subscribe = (
  * and its result, which is where a client that does not read must hold things up; and which results are the same for
  * several.
  */
-export function createSubscribe(results: SharedResults, peerLimits: PeerLimits): Subscribe {
+export function createSubscribe(
+  results: SharedResults,
+  peerLimits: PeerLimits,
+  answers: RoomForResults,
+): Subscribe {
   return async (args, delivery, { actor, address }) => {
     forgetUndeclared(args);
     const left = peerLimits.enterSubscription({ address, socket: delivery.socket }, bytesOf(args));
@@ -42,7 +49,10 @@ export function createSubscribe(results: SharedResults, peerLimits: PeerLimits):
           leave();
           left();
         };
-        return deliver(sourceOf(stream[Symbol.asyncIterator]()), delivery, { make, leave: leaveBoth });
+        const { document, operationName, variableValues: variables } = args;
+        const bytes = answers.bytesOf({ document, operationName, variables });
+        const enter = (count: number) => answers.enterResult(bytes, count);
+        return deliver(sourceOf(stream[Symbol.asyncIterator]()), delivery, { make, enter, leave: leaveBoth });
       }
       left();
       return stream;
@@ -52,6 +62,9 @@ export function createSubscribe(results: SharedResults, peerLimits: PeerLimits):
     }
   };
 }
+
+/** The room for results that may be large, of all clients together. */
+export type RoomForResults = Pick<AnswerLimit, 'bytesOf'> & Pick<HeavyAnswers, 'enterResult'>;
 
 /** Of what a subscription keeps for as long as it lives. */
 function bytesOf({ document, variableValues }: ExecutionArgs): number {
@@ -76,17 +89,20 @@ const OVER = { done: true, value: undefined } as const;
 function deliver(
   source: Source,
   delivery: Delivery,
-  results: ResultMaker,
+  results: ResultMaker & { enter: (count: number) => ReturnType<HeavyAnswers['enterResult']> },
 ): AsyncIterableIterator<ExecutionResult> {
   let isUnderWay = false;
   let isOver = false;
   let lastCursor: string | null = null;
   let largestBytes = BATCH_BYTES;
+  /** The room that the last results take up until the client has taken them in, which is when it asks for the next. */
+  let held: Part | null = null;
   delivery.position = () => (isUnderWay ? null : (source.position?.() ?? lastCursor));
   delivery.take = () => take(Math.min(Math.floor(BATCH_BYTES / largestBytes), MAX_BATCH_RESULTS));
 
   /** @param most results; one at least, and further ones only where their events are at hand */
   async function take(most: number): Promise<readonly RenderedEvent[] | null> {
+    giveBack();
     let events = atHand(most);
     try {
       // Here a subscriber waits, with nothing but this call and the promise that the source gives it.
@@ -103,14 +119,20 @@ function deliver(
     isUnderWay = true;
     const turn = delivery.turns?.enter();
     if (turn) await turn;
+    let isMade = false;
     try {
+      const room = results.enter(events.length);
+      held = room instanceof Promise ? await room : room;
       const making = resultsOf(events);
       const made = making instanceof Promise ? await making : making;
       if (made === null) return null;
       lastCursor = cursorOf(events.at(-1)) ?? lastCursor;
       largestBytes = made.reduce((largest, { json }) => Math.max(largest, json.length), 1);
+      held?.keep(made.reduce((sum, { json }) => sum + json.length, 0));
+      isMade = true;
       return made;
     } finally {
+      if (!isMade) giveBack();
       delivery.turns?.leave();
       isUnderWay = false;
     }
@@ -144,6 +166,12 @@ function deliver(
   function end(): void {
     if (!isOver) results.leave();
     isOver = true;
+    giveBack();
+  }
+
+  function giveBack(): void {
+    held?.keep(0);
+    held = null;
   }
 
   async function leave(): Promise<void> {

@@ -196,6 +196,7 @@ function serveSocket(
     {
       turns: reader.turns,
       usage: noUsage(),
+      send: reader.send,
       sendResults: reader.sendResults,
       nextOperation: () => {
         operationCount += 1;

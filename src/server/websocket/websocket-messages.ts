@@ -64,6 +64,11 @@ export function nextMessage(id: Buffer, result: Buffer): Buffer {
   return Buffer.concat([BEFORE_ID, id, BEFORE_PAYLOAD, result, END]);
 }
 
+/** The same for a result that one client gets. */
+export function nextText(id: string, result: string): string {
+  return `{"id":${JSON.stringify(id)},"type":"next","payload":${result}}`;
+}
+
 /** The bytes that RFC 6455 has for the reason of a close. */
 const MAX_REASON_BYTES = 123;
 

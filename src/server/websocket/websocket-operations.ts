@@ -17,13 +17,14 @@ import { formatError, formatResult } from '../http/format-result.ts';
 import type { GraphqlEndpoint } from '../http/graphql-endpoint.ts';
 import { VARIABLES_TOO_DEEP } from '../http/graphql-params.ts';
 import { CONNECTION_INIT_TIMEOUT_MS, MAX_NESTING, MAX_OPERATIONS_PER_SOCKET } from '../limits/limits.ts';
+import { heavyResult } from './heavy-result.ts';
 import { clientIdOf, ownIdOf, standsFor, withClientId } from './operation-ids.ts';
 import type { PersistedOperations } from '../http/persisted-operations.ts';
 import type { Usage } from '../limits/peer-limits.ts';
 import type { ReaderWatch } from './reader-watch.ts';
 import type { RequestFacts } from '../http/request-facts.ts';
 import type { RenderedEvent } from './shared-results.ts';
-import { closeReason, nextMessage, readMessage } from './websocket-messages.ts';
+import { closeReason, nextMessage, nextText, readMessage } from './websocket-messages.ts';
 
 /** What belongs to one websocket. */
 export interface SocketFacts {
@@ -31,6 +32,8 @@ export interface SocketFacts {
   turns: NonNullable<Delivery['turns']>;
   /** What the socket has open. */
   usage: Usage;
+  /** Sends a message; see `reader-watch.ts`. */
+  send: ReaderWatch['send'];
   /** Sends results of a subscription; see `reader-watch.ts`. */
   sendResults: ReaderWatch['sendResults'];
   /** The facts of the socket's next operation; each operation has a request id of its own. */
@@ -54,6 +57,7 @@ interface Pipeline {
 type OperationArgs = ExecutionArgs & {
   peer: Pick<RequestFacts, 'actor' | 'address'>;
   delivery: Delivery;
+  sendResult: (json: string) => Promise<void>;
   sendEvents: (events: readonly RenderedEvent[]) => ReturnType<ReaderWatch['sendResults']>;
 };
 
@@ -107,17 +111,18 @@ export function createOperationServer({
     onComplete: ({ extra }) => {
       extra.running -= 1;
     },
-    execute: (args) => guarded(maskError, async () => maskResult(await execute(args), maskError)),
+    execute: (args) => guarded(maskError, () => answer(endpoint, operationOf(args), maskError)),
     subscribe: (args) => guarded(maskError, () => subscribe(endpoint, operationOf(args), maskError)),
     onNext: (_context, _id, _payload, _args, result) => (result.errors ? formatResult(result) : undefined),
     onError: (_context, _id, _payload, errors) => errors.map((error) => formatError(maskError(error))),
   });
   return {
-    opened(socket, { turns, usage, sendResults, nextOperation }) {
+    opened(socket, { turns, usage, send, sendResults, nextOperation }) {
       // Field by field: what is added to a copy takes up room of its own, for each socket.
       const extra: Extra = {
         turns,
         usage,
+        send,
         sendResults,
         nextOperation,
         context: null,
@@ -192,7 +197,7 @@ function variablesTooDeep(): GraphQLError {
 /** What {@link operationOf} finds again: graphql-ws hands `execute` the same object that `onSubscribe` returned. */
 async function prepare(
   endpoint: GraphqlEndpoint,
-  { nextOperation, turns, usage, sendResults }: SocketFacts,
+  { nextOperation, turns, usage, send, sendResults }: SocketFacts,
   id: string,
   { query, variables, operationName }: SubscribePayload,
 ): Promise<OperationArgs | readonly GraphQLError[]> {
@@ -203,7 +208,7 @@ async function prepare(
   const errors = validate(schema, document);
   if (errors.length > 0) return errors;
   if (!getOperationAST(document, operationName)) return [unknownOperation()];
-  const refusal = endpoint.refuseLargeAnswer({ document, operationName, variables });
+  const refusal = endpoint.answers.refusalOf({ document, operationName, variables });
   if (refusal) return [refusal];
   const idAsJson = Buffer.from(JSON.stringify(id));
   return {
@@ -214,12 +219,26 @@ async function prepare(
     contextValue: await endpoint.createContext(facts),
     peer: facts,
     delivery,
+    sendResult: (json) => send(nextText(id, json)),
     sendEvents: (events) => sendResults(events.map(({ json }) => nextMessage(idAsJson, json))),
   };
 }
 
 function operationOf(args: ExecutionArgs): OperationArgs {
   return args as OperationArgs;
+}
+
+/** Answers a query or mutation: at once where its answer is small, else when there is room for it. */
+function answer(
+  { answers }: GraphqlEndpoint,
+  args: OperationArgs,
+  maskError: ErrorMask,
+): Promise<ExecutionResult> | AsyncIterableIterator<never> {
+  const { document, operationName, variableValues: variables, sendResult } = args;
+  const bytes = answers.bytesOf({ document, operationName, variables });
+  const run = async () => maskResult(await execute(args), maskError);
+  if (!answers.isHeavy(bytes)) return run();
+  return heavyResult({ enter: () => answers.enter(bytes), run, send: sendResult });
 }
 
 /**

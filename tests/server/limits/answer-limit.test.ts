@@ -15,9 +15,11 @@ import { startTestServer, type TestServer } from '../test-server.ts';
 
 const ID = 'job_01jnr0000000000000000000aa';
 const MESSAGE = `The query is larger than the limit of ${MAX_ANSWER_FIELDS} fields in its answer.`;
+const BYTES_MESSAGE =
+  'The query is larger than the limit of 16000000 bytes of long texts and JSON in its answer (MAX_ANSWER_BYTES), each counted as long as it may be.';
 const REFUSED = { errors: [{ message: MESSAGE, extensions: { code: 'QUERY_LIMIT_EXCEEDED' } }] };
 
-const refuse = createAnswerLimit(schema);
+const { refusalOf: refuse } = createAnswerLimit(schema);
 
 /** Executions of the job of executions of the job, so often. */
 function pagesInPages(depth: number, page: string): string {
@@ -41,7 +43,8 @@ function fieldsOf(query: string, variables?: Variables): number {
   const document = parse(query);
   expect(validate(schema, document)).toEqual([]);
   for (let limit = 1; ; limit += 1) {
-    if (createAnswerLimit(schema, { maxFields: limit })({ document, variables }) === null) return limit;
+    if (createAnswerLimit(schema, { maxFields: limit }).refusalOf({ document, variables }) === null)
+      return limit;
   }
 }
 
@@ -163,11 +166,11 @@ describe('What an answer may hold', () => {
       `{ jobs(first: 100) { nodes { executions(first: 100) { nodes { ${'a'.repeat(2_000)}: id } } } } }`,
     ],
   ])('counts long texts and JSON as long as they may be: %s', (_what, query) => {
-    expect(refusalOf(query)?.message).toBe(
-      'The query is larger than the limit of 16000000 bytes of long texts and JSON in its answer (MAX_ANSWER_BYTES), each counted as long as it may be.',
-    );
+    expect(refusalOf(query)?.message).toBe(BYTES_MESSAGE);
     const { maxFields, maxBytes } = { maxFields: MAX_ANSWER_FIELDS, maxBytes: 1e12 };
-    expect(createAnswerLimit(schema, { maxFields, maxBytes })({ document: parse(query) })).toBeNull();
+    expect(
+      createAnswerLimit(schema, { maxFields, maxBytes }).refusalOf({ document: parse(query) }),
+    ).toBeNull();
   });
 
   it('lets a page with one long text each through', () => {
@@ -184,7 +187,7 @@ describe('The limit of what an answer may hold', () => {
       .join('\n'),
   );
   /** What is let through with room for three times as much. */
-  const refuseThird = createAnswerLimit(schema, { maxFields: MAX_ANSWER_FIELDS / 3 });
+  const { refusalOf: refuseThird } = createAnswerLimit(schema, { maxFields: MAX_ANSWER_FIELDS / 3 });
 
   it('is far from what the client’s documents ask for with pages as large as can be', () => {
     for (const definition of client.definitions) {
@@ -268,6 +271,38 @@ describe('A query whose answer may be too large', () => {
       expect(begun.status).toBe(200);
       expect(begun.body).toHaveProperty('data');
     }
+  });
+
+  describe('for its bytes', () => {
+    const BYTES_REFUSED = {
+      errors: [{ message: BYTES_MESSAGE, extensions: { code: 'QUERY_LIMIT_EXCEEDED' } }],
+    };
+    const HEAVY = `{ executions(first: 100) { nodes { ${aliased('responseBody')} } } }`;
+    const HEAVY_FEED = `subscription { jobEvents { ... on JobEvent { job { executions(first: 100) { nodes { ${aliased('responseBody')} } } } } } }`;
+
+    it.each([undefined, 'application/graphql-response+json'])(
+      'is refused over HTTP to who accepts %s',
+      async (accept) => {
+        const { url } = await serve();
+        const { status, body } = await post(url, HEAVY, {}, accept === undefined ? {} : { Accept: accept });
+        expect([status, body]).toEqual([accept === undefined ? 200 : 400, BYTES_REFUSED]);
+      },
+    );
+
+    it('is refused over an event stream', async () => {
+      const { url } = await serve();
+      const feed = await sseClient(url, HEAVY_FEED);
+      expect(await feed.next()).toEqual(BYTES_REFUSED);
+      feed.close();
+    });
+
+    it.each([HEAVY, HEAVY_FEED])('is refused over a websocket, which goes on', async (query) => {
+      const { url } = await serve();
+      const client = wsClient(url);
+      expect(await client.subscribe(query).next()).toEqual(BYTES_REFUSED);
+      expect(await client.subscribe('{ __typename }').next()).toEqual({ data: { __typename: 'Query' } });
+      await client.close();
+    });
   });
 
   it('is refused where it is named instead of sent', async () => {

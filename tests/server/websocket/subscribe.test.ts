@@ -10,10 +10,12 @@ import { until } from '../../support/until.ts';
 import { smallSchema } from '../small-schema.ts';
 
 const UNLIMITED = createPeerLimits({ maxWebsocketsPerAddress: 1_000, maxSubscriptionsPerAddress: 1_000 });
+const SMALL = { bytesOf: () => 0, enterResult: () => null };
 const ADA = { actor: 'ada', address: null };
 const subscribe = createSubscribe(
   createSharedResults((error) => error as GraphQLError),
   UNLIMITED,
+  SMALL,
 );
 
 async function follow(query: string, delivery: Delivery = {}, by = subscribe) {
@@ -74,7 +76,7 @@ describe('a subscription', () => {
       await gate.opened;
       return outcome();
     };
-    const lateResults = createSubscribe({ join: () => ({ make, leave: () => undefined }) }, UNLIMITED);
+    const lateResults = createSubscribe({ join: () => ({ make, leave: () => undefined }) }, UNLIMITED, SMALL);
     const { ticks, results } = await follow('subscription { tick }', {}, lateResults);
     const waiting = results.next();
     ticks.push('never sent');

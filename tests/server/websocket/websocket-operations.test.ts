@@ -33,6 +33,7 @@ it('a subscription ends when its socket is gone, whether or not anybody told it'
       turns: { enter: () => null, leave: () => undefined },
       usage: noUsage(),
       // Gone after the third. A turn of the event loop in between, so that one that never ends can be seen not to.
+      send: () => Promise.resolve(),
       sendResults: () => {
         sent += 1;
         return new Promise((resolve) => setImmediate(resolve, sent < 3));
