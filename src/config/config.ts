@@ -103,14 +103,24 @@ function isSet(env: Readonly<Record<string, string | undefined>>, name: string):
   return env[name] !== undefined && env[name] !== '';
 }
 
-/** All names by which clients may ask for the API; `*` stands for any. */
-function allowedHosts({ host, publicUrl, corsOrigins, ...values }: Values): string[] {
-  const named = values.allowedHosts ?? (isLoopback(host) ? [] : ['*']);
-  const urls = [
-    ...corsOrigins.filter((origin) => origin !== '*'),
-    ...(publicUrl === undefined ? [] : [publicUrl]),
-  ];
-  return [...new Set([...named, ...urls.map((url) => new URL(url).hostname)])];
+/**
+ * All names by which clients may ask for the server; `*` stands for any. The names of other servers, whose pages may call it, are
+ * allowed with its own: a proxy may serve both.
+ */
+function allowedHosts(values: Values): string[] {
+  const { corsOrigins } = values;
+  const others = corsOrigins.filter((origin) => origin !== '*').map((origin) => new URL(origin).hostname);
+  return [...new Set([...(goesByAnyName(values) ? ['*'] : ownNames(values)), ...others])];
+}
+
+/** Reached by others, under names that nothing tells. */
+function goesByAnyName(values: Values): boolean {
+  return values.allowedHosts === undefined && ownNames(values).length === 0 && !isLoopback(values.host);
+}
+
+function ownNames({ host, publicUrl, allowedHosts = [] }: Values): string[] {
+  const listenedOn = isLoopback(host) || isIP(host) !== 0 ? [] : [host.toLowerCase()];
+  return [...allowedHosts, ...listenedOn, ...(publicUrl === undefined ? [] : [new URL(publicUrl).hostname])];
 }
 
 /** Values that are each allowed and together cannot work. A value that was refused itself is `undefined` here. */
@@ -148,6 +158,11 @@ function doubts(values: Values): string[] {
   if (isEveryAddress(values.host) && values.publicUrl === undefined) {
     found.push(
       `PUBLIC_URL is not set and HOST is ${values.host}: targets of jobs with completion CALLBACK are told to call back on localhost, which only those on this machine can. Set it to where targets reach the server.`,
+    );
+  }
+  if (goesByAnyName(values)) {
+    found.push(
+      `ALLOWED_HOSTS is not set, and HOST is ${values.host}: a web page can have a name of its own lead to the server, and then calls the API as though it were its own. Set ALLOWED_HOSTS or PUBLIC_URL to the names by which clients ask for it.`,
     );
   }
   if (values.corsOrigins.includes('*')) {

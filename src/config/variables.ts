@@ -73,10 +73,10 @@ export const VARIABLES = {
       'Where targets reach this server, or the proxy before all instances: jobs with completion CALLBACK are called back there.',
   }),
   allowedHosts: optional('ALLOWED_HOSTS', hostNames(), {
-    whenUnset: 'none where HOST is of this machine only, else any',
+    whenUnset: 'any where HOST is an address that others reach and PUBLIC_URL is not set, else none',
     example: 'scheduler.example.com',
     description:
-      'Names by which clients may ask for the API, besides IP addresses, localhost, names without a dot, and those in PUBLIC_URL and CORS_ORIGINS. It keeps web pages out that make a name of their own lead to this server.',
+      'Names by which clients may ask for the server, besides IP addresses, localhost, names without a dot, and those in HOST, PUBLIC_URL and CORS_ORIGINS. It keeps web pages out that have a name of their own lead to the server.',
   }),
   databaseUrl: optional('DATABASE_URL', postgresUrl(), {
     whenUnset: 'an embedded PostgreSQL in DATA_DIR',

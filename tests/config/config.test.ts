@@ -286,6 +286,7 @@ describe('loadConfig', () => {
     expect(warnings.map((warning) => warning.split(' is ')[0])).toEqual([
       'HOST',
       'PUBLIC_URL',
+      'ALLOWED_HOSTS',
       'CORS_ORIGINS',
       'LEASE_MS',
     ]);

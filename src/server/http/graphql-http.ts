@@ -19,7 +19,7 @@ export interface GraphqlHttpOptions extends PumpOptions {
 export async function answerGraphql(
   request: IncomingMessage,
   response: ServerResponse,
-  { endpoint, ...pump }: GraphqlHttpOptions,
+  { endpoint, openStreams, slowReaderTimeoutMs }: GraphqlHttpOptions,
   { url, requestId }: { url: URL; requestId: string },
 ): Promise<void> {
   const read = await readParams(request, url);
@@ -34,7 +34,8 @@ export async function answerGraphql(
       delivery,
       params: read.params,
     });
-    await send(answer, response, { acceptEncoding: request.headers['accept-encoding'], delivery, ...pump });
+    const acceptEncoding = request.headers['accept-encoding'];
+    await send(answer, response, { acceptEncoding, delivery, openStreams, slowReaderTimeoutMs });
     if (delivery.part) await closed(response);
   } finally {
     delivery.part?.keep(0);

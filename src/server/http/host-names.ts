@@ -33,7 +33,7 @@ export function misdirected({ headers: { host = '' } }: IncomingMessage): Reques
   return {
     status: 421,
     code: 'HOST_NOT_ALLOWED',
-    message: `The API does not go by the name ${shorten(host, 100)}. The operator says in ALLOWED_HOSTS or PUBLIC_URL by which names it does.`,
+    message: `The server does not go by the name ${shorten(host, 100)}. The operator says in ALLOWED_HOSTS or PUBLIC_URL by which names it does.`,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { CALLBACK_PATH } from '../../domain/execution/callback-token.ts';
 import type { SystemMetrics } from '../../domain/metrics/metrics.ts';
 import { CALL_OF_JOB, isCallOfJob } from './calls-of-jobs.ts';
 import { createCallbackEndpoint, withoutToken, type CallbackReceiver } from './callback-endpoint.ts';
@@ -77,8 +78,13 @@ type Route = (
   target: { url: URL; requestId: string },
 ) => Promise<void>;
 
+/**
+ * Who calls the server by a foreign name is refused on every path but that of callbacks: a page has no token to end an
+ * attempt with, and a target calls back by the name that it was given, which may be a former one.
+ */
 function createRoutes(options: RequestHandlerOptions): Route {
-  const { endpoint, origins, goesByItsName, graphiql, version, openStreams, slowReaderTimeoutMs } = options;
+  const { goesByItsName } = options;
+  const answerApi = createApiRoute(options);
   const answerHealth = createHealthEndpoint({
     health: options.health,
     log: options.log,
@@ -87,54 +93,71 @@ function createRoutes(options: RequestHandlerOptions): Route {
   });
   const answerMetrics = createMetricsEndpoint(options);
   const answerCallback = createCallbackEndpoint(options.callbacks);
-  const sendGraphiql = graphiql ? createGraphiqlPage(version) : null;
 
   return async (request, response, target) => {
     const path = target.url.pathname;
-    if (path === GRAPHQL_PATH || path === `${GRAPHQL_PATH}/`) {
-      if (!goesByItsName(request)) {
-        refuse(response, misdirected(request));
-        return;
-      }
-      if (isCallOfJob(request)) {
-        refuse(response, CALL_OF_JOB);
-        return;
-      }
-      if (origins.applyCors(request, response)) return;
-      if (request.method !== 'GET' && request.method !== 'POST') {
-        refuse(response, methodNotAllowed('GET, POST, OPTIONS'));
-      } else if (sendGraphiql && wantsGraphiql(request)) {
-        await sendGraphiql(request, response);
-      } else if (isSentByOtherSite(request) && !response.hasHeader('Access-Control-Allow-Origin')) {
-        refuse(response, SENT_BY_OTHER_SITE);
-      } else {
-        await answerGraphql(request, response, { endpoint, openStreams, slowReaderTimeoutMs }, target);
-      }
-      return;
-    }
-    if (await answerHealth(path, request, response)) return;
-    if (await answerMetrics(path, request, response)) return;
-    if (await answerCallback(path, request, response)) return;
-    if (path !== '/') {
-      refuse(response, {
-        status: 404,
-        code: 'NOT_FOUND',
-        message: `Nothing is here; the API is at ${GRAPHQL_PATH}.`,
-      });
-    } else if (request.method !== 'GET' && request.method !== 'HEAD') {
-      refuse(response, methodNotAllowed('GET, HEAD'));
-    } else if (graphiql && request.headers.accept?.includes('text/html')) {
-      response.writeHead(302, { Location: GRAPHQL_PATH }).end();
+    if (!path.startsWith(CALLBACK_PATH) && !goesByItsName(request)) {
+      refuse(response, misdirected(request));
+    } else if (path === GRAPHQL_PATH || path === `${GRAPHQL_PATH}/`) {
+      await answerApi(request, response, target);
     } else {
-      sendJson(response, 200, {
-        name: 'job-scheduler',
-        version,
-        graphql: GRAPHQL_PATH,
-        health: '/health',
-        metrics: METRICS_PATH,
-      });
+      const isAnswered =
+        (await answerHealth(path, request, response)) ||
+        (await answerMetrics(path, request, response)) ||
+        (await answerCallback(path, request, response));
+      if (!isAnswered) answerOtherPath(path, request, response, options);
     }
   };
+}
+
+/** GraphQL, and GraphiQL for a browser. */
+function createApiRoute(options: RequestHandlerOptions): Route {
+  const { origins, graphiql, version } = options;
+  const sendGraphiql = graphiql ? createGraphiqlPage(version) : null;
+
+  return async (request, response, target) => {
+    if (isCallOfJob(request)) {
+      refuse(response, CALL_OF_JOB);
+    } else if (origins.applyCors(request, response)) {
+      return;
+    } else if (request.method !== 'GET' && request.method !== 'POST') {
+      refuse(response, methodNotAllowed('GET, POST, OPTIONS'));
+    } else if (sendGraphiql && wantsGraphiql(request)) {
+      await sendGraphiql(request, response);
+    } else if (isSentByOtherSite(request) && !response.hasHeader('Access-Control-Allow-Origin')) {
+      refuse(response, SENT_BY_OTHER_SITE);
+    } else {
+      await answerGraphql(request, response, options, target);
+    }
+  };
+}
+
+/** `/` says what the server is, and leads a browser to GraphiQL; nothing else is here. */
+function answerOtherPath(
+  path: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+  { graphiql, version }: Pick<RequestHandlerOptions, 'graphiql' | 'version'>,
+): void {
+  if (path !== '/') {
+    refuse(response, {
+      status: 404,
+      code: 'NOT_FOUND',
+      message: `Nothing is here; the API is at ${GRAPHQL_PATH}.`,
+    });
+  } else if (request.method !== 'GET' && request.method !== 'HEAD') {
+    refuse(response, methodNotAllowed('GET, HEAD'));
+  } else if (graphiql && request.headers.accept?.includes('text/html')) {
+    response.writeHead(302, { Location: GRAPHQL_PATH }).end();
+  } else {
+    sendJson(response, 200, {
+      name: 'job-scheduler',
+      version,
+      graphql: GRAPHQL_PATH,
+      health: '/health',
+      metrics: METRICS_PATH,
+    });
+  }
 }
 
 /** Whether a browser says that a page of another site has it ask. Any page can do so by GET, with an image for example. */

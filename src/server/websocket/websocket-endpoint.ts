@@ -62,10 +62,10 @@ export function createWebsocketEndpoint(options: WebsocketEndpointOptions): Webs
   let closing = false;
 
   function refusalOf(request: IncomingMessage): RequestRefusal | null {
+    if (!goesByItsName(request)) return misdirected(request);
     const [path] = (request.url ?? '').split('?', 1);
     if (path !== GRAPHQL_PATH)
       return { status: 404, code: 'NOT_FOUND', message: `The API is at ${GRAPHQL_PATH}.` };
-    if (!goesByItsName(request)) return misdirected(request);
     if (isCallOfJob(request)) return CALL_OF_JOB;
     if (closing) return { status: 503, code: 'UNAVAILABLE', message: 'The server is stopping.' };
     if (server.clients.size < MAX_WEBSOCKETS) return null;

@@ -42,11 +42,14 @@ describe('A name that leads here', () => {
     '127.0.0.1.evil.example',
     'localhost.evil.example',
     ' ',
-  ])('is not answered for GraphQL, whoever asks: %s', async (host) => {
+  ])('is answered on no path, whoever asks: %s', async (host) => {
     const { url } = await startTestServer();
     expect((await ask(url, host)).status).toBe(421);
     expect((await ask(url, host, { headers: { Accept: 'text/html' } })).status).toBe(421);
-    expect((await ask(url, host, { path: '/graphql', headers: UPGRADE })).status).toBe(421);
+    for (const path of ['/', '/health', '/health/live', '/health/ready', '/metrics', '/other'])
+      expect([path, (await ask(url, host, { path })).status]).toEqual([path, 421]);
+    for (const path of ['/graphql', '/other'])
+      expect((await ask(url, host, { path, headers: UPGRADE })).status).toBe(421);
   });
 
   it('is told to the operator', async () => {
@@ -56,7 +59,7 @@ describe('A name that leads here', () => {
       errors: [
         {
           message:
-            'The API does not go by the name scheduler.example.com. The operator says in ALLOWED_HOSTS or PUBLIC_URL by which names it does.',
+            'The server does not go by the name scheduler.example.com. The operator says in ALLOWED_HOSTS or PUBLIC_URL by which names it does.',
           extensions: { code: 'HOST_NOT_ALLOWED' },
         },
       ],
@@ -84,17 +87,50 @@ describe('A name that leads here', () => {
     expect((await ask(url, 'any.example')).status).toBe(200);
   });
 
-  it('is no matter to targets that call back, nor to those that look after the server', async () => {
+  it.each(['10.1.2.3:3000', '[fd00::7]:3000'])(
+    'may be the address of a pod, by which orchestrators probe and scrape: %s',
+    async (host) => {
+      const { url } = await startTestServer({ allowedHosts: ['jobs.example.com'] });
+      for (const path of ['/health', '/health/live', '/health/ready', '/metrics'])
+        expect([path, (await ask(url, host, { path })).status]).toEqual([path, 200]);
+    },
+  );
+
+  it('is no matter to callbacks, which a token of ours authorizes', async () => {
     const { url } = await startTestServer();
-    expect((await ask(url, 'any.example', { path: '/health/live' })).status).toBe(200);
-    expect((await ask(url, 'any.example', { path: '/metrics' })).status).toBe(200);
+    const { status, body } = await ask(url, 'former-name.example', { path: '/callbacks/none-of-ours' });
+    expect([status, JSON.parse(body)]).toMatchObject([
+      405,
+      { errors: [{ extensions: { code: 'METHOD_NOT_ALLOWED' } }] },
+    ]);
   });
 });
 
 describe('The names that are allowed', () => {
   it.each([
     ['none besides those of this machine', {}, []],
-    ['any, on an address that others reach', { HOST: '0.0.0.0' }, ['*']],
+    ['any, on an address that others reach, where no name is known', { HOST: '0.0.0.0' }, ['*']],
+    [
+      'any, where only the names of other servers are known',
+      { HOST: '::', CORS_ORIGINS: 'https://app.example.com' },
+      ['*', 'app.example.com'],
+    ],
+    [
+      'that of PUBLIC_URL, on every address',
+      { HOST: '0.0.0.0', PUBLIC_URL: 'https://jobs.example.com' },
+      ['jobs.example.com'],
+    ],
+    [
+      'that of PUBLIC_URL, on every address of IPv6',
+      { HOST: '::', PUBLIC_URL: 'https://jobs.example.com' },
+      ['jobs.example.com'],
+    ],
+    ['the name that is listened on', { HOST: 'Jobs.example.com' }, ['jobs.example.com']],
+    [
+      'any, also where names are known, if that is said',
+      { HOST: '0.0.0.0', PUBLIC_URL: 'https://jobs.example.com', ALLOWED_HOSTS: '*' },
+      ['*', 'jobs.example.com'],
+    ],
     [
       'those that are set',
       { HOST: '0.0.0.0', ALLOWED_HOSTS: 'Jobs.example.com, b.example' },
@@ -108,7 +144,7 @@ describe('The names that are allowed', () => {
     [
       'that of PUBLIC_URL, and those of CORS_ORIGINS',
       { PUBLIC_URL: 'https://jobs.example.com:8443/x', CORS_ORIGINS: 'https://app.example.com' },
-      ['app.example.com', 'jobs.example.com'],
+      ['jobs.example.com', 'app.example.com'],
     ],
     ['none by CORS_ORIGINS for all', { CORS_ORIGINS: '*' }, []],
   ])('are %s', (_what, env, names) => {
