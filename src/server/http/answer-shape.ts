@@ -3,7 +3,7 @@ import { isAsyncIterable } from 'graphql-yoga';
 import type { Plugin } from 'graphql-yoga';
 import { brokenOffStreamResponse, EVENT_STREAM, eventStreamResponse } from './event-stream-result.ts';
 import type { OperationContext } from './operation-context.ts';
-import { withRefusalStatus } from './refusal-status.ts';
+import { isPassing, withRefusalStatus } from './refusal-status.ts';
 
 /**
  * What Yoga makes of results is replaced in three places: its event streams have no ids, it sends refusals of
@@ -27,8 +27,4 @@ export const shapeAnswers: Plugin<object, OperationContext> = {
 function acceptsEventStreamOnly({ headers }: Request): boolean {
   const accept = headers.get('accept') ?? '';
   return accept.includes(EVENT_STREAM) && !/json|\*\/\*/.test(accept);
-}
-
-function isPassing({ errors = [] }: ExecutionResult): boolean {
-  return errors.length > 0 && errors.every(({ extensions }) => extensions['code'] === 'UNAVAILABLE');
 }

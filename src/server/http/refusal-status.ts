@@ -2,22 +2,36 @@ import { GraphQLError } from 'graphql';
 import type { ExecutionResult } from 'graphql';
 import { RETRY_AFTER_SECONDS } from '../limits/limits.ts';
 
+/** Of what is not the request's own fault; all else is 400. */
+const STATUSES: ReadonlyMap<unknown, number> = new Map([
+  ['INTERNAL_ERROR', 500],
+  ['TOO_MANY_OPERATIONS', 429],
+  ['UNAVAILABLE', 503],
+]);
+
+/** The same request may be answered a little later. */
+const PASSING: ReadonlySet<unknown> = new Set(['TOO_MANY_OPERATIONS', 'UNAVAILABLE']);
+
 /** The HTTP status of an answer that is nothing but an error with this code. */
 export function statusOf(code: unknown): number {
-  if (code === 'UNAVAILABLE') return 503;
-  return code === 'INTERNAL_ERROR' ? 500 : 400;
+  return STATUSES.get(code) ?? 400;
 }
 
 /** The headers that go with it. */
 export function headersOf(code: unknown): Record<string, string> {
-  return code === 'UNAVAILABLE' ? { 'Retry-After': `${RETRY_AFTER_SECONDS}` } : {};
+  return PASSING.has(code) ? { 'Retry-After': `${RETRY_AFTER_SECONDS}` } : {};
+}
+
+/** Whether nothing but what passes by itself kept the operation from being begun. */
+export function isPassing({ errors = [] }: ExecutionResult): boolean {
+  return errors.length > 0 && errors.every(({ extensions }) => PASSING.has(extensions['code']));
 }
 
 /**
  * A result of which nothing was executed, its errors told as the status too: that is what GraphQL over HTTP asks for. With
  * data, also null, the status is 200.
  *
- * Errors of the client's own stay 200 for those who accept application/json only, by the same specification.
+ * Errors of the request's own stay 200 for those who accept application/json only, by the same specification.
  */
 export function withRefusalStatus(result: ExecutionResult): ExecutionResult {
   if (result.data !== undefined || !result.errors) return result;
@@ -30,7 +44,7 @@ function withStatus(error: GraphQLError): GraphQLError {
   if (statusIn(http) === 405) return withExtensions(error, { code: 'METHOD_NOT_ALLOWED' });
   if (http !== undefined) return error;
   const status = statusOf(code);
-  return withExtensions(error, { http: { status, spec: status < 500, headers: headersOf(code) } });
+  return withExtensions(error, { http: { status, spec: status === 400, headers: headersOf(code) } });
 }
 
 function statusIn(http: unknown): unknown {

@@ -45,12 +45,12 @@ it('refuses a subscription too many of one address, over its websockets and even
   send(subscribe('1', TICKS));
   await until(() => ticks.pulled === 1);
   const { hostname, port } = new URL(url);
-  const ask = () =>
+  const ask = (accept = 'text/event-stream') =>
     get({
       hostname,
       port,
       path: `/graphql?query=${encodeURIComponent(TICKS)}`,
-      headers: { Accept: 'text/event-stream' },
+      headers: { Accept: accept },
     });
   const stream = ask();
   stream.on('error', () => undefined);
@@ -64,8 +64,17 @@ it('refuses a subscription too many of one address, over its websockets and even
   const other = await rawSocket(url);
   other.send(subscribe('a', TICKS));
   expect(await other.messages.next()).toMatchObject({ id: 'a', payload: { errors: [refusal] } });
-  const [response] = (await once(ask(), 'response')) as [IncomingMessage];
-  expect(await text(response)).toContain(JSON.stringify({ errors: [refusal] }));
+  const [response] = (await once(ask('text/event-stream, application/json'), 'response')) as [
+    IncomingMessage,
+  ];
+  expect([response.statusCode, response.headers['retry-after']]).toEqual([429, '5']);
+  expect(JSON.parse(await text(response))).toEqual({ errors: [refusal] });
+  // An EventSource would never come back after any status but 200.
+  const [events] = (await once(ask(), 'response')) as [IncomingMessage];
+  expect([events.statusCode, await text(events)]).toEqual([
+    200,
+    `retry: 5000\nevent: next\ndata: ${JSON.stringify({ errors: [refusal] })}\n\n`,
+  ]);
   // Queries are not counted.
   other.send(subscribe('b', '{ hello }'));
   expect(await other.messages.nextWhere(({ id }) => id === 'b')).toMatchObject({ type: 'next' });
