@@ -4,6 +4,7 @@ import type { Figure, Part } from './harness/bench.ts';
 import { startPostgres } from './harness/postgres.ts';
 import { ablation } from './parts/ablation.ts';
 import { backlog } from './parts/backlog.ts';
+import { besideQueries } from './parts/beside-queries.ts';
 import { burst } from './parts/burst.ts';
 import { dashboards } from './parts/dashboards.ts';
 import { fanOut } from './parts/fan-out.ts';
@@ -27,6 +28,7 @@ const PARTS: readonly Part[] = [
   slowTarget,
   followed,
   steady,
+  besideQueries,
   burst,
   idle,
   writes,
