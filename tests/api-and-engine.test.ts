@@ -1,4 +1,5 @@
 import { request } from 'node:http';
+import type { Pool } from 'pg';
 import { expect, it, onTestFinished } from 'vitest';
 import { createApp } from '../src/app.ts';
 import { loadConfig } from '../src/config/config.ts';
@@ -18,7 +19,8 @@ async function slowApp() {
   const pool = createPool({ connectionString, applicationName: 'test' });
   onTestFinished(() => pool.end());
   await pool.query(`ALTER TABLE failed_jobs_dlq RENAME TO dead_letters_kept;
-    CREATE VIEW failed_jobs_dlq AS SELECT d.* FROM (SELECT pg_sleep(${SLOW_S}) AS slow OFFSET 0) AS s,
+    CREATE SEQUENCE slow_reads;
+    CREATE VIEW failed_jobs_dlq AS SELECT d.* FROM (SELECT nextval('slow_reads'), pg_sleep(${SLOW_S}) AS slow OFFSET 0) AS s,
       LATERAL (SELECT * FROM dead_letters_kept WHERE s.slow IS NOT NULL OFFSET 0) AS d`);
   const app = createApp(
     loadConfig({ DATABASE_URL: connectionString, PORT: '0', DATABASE_CONNECT_TIMEOUT_MS: '2000' }),
@@ -49,24 +51,31 @@ function ask(url: string, from: string, query: string): { answer: Promise<string
   return { answer, abort: () => asked.destroy() };
 }
 
+/** As many slow lists as one operation may ask for. */
+function greedyQuery(): string {
+  const lists = Array.from(
+    { length: ALIASES },
+    (_, index) => `a${index}: deadLetters(first: ${(index % 90) + 1}) { nodes { id } }`,
+  );
+  return `{ ${lists.join(' ')} }`;
+}
+
+async function slowReadsUnderWay(pool: Pool): Promise<number> {
+  const { rows } = await pool.query<{ count: number }>(
+    `SELECT count(*)::int FROM pg_stat_activity
+     WHERE datname = current_database() AND state = 'active' AND query LIKE '%failed_jobs_dlq%' AND pid <> pg_backend_pid()`,
+  );
+  return rows[0]?.count ?? 0;
+}
+
 it('claims and the query of another caller go on while one caller asks for hundreds of slow lists', async () => {
   const { url, pool } = await slowApp();
   const target = await startTarget();
   onTestFinished(target.close);
-  const slow = Array.from(
-    { length: ALIASES },
-    (_, index) => `a${index}: deadLetters(first: ${(index % 90) + 1}) { nodes { id } }`,
-  );
-  const greedy = ask(url, '127.0.0.1', `{ ${slow.join(' ')} }`);
+  const greedy = ask(url, '127.0.0.1', greedyQuery());
   greedy.answer.catch(() => undefined);
   onTestFinished(greedy.abort);
-  const underWay = async () =>
-    (
-      await pool.query<{ count: number }>(
-        `SELECT count(*)::int FROM pg_stat_activity
-         WHERE datname = current_database() AND state = 'active' AND query LIKE '%failed_jobs_dlq%' AND pid <> pg_backend_pid()`,
-      )
-    ).rows[0]?.count ?? 0;
+  const underWay = () => slowReadsUnderWay(pool);
   await until(async () => (await underWay()) > 0);
 
   const since = performance.now();
@@ -78,6 +87,17 @@ it('claims and the query of another caller go on while one caller asks for hundr
   expect(performance.now() - since).toBeLessThan(10_000);
   expect(await underWay()).toBeGreaterThan(0);
   expect(await underWay()).toBeLessThanOrEqual(5);
+});
+
+it('lists that wait for their turn are not read once their client has left', async () => {
+  const { url, pool } = await slowApp();
+  const greedy = ask(url, '127.0.0.1', greedyQuery());
+  greedy.answer.catch(() => undefined);
+  await until(async () => (await slowReadsUnderWay(pool)) > 0);
+  greedy.abort();
+  await until(async () => (await slowReadsUnderWay(pool)) === 0);
+  const { rows } = await pool.query<{ begun: number }>('SELECT last_value::int AS begun FROM slow_reads');
+  expect(rows[0]?.begun).toBeLessThan(ALIASES / 2);
 });
 
 it('a list behind a locked table is UNAVAILABLE, before the time of a statement is over', async () => {

@@ -75,8 +75,6 @@ export interface GraphqlParts {
 
 /** What the parts need once, whatever the number of requests. */
 export interface GraphqlBase extends GraphqlParts {
-  /** Prisma for whoever asks from an address. */
-  prismaFor: (address: string | null) => PrismaClient;
   /** Shared by all requests, so that one event costs one read however many subscribers it has. */
   executionLoader: RowLoader<Prisma.JobExecutionSelect>;
   jobLoader: RowLoader<Prisma.JobSelect>;
@@ -91,15 +89,16 @@ export interface GraphqlBase extends GraphqlParts {
 /** What each resolver of one operation is given. */
 export interface GraphqlContext extends GraphqlBase {
   caller: Caller;
+  /** Whether nobody is left to read the answer. */
+  isGone: () => boolean;
   /** The cursor of the last event that a reconnecting EventSource has seen; null for everybody else. */
   lastEventId: string | null;
 }
 
 /** Prepares what all requests share. */
 export function createGraphqlBase(parts: GraphqlParts): GraphqlBase {
-  return {
+  const base = {
     ...parts,
-    prismaFor: createFairReads(parts.prisma, parts.readsPerCaller),
     executionLoader: createExecutionLoader(parts.prisma),
     jobLoader: createJobLoader(parts.prisma),
     jobHistory: createJobHistoryLoaders(parts),
@@ -109,6 +108,15 @@ export function createGraphqlBase(parts: GraphqlParts): GraphqlBase {
     alertLoaders: createAlertLoaders(parts),
     executionLogLoaders: createExecutionLogLoaders(parts),
   };
+  const readsFor = createFairReads(parts.prisma, parts.readsPerCaller);
+  // Made with the first read of an operation: not every operation reads.
+  return Object.defineProperty(base, 'prisma', {
+    get(this: GraphqlContext): PrismaClient {
+      const value = readsFor({ address: this.caller.address, isGone: this.isGone });
+      Object.defineProperty(this, 'prisma', { value });
+      return value;
+    },
+  });
 }
 
 /**
@@ -117,12 +125,17 @@ export function createGraphqlBase(parts: GraphqlParts): GraphqlBase {
  */
 export function createRequestContext(
   base: GraphqlBase,
-  { actor, requestId, address, lastEventId = null }: Caller & { lastEventId?: string | null },
+  { actor, requestId, address, isGone, lastEventId = null }: Asker,
 ): GraphqlContext {
-  const own: Omit<GraphqlContext, Exclude<keyof GraphqlBase, 'prisma'>> = {
+  const own: Omit<GraphqlContext, keyof GraphqlBase> = {
     caller: { actor, requestId, address },
+    isGone,
     lastEventId,
-    prisma: base.prismaFor(address),
   };
   return Object.assign(Object.create(base) as GraphqlBase, own);
+}
+
+/** What the transport knows of who asks. */
+export interface Asker extends Caller, Pick<GraphqlContext, 'isGone'> {
+  lastEventId?: string | null;
 }

@@ -102,7 +102,7 @@ async function send(field: GraphQLField<unknown, unknown>, input: unknown): Prom
     schema,
     source,
     variableValues: { input: JSON.parse(JSON.stringify(input)) as unknown },
-    contextValue: createRequestContext(api.base, CALLER),
+    contextValue: createRequestContext(api.base, { ...CALLER, isGone: () => false }),
   });
   const it = result.data?.['it'] as { errors?: Answered['refusals'] } | null | undefined;
   return {

@@ -7,7 +7,7 @@ import { createOperationServer } from '../../src/server/websocket/websocket-oper
 import { until } from '../support/until.ts';
 import { smallSchema } from './small-schema.ts';
 
-const FACTS = { actor: 'ada', address: '127.0.0.1', requestId: 'r', lastEventId: null };
+const FACTS = { actor: 'ada', address: '127.0.0.1', requestId: 'r', lastEventId: null, isGone: () => false };
 const maskError = (error: unknown) => error as GraphQLError;
 const persistedOperations = createPersistedOperations('off', new Map());
 

@@ -64,7 +64,10 @@ export function createGraphqlEndpoint({
     ...createAnswerLimit(schema, { maxBytes }),
     ...createHeavyAnswers({ maxBytes, waitMs }),
   };
-  const runFor = createQueryCoalescing(async (args) => written(maskResult(await execute(args), maskError)));
+  const runFor = createQueryCoalescing(async (args, isGone) => {
+    Object.assign(args.contextValue as object, { isGone });
+    return written(maskResult(await execute(args), maskError));
+  });
   const subscribe = createSubscribe(createSharedResults(maskError), peerLimits, answers);
   const yoga = createYoga<OperationContext, ForResolvers>({
     schema,

@@ -2,21 +2,28 @@ import { getOperationAST, OperationTypeNode } from 'graphql';
 import type { DocumentNode, ExecutionArgs, ExecutionResult } from 'graphql';
 import type { RequestFacts } from './request-facts.ts';
 
-/** Executes one operation. */
-export type Run = (args: ExecutionArgs) => Promise<ExecutionResult>;
+/** Executes one operation; `isGone` says whether all who asked for it have left. */
+export type Run = (args: ExecutionArgs, isGone: () => boolean) => Promise<ExecutionResult>;
 
-/** Executes an operation for whoever asks. Other requests may get the same result, so nobody changes it. */
-export type RunFor = (args: ExecutionArgs, facts: Pick<RequestFacts, 'actor'>) => Promise<ExecutionResult>;
+type Asker = Pick<RequestFacts, 'actor' | 'isGone'>;
+
+/** Executes an operation for one of those who ask. Other requests may get the same result, so nobody changes it. */
+export type RunFor = (args: ExecutionArgs, asker: Asker) => Promise<ExecutionResult>;
+
+interface Asked {
+  askers: Asker[];
+  answer: Promise<ExecutionResult>;
+}
 
 /**
  * Answers once what several requests ask that come in one turn of the event loop: the same query with the same variables,
  * for the same actor. The actor is part of the key, so nobody reads what only somebody else may read. The busier the loop
  * is, the more requests wait for it at each turn.
  *
- * The answer is made when the turn is over: whoever writes something and then asks finds it.
+ * The answer is made when the turn is over: a client that writes something and then asks finds it.
  */
 export function createQueryCoalescing(run: Run): RunFor {
-  let gathered = new Map<DocumentNode, Map<string, Promise<ExecutionResult>>>();
+  let gathered = new Map<DocumentNode, Map<string, Asked>>();
   let turn: Promise<void> | null = null;
 
   /** Resolves when everything was read that has come in this turn. */
@@ -29,16 +36,21 @@ export function createQueryCoalescing(run: Run): RunFor {
       });
     }));
 
-  return (args, facts) => {
+  return (args, asker) => {
     const { document, operationName, variableValues } = args;
-    if (getOperationAST(document, operationName)?.operation !== OperationTypeNode.QUERY) return run(args);
-    const ofDocument = gathered.get(document) ?? new Map<string, Promise<ExecutionResult>>();
+    if (getOperationAST(document, operationName)?.operation !== OperationTypeNode.QUERY)
+      return run(args, asker.isGone);
+    const ofDocument = gathered.get(document) ?? new Map<string, Asked>();
     gathered.set(document, ofDocument);
-    const key = JSON.stringify([facts.actor, operationName ?? null, variableValues ?? null]);
+    const key = JSON.stringify([asker.actor, operationName ?? null, variableValues ?? null]);
     const known = ofDocument.get(key);
-    if (known) return known;
-    const answer = endOfTurn().then(() => run(args));
-    ofDocument.set(key, answer);
+    if (known) {
+      known.askers.push(asker);
+      return known.answer;
+    }
+    const askers = [asker];
+    const answer = endOfTurn().then(() => run(args, () => askers.every(({ isGone }) => isGone())));
+    ofDocument.set(key, { askers, answer });
     return answer;
   };
 }

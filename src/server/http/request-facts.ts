@@ -8,6 +8,8 @@ export interface RequestFacts {
   actor: string;
   /** Address of the peer, which is the proxy where there is one; null once the connection is gone. */
   address: string | null;
+  /** Whether its connection is closed, so that nobody is left to read an answer. */
+  isGone: () => boolean;
   /** The id of the last event that a reconnecting EventSource has seen; null for everybody else. */
   lastEventId: string | null;
 }
@@ -24,8 +26,14 @@ export function requestIdOf(request: IncomingMessage, newId: () => string): stri
 }
 
 export function factsOf(request: IncomingMessage, requestId: string): RequestFacts {
-  const address = request.socket.remoteAddress ?? null;
-  return { requestId, actor: ANONYMOUS_ACTOR, address, lastEventId: lastEventIdOf(request) };
+  const { socket } = request;
+  return {
+    requestId,
+    actor: ANONYMOUS_ACTOR,
+    address: socket.remoteAddress ?? null,
+    isGone: () => socket.destroyed,
+    lastEventId: lastEventIdOf(request),
+  };
 }
 
 /** A websocket is no event stream: it is upgraded once and then begins many subscriptions, each with a cursor of its own. */

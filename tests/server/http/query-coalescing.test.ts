@@ -4,7 +4,8 @@ import { createQueryCoalescing } from '../../../src/server/http/query-coalescing
 
 const schema = buildSchema('type Query { jobs: Int } type Mutation { bump: Int }');
 const document = parse('query ($n: Int) { jobs(first: $n) { totalCount } }');
-const ann = { actor: 'ann' };
+const here = () => false;
+const ann = { actor: 'ann', isGone: here };
 const args = { schema, document, variableValues: { n: 1 } };
 const resultOf = (value: unknown): ExecutionResult => ({ data: { value } });
 
@@ -25,7 +26,7 @@ describe('queries that come in one turn', () => {
 
   it('are answered once where they ask the same for the same actor', async () => {
     const { ask, asked } = counting();
-    const answers = [ask(args, ann), ask({ ...args }, { actor: 'ann' })];
+    const answers = [ask(args, ann), ask({ ...args }, { actor: 'ann', isGone: here })];
     expect(await Promise.all(answers)).toEqual([resultOf(0), resultOf(0)]);
     expect(asked()).toBe(1);
   });
@@ -34,11 +35,28 @@ describe('queries that come in one turn', () => {
     ['variables', { ...args, variableValues: { n: 2 } }, ann],
     ['operations', { ...args, operationName: 'B' }, ann],
     ['documents', { ...args, document: parse('{ jobs { totalCount } }') }, ann],
-    ['actors', args, { actor: 'bob' }],
+    ['actors', args, { actor: 'bob', isGone: here }],
   ])('are answered by themselves where they have other %s', async (_what, ...other) => {
     const { ask, asked } = counting();
     await Promise.all([ask(args, ann), ask(...other)]);
     expect(asked()).toBe(2);
+  });
+
+  it('have nobody left to read their answer once all who asked are gone', async () => {
+    const gone = { ann: false, eve: false };
+    let isGone: () => boolean = here;
+    const ask = createQueryCoalescing((_args, areGone) => {
+      isGone = areGone;
+      return Promise.resolve(resultOf(1));
+    });
+    await Promise.all([
+      ask(args, { actor: 'ann', isGone: () => gone.ann }),
+      ask(args, { actor: 'ann', isGone: () => gone.eve }),
+    ]);
+    gone.ann = true;
+    expect(isGone()).toBe(false);
+    gone.eve = true;
+    expect(isGone()).toBe(true);
   });
 
   it('are not answered before the turn is over, so that nobody misses what was written before they asked', async () => {

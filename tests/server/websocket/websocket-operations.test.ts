@@ -38,7 +38,13 @@ it('a subscription ends when its socket is gone, whether or not anybody told it'
         sent += 1;
         return new Promise((resolve) => setImmediate(resolve, sent < 3));
       },
-      nextOperation: () => ({ requestId: 'r', actor: 'ada', address: null, lastEventId: null }),
+      nextOperation: () => ({
+        requestId: 'r',
+        actor: 'ada',
+        address: null,
+        lastEventId: null,
+        isGone: () => false,
+      }),
     },
   );
   const receive = async (message: object) => {
