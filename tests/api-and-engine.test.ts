@@ -69,9 +69,10 @@ async function slowReadsUnderWay(pool: Pool): Promise<number> {
 }
 
 it('claims and the query of another caller go on while one caller asks for hundreds of slow lists', async () => {
-  const { url, pool } = await slowApp();
+  // Closed last: a call that failed would want to be a dead letter, and here those are a view.
   const target = await startTarget();
   onTestFinished(target.close);
+  const { url, pool } = await slowApp();
   const greedy = ask(url, '127.0.0.1', greedyQuery());
   greedy.answer.catch(() => undefined);
   onTestFinished(greedy.abort);
