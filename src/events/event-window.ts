@@ -1,4 +1,4 @@
-import type { EventRow } from '../store/events/event-log.ts';
+import type { EventRow } from '../store/events/event-row.ts';
 
 /**
  * The newest events of the log, shared by all subscribers of this instance: whoever keeps up reads from here, whoever

@@ -1,4 +1,4 @@
-import type { EventRow } from '../store/events/event-log.ts';
+import type { EventRow } from '../store/events/event-row.ts';
 
 /** Events between two cursors that can no longer be told; both cursors are in their public spelling. */
 export interface FeedGap {

@@ -1,4 +1,4 @@
-import type { EventRow } from '../store/events/event-log.ts';
+import type { EventRow } from '../store/events/event-row.ts';
 import { encodeCursor } from './cursor.ts';
 import type { FeedEvent, FeedGap } from './feed.ts';
 

@@ -1,4 +1,5 @@
-import { readLog, type EventLogState, type EventRow } from '../store/events/event-log.ts';
+import { readLog, type EventLogState } from '../store/events/event-log.ts';
+import type { EventRow } from '../store/events/event-row.ts';
 import type { Queryable } from '../store/statements/sql.ts';
 import { createLimiter } from '../async/limiter.ts';
 

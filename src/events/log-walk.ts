@@ -1,6 +1,6 @@
 import type { CooperativeYield } from '../async/cooperative-yield.ts';
 import type { StepSource } from '../async/step-source.ts';
-import type { EventRow } from '../store/events/event-log.ts';
+import type { EventRow } from '../store/events/event-row.ts';
 import { encodeCursor } from './cursor.ts';
 import type { FeedEvent, FeedGap, FeedItem, FeedOptions } from './feed.ts';
 import { gapTo } from './items.ts';

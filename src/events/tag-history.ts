@@ -1,4 +1,4 @@
-import type { EventRow } from '../store/events/event-log.ts';
+import type { EventRow } from '../store/events/event-row.ts';
 import type { TagChange, TagSnapshot } from '../store/events/tag-snapshot.ts';
 
 type Tags = readonly string[];

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { AlertNotice } from '../../src/domain/alert/alert-notice.ts';
 import { pruneEvents, readEventLogState, readEvents } from '../../src/store/events/event-log.ts';
-import { appendEvents } from '../../src/store/events/event-log.ts';
+import { appendEvents } from '../../src/store/events/append-events.ts';
 import { settle, settlementRow } from '../../src/store/executions/settling.ts';
 import { inTransaction } from '../../src/store/statements/sql.ts';
 import { encodePublicId } from '../../src/domain/values/public-id.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createEventWindow } from '../../src/events/event-window.ts';
-import type { EventRow } from '../../src/store/events/event-log.ts';
+import type { EventRow } from '../../src/store/events/event-row.ts';
 
 describe('the window', () => {
   it('begins empty, floor and tip at its start', () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createTagHistory } from '../../src/events/tag-history.ts';
-import type { EventRow } from '../../src/store/events/event-log.ts';
+import type { EventRow } from '../../src/store/events/event-row.ts';
 import type { TagChange } from '../../src/store/events/tag-snapshot.ts';
 
 const JOBS = ['job 0', 'job 1', 'job 2'];

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished }
 import { WebSocket } from 'ws';
 import { encodeCursor } from '../../src/events/cursor.ts';
 import type { GraphqlBase } from '../../src/graphql/context.ts';
-import { appendEvents, readEventLogState, readEvents } from '../../src/store/events/event-log.ts';
+import { appendEvents } from '../../src/store/events/append-events.ts';
+import { readEventLogState, readEvents } from '../../src/store/events/event-log.ts';
 import { inTransaction } from '../../src/store/statements/sql.ts';
 import { clearJobs } from '../commands/harness.ts';
 import { type ApiHarness, createApiHarness } from '../graphql/api-harness.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { inTransaction } from '../../src/store/statements/sql.ts';
-import { appendEvents, EVENT_LOG_LOCK } from '../../src/store/events/event-log.ts';
+import { appendEvents, EVENT_LOG_LOCK } from '../../src/store/events/append-events.ts';
 import { settle, settlementRow, type Settlement } from '../../src/store/executions/settling.ts';
 import { plus, START } from '../support/manual-clock.ts';
 import { attemptsOf, count, insertJob, logLinesOf, readExecution } from '../support/rows.ts';

@@ -9,7 +9,7 @@ import {
   type ExecutionStatus,
   type Transition,
 } from '../../src/domain/execution/execution.ts';
-import { appendEvents } from '../../src/store/events/event-log.ts';
+import { appendEvents } from '../../src/store/events/append-events.ts';
 import { cancelWaiting } from '../../src/store/executions/cancelling.ts';
 import { settle, settlementRow } from '../../src/store/executions/settling.ts';
 import { unblock } from '../../src/store/executions/unblocking.ts';

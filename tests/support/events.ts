@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { appendEvents, type NewEvent } from '../../src/store/events/event-log.ts';
+import { appendEvents, type NewEvent } from '../../src/store/events/append-events.ts';
 import { inTransaction } from '../../src/store/statements/sql.ts';
 import { START } from './manual-clock.ts';
 

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import type { ExecutionStatus } from '../../src/domain/execution/execution.ts';
 import { encodePublicId } from '../../src/domain/values/public-id.ts';
 import { slotExecutionId } from '../../src/domain/schedule/slot-id.ts';
-import type { EventRow } from '../../src/store/events/event-log.ts';
+import type { EventRow } from '../../src/store/events/event-row.ts';
 import { historyViolations } from './history.ts';
 import type { History, HistoryExecution, HistoryJob } from './history/read.ts';
 import { plus, START } from './manual-clock.ts';

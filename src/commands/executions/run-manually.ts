@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg';
 import { encodePublicId } from '../../domain/values/public-id.ts';
 import type { NewAuditEntry } from '../../store/events/audit-log.ts';
-import type { NewEvent } from '../../store/events/event-log.ts';
+import type { NewEvent } from '../../store/events/append-events.ts';
 import { insertRecordedExecutions } from '../../store/executions/recording.ts';
 import type { WakeUp } from '../../events/wakeups.ts';
 import { type Admitted, admitExecutions } from '../../store/executions/admission.ts';

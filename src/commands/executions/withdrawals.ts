@@ -1,5 +1,5 @@
 import { namesSlot } from '../../domain/schedule/job-slots.ts';
-import type { NewEvent } from '../../store/events/event-log.ts';
+import type { NewEvent } from '../../store/events/append-events.ts';
 import type { StoredJob } from '../../store/jobs/jobs.ts';
 import type { Queryable } from '../../store/statements/sql.ts';
 import { readWaitingSlots, withdrawExecutions, type Withdrawal } from '../../store/executions/withdrawing.ts';

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type JobDefinition, SLOT_FIELDS } from '../../domain/job/job-definition.ts';
 import { firstRunAt, nextRunAfter, nextRunAfterChange } from '../../domain/schedule/job-slots.ts';
-import type { NewEvent } from '../../store/events/event-log.ts';
+import type { NewEvent } from '../../store/events/append-events.ts';
 import type { StoredJob } from '../../store/jobs/jobs.ts';
 import type { Caller } from '../command-deps.ts';
 import { type CommandResult, failWith } from '../command-result.ts';

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { PoolClient } from 'pg';
 import { maskHeaders, maskUrl } from '../../domain/request/secrets.ts';
 import type { NewAuditEntry } from '../../store/events/audit-log.ts';
-import type { NewEvent } from '../../store/events/event-log.ts';
+import type { NewEvent } from '../../store/events/append-events.ts';
 import { recordChanges, type ChangeRecord } from '../../store/executions/recording.ts';
 import type { StoredJob } from '../../store/jobs/jobs.ts';
 import type { Caller, CommandDeps } from '../command-deps.ts';

@@ -3,7 +3,7 @@ import { placeAmongSlots, type SlotPlace } from '../../domain/schedule/job-slots
 import { encodePublicId } from '../../domain/values/public-id.ts';
 import { slotExecutionId } from '../../domain/schedule/slot-id.ts';
 import type { NewAuditEntry } from '../../store/events/audit-log.ts';
-import type { NewEvent } from '../../store/events/event-log.ts';
+import type { NewEvent } from '../../store/events/append-events.ts';
 import { recordChanges } from '../../store/executions/recording.ts';
 import { type StoredJob, updateJob as writeJob } from '../../store/jobs/jobs.ts';
 import { executionOfSlot, insertSkippedSlot } from '../../store/jobs/skipped-slots.ts';

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { PoolClient } from 'pg';
 import { encodePublicId } from '../../domain/values/public-id.ts';
 import type { NewAuditEntry } from '../../store/events/audit-log.ts';
-import type { NewEvent } from '../../store/events/event-log.ts';
+import type { NewEvent } from '../../store/events/append-events.ts';
 import { recordChanges } from '../../store/executions/recording.ts';
 import type { StoredTag } from '../../store/tags/tags.ts';
 import type { Caller, CommandDeps } from '../command-deps.ts';

@@ -6,7 +6,7 @@ import { createLogger } from '../../logging/logger.ts';
 import { insertAuditEntries, SCHEDULER_ACTOR, type NewAuditEntry } from '../../store/events/audit-log.ts';
 import { readLoads } from '../../store/executions/concurrency.ts';
 import { readUnmetDependencies } from '../../store/jobs/dependency-gates.ts';
-import { appendEvents } from '../../store/events/event-log.ts';
+import { appendEvents } from '../../store/events/append-events.ts';
 import { lockDueJobs, recordPlan, type DueRange } from '../../store/executions/planning.ts';
 import { replaceUnfinished } from '../../store/executions/withdrawing.ts';
 

@@ -1,114 +1,11 @@
 import type { QueryResultRow } from 'pg';
-import type {
-  EventKind,
-  ExecutionStatus,
-  ExecutionTrigger,
-  FailureReason,
-} from '../../generated/prisma/enums.ts';
-import { countEnds } from '../metrics/rollups.ts';
 import type { Queryable } from '../statements/sql.ts';
-import { toJsonb } from '../statements/sql.ts';
+import { EVENT_FIELDS, type EventRow } from './event-row.ts';
 
-/**
- * Key of the advisory transaction lock under which positions are drawn. PostgreSQL releases it only after the
- * commit has become visible, so whoever draws the next position commits behind the last one: the order of positions
- * is the order of commits, and a reader that has passed a position has passed all before it.
- *
- * Rule for every writer: take it LAST. A transaction that waits for a row while it holds this lock can wait for
- * one that holds the row and waits for the lock. Behind it are written only rows that are locked by then, and rollups, see
- * {@link countEnds}: nobody who holds one waits for this lock.
- */
-export const EVENT_LOG_LOCK = 7_265_001;
-
-/** One row of the log. Instants are Dates, `position` is a bigint as the column is. */
-export interface EventRow {
-  position: bigint;
-  at: Date;
-  kind: EventKind;
-  jobId: string | null;
-  executionId: string | null;
-  status: ExecutionStatus | null;
-  previousStatus: ExecutionStatus | null;
-  attempt: number | null;
-  trigger: ExecutionTrigger | null;
-  createdAt: Date | null;
-  scheduledAt: Date | null;
-  startedAt: Date | null;
-  finishedAt: Date | null;
-  durationMs: number | null;
-  latenessMs: number | null;
-  failureReason: FailureReason | null;
-  responseStatus: number | null;
-  errorMessage: string | null;
-  instanceId: string | null;
-  data: unknown;
-}
-
-/** What a command appends; the position is given by the log. */
-export type NewEvent = Pick<EventRow, 'at' | 'kind'> & Partial<Omit<EventRow, 'position' | 'at' | 'kind'>>;
-
-interface AppendOptions {
-  /** False where no event tells of an end: to set up what counts them is a tenth of a small statement. */
-  mayHoldEnds?: boolean;
-}
-
-/**
- * The text of a statement that makes other writes, takes the log's lock when they are done, and appends the events $1 in
- * the order given, counting the ends among them.
- *
- * @param writes inserts, by names of their own, without RETURNING
- */
-export function appendBehind(
-  writes: Readonly<Record<string, string>>,
-  { mayHoldEnds = true }: AppendOptions = {},
-): string {
-  const names = Object.keys(writes);
-  const written = ['0', ...names.map((name) => `(SELECT count(*) FROM ${name})`)].join(' + ');
-  return `
--- append events in the order given, as the last statement of a transaction, and count the ends among them.
--- The lock stands in a materialized CTE that the insert joins: nextval is computed above the join, so no position
--- is drawn before the lock is held. It counts what else is written, lest that wait for a row with the lock held.
-WITH ${names.map((name) => `${name} AS (\n  ${writes[name]}\n  RETURNING 1\n), `).join('')}log_lock AS MATERIALIZED (
-  SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK}) WHERE ${written} >= 0
-), event AS (
-  SELECT e.* FROM ROWS FROM (jsonb_to_recordset($1::jsonb) AS (
-    at timestamptz, kind event_kind, "jobId" uuid, "executionId" uuid, status execution_status,
-    "previousStatus" execution_status, attempt int, trigger execution_trigger, "createdAt" timestamptz,
-    "scheduledAt" timestamptz, "startedAt" timestamptz, "finishedAt" timestamptz, "durationMs" int, "latenessMs" int,
-    "failureReason" failure_reason, "responseStatus" int, "errorMessage" text, "instanceId" text, data jsonb))
-    WITH ORDINALITY AS e
-  ORDER BY e.ordinality
-)${mayHoldEnds ? `, counted AS (\n  ${COUNT_ENDS}\n)` : ''}
-INSERT INTO event_log (position, at, kind, job_id, execution_id, status, previous_status, attempt, trigger, created_at,
-  scheduled_at, started_at, finished_at, duration_ms, lateness_ms, failure_reason, response_status, error_message,
-  instance_id, data)
-SELECT nextval('event_log_position_seq'), at, kind, "jobId", "executionId", status, "previousStatus", attempt, trigger,
-  "createdAt", "scheduledAt", "startedAt", "finishedAt", "durationMs", "latenessMs", "failureReason", "responseStatus",
-  "errorMessage", "instanceId", data
-FROM log_lock, event`;
-}
-
-const COUNT_ENDS =
-  countEnds(`SELECT "jobId" AS job_id, status, "finishedAt" AS at, "durationMs" AS duration_ms,
-    "latenessMs" AS lateness_ms
-  FROM log_lock, event WHERE "finishedAt" IS NOT NULL`);
-
-const APPEND_EVENTS = appendBehind({});
-
-/**
- * Appends events inside the caller's transaction, and counts the executions that they say have ended. Must be its last
- * write (see {@link EVENT_LOG_LOCK}): the lock is held until the commit.
- */
-export async function appendEvents(tx: Queryable, events: readonly NewEvent[]): Promise<void> {
-  if (events.length === 0) return;
-  await tx.query({ name: 'append-events', text: APPEND_EVENTS, values: [toJsonb(events)] });
-}
-
-const EVENT_COLUMNS = `position, at, kind, job_id AS "jobId", execution_id AS "executionId", status,
-  previous_status AS "previousStatus", attempt, trigger, created_at AS "createdAt", scheduled_at AS "scheduledAt",
-  started_at AS "startedAt", finished_at AS "finishedAt", duration_ms AS "durationMs", lateness_ms AS "latenessMs",
-  failure_reason AS "failureReason", response_status AS "responseStatus", error_message AS "errorMessage",
-  instance_id AS "instanceId", data`;
+const EVENT_COLUMNS = [
+  'position',
+  ...Object.entries(EVENT_FIELDS).map(([field, { column }]) => `${column} AS "${field}"`),
+].join(', ');
 
 /** Where the log stands: what a new subscriber starts from and what an old cursor is checked against. */
 export interface EventLogState {

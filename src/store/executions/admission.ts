@@ -8,7 +8,7 @@ import {
   type ConcurrencyRule,
 } from '../../domain/job/concurrency.ts';
 import { readLoads } from './concurrency.ts';
-import type { NewEvent } from '../events/event-log.ts';
+import type { NewEvent } from '../events/append-events.ts';
 import type { Queryable } from '../statements/sql.ts';
 import { replaceUnfinished } from './withdrawing.ts';
 

@@ -5,7 +5,7 @@ import type { ExecutionStatus } from '../../domain/execution/execution.ts';
 import type { FailureReason } from '../../domain/execution/outcome.ts';
 import type { KeptTimings } from '../../domain/request/outgoing-request.ts';
 import type { RetryPolicy } from '../../domain/execution/retry.ts';
-import { EVENT_LOG_LOCK } from '../events/event-log.ts';
+import { appendEventsSql, logLockBehind, OF_EXECUTION } from '../events/append-events.ts';
 import { retryPolicyOf, type RetryPolicyColumns } from '../../domain/execution/retry-policy-columns.ts';
 import type { Settlement } from './settling.ts';
 import type { Queryable } from '../statements/sql.ts';
@@ -51,19 +51,25 @@ WITH held AS MATERIALIZED (
       response_truncated = $7, awaited_response = $8, request = $9
   FROM held WHERE e.id = held.id AND is_new AND NOT is_cancelled
   RETURNING e.*
-), log_lock AS MATERIALIZED (
-  -- Counting forces the row's lock to be taken first: the log's lock is always the last one.
-  SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK}) FROM (SELECT count(*) AS n FROM waiting) AS done WHERE n > 0
-), line AS (
+), ${logLockBehind('waiting')}, line AS (
   INSERT INTO job_execution_logs (execution_id, position, at, level, message, attempt, metadata)
   SELECT id, nextval('event_log_position_seq'), $3, $10, $11, attempt_count, $12
   FROM log_lock, waiting
 ), told AS (
-  INSERT INTO event_log (position, at, kind, job_id, execution_id, status, previous_status, attempt, trigger, created_at,
-    scheduled_at, started_at, lateness_ms, response_status, instance_id)
-  SELECT nextval('event_log_position_seq'), $3, 'EXECUTION_CALLBACK_AWAITED', job_id, id, status, status, attempt_count,
-    trigger, created_at, scheduled_at, started_at, lateness_ms, response_status, claimed_by
-  FROM log_lock, waiting
+  ${appendEventsSql(
+    {
+      ...OF_EXECUTION,
+      at: '$3',
+      kind: `'EXECUTION_CALLBACK_AWAITED'`,
+      previousStatus: 'status',
+      attempt: 'attempt_count',
+      startedAt: 'started_at',
+      latenessMs: 'lateness_ms',
+      responseStatus: 'response_status',
+      instanceId: 'claimed_by',
+    },
+    'waiting',
+  )}
 )
 SELECT is_cancelled AND is_new AS "isCancelled" FROM held`;
 

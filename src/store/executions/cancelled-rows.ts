@@ -1,5 +1,5 @@
 import type { ExecutionStatus, ExecutionTrigger } from '../../domain/execution/execution.ts';
-import type { NewEvent } from '../events/event-log.ts';
+import type { NewEvent } from '../events/append-events.ts';
 import { statusAfter } from './transitions.ts';
 
 /** What a statement answers of an execution that it cancelled while it waited. */

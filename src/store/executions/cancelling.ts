@@ -1,5 +1,5 @@
 import type { ExecutionStatus } from '../../domain/execution/execution.ts';
-import type { NewEvent } from '../events/event-log.ts';
+import type { NewEvent } from '../events/append-events.ts';
 import type { Queryable } from '../statements/sql.ts';
 import { CANCELLED_ROW, type CancelledRow, cancelledEvent, SET_CANCELLED } from './cancelled-rows.ts';
 import { isWaiting } from './transitions.ts';

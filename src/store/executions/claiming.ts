@@ -1,5 +1,4 @@
-import { eventOf, mayMove, statusAfter } from './transitions.ts';
-import { EVENT_LOG_LOCK } from '../events/event-log.ts';
+import { appendEventsSql, logLockBehind, OF_EXECUTION } from '../events/append-events.ts';
 import {
   ATTEMPT_OF_JOB,
   claimedOfJob,
@@ -7,7 +6,8 @@ import {
   type ExecutionOfAttempt,
   type JobOfAttempt,
 } from './claimed-rows.ts';
-import { leaseEndSql } from './leases.ts';
+import { setRunning } from './running.ts';
+import { eventOf, mayMove } from './transitions.ts';
 import type { Queryable } from '../statements/sql.ts';
 
 /** What a claim takes: the backlog is what makes up for missed slots, by trigger CATCH_UP; fresh is all else. */
@@ -76,18 +76,8 @@ WITH candidate AS MATERIALIZED (
   LIMIT $4
 ), claimed AS (
   UPDATE job_executions AS e
-  SET status = ${statusAfter('claim')},
-      claim_seq = e.claim_seq + 1,
-      claimed_by = $1,
-      lease_expires_at = ${leaseEndSql('$3', '$2')},
-      started_at = coalesce(e.started_at, $2),
-      attempt_started_at = $2,
-      attempt_count = e.attempt_count + 1,
-      max_attempts = e.attempt_count + 1 + greatest(coalesce(j.max_retries, 0) - e.retry_count, 0),
-      -- A retry, a redrive or a manual run serves no slot anew: lateness is that of the first start.
-      lateness_ms = CASE WHEN e.started_at IS NULL AND e.trigger IN ('SCHEDULE', 'CATCH_UP')
-        THEN least(greatest(extract(epoch FROM ($2::timestamptz - e.scheduled_at)) * 1000, 0), 2147483647)::int
-        ELSE e.lateness_ms END
+  SET ${setRunning({ instanceId: '$1', claimedAt: '$2', leaseExpiresAt: '$3' })},
+      max_attempts = e.attempt_count + 1 + greatest(coalesce(j.max_retries, 0) - e.retry_count, 0)
   FROM due, jobs AS j
   -- Named twice: by the array the planner finds each row by its id. By the join alone it reads a table from end to end
   -- that has some ten thousand rows.
@@ -95,15 +85,20 @@ WITH candidate AS MATERIALIZED (
   RETURNING e.id, e.job_id, e.status, e.trigger, e.created_at, e.scheduled_at, e.available_at, e.priority, e.started_at,
     e.attempt_started_at, e.attempt_count, e.retry_count, e.rescue_count, e.claim_seq, e.claimed_by, e.lateness_ms, e.host,
     e.body_override, due.status AS previous_status
-), log_lock AS MATERIALIZED (
-  -- Counting forces the update to be complete first: the log's lock is always the last one taken.
-  SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK}) FROM (SELECT count(*) AS n FROM claimed) AS done WHERE n > 0
-), told AS (
-  INSERT INTO event_log (position, at, kind, job_id, execution_id, status, previous_status, attempt, trigger,
-    created_at, scheduled_at, started_at, lateness_ms, instance_id)
-  SELECT nextval('event_log_position_seq'), $2, ${eventOf('claim')}, job_id, id, status, previous_status, attempt_count,
-    trigger, created_at, scheduled_at, started_at, lateness_ms, claimed_by
-  FROM log_lock, claimed
+), ${logLockBehind('claimed')}, told AS (
+  ${appendEventsSql(
+    {
+      ...OF_EXECUTION,
+      at: '$2::timestamptz',
+      kind: `${eventOf('claim')}::event_kind`,
+      previousStatus: 'previous_status',
+      attempt: 'attempt_count',
+      startedAt: 'started_at',
+      latenessMs: 'lateness_ms',
+      instanceId: 'claimed_by',
+    },
+    'claimed',
+  )}
 )
 (
   SELECT id, job_id AS "jobId", trigger, scheduled_at AS "scheduledAt", nullif(started_at, $2) AS "startedBefore",

@@ -1,5 +1,5 @@
 import type { LogLevel } from '../../generated/prisma/enums.ts';
-import { EVENT_LOG_LOCK } from '../events/event-log.ts';
+import { logLockBehind } from '../events/append-events.ts';
 import type { Queryable } from '../statements/sql.ts';
 import { toJsonb } from '../statements/sql.ts';
 
@@ -14,7 +14,7 @@ export interface NewLogLine {
 const APPEND_LINES = `
 -- append log lines in the order given. Takes the event log's lock, so only the events themselves may follow in the
 -- transaction; see append-events for how the positions stay behind the lock.
-WITH log_lock AS MATERIALIZED (SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK})),
+WITH ${logLockBehind()},
 line AS (
   SELECT l.* FROM ROWS FROM (jsonb_to_recordset($1::jsonb) AS (
     "executionId" uuid, at timestamptz, level log_level, message text)) WITH ORDINALITY AS l

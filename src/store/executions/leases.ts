@@ -8,14 +8,6 @@ export interface HeldClaim {
   claimSeq: number;
 }
 
-/**
- * The end of the lease of a claim that is made now, in a statement that is given the instant of the claim and the end that it
- * would have by that: later where the database's clock is ahead of the instance's, as where its machine has slept.
- */
-export function leaseEndSql(endsAt: string, claimedAt: string): string {
-  return `greatest(${endsAt}::timestamptz, clock_timestamp() + (${endsAt}::timestamptz - ${claimedAt}::timestamptz))`;
-}
-
 const EXTEND_LEASES = `
 -- extend to $4 ms from now on the leases of what this instance has in flight of which less than $5 ms are left; answer those
 -- it still holds, for how long, and which were cancelled. It is $3, or later where the database's clock says so.

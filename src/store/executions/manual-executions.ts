@@ -1,3 +1,4 @@
+import { insertExecutionsSql } from './insert-executions.ts';
 import type { Queryable } from '../statements/sql.ts';
 import { toJsonb } from '../statements/sql.ts';
 
@@ -21,14 +22,25 @@ export interface NewManualExecution {
  * The body comes as text: JSON's null, which sends no body, would become SQL's, which leaves the job's.
  */
 export function insertManualExecutionsSql(parameter: string): string {
-  return `INSERT INTO job_executions (id, job_id, status, trigger, created_at, available_at, finished_at, max_attempts,
-  priority, host, body_override, idempotency_key, skip_reason, error_message)
-SELECT e.id, j.id, e.status, 'MANUAL', e.now, e.now, CASE WHEN e.status = 'SKIPPED' THEN e.now END,
-  1 + coalesce(j.max_retries, 0), j.priority, host_of(j.api), e.body::jsonb, e."idempotencyKey",
-  CASE WHEN e.status = 'SKIPPED' THEN 'OVERLAP'::skip_reason END, e."errorMessage"
-FROM jsonb_to_recordset(${parameter}::jsonb) AS e(id uuid, "jobId" uuid, status execution_status, now timestamptz,
-  body text, "idempotencyKey" text, "errorMessage" text)
-JOIN jobs AS j ON j.id = e."jobId"`;
+  return insertExecutionsSql(
+    {
+      id: 'e.id',
+      jobId: 'j.id',
+      status: 'e.status',
+      trigger: `'MANUAL'`,
+      createdAt: 'e.now',
+      availableAt: 'e.now',
+      priority: 'j.priority',
+      host: 'host_of(j.api)',
+      maxAttempts: '1 + coalesce(j.max_retries, 0)',
+      bodyOverride: 'e.body::jsonb',
+      idempotencyKey: 'e."idempotencyKey"',
+      skip: { reason: `'OVERLAP'::skip_reason`, errorMessage: 'e."errorMessage"' },
+    },
+    `jsonb_to_recordset(${parameter}::jsonb) AS e(id uuid, "jobId" uuid, status execution_status, now timestamptz,
+    body text, "idempotencyKey" text, "errorMessage" text)
+  JOIN jobs AS j ON j.id = e."jobId"`,
+  );
 }
 
 /** What {@link insertManualExecutionsSql} reads of an execution. */

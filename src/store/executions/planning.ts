@@ -1,6 +1,7 @@
 import type { DueJob, JobMove, PlannedExecution } from '../../domain/schedule/plan.ts';
-import { EVENT_LOG_LOCK } from '../events/event-log.ts';
+import { appendEventsSql, logLockBehind, OF_EXECUTION } from '../events/append-events.ts';
 import { countEnds } from '../metrics/rollups.ts';
+import { insertExecutionsSql } from './insert-executions.ts';
 import type { Queryable } from '../statements/sql.ts';
 import { toJsonb } from '../statements/sql.ts';
 
@@ -143,15 +144,25 @@ const RECORD_PLAN = `
 -- DO NOTHING: whoever planned a slot first has planned it; a second plan of it (after a failover, or by an instance
 -- that was frozen) adds nothing and says nothing.
 WITH planned AS (
-  INSERT INTO job_executions (id, job_id, status, trigger, scheduled_at, created_at, available_at, finished_at, priority,
-    host, max_attempts, slot_count, skip_reason, error_message)
-  SELECT p.id, p."jobId", p.status, p.trigger, p."scheduledAt", $3, p."availableAt",
-    CASE WHEN p.status = 'SKIPPED' THEN $3::timestamptz END, p.priority,
-    (SELECT host_of(api) FROM jobs WHERE id = p."jobId"), p."maxAttempts", p."slotCount",
-    p."skipReason", p."errorMessage"
-  FROM jsonb_to_recordset($1::jsonb) AS p(id uuid, "jobId" uuid, status execution_status, trigger execution_trigger,
+  ${insertExecutionsSql(
+    {
+      id: 'p.id',
+      jobId: 'p."jobId"',
+      status: 'p.status',
+      trigger: 'p.trigger',
+      scheduledAt: 'p."scheduledAt"',
+      createdAt: '$3::timestamptz',
+      availableAt: 'p."availableAt"',
+      priority: 'p.priority',
+      host: '(SELECT host_of(api) FROM jobs WHERE id = p."jobId")',
+      maxAttempts: 'p."maxAttempts"',
+      slotCount: 'p."slotCount"',
+      skip: { reason: 'p."skipReason"', errorMessage: 'p."errorMessage"' },
+    },
+    `jsonb_to_recordset($1::jsonb) AS p(id uuid, "jobId" uuid, status execution_status, trigger execution_trigger,
     "scheduledAt" timestamptz, "availableAt" timestamptz, priority int, "maxAttempts" int, "slotCount" int,
-    "skipReason" skip_reason, "errorMessage" text)
+    "skipReason" skip_reason, "errorMessage" text)`,
+  )}
   ON CONFLICT DO NOTHING
   RETURNING id, job_id, status, trigger, scheduled_at, created_at, available_at, finished_at, error_message
 ), moved AS (
@@ -162,27 +173,33 @@ WITH planned AS (
   FROM jsonb_to_recordset($2::jsonb) AS m(id uuid, "nextRunAt" timestamptz, status job_status)
   WHERE j.id = m.id
   RETURNING j.id, j.key, j.name, j.status, j.api, j.created_at
-), log_lock AS MATERIALIZED (
-  SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK})
-  FROM (SELECT (SELECT count(*) FROM planned) AS n, (SELECT count(*) FROM moved WHERE status = 'COMPLETED') AS m) AS done
-  WHERE n + m > 0
-), counted AS (
+), ${logLockBehind('planned', `moved WHERE status = 'COMPLETED'`)}, counted AS (
   ${countEnds(`SELECT job_id, status, finished_at AS at, NULL::int AS duration_ms, NULL::int AS lateness_ms
     FROM log_lock, planned WHERE status = 'SKIPPED'`)}
 ), job_events AS (
-  INSERT INTO event_log (position, at, kind, job_id, data)
-  SELECT nextval('event_log_position_seq'), $3, 'JOB_COMPLETED', id, jsonb_build_object('key', key, 'name', name,
-    'status', status, 'api', api, 'nextRunAt', NULL, 'createdAt', created_at, 'tags', ARRAY(
-      SELECT t.name FROM job_tag_associations AS a JOIN job_tags AS t ON t.id = a.tag_id WHERE a.job_id = moved.id
-      ORDER BY t.name COLLATE "C"))
-  FROM log_lock, moved WHERE status = 'COMPLETED'
+  ${appendEventsSql(
+    {
+      at: '$3',
+      kind: `'JOB_COMPLETED'`,
+      jobId: 'id',
+      data: `jsonb_build_object('key', key, 'name', name, 'status', status, 'api', api, 'nextRunAt', NULL,
+      'createdAt', created_at, 'tags', ARRAY(
+        SELECT t.name FROM job_tag_associations AS a JOIN job_tags AS t ON t.id = a.tag_id WHERE a.job_id = moved.id
+        ORDER BY t.name COLLATE "C"))`,
+    },
+    `moved WHERE status = 'COMPLETED'`,
+  )}
 )
-INSERT INTO event_log (position, at, kind, job_id, execution_id, status, trigger, created_at, scheduled_at,
-  finished_at, error_message)
-SELECT nextval('event_log_position_seq'), $3,
-  (CASE status WHEN 'SKIPPED' THEN 'EXECUTION_SKIPPED' ELSE 'EXECUTION_PLANNED' END)::event_kind,
-  job_id, id, status, trigger, created_at, scheduled_at, finished_at, error_message
-FROM log_lock, (SELECT * FROM planned ORDER BY available_at, id) AS ordered
+${appendEventsSql(
+  {
+    ...OF_EXECUTION,
+    at: '$3',
+    kind: `(CASE status WHEN 'SKIPPED' THEN 'EXECUTION_SKIPPED' ELSE 'EXECUTION_PLANNED' END)::event_kind`,
+    finishedAt: 'finished_at',
+    errorMessage: 'error_message',
+  },
+  '(SELECT * FROM planned ORDER BY available_at, id) AS ordered',
+)}
 RETURNING execution_id`;
 
 /**

@@ -1,5 +1,5 @@
 import { insertAuditEntries, insertAuditSql, type NewAuditEntry } from '../events/audit-log.ts';
-import { appendBehind, type NewEvent } from '../events/event-log.ts';
+import { appendBehind, type NewEvent } from '../events/append-events.ts';
 import { rowOf } from '../jobs/job-row.ts';
 import { insertJobsSql, type StoredJob } from '../jobs/jobs.ts';
 import {

@@ -1,7 +1,8 @@
 import { concurrencyLimit, isLimited, type ConcurrencyRule } from '../../domain/job/concurrency.ts';
 import type { ExecutionStatus } from '../../domain/execution/execution.ts';
 import { readLoads } from './concurrency.ts';
-import type { NewEvent } from '../events/event-log.ts';
+import { insertExecutionsSql } from './insert-executions.ts';
+import type { NewEvent } from '../events/append-events.ts';
 import type { Queryable } from '../statements/sql.ts';
 
 /** A job that can run executions again. */
@@ -70,11 +71,23 @@ const INSERT_REDRIVES = `
 WITH pair AS (
   SELECT * FROM unnest($1::uuid[], $2::uuid[], $4::execution_status[]) AS p(id, original_id, status)
 ), redriven AS (
-  INSERT INTO job_executions (id, job_id, status, trigger, scheduled_at, created_at, available_at, max_attempts, priority,
-    host, body_override, redrive_of_id)
-  SELECT p.id, o.job_id, p.status, 'REDRIVE', o.scheduled_at, $3, $3, 1 + coalesce(j.max_retries, 0), j.priority,
-    host_of(j.api), o.body_override, o.id
-  FROM pair AS p JOIN job_executions AS o ON o.id = p.original_id JOIN jobs AS j ON j.id = o.job_id
+  ${insertExecutionsSql(
+    {
+      id: 'p.id',
+      jobId: 'o.job_id',
+      status: 'p.status',
+      trigger: `'REDRIVE'`,
+      scheduledAt: 'o.scheduled_at',
+      createdAt: '$3',
+      availableAt: '$3',
+      priority: 'j.priority',
+      host: 'host_of(j.api)',
+      maxAttempts: '1 + coalesce(j.max_retries, 0)',
+      bodyOverride: 'o.body_override',
+      redriveOfId: 'o.id',
+    },
+    'pair AS p JOIN job_executions AS o ON o.id = p.original_id JOIN jobs AS j ON j.id = o.job_id',
+  )}
   RETURNING id, scheduled_at
 ), upstream AS MATERIALIZED (
   -- What set the original off sets its redrive off too. Locked: one that is pruned at this moment must not be

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import type { RunEnd } from '../../domain/workflow/dependency.ts';
-import { appendEvents } from '../events/event-log.ts';
+import { appendEvents } from '../events/append-events.ts';
 import { lockJoinsBehind, recordEnds } from '../jobs/joins.ts';
 import { lockHeld, settle, settleLocked, type SettlementRow } from './settling.ts';
 import { inTransaction } from '../statements/sql.ts';

@@ -3,7 +3,7 @@ import type { LogLevel } from '../../generated/prisma/enums.ts';
 import type { RunEndStatus } from '../../domain/workflow/dependency.ts';
 import type { FailureReason } from '../../domain/execution/outcome.ts';
 import type { KeptTimings, ShownRequest } from '../../domain/request/outgoing-request.ts';
-import { EVENT_LOG_LOCK } from '../events/event-log.ts';
+import { appendEventsSql, logLockBehind, OF_EXECUTION } from '../events/append-events.ts';
 import { countEnds } from '../metrics/rollups.ts';
 import type { Queryable } from '../statements/sql.ts';
 import { toJsonb } from '../statements/sql.ts';
@@ -156,11 +156,7 @@ WITH ${OUTCOME}, held AS MATERIALIZED (
   WHERE ${STILL_HELD}
   ORDER BY e.id
   FOR NO KEY UPDATE OF e
-), log_lock AS MATERIALIZED (
-  -- Counting forces the row locks above to be taken first: the log's lock is always the last one.
-  SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK})
-  FROM (SELECT count(*) AS n FROM held WHERE NOT is_deferred) AS done WHERE n > 0
-), decided AS (
+), ${logLockBehind('held WHERE NOT is_deferred')}, decided AS (
   SELECT held.*, "attemptDurationMs" IS NULL AS is_uncalled, is_cancelled AND is_unasked AS is_withdrawn,
     CASE WHEN is_cancelled THEN 'CANCELLED' ELSE status END AS final_status,
     CASE WHEN is_cancelled AND "attemptDurationMs" IS NULL THEN concat_ws(' ', '${CANCELLED_BEFORE_CALL}', why_cancelled)
@@ -231,15 +227,24 @@ WITH ${OUTCOME}, held AS MATERIALIZED (
     CASE WHEN NOT is_uncalled THEN attempt_count END, metadata
   FROM settled WHERE NOT is_kept
 ), told AS (
-  INSERT INTO event_log (position, at, kind, job_id, execution_id, status, previous_status, attempt, trigger, created_at,
-    scheduled_at, started_at, finished_at, duration_ms, lateness_ms, failure_reason, response_status, error_message,
-    instance_id)
-  SELECT nextval('event_log_position_seq'), "attemptFinishedAt",
-    ${EVENT_OF_SETTLEMENT},
-    job_id, id, status, 'RUNNING', nullif(attempt_count, 0), trigger, created_at, scheduled_at, started_at, finished_at,
-    duration_ms, lateness_ms, attempt_failure_reason, CASE WHEN is_told THEN response_status END,
-    CASE WHEN is_told THEN error_message END, claimed_by
-  FROM (SELECT *, NOT is_uncalled OR status = 'CANCELLED' AS is_told FROM settled) AS settled
+  ${appendEventsSql(
+    {
+      ...OF_EXECUTION,
+      at: '"attemptFinishedAt"',
+      kind: EVENT_OF_SETTLEMENT,
+      previousStatus: `'RUNNING'`,
+      attempt: 'nullif(attempt_count, 0)',
+      startedAt: 'started_at',
+      finishedAt: 'finished_at',
+      durationMs: 'duration_ms',
+      latenessMs: 'lateness_ms',
+      failureReason: 'attempt_failure_reason',
+      responseStatus: 'CASE WHEN is_told THEN response_status END',
+      errorMessage: 'CASE WHEN is_told THEN error_message END',
+      instanceId: 'claimed_by',
+    },
+    `(SELECT *, NOT is_uncalled OR status = 'CANCELLED' AS is_told FROM settled) AS settled`,
+  )}
   RETURNING execution_id
 )
 SELECT execution_id AS "executionId", false AS "isDeferred" FROM told

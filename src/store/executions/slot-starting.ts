@@ -1,7 +1,9 @@
 import type { PlainSlot } from '../../domain/schedule/plain-slot.ts';
 import { ATTEMPT_OF_JOB, claimedOf, type ClaimedExecution, type ClaimedRow } from './claimed-rows.ts';
-import { EVENT_LOG_LOCK } from '../events/event-log.ts';
-import { leaseEndSql } from './leases.ts';
+import { appendEventsSql, logLockBehind, OF_EXECUTION } from '../events/append-events.ts';
+import { insertExecutionsSql } from './insert-executions.ts';
+import { runningWhere } from './running.ts';
+import { eventOf } from './transitions.ts';
 import { toJsonb, type Queryable } from '../statements/sql.ts';
 
 export interface MakeSlotsOptions {
@@ -28,6 +30,8 @@ export interface MadeSlots {
   claimed: ClaimedExecution[];
 }
 
+const SCHEDULE = `'SCHEDULE'::execution_trigger`;
+
 const MAKE_SLOTS = `
 -- make slots: insert the executions of slots that are about to come, claim those that start at once for instance $2 until
 -- $4, and move their jobs on.
@@ -53,14 +57,25 @@ WITH bounds AS MATERIALIZED (
     FOR NO KEY UPDATE OF j SKIP LOCKED
   ) AS j
 ), planned AS (
-  INSERT INTO job_executions (id, job_id, status, trigger, scheduled_at, created_at, available_at, priority, host,
-    max_attempts, claim_seq, attempt_count, claimed_by, lease_expires_at, started_at, attempt_started_at, lateness_ms)
-  SELECT "executionId", id, CASE WHEN starts THEN 'RUNNING' ELSE 'PENDING' END::execution_status, 'SCHEDULE',
-    "scheduledAt", $3, "availableAt", priority, host, "maxAttempts", starts::int, starts::int,
-    CASE WHEN starts THEN $2 END, CASE WHEN starts THEN ${leaseEndSql('$4', '$3')} END, CASE WHEN starts THEN $3::timestamptz END,
-    CASE WHEN starts THEN $3::timestamptz END,
-    CASE WHEN starts THEN greatest(extract(epoch FROM ($3::timestamptz - "scheduledAt")) * 1000, 0)::int END
-  FROM held
+  ${insertExecutionsSql(
+    {
+      id: '"executionId"',
+      jobId: 'id',
+      trigger: SCHEDULE,
+      scheduledAt: '"scheduledAt"',
+      createdAt: '$3',
+      availableAt: '"availableAt"',
+      priority: 'priority',
+      host: 'host',
+      maxAttempts: '"maxAttempts"',
+      ...runningWhere(
+        'starts',
+        { scheduledAt: '"scheduledAt"', trigger: SCHEDULE },
+        { instanceId: '$2', claimedAt: '$3', leaseExpiresAt: '$4' },
+      ),
+    },
+    'held',
+  )}
   ON CONFLICT DO NOTHING
   RETURNING *
 ), moved AS (
@@ -112,24 +127,30 @@ export async function makeSlots(tx: Queryable, options: MakeSlotsOptions): Promi
 export function slotsStartedSql(executionIds: readonly string[]): string {
   return `
 -- tell of prepared slots
-WITH log_lock AS MATERIALIZED (
-  SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK})
-), planned AS MATERIALIZED (
+WITH ${logLockBehind()}, planned AS MATERIALIZED (
   SELECT * FROM job_executions WHERE id = ANY ('{${executionIds.join(',')}}'::uuid[])
+), told AS (
+  SELECT 'EXECUTION_PLANNED'::event_kind AS kind, job_id, id, 'PENDING'::execution_status AS status, trigger,
+    NULL::execution_status AS previous_status, NULL::int AS attempt, created_at, scheduled_at,
+    NULL::timestamptz AS started_at, NULL::int AS lateness_ms, NULL AS claimed_by, available_at
+  FROM planned
+  UNION ALL
+  SELECT ${eventOf('claim')}, job_id, id, status, trigger, 'PENDING', attempt_count, created_at, scheduled_at, started_at,
+    lateness_ms, claimed_by, available_at
+  FROM planned WHERE status = 'RUNNING'
+  ORDER BY kind, available_at, id
 )
-INSERT INTO event_log (position, at, kind, job_id, execution_id, status, previous_status, attempt, trigger,
-    created_at, scheduled_at, started_at, lateness_ms, instance_id)
-  SELECT nextval('event_log_position_seq'), created_at, kind, job_id, id, status, previous_status, attempt, 'SCHEDULE',
-    created_at, scheduled_at, started_at, lateness_ms, claimed_by
-  FROM log_lock, (
-    SELECT 'EXECUTION_PLANNED'::event_kind AS kind, job_id, id, 'PENDING'::execution_status AS status,
-      NULL::execution_status AS previous_status, NULL::int AS attempt, created_at, scheduled_at,
-      NULL::timestamptz AS started_at, NULL::int AS lateness_ms, NULL AS claimed_by, available_at
-    FROM planned
-    UNION ALL
-    SELECT 'EXECUTION_STARTED', job_id, id, status, 'PENDING', attempt_count, created_at, scheduled_at, started_at,
-      lateness_ms, claimed_by, available_at
-    FROM planned WHERE status = 'RUNNING'
-    ORDER BY kind, available_at, id
-  ) AS ordered`;
+${appendEventsSql(
+  {
+    ...OF_EXECUTION,
+    at: 'created_at',
+    kind: 'kind',
+    previousStatus: 'previous_status',
+    attempt: 'attempt',
+    startedAt: 'started_at',
+    latenessMs: 'lateness_ms',
+    instanceId: 'claimed_by',
+  },
+  'told',
+)}`;
 }

@@ -1,6 +1,6 @@
 import { eventOf, mayMove, statusAfter } from './transitions.ts';
 import type { ConcurrencyRule } from '../../domain/job/concurrency.ts';
-import { EVENT_LOG_LOCK } from '../events/event-log.ts';
+import { appendEventsSql, logLockBehind, OF_EXECUTION } from '../events/append-events.ts';
 import type { Queryable } from '../statements/sql.ts';
 
 const LOCK_BLOCKED_JOBS = `
@@ -45,13 +45,11 @@ WITH room AS (
   UPDATE job_executions AS e SET status = ${statusAfter('unblock')}, available_at = greatest(e.available_at, $3)
   FROM locked WHERE e.id = locked.id
   RETURNING e.*
-), log_lock AS MATERIALIZED (
-  SELECT pg_advisory_xact_lock(${EVENT_LOG_LOCK}) FROM (SELECT count(*) AS n FROM unblocked) AS done WHERE n > 0
-)
-INSERT INTO event_log (position, at, kind, job_id, execution_id, status, previous_status, trigger, created_at, scheduled_at)
-SELECT nextval('event_log_position_seq'), $3, ${eventOf('unblock')}, job_id, id, status, 'BLOCKED', trigger, created_at,
-  scheduled_at
-FROM log_lock, unblocked
+), ${logLockBehind('unblocked')}
+${appendEventsSql(
+  { ...OF_EXECUTION, at: '$3', kind: eventOf('unblock'), previousStatus: `'BLOCKED'` },
+  'unblocked',
+)}
 RETURNING execution_id`;
 
 /** Admits blocked executions of jobs that the transaction holds locked; answers how many. */

@@ -1,5 +1,5 @@
 import { REPLACED_MESSAGE } from '../../domain/job/concurrency.ts';
-import type { NewEvent } from '../events/event-log.ts';
+import type { NewEvent } from '../events/append-events.ts';
 import type { Queryable } from '../statements/sql.ts';
 import { CANCELLED_ROW, type CancelledRow, cancelledEvent, SET_CANCELLED } from './cancelled-rows.ts';
 

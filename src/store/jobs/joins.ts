@@ -7,7 +7,8 @@ import {
   type RunEnd,
 } from '../../domain/workflow/dependency.ts';
 import { type Admitted, admitExecution } from '../executions/admission.ts';
-import type { NewEvent } from '../events/event-log.ts';
+import type { NewEvent } from '../events/append-events.ts';
+import { insertExecutionsSql } from '../executions/insert-executions.ts';
 import type { Queryable } from '../statements/sql.ts';
 import { toJsonb } from '../statements/sql.ts';
 import { REPLACEABLE } from '../executions/withdrawing.ts';
@@ -84,13 +85,22 @@ WITH upstream AS MATERIALIZED (
   WHERE e.id IN (SELECT t."triggeredById" FROM jsonb_to_recordset($2::jsonb) AS t("triggeredById" uuid))
   FOR KEY SHARE SKIP LOCKED
 ), planned AS (
-  INSERT INTO job_executions (id, job_id, status, trigger, created_at, available_at, finished_at, priority, host,
-    max_attempts, skip_reason, error_message)
-  SELECT r.id, r."jobId", r.status, 'DEPENDENCY', r.at, r.at, CASE WHEN r.status = 'SKIPPED' THEN r.at END, r.priority,
-    (SELECT host_of(api) FROM jobs WHERE id = r."jobId"), r."maxAttempts",
-    CASE WHEN r.status = 'SKIPPED' THEN 'OVERLAP'::skip_reason END, r."errorMessage"
-  FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, "jobId" uuid, status execution_status, at timestamptz, priority int,
-    "maxAttempts" int, "errorMessage" text)
+  ${insertExecutionsSql(
+    {
+      id: 'r.id',
+      jobId: 'r."jobId"',
+      status: 'r.status',
+      trigger: `'DEPENDENCY'`,
+      createdAt: 'r.at',
+      availableAt: 'r.at',
+      priority: 'r.priority',
+      host: '(SELECT host_of(api) FROM jobs WHERE id = r."jobId")',
+      maxAttempts: 'r."maxAttempts"',
+      skip: { reason: `'OVERLAP'::skip_reason`, errorMessage: 'r."errorMessage"' },
+    },
+    `jsonb_to_recordset($1::jsonb) AS r(id uuid, "jobId" uuid, status execution_status, at timestamptz, priority int,
+    "maxAttempts" int, "errorMessage" text)`,
+  )}
 )
 INSERT INTO job_execution_triggers (execution_id, triggered_by_id)
 SELECT t."executionId", t."triggeredById"

@@ -1,5 +1,6 @@
 import type { SkipReason, ExecutionStatus } from '../../generated/prisma/enums.ts';
-import type { NewEvent } from '../events/event-log.ts';
+import type { NewEvent } from '../events/append-events.ts';
+import { insertExecutionsSql } from '../executions/insert-executions.ts';
 import { type Queryable, toTimestamps } from '../statements/sql.ts';
 
 /** Per job its slots from an instant on that somebody left out, in order; a job without any is missing. */
@@ -55,9 +56,22 @@ export interface SkippedSlot {
 
 const INSERT = `
 -- leave out a slot: a finished execution takes its place, so that whoever plans it finds it taken.
-INSERT INTO job_executions (id, job_id, status, trigger, scheduled_at, created_at, available_at, finished_at, priority,
-  max_attempts, skip_reason, error_message)
-VALUES ($1, $2, 'SKIPPED', 'SCHEDULE', $3, $4, $3, $4, $5, $6, 'OPERATOR', $7)`;
+${insertExecutionsSql(
+  {
+    id: '$1::uuid',
+    jobId: 'id',
+    status: `'SKIPPED'::execution_status`,
+    trigger: `'SCHEDULE'`,
+    scheduledAt: '$3::timestamptz',
+    createdAt: '$4::timestamptz',
+    availableAt: '$3::timestamptz',
+    priority: '$5::int',
+    host: 'host_of(api)',
+    maxAttempts: '$6::int',
+    skip: { reason: `'OPERATOR'::skip_reason`, errorMessage: '$7::text' },
+  },
+  'jobs WHERE id = $2',
+)}`;
 
 /**
  * Takes a slot's place. The job must be locked by this transaction, and the slot be free.

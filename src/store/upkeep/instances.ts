@@ -1,4 +1,4 @@
-import { appendEvents } from '../events/event-log.ts';
+import { appendEvents } from '../events/append-events.ts';
 import type { Queryable } from '../statements/sql.ts';
 
 /** What a beat finds of others, as of their last beats. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { EVENT_LOG_LOCK } from '../../../src/store/events/event-log.ts';
+import { EVENT_LOG_LOCK } from '../../../src/store/events/append-events.ts';
 import type { createJob } from '../../support/instance.ts';
 import { CALLER, reference, trigger, valueOf, type TestInstance } from '../../support/instance.ts';
 import { plus, START } from '../../support/manual-clock.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { encodePublicId } from '../../../src/domain/values/public-id.ts';
 import { settle, settlementRow } from '../../../src/store/executions/settling.ts';
-import { EVENT_LOG_LOCK } from '../../../src/store/events/event-log.ts';
+import { EVENT_LOG_LOCK } from '../../../src/store/events/append-events.ts';
 import { insertDependency } from '../../support/dependencies.ts';
 import { claimFor } from '../../support/claims.ts';
 import {

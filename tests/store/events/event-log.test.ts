@@ -1,13 +1,8 @@
 import type { Pool } from 'pg';
 import { describe, expect, it } from 'vitest';
 import { createPool } from '../../../src/database/pool.ts';
-import {
-  appendEvents,
-  pruneEvents,
-  readEventLogState,
-  readEvents,
-  type NewEvent,
-} from '../../../src/store/events/event-log.ts';
+import { appendEvents, type NewEvent } from '../../../src/store/events/append-events.ts';
+import { pruneEvents, readEventLogState, readEvents } from '../../../src/store/events/event-log.ts';
 import { inTransaction, type Queryable } from '../../../src/store/statements/sql.ts';
 import { createTestDatabase } from '../../support/database.ts';
 import { appendTestEvents, testEvent } from '../../support/events.ts';

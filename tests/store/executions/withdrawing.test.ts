@@ -1,6 +1,6 @@
 import type { PoolClient } from 'pg';
 import { describe, expect, it } from 'vitest';
-import type { NewEvent } from '../../../src/store/events/event-log.ts';
+import type { NewEvent } from '../../../src/store/events/append-events.ts';
 import { withdrawExecutions } from '../../../src/store/executions/withdrawing.ts';
 import { START, plus } from '../../support/manual-clock.ts';
 import { insertExecution, insertJob, readExecution } from '../../support/rows.ts';

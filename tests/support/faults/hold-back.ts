@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { EVENT_LOG_LOCK } from '../../../src/store/events/event-log.ts';
+import { EVENT_LOG_LOCK } from '../../../src/store/events/append-events.ts';
 import { until } from '../until.ts';
 
 /** Outcomes that a server wants to record, and cannot. */

@@ -1,6 +1,6 @@
 import { isFinished } from '../../../src/domain/execution/execution.ts';
 import { decideRetry, type RetryPolicy } from '../../../src/domain/execution/retry.ts';
-import type { EventRow } from '../../../src/store/events/event-log.ts';
+import type { EventRow } from '../../../src/store/events/event-row.ts';
 import { calledStarts } from './replay.ts';
 import { byExecution, type History, type HistoryAttempt, type HistoryExecution } from './read.ts';
 

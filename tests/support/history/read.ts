@@ -2,7 +2,8 @@ import type { Pool } from 'pg';
 import type { ExecutionStatus, ExecutionTrigger } from '../../../src/domain/execution/execution.ts';
 import type { SlotFacts } from '../../../src/domain/schedule/job-slots.ts';
 import type { RetryPolicy } from '../../../src/domain/execution/retry.ts';
-import { readEvents, type EventRow } from '../../../src/store/events/event-log.ts';
+import { readEvents } from '../../../src/store/events/event-log.ts';
+import type { EventRow } from '../../../src/store/events/event-row.ts';
 import {
   retryPolicyOf,
   type RetryPolicyColumns,

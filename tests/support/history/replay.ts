@@ -1,5 +1,5 @@
 import { BEGINNINGS, TRANSITIONS, type ExecutionStatus } from '../../../src/domain/execution/execution.ts';
-import type { EventRow } from '../../../src/store/events/event-log.ts';
+import type { EventRow } from '../../../src/store/events/event-row.ts';
 import { byExecution, type History, type HistoryExecution } from './read.ts';
 
 const MOVES = Object.values(TRANSITIONS);
