@@ -48,7 +48,7 @@ import {
   latestExecutionIds,
   jobIdsOfTags,
 } from './store/statements/ids-of-owners.ts';
-import { readLogEnds } from './store/executions/execution-logs.ts';
+import { readLogPages } from './store/executions/execution-logs.ts';
 import { createKeptCounts } from './store/metrics/kept-counts.ts';
 import { skippedSlots } from './store/jobs/skipped-slots.ts';
 import { createMetricsReader } from './store/metrics/metrics-reader.ts';
@@ -220,7 +220,7 @@ export function createApp(config: Config): App {
       deliveryIdsOfAlerts: (...asked) => deliveryIdsOfAlerts(readPool, ...asked),
       keptCounts: createKeptCounts(readPool),
       skippedSlotsOfJobs: (jobs) => skippedSlots(readPool, jobs),
-      readLogEnds: (executionIds, limit, from) => readLogEnds(readPool, executionIds, limit, from),
+      readLogPages: (...asked) => readLogPages(readPool, ...asked),
       isOverTime,
     });
     const server = createHttpServer({

@@ -15,7 +15,7 @@ import { createAlertLoaders, type AlertLoaders } from './loaders/alert-loaders.t
 import {
   createExecutionLogLoaders,
   type ExecutionLogLoaders,
-  type ReadLogEnds,
+  type ReadLogPages,
 } from './loaders/execution-log-loaders.ts';
 import { createJobHistoryLoaders, type JobHistoryLoaders } from './loaders/job-history-loaders.ts';
 import { createSkippedSlotsLoader, type SkippedSlotsLoader } from './loaders/skipped-slots-loader.ts';
@@ -66,7 +66,7 @@ export interface GraphqlParts {
   deliveryIdsOfAlerts: (alertIds: readonly string[], asked: PageRequest) => Promise<Map<string, string[]>>;
   /** Each job's slots from an instant on that somebody left out; one statement for any number of jobs. */
   skippedSlotsOfJobs: (jobs: readonly { id: string; from: Date }[]) => Promise<Map<string, Date[]>>;
-  readLogEnds: ReadLogEnds;
+  readLogPages: ReadLogPages;
   /** Whether a read failed because it took longer than a statement may. */
   isOverTime: (error: unknown) => boolean;
   /** The counts of whole lists. */

@@ -18,7 +18,7 @@ import { createSender } from '../../src/http/send-attempt.ts';
 import { sendFilled } from '../../src/http/send-filled.ts';
 import { StopSignal } from '../../src/http/stop-signal.ts';
 import { createTargetGuard } from '../../src/http/target-guard.ts';
-import { readLogEnds } from '../../src/store/executions/execution-logs.ts';
+import { readLogPages } from '../../src/store/executions/execution-logs.ts';
 import { executionIdsOfJobs } from '../../src/store/executions/executions-of-jobs.ts';
 import {
   auditEntryIdsOfJobs,
@@ -99,7 +99,7 @@ export async function createApiHarness({ windowCapacity = 8_192 } = {}): Promise
     jobIdsOfTags: (...asked) => jobIdsOfTags(pool, ...asked),
     tagBearers: (names, limit) => readTagBearers(pool, names, limit),
     deliveryIdsOfAlerts: (...asked) => deliveryIdsOfAlerts(pool, ...asked),
-    readLogEnds: (executionIds, limit, from) => readLogEnds(pool, executionIds, limit, from),
+    readLogPages: (...asked) => readLogPages(pool, ...asked),
     isOverTime,
   });
   const newContext = (): GraphqlContext => createRequestContext(base, { ...CALLER, isGone: () => false });

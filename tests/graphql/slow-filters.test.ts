@@ -18,10 +18,14 @@ const FOUND =
 const COUNTED =
   'where: counting what it selects takes longer than a statement may; narrow it, by a span of time for example, or leave out totalCount.';
 
-describe('a filter that takes longer than a statement may is refused', () => {
+describe('a filter or an order that takes longer than a statement may is refused', () => {
   it.each([
     ['job_executions', `{ executions(${FAILED}) { nodes { id } } }`],
     ['job_executions', `{ jobs { nodes { executions(${FAILED}) { nodes { id } } } } }`],
+    [
+      'job_executions',
+      '{ jobs { nodes { executions(orderBy: { field: STARTED_AT, direction: ASC }) { nodes { id } } } } }',
+    ],
     ['jobs', '{ jobs(where: { name: { contains: "x" } }) { nodes { id } } }'],
     ['failed_jobs_dlq', '{ deadLetters(where: { failureReason: [TIMEOUT] }) { nodes { id } } }'],
     ['job_audit_log', '{ auditLog(where: { actor: { contains: "x" } }) { nodes { action } } }'],

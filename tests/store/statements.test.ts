@@ -29,6 +29,7 @@ import { lockJobsByKey } from '../../src/store/jobs/jobs.ts';
 import { findClaimsMadeAt } from '../../src/store/executions/lost-claims.ts';
 import { makeSlots, slotsStartedSql } from '../../src/store/executions/slot-starting.ts';
 import { settle, settlementRow } from '../../src/store/executions/settling.ts';
+import type { PageRequest } from '../../src/domain/execution/page-request.ts';
 import type { Queryable, Statement } from '../../src/store/statements/sql.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { LEASE_MS } from '../support/instance.ts';
@@ -40,6 +41,20 @@ const DAY_MS = 24 * 3_600_000;
 
 const KINDS = ['fresh', 'backlog'] as const;
 const ENDS = ['newest', 'oldest'] as const;
+
+/** What a page of a list by time asks for, newest first; its rows from one end. */
+function endOf(field: string, end: (typeof ENDS)[number]): PageRequest {
+  return {
+    order: [
+      { field, direction: 'desc', nullable: false },
+      { field: 'id', direction: 'desc', nullable: false },
+    ],
+    isReversed: end === 'oldest',
+    after: null,
+    before: null,
+    limit: 21,
+  };
+}
 
 /** A table worth asking the planner about: a long history, and little that is unfinished. */
 const JOBS = 5_000;
@@ -191,9 +206,14 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
 
   it.each(ENDS)('the %s audit entries of many jobs are found without reading any other', async (from) => {
     const jobIds = Array.from({ length: 100 }, () => crypto.randomUUID());
-    const used = await indexesOf(mode, (db) => auditEntryIdsOfJobs(db, jobIds, { from, limit: 21 }));
+    const used = await indexesOf(mode, (db) => auditEntryIdsOfJobs(db, jobIds, endOf('at', from)));
     expect(used.indexes).toEqual(['job_audit_log_job_id_at_id_idx']);
     expect(used.scanned).toEqual([]);
+    const place = [START, crypto.randomUUID()];
+    const atPlace = await indexesOf(mode, (db) =>
+      auditEntryIdsOfJobs(db, jobIds, { ...endOf('at', from), after: place }),
+    );
+    expect(atPlace).toEqual(used);
   });
 
   it('whether alerts are to be asked is seen without reading them', async () => {
@@ -224,7 +244,9 @@ describe.each(['custom', 'generic'] as const)('by a %s plan, with a long history
     );
     expect(used.scanned).toEqual([]);
     for (const from of ENDS) {
-      const found = await indexesOf(mode, (db) => deliveryIdsOfAlerts(db, alertIds, { from, limit: 21 }));
+      const found = await indexesOf(mode, (db) =>
+        deliveryIdsOfAlerts(db, alertIds, endOf('createdAt', from)),
+      );
       expect(found.scanned).toEqual([]);
     }
   });

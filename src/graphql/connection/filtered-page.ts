@@ -4,17 +4,19 @@ import { isUnfiltered, type WhereInput } from '../filters/read-where.ts';
 import type { CountedPage } from './prisma-page.ts';
 
 /**
- * A page of what a `where` selects. Few filters have an index of their own: one that selects hardly anything of a long
+ * A page of what a `where` selects, or of a list that is sorted without an index. Few filters have an index of their own: one that selects hardly anything of a long
  * history may read all of it, and is then asked to select less instead of being told of a fault.
  *
+ * @param isSorted whether the list takes its time though nothing is filtered
  * @throws GraphQLError BAD_USER_INPUT where the database gave up; `totalCount` of the page as well
  */
 export async function filteredPage<Row>(
   where: WhereInput | null | undefined,
   { isOverTime }: Pick<GraphqlContext, 'isOverTime'>,
   page: Promise<CountedPage<Row>>,
+  isSorted = false,
 ): Promise<CountedPage<Row>> {
-  if (isUnfiltered(where)) return page;
+  if (isUnfiltered(where) && !isSorted) return page;
   const inTime = async <T>(read: Promise<T>, problem: string): Promise<T> => {
     try {
       return await read;

@@ -1,6 +1,6 @@
 import type { PrismaWhere } from '../filters/prisma-where.ts';
 import type { Ordering, SortKey } from './ordering.ts';
-import type { Place } from './page-cursor.ts';
+import type { Place } from '../../domain/execution/page-request.ts';
 
 type Side = 'after' | 'before';
 

@@ -1,5 +1,5 @@
 import type { Ordering, SortKey } from './ordering.ts';
-import type { Place } from './page-cursor.ts';
+import type { Place } from '../../domain/execution/page-request.ts';
 
 /**
  * Merges rows that were read from several sets, each sorted, into that order. A row that went over to a later set between

@@ -1,8 +1,6 @@
+import type { Place } from '../../domain/execution/page-request.ts';
 import { badArgument } from '../errors.ts';
 import { type Ordering, signatureOf, type SortKey } from './ordering.ts';
-
-/** Where a row stands in an ordering: its value for each sort key. */
-export type Place = readonly (string | number | bigint | Date | null)[];
 
 const VERSION = 1;
 /** Four times the longest key that a row can have. */

@@ -1,8 +1,9 @@
+import type { Place } from '../../domain/execution/page-request.ts';
 import type { PrismaWhere } from '../filters/prisma-where.ts';
 import { rowsBeside, type Stretch, stretchesOf } from './keyset.ts';
 import type { Ordering } from './ordering.ts';
 import { type PageArgs, type PageSize, readPageSize } from './page-args.ts';
-import { decodePlace, encodePlace, type Place } from './page-cursor.ts';
+import { decodePlace, encodePlace } from './page-cursor.ts';
 
 /** What a page asks of the database, beside the connection's own filter. */
 export interface PageQuery {
@@ -29,6 +30,8 @@ export interface ConnectionRequest {
   ordering: Ordering;
   pageSize: PageSize;
   args: PageArgs;
+  /** The places that its cursors name. */
+  places: { after?: Place; before?: Place };
   query: PageQuery;
 }
 
@@ -48,6 +51,7 @@ export function requestPage(ordering: Ordering, args: PageArgs): ConnectionReque
     ordering,
     pageSize,
     args,
+    places: Object.fromEntries(places.map(({ place, side }) => [side, place])),
     query: {
       where: { AND: places.map(({ place, side }) => rowsBeside(ordering, place, side)) },
       stretches: stretchesOf(ordering, isReversed, places),

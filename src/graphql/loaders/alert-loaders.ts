@@ -1,6 +1,7 @@
 import type DataLoader from 'dataloader';
 import type { PageRequest } from '../../domain/execution/page-request.ts';
 import type { Prisma, PrismaClient } from '../../generated/prisma/client.ts';
+import { pageSignature } from './page-signature.ts';
 import { groupedLoader } from './grouped-loader.ts';
 import { rowsOfOwners } from './rows-of-owners.ts';
 
@@ -9,7 +10,7 @@ export type LoadedDelivery = { id: string } & Record<string, unknown>;
 
 /** What is asked of many alerts at once; two statements for each distinct question. */
 export interface AlertLoaders {
-  /** An alert's deliveries, from one end of their list. */
+  /** A page of an alert's deliveries. */
   deliveries: DataLoader<
     PageRequest & { alertId: string; select: Prisma.AlertDeliverySelect },
     LoadedDelivery[]
@@ -29,8 +30,8 @@ export function createAlertLoaders(parts: AlertParts): AlertLoaders {
   return {
     deliveries: groupedLoader(
       alertOf,
-      ({ from, limit, select }) => JSON.stringify([from, limit, select]),
-      (alertIds, { from, limit, select }) => readDeliveries(parts, alertIds, { from, limit }, select),
+      ({ select, ...asked }) => `${pageSignature(asked)} ${JSON.stringify(select)}`,
+      (alertIds, { select, ...asked }) => readDeliveries(parts, alertIds, asked, select),
       [],
     ),
     deliveryCounts: groupedLoader(

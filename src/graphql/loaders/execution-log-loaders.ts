@@ -1,5 +1,7 @@
 import type DataLoader from 'dataloader';
 import type { ExecutionLog, PrismaClient } from '../../generated/prisma/client.ts';
+import type { PageRequest } from '../../domain/execution/page-request.ts';
+import { pageSignature } from './page-signature.ts';
 import { groupedLoader } from './grouped-loader.ts';
 
 /** A line of an execution's log. */
@@ -7,34 +9,28 @@ export type LogLine = Pick<ExecutionLog, 'position' | 'at' | 'level' | 'message'
   metadata: unknown;
 };
 
-/** Reads the first lines of many logs, or the last ones backwards, in one statement. */
-export type ReadLogEnds = (
+/** Reads the same page of many logs in one statement. */
+export type ReadLogPages = (
   executionIds: readonly string[],
-  limit: number,
-  from: 'start' | 'end',
+  asked: PageRequest,
 ) => Promise<Map<string, LogLine[]>>;
 
 /** What is asked of the logs of many executions at once. */
 export interface ExecutionLogLoaders {
-  lines: DataLoader<{ executionId: string; limit: number; from: 'start' | 'end' }, LogLine[]>;
+  lines: DataLoader<PageRequest & { executionId: string }, LogLine[]>;
   counts: DataLoader<{ executionId: string }, number>;
 }
 
 /** Makes the loaders. They remember nothing: they outlive requests, and logs grow. */
 export function createExecutionLogLoaders({
   prisma,
-  readLogEnds,
+  readLogPages,
 }: {
   prisma: PrismaClient;
-  readLogEnds: ReadLogEnds;
+  readLogPages: ReadLogPages;
 }): ExecutionLogLoaders {
   return {
-    lines: groupedLoader(
-      ({ executionId }) => executionId,
-      ({ limit, from }) => `${from} ${limit}`,
-      (executionIds, { limit, from }) => readLogEnds(executionIds, limit, from),
-      [],
-    ),
+    lines: groupedLoader(({ executionId }) => executionId, pageSignature, readLogPages, []),
     counts: groupedLoader(
       ({ executionId }) => executionId,
       () => '',

@@ -1,6 +1,7 @@
 import type DataLoader from 'dataloader';
 import type { AskedExecutions, PageRequest } from '../../domain/execution/page-request.ts';
 import type { Prisma, PrismaClient } from '../../generated/prisma/client.ts';
+import { pageSignature } from './page-signature.ts';
 import { groupedLoader } from './grouped-loader.ts';
 import { rowsOfOwners } from './rows-of-owners.ts';
 
@@ -25,11 +26,11 @@ interface ExecutionsKey extends AskedExecutions {
 
 /** What is asked of the history of many jobs at once; one statement or two for each distinct question. */
 export interface JobHistoryLoaders {
-  /** A job's executions from one end of its history, as many as a condition selects. */
+  /** A page of a job's executions. */
   executions: DataLoader<ExecutionsKey, FoundExecutions>;
   /** How many of a job's executions a filter selects. */
   counts: DataLoader<{ jobId: string; where: Prisma.JobExecutionWhereInput }, number>;
-  /** A job's audit entries, from one end of its history. */
+  /** A page of a job's audit entries. */
   auditEntries: DataLoader<
     PageRequest & { jobId: string; select: Prisma.AuditLogEntrySelect },
     LoadedAuditEntry[]
@@ -52,7 +53,7 @@ export function createJobHistoryLoaders(parts: HistoryParts): JobHistoryLoaders 
   return {
     executions: groupedLoader<ExecutionsKey, FoundExecutions>(
       jobOf,
-      ({ condition, from, limit, select }) => JSON.stringify([condition, from, limit, select]),
+      ({ condition, select, ...asked }) => `${pageSignature(asked)} ${JSON.stringify([condition, select])}`,
       (jobIds, asked) => readExecutions(parts, jobIds, asked),
       { rows: [], hasMore: false },
     ),
@@ -64,8 +65,8 @@ export function createJobHistoryLoaders(parts: HistoryParts): JobHistoryLoaders 
     ),
     auditEntries: groupedLoader(
       jobOf,
-      ({ from, limit, select }) => JSON.stringify([from, limit, select]),
-      (jobIds, { from, limit, select }) => readAuditEntries(parts, jobIds, { from, limit }, select),
+      ({ select, ...asked }) => `${pageSignature(asked)} ${JSON.stringify(select)}`,
+      (jobIds, { select, ...asked }) => readAuditEntries(parts, jobIds, asked, select),
       [],
     ),
     auditCounts: groupedLoader(
@@ -84,11 +85,11 @@ export function createJobHistoryLoaders(parts: HistoryParts): JobHistoryLoaders 
 async function readExecutions(
   { prisma, executionIdsOfJobs }: HistoryParts,
   jobIds: readonly string[],
-  { condition, from, limit, where, select }: ExecutionsKey,
+  { where, select, ...asked }: ExecutionsKey,
 ): Promise<Map<string, FoundExecutions>> {
-  // One more says whether there are more.
-  const found = await executionIdsOfJobs(jobIds, { condition, from, limit: limit + 1 });
-  const shown = new Map([...found].map(([jobId, ids]) => [jobId, ids.slice(0, limit)]));
+  const found = await executionIdsOfJobs(jobIds, asked);
+  // The last says that there are more.
+  const shown = new Map([...found].map(([jobId, ids]) => [jobId, ids.slice(0, asked.limit - 1)]));
   const rows = await rowsOfOwners(
     shown,
     (ids) =>
@@ -98,7 +99,10 @@ async function readExecutions(
       }) as unknown as Promise<LoadedExecution[]>,
   );
   return new Map(
-    [...found].map(([jobId, ids]) => [jobId, { rows: rows.get(jobId) ?? [], hasMore: ids.length > limit }]),
+    [...found].map(([jobId, ids]) => [
+      jobId,
+      { rows: rows.get(jobId) ?? [], hasMore: ids.length >= asked.limit },
+    ]),
   );
 }
 

@@ -1,13 +1,14 @@
 import type DataLoader from 'dataloader';
 import type { PageRequest } from '../../domain/execution/page-request.ts';
 import type { PrismaClient, Tag } from '../../generated/prisma/client.ts';
+import { pageSignature } from './page-signature.ts';
 import { groupedLoader } from './grouped-loader.ts';
 
 /** What is asked of many tags at once, or of the tags of many jobs; one statement for each distinct question. */
 export interface TagLoaders {
   /** The tags that a job has, in the order of their names. */
   ofJob: DataLoader<{ jobId: string }, Tag[]>;
-  /** Ids of the jobs that have a tag, by when they were created, from one end. */
+  /** Ids of a page of the jobs that have a tag, by when they were created. */
   jobIds: DataLoader<PageRequest & { tagId: string }, string[]>;
   /** How many jobs have it. */
   jobCounts: DataLoader<{ tagId: string }, number>;
@@ -41,12 +42,7 @@ export function createTagLoaders({ prisma, tagsOfJobs, jobIdsOfTags, tagBearers 
       (jobIds) => tagsOfJobs(jobIds),
       [],
     ),
-    jobIds: groupedLoader(
-      tagOf,
-      ({ from, limit }) => `${from} ${limit}`,
-      (tagIds, { from, limit }) => jobIdsOfTags(tagIds, { from, limit }),
-      [],
-    ),
+    jobIds: groupedLoader(tagOf, pageSignature, jobIdsOfTags, []),
     jobCounts: groupedLoader(
       tagOf,
       () => '',

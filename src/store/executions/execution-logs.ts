@@ -1,6 +1,8 @@
 import type { LogLevel } from '../../generated/prisma/enums.ts';
 import { groupBy } from '../../domain/values/group-by.ts';
 import { isFinished, type ExecutionStatus } from '../../domain/execution/execution.ts';
+import type { PageRequest } from '../../domain/execution/page-request.ts';
+import { pageSql } from '../statements/page-sql.ts';
 import type { Queryable } from '../statements/sql.ts';
 
 /** One line of an execution's log. */
@@ -46,26 +48,31 @@ export async function readExecutionLogs(
   return { exists: first !== undefined, finished: first !== undefined && isFinished(first.status), lines };
 }
 
-const readEnds = (direction: 'ASC' | 'DESC'): string => `
--- the first lines, or the last, of each of many executions, in one statement: one look into an index per execution.
+const READ_PAGES = ({ order, within }: { order: string; within: string }): string => `
+-- the first lines of each of many executions, the last, or those at a place, in one statement: one look into an index per
+-- execution.
 SELECT execution.id AS "executionId", l.position, l.at, l.level, l.message, l.attempt, l.metadata
 FROM unnest($1::uuid[]) AS execution(id), LATERAL (
-  SELECT * FROM all_execution_logs WHERE execution_id = execution.id ORDER BY position ${direction} LIMIT $2
+  SELECT * FROM all_execution_logs WHERE execution_id = execution.id AND ${within} ORDER BY ${order} LIMIT $2
 ) AS l
-ORDER BY l.position ${direction}`;
+ORDER BY ${order}`;
 
-/** Per execution the first lines of its log, or the last ones with the last of them first; at most `limit` of each. */
-export async function readLogEnds(
+const LINE_COLUMNS = { position: { sql: 'position', type: 'bigint' } };
+
+/** Per execution the lines of its log that are asked for. */
+export async function readLogPages(
   db: Queryable,
   executionIds: readonly string[],
-  limit: number,
-  from: 'start' | 'end',
+  asked: PageRequest,
 ): Promise<Map<string, ExecutionLogLine[]>> {
-  const direction = from === 'start' ? 'ASC' : 'DESC';
+  const values: unknown[] = [executionIds, asked.limit];
+  const { reads } = pageSql(asked, LINE_COLUMNS, (value) => `$${values.push(value)}`);
+  const { within = 'true', order = 'position' } = reads[0] ?? {};
+  const isAtEnd = asked.after === null && asked.before === null;
   const { rows } = await db.query<ExecutionLogLine & { executionId: string }>({
-    name: `log-ends-${direction}`,
-    text: readEnds(direction),
-    values: [executionIds, limit],
+    ...(isAtEnd && { name: `${asked.isReversed ? 'last' : 'first'}-log-lines` }),
+    text: READ_PAGES({ order, within }),
+    values,
   });
   return groupBy(rows, ({ executionId }) => executionId);
 }

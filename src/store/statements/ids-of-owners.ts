@@ -1,8 +1,14 @@
 import { groupBy } from '../../domain/values/group-by.ts';
 import type { PageRequest } from '../../domain/execution/page-request.ts';
+import { type PageColumn, pageSql } from './page-sql.ts';
 import type { Queryable } from './sql.ts';
 
-type Direction = 'ASC' | 'DESC';
+/** What a list's statement is made of; its keys are never missing. */
+interface PageParts {
+  keys: string;
+  order: string;
+  within: string;
+}
 
 const LATEST_EXECUTIONS = `
 -- the ids of the newest executions of each of many jobs, in one statement: one look into an index per job. Without those
@@ -16,49 +22,62 @@ FROM unnest($1::uuid[]) AS job(id), LATERAL (
 ) AS latest
 ORDER BY latest.created_at DESC, latest.id DESC`;
 
-const AUDIT_ENTRIES = (direction: Direction) => `
--- the ids of the newest audit entries of each of many jobs, or the oldest, in one statement: one look into an index per job.
-SELECT job.id AS owner, latest.id
+const AUDIT_ENTRIES = ({ keys, order, within }: PageParts) => `
+-- the ids of the newest audit entries of each of many jobs, the oldest, or those at a place, in one statement: one look into an
+-- index per job.
+SELECT job.id AS owner, chosen.id
 FROM unnest($1::uuid[]) AS job(id), LATERAL (
-  SELECT a.id, a.at FROM job_audit_log AS a WHERE a.job_id = job.id ORDER BY a.at ${direction}, a.id ${direction} LIMIT $2
-) AS latest
-ORDER BY latest.at ${direction}, latest.id ${direction}`;
+  SELECT a.id, ${keys} FROM job_audit_log AS a WHERE a.job_id = job.id AND ${within} ORDER BY ${order} LIMIT $2
+) AS chosen
+ORDER BY ${order}`;
 
-const DELIVERIES = (direction: Direction) => `
--- the ids of the newest deliveries of each of many alerts, or the oldest, in one statement: one look into an index per alert.
-SELECT alert.id AS owner, latest.id
+const AUDIT_COLUMNS = { at: { sql: 'a.at', type: 'timestamptz' }, id: { sql: 'a.id', type: 'uuid' } };
+
+const DELIVERIES = ({ keys, order, within }: PageParts) => `
+-- the ids of the newest deliveries of each of many alerts, the oldest, or those at a place, in one statement: one look into an
+-- index per alert.
+SELECT alert.id AS owner, chosen.id
 FROM unnest($1::uuid[]) AS alert(id), LATERAL (
-  SELECT d.id, d.created_at FROM job_alert_deliveries AS d
-  WHERE d.alert_id = alert.id ORDER BY d.created_at ${direction}, d.id ${direction} LIMIT $2
-) AS latest
-ORDER BY latest.created_at ${direction}, latest.id ${direction}`;
+  SELECT d.id, ${keys} FROM job_alert_deliveries AS d WHERE d.alert_id = alert.id AND ${within} ORDER BY ${order} LIMIT $2
+) AS chosen
+ORDER BY ${order}`;
+
+const DELIVERY_COLUMNS = {
+  createdAt: { sql: 'd.created_at', type: 'timestamptz' },
+  id: { sql: 'd.id', type: 'uuid' },
+};
 
 /** Jobs from which on a tag is common. */
 const COMMON_TAG_JOBS = 1_000;
 
-const TAG_JOBS = (direction: Direction) => `
--- the ids of the newest jobs, or the oldest, deleted ones left out, that have each of many tags, in one statement.
--- Of a common tag some of the jobs at that end have it: they are walked from there on. The subquery keeps the planner from
--- doing anything else. Of a rare tag few have it: they are sorted.
+const TAG_JOBS = ({ keys, order, within }: PageParts) => `
+-- the ids of the newest jobs, the oldest, or those at a place, deleted ones left out, that have each of many tags, in one
+-- statement. Of a common tag some of the jobs at that end have it: they are walked from there on. The subquery keeps the
+-- planner from doing anything else. Of a rare tag few have it: they are sorted.
 WITH tag AS MATERIALIZED (
   SELECT id, (SELECT count(*) FROM (
     SELECT FROM job_tag_associations AS a WHERE a.tag_id = t.id LIMIT ${COMMON_TAG_JOBS}) AS borne) = ${COMMON_TAG_JOBS} AS is_common
   FROM unnest($1::uuid[]) AS t(id)
 )
-SELECT tag.id AS owner, job.id
+SELECT tag.id AS owner, chosen.id
 FROM tag, LATERAL (
-  (SELECT j.id, j.created_at FROM jobs AS j
-    WHERE tag.is_common AND j.deleted_at IS NULL
+  (SELECT j.id, ${keys} FROM jobs AS j
+    WHERE tag.is_common AND j.deleted_at IS NULL AND ${within}
       AND (SELECT true FROM job_tag_associations AS a WHERE a.tag_id = tag.id AND a.job_id = j.id)
-    ORDER BY j.created_at ${direction}, j.id ${direction} LIMIT $2)
+    ORDER BY ${order} LIMIT $2)
   UNION ALL
-  (SELECT j.id, j.created_at FROM (
+  (SELECT j.id, ${keys} FROM (
       SELECT a.job_id FROM job_tag_associations AS a WHERE NOT tag.is_common AND a.tag_id = tag.id OFFSET 0
     ) AS a JOIN jobs AS j ON j.id = a.job_id
-    WHERE j.deleted_at IS NULL
-    ORDER BY j.created_at ${direction}, j.id ${direction} LIMIT $2)
-) AS job
-ORDER BY job.created_at ${direction}, job.id ${direction}`;
+    WHERE j.deleted_at IS NULL AND ${within}
+    ORDER BY ${order} LIMIT $2)
+) AS chosen
+ORDER BY ${order}`;
+
+const JOB_COLUMNS = {
+  createdAt: { sql: 'j.created_at', type: 'timestamptz' },
+  id: { sql: 'j.id', type: 'uuid' },
+};
 
 /** Per owner the ids of its rows, in the order in which they were asked for; an owner without any is missing. */
 export type IdsByOwner = Promise<Map<string, string[]>>;
@@ -81,46 +100,50 @@ export function latestExecutionIds(
   });
 }
 
-/** Per job its audit entries, from one end of its history. */
+/** Per job its audit entries that are asked for. */
 export function auditEntryIdsOfJobs(
   db: Queryable,
   jobIds: readonly string[],
   asked: PageRequest,
 ): IdsByOwner {
-  return fromEnd(db, 'audit-entries', AUDIT_ENTRIES, jobIds, asked);
+  return readPages(db, { name: 'audit-entries', text: AUDIT_ENTRIES, columns: AUDIT_COLUMNS }, jobIds, asked);
 }
 
-/** Per alert its deliveries, from one end of their list. */
+/** Per alert its deliveries that are asked for. */
 export function deliveryIdsOfAlerts(
   db: Queryable,
   alertIds: readonly string[],
   asked: PageRequest,
 ): IdsByOwner {
-  return fromEnd(db, 'deliveries', DELIVERIES, alertIds, asked);
+  return readPages(db, { name: 'deliveries', text: DELIVERIES, columns: DELIVERY_COLUMNS }, alertIds, asked);
 }
 
-/** Per tag its jobs, by when they were created, from one end. */
+/** Per tag its jobs that are asked for, by when they were created. */
 export function jobIdsOfTags(db: Queryable, tagIds: readonly string[], asked: PageRequest): IdsByOwner {
-  return fromEnd(db, 'tag-jobs', TAG_JOBS, tagIds, asked);
+  return readPages(db, { name: 'tag-jobs', text: TAG_JOBS, columns: JOB_COLUMNS }, tagIds, asked);
 }
 
-function fromEnd(
+interface ListOfOwner {
+  name: string;
+  text: (parts: PageParts) => string;
+  columns: Readonly<Record<string, PageColumn>>;
+}
+
+/** The statement of a page at the end of its list is the same each time, and so has a name. */
+function readPages(
   db: Queryable,
-  name: string,
-  text: (direction: Direction) => string,
+  { name, text, columns }: ListOfOwner,
   owners: readonly string[],
-  { from, limit }: PageRequest,
+  asked: PageRequest,
 ): IdsByOwner {
+  const values: unknown[] = [owners, asked.limit];
+  const { keys, order, reads } = pageSql(asked, columns, (value) => `$${values.push(value)}`);
+  const isAtEnd = asked.after === null && asked.before === null;
   return readIdsByOwner(db, {
-    name: `${from}-${name}`,
-    text: text(directionFrom(from)),
-    values: [owners, limit],
+    ...(isAtEnd && { name: `${asked.isReversed ? 'last' : 'first'}-${name}` }),
+    text: text({ keys, order, within: reads[0]?.within ?? 'true' }),
+    values,
   });
-}
-
-/** The direction in which rows are read from that end of their time. */
-export function directionFrom(end: PageRequest['from']): Direction {
-  return end === 'newest' ? 'DESC' : 'ASC';
 }
 
 /** Reads pairs of an owner and an id, in the order in which each owner is to have its ids. */

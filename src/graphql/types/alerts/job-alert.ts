@@ -1,13 +1,13 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { ALERT_LIMITS } from '../../../domain/alert/alert.ts';
 import { maskAlertTarget } from '../../../domain/alert/alert-target.ts';
-import type { AlertDelivery as DeliveryRow, Prisma } from '../../../generated/prisma/client.ts';
+import type { AlertDelivery as DeliveryRow } from '../../../generated/prisma/client.ts';
 import { builder } from '../../builder.ts';
 import { readOrdering } from '../../connection/ordering.ts';
 import { pageOf, requestPage } from '../../connection/page.ts';
-import { endOfPage } from '../../connection/page-end.ts';
+import { askedPage } from '../../connection/asked-page.ts';
 import type { PageArgs } from '../../connection/page-args.ts';
-import { type CountedPage, readPage, selectionOfRows } from '../../connection/prisma-page.ts';
+import { type CountedPage, selectionOfRows } from '../../connection/prisma-page.ts';
 import type { GraphqlContext } from '../../context.ts';
 import { AlertDelivery } from './alert-delivery.ts';
 import { AlertChannel, AlertEvent } from './alert-enums.ts';
@@ -57,7 +57,7 @@ export const JobAlert = builder.prismaNode('JobAlert', {
     deliveries: t.connection(
       {
         type: AlertDelivery,
-        description: `Its messages, newest first. Those of all alerts of an answer are read together; with \`after\` or \`before\`, each alert is read by itself. ${BAD_LIST_ARGUMENT}.`,
+        description: `Its messages, newest first. Those of all alerts of an answer are read together. ${BAD_LIST_ARGUMENT}.`,
         select: { id: true },
         resolve: ({ id }, args, context, info) => deliveryPageOf(id, args, context, info),
       },
@@ -83,8 +83,8 @@ const ORDERING = readOrdering(
 );
 
 /**
- * A page of one alert's deliveries, which may be one of many alerts in the same answer. Those at either end are read for
- * all alerts at once, and so are the totals; a page at a cursor costs a statement per alert.
+ * A page of one alert's deliveries, which may be one of many alerts in the same answer: they are read for all alerts at once,
+ * and so are the totals.
  */
 async function deliveryPageOf(
   alertId: string,
@@ -95,21 +95,6 @@ async function deliveryPageOf(
   const request = requestPage(ORDERING, args);
   const select = selectionOfRows(context, info, ORDERING);
   const totalCount = () => context.alertLoaders.deliveryCounts.load({ alertId });
-  const from = endOfPage(request);
-  if (from !== null) {
-    const limit = request.query.take;
-    const rows = await context.alertLoaders.deliveries.load({ alertId, from, limit, select });
-    return { totalCount, ...pageOf(request, rows as unknown as DeliveryRow[]) };
-  }
-  const { alertDelivery } = context.prisma;
-  const page = await readPage(
-    request,
-    { alertId },
-    {
-      select,
-      find: (query) => alertDelivery.findMany(query as Prisma.AlertDeliveryFindManyArgs),
-      count: totalCount,
-    },
-  );
-  return { ...page, totalCount };
+  const rows = await context.alertLoaders.deliveries.load({ alertId, ...askedPage(request), select });
+  return { totalCount, ...pageOf(request, rows as unknown as DeliveryRow[]) };
 }

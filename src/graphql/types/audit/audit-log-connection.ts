@@ -3,7 +3,7 @@ import type { AuditLogEntry as AuditLogEntryRow, Prisma } from '../../../generat
 import { builder } from '../../builder.ts';
 import { readOrdering, type Ordering, type SortColumn } from '../../connection/ordering.ts';
 import { pageOf, requestPage } from '../../connection/page.ts';
-import { endOfPage } from '../../connection/page-end.ts';
+import { askedPage } from '../../connection/asked-page.ts';
 import type { PageArgs } from '../../connection/page-args.ts';
 import { type CountedPage, readPage, selectionOfRows } from '../../connection/prisma-page.ts';
 import type { GraphqlContext } from '../../context.ts';
@@ -35,8 +35,8 @@ export async function auditPage(
 }
 
 /**
- * A page of one job's entries, which may be one of many jobs in the same answer: those at either end are read for all
- * jobs at once, and so are the totals; a page at a cursor costs a statement per job.
+ * A page of one job's entries, which may be one of many jobs in the same answer: they are read for all jobs at once, and so are
+ * the totals.
  */
 export async function auditPageOfJob(
   jobId: string,
@@ -46,11 +46,7 @@ export async function auditPageOfJob(
 ): Promise<CountedPage<AuditLogEntryRow>> {
   const totalCount = () => context.jobHistory.auditCounts.load({ jobId });
   const request = requestPage(NEWEST_FIRST, args);
-  const from = endOfPage(request);
-  if (from === null) {
-    return { ...(await auditPage({ jobId }, args, context, info)), totalCount };
-  }
   const select = selectionOfRows(context, info, NEWEST_FIRST);
-  const rows = await context.jobHistory.auditEntries.load({ jobId, from, limit: request.query.take, select });
+  const rows = await context.jobHistory.auditEntries.load({ jobId, ...askedPage(request), select });
   return { totalCount, ...pageOf(request, rows as AuditLogEntryRow[]) };
 }

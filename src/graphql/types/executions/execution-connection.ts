@@ -1,9 +1,9 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import type { JobExecution, Prisma } from '../../../generated/prisma/client.ts';
 import { builder } from '../../builder.ts';
-import { type Ordering, type OrderInput, readOrdering } from '../../connection/ordering.ts';
+import { type OrderInput, readOrdering } from '../../connection/ordering.ts';
 import { pageOf, type ConnectionRequest, requestPage } from '../../connection/page.ts';
-import { endOfPage } from '../../connection/page-end.ts';
+import { askedPage } from '../../connection/asked-page.ts';
 import type { PageArgs } from '../../connection/page-args.ts';
 import { type CountedPage, readPage, selectionOfRows } from '../../connection/prisma-page.ts';
 import type { GraphqlContext } from '../../context.ts';
@@ -44,9 +44,8 @@ export async function executionPage(
 }
 
 /**
- * A page of one job's executions, which may be one of many jobs in the same answer. What stands at either end of the
- * history is read for all jobs at once. A cursor is a place in one job's history, and no index has a job's executions in
- * another order than that of their creation: such a page is a statement of its own.
+ * A page of one job's executions, which may be one of many jobs in the same answer: they are read for all jobs at once, and so
+ * are the totals. No index has a job's executions in another order than that of their creation: the others are sorted.
  */
 export async function executionPageOfJob(
   jobId: string,
@@ -59,29 +58,11 @@ export async function executionPageOfJob(
   const condition = readExecutionWhere(args.where);
   const where = await executionsMatching(condition, context);
   const totalCount = () => context.jobHistory.counts.load({ jobId, where });
-  const from = isByCreation(request.ordering) ? endOfPage(request) : null;
-  if (from !== null) {
-    const asked = { condition, from, limit: request.pageSize.size };
-    const { rows, hasMore } = await context.jobHistory.executions.load({ jobId, ...asked, where, select });
-    return { totalCount, ...pageOf(request, rows as unknown as JobExecution[], hasMore) };
-  }
-  const { jobExecution } = context.prisma;
-  const page = await readPage(
-    request,
-    { AND: [{ jobId }, where] },
-    {
-      select,
-      find: (query) => jobExecution.findMany(query as Prisma.JobExecutionFindManyArgs),
-      count: totalCount,
-    },
-  );
-  return { ...page, totalCount };
+  const asked = { condition, ...askedPage(request) };
+  const { rows, hasMore } = await context.jobHistory.executions.load({ jobId, ...asked, where, select });
+  return { totalCount, ...pageOf(request, rows as unknown as JobExecution[], hasMore) };
 }
 
 function requestExecutions(args: ExecutionListArgs): ConnectionRequest {
   return requestPage(readOrdering(args.orderBy, EXECUTION_SORT_COLUMNS, NEWEST_FIRST, ID_COLUMN), args);
-}
-
-function isByCreation([key, tieBreak, ...rest]: Ordering): boolean {
-  return key?.column === 'createdAt' && tieBreak?.column === 'id' && rest.length === 0;
 }

@@ -220,7 +220,7 @@ export const Job = builder.prismaNode('Job', {
     executions: t.connection(
       {
         type: Execution,
-        description: `Its executions, newest first unless \`orderBy\` says otherwise. Those of all jobs of an answer are read together; with \`after\` or \`before\`, or in another order than by CREATED_AT alone, each job is read by itself. ${BAD_FILTERED_LIST_ARGUMENT}.`,
+        description: `Its executions, newest first unless \`orderBy\` says otherwise. Those of all jobs of an answer are read together. ${BAD_FILTERED_LIST_ARGUMENT}.`,
         args: {
           where: t.arg({ type: ExecutionWhere, description: 'Only these.' }),
           orderBy: t.arg({
@@ -229,7 +229,12 @@ export const Job = builder.prismaNode('Job', {
           }),
         },
         resolve: ({ id }, args, context, info) =>
-          filteredPage(args.where, context, executionPageOfJob(id, args, context, info)),
+          filteredPage(
+            args.where,
+            context,
+            executionPageOfJob(id, args, context, info),
+            (args.orderBy ?? []).length > 0,
+          ),
       },
       ExecutionConnection,
     ),
@@ -254,7 +259,7 @@ export const Job = builder.prismaNode('Job', {
     auditLog: t.connection(
       {
         type: AuditLogEntry,
-        description: `What was done to it and by whom, newest first. An entry is kept for AUDIT_RETENTION_DAYS. Those of all jobs of an answer are read together; with \`after\` or \`before\`, each job is read by itself. ${BAD_LIST_ARGUMENT}.`,
+        description: `What was done to it and by whom, newest first. An entry is kept for AUDIT_RETENTION_DAYS. Those of all jobs of an answer are read together. ${BAD_LIST_ARGUMENT}.`,
         resolve: ({ id }, args, context, info) => auditPageOfJob(id, args, context, info),
       },
       AuditLogConnection,

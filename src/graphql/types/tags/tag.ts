@@ -3,9 +3,9 @@ import type { Job as JobModel, Prisma } from '../../../generated/prisma/client.t
 import { builder } from '../../builder.ts';
 import { readOrdering } from '../../connection/ordering.ts';
 import { pageOf, requestPage } from '../../connection/page.ts';
-import { endOfPage } from '../../connection/page-end.ts';
+import { askedPage } from '../../connection/asked-page.ts';
 import type { PageArgs } from '../../connection/page-args.ts';
-import { type CountedPage, readPage, selectionOfRows } from '../../connection/prisma-page.ts';
+import { type CountedPage, selectionOfRows } from '../../connection/prisma-page.ts';
 import type { GraphqlContext } from '../../context.ts';
 import { BAD_LIST_ARGUMENT } from '../shared/error-texts.ts';
 import { Job } from '../jobs/job.ts';
@@ -26,7 +26,7 @@ export const Tag = builder.prismaNode('Tag', {
     jobs: t.connection(
       {
         type: Job,
-        description: `The jobs that have it, newest first; deleted ones are left out. Those of all tags of an answer are read together; with \`after\` or \`before\`, each tag is read by itself. ${BAD_LIST_ARGUMENT}.`,
+        description: `The jobs that have it, newest first; deleted ones are left out. Those of all tags of an answer are read together. ${BAD_LIST_ARGUMENT}.`,
         resolve: ({ id }, args, context, info) => jobPageOfTag(id, args, context, info),
       },
       JobConnection,
@@ -42,10 +42,7 @@ builder.prismaObjectFields(Job, (t) => ({
   }),
 }));
 
-/**
- * A page of one tag's jobs, which may be one of many tags in the same answer. Those at either end are read for all tags
- * at once; a page at a cursor costs a statement per tag.
- */
+/** A page of one tag's jobs, which may be one of many tags in the same answer: they are read for all tags at once. */
 async function jobPageOfTag(
   tagId: string,
   args: PageArgs,
@@ -56,18 +53,7 @@ async function jobPageOfTag(
   const request = requestPage(ordering, args);
   const select = selectionOfRows(context, info, ordering) as Prisma.JobSelect;
   const totalCount = () => context.tagLoaders.jobCounts.load({ tagId });
-  const from = endOfPage(request);
-  if (from !== null) {
-    const ids = await context.tagLoaders.jobIds.load({ tagId, from, limit: request.query.take });
-    const rows = await Promise.all(ids.map((id) => context.jobLoader.load({ id, select })));
-    return { totalCount, ...pageOf(request, rows.filter((row) => row !== null) as unknown as JobModel[]) };
-  }
-  const filter = { tagAssociations: { some: { tagId } }, status: { not: 'DELETED' } } as const;
-  const { job } = context.prisma;
-  const page = await readPage(request, filter, {
-    select,
-    find: (query) => job.findMany(query as Prisma.JobFindManyArgs),
-    count: totalCount,
-  });
-  return { ...page, totalCount };
+  const ids = await context.tagLoaders.jobIds.load({ tagId, ...askedPage(request) });
+  const rows = await Promise.all(ids.map((id) => context.jobLoader.load({ id, select })));
+  return { totalCount, ...pageOf(request, rows.filter((row) => row !== null) as unknown as JobModel[]) };
 }
