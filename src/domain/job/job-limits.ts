@@ -14,14 +14,19 @@ export const NUMBER_LIMITS = {
   priority: { min: -1_000, max: 1_000 },
 } as const satisfies Partial<Record<keyof JobDefinition, { min: number; max: number }>>;
 
+/** Fields that are texts, checked in the same way. */
+export const TEXT_LIMITS = {
+  name: { min: 1, max: 200 },
+  key: { min: 1, max: 200 },
+  description: { min: 0, max: 5_000 },
+} as const satisfies Partial<Record<keyof JobDefinition, TextLimit>>;
+
 /**
  * The bounds of a job's fields that no other module of the domain owns, both ends allowed. The database's CHECK
  * constraints are no tighter than these.
  */
 export const JOB_LIMITS = {
-  name: { min: 1, max: 200 },
-  key: { min: 1, max: 200 },
-  description: { min: 0, max: 5_000 },
+  ...TEXT_LIMITS,
   pauseReason: { min: 0, max: 1_000 },
   idempotencyKey: { min: 1, max: 200 },
   ...NUMBER_LIMITS,

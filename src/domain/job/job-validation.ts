@@ -3,7 +3,7 @@ import { whyNoBody } from '../request/http-method.ts';
 import { checkJobBody } from './job-body.ts';
 import type { FieldIssue, JobDefinition } from './job-definition.ts';
 import type { Draft } from './job-input.ts';
-import { JOB_KEY_PATTERN, JOB_LIMITS, NUMBER_LIMITS } from './job-limits.ts';
+import { JOB_KEY_PATTERN, JOB_LIMITS, NUMBER_LIMITS, TEXT_LIMITS } from './job-limits.ts';
 import { isValidTimeoutMs, TIMEOUT_LIMITS_MS } from '../request/outgoing-request.ts';
 import { checkRetryPolicy } from '../execution/retry.ts';
 import { parseSchedule } from '../schedule/schedule.ts';
@@ -31,7 +31,7 @@ export type DefinitionCheck =
  */
 export function checkJobDefinition(draft: Draft, isBodyKnown = false): DefinitionCheck {
   const issues: FieldIssue[] = [
-    ...checkNames(draft),
+    ...checkTexts(draft),
     ...checkWindow(draft),
     ...checkNumbers(draft),
     ...checkRequest(draft, isBodyKnown),
@@ -64,24 +64,20 @@ export function isStorableInstant(at: Date): boolean {
   return at.getTime() >= 0 && at.getTime() <= Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 }
 
-function checkNames({ name, key, description }: Draft): FieldIssue[] {
-  const issues: FieldIssue[] = [];
-  const check = (field: string, text: string | null, limit: TextLimit) => {
-    const message = text === null ? null : checkText(text, limit);
-    if (message !== null) issues.push({ path: [field], message });
-    return message === null;
-  };
-  if (check('name', name, JOB_LIMITS.name) && name.trim() === '') {
-    issues.push({ path: ['name'], message: 'Consists of white space only.' });
-  }
-  if (check('key', key, JOB_LIMITS.key) && key !== null && !JOB_KEY_PATTERN.test(key)) {
-    issues.push({
-      path: ['key'],
-      message: 'May hold letters, digits and . _ : / - only, and begins with a letter or digit.',
-    });
-  }
-  check('description', description, JOB_LIMITS.description);
-  return issues;
+function checkTexts(draft: Draft): FieldIssue[] {
+  return Object.entries(TEXT_LIMITS).flatMap(([field, limit]) => {
+    const text = draft[field as keyof typeof TEXT_LIMITS];
+    const message = text === null ? null : (checkText(text, limit) ?? checkSpelling(field, text));
+    return message === null ? [] : [{ path: [field], message }];
+  });
+}
+
+/** What the rules of one field say of a text that is not too long. */
+function checkSpelling(field: string, text: string): string | null {
+  if (field === 'name' && text.trim() === '') return 'Consists of white space only.';
+  if (field === 'key' && !JOB_KEY_PATTERN.test(text))
+    return 'May hold letters, digits and . _ : / - only, and begins with a letter or digit.';
+  return null;
 }
 
 function checkWindow({ schedule, runAt, startAt, endAt }: Draft): FieldIssue[] {
