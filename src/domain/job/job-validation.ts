@@ -13,7 +13,7 @@ import { readTagNames } from './tag.ts';
 import { checkTargetUrl, MAX_TARGET_URL_LENGTH } from '../request/target-url.ts';
 import { checkTemplates } from '../request/template-check.ts';
 import { withSampleText } from '../request/template-request.ts';
-import { checkText, isStorable, type TextLimit } from '../values/text.ts';
+import { checkText, isStorable } from '../values/text.ts';
 
 /** A schedule that cannot be read is told apart from the other mistakes: editors show it beside its field. */
 export type ScheduleIssue = { schedule: string; message: string };
