@@ -18,20 +18,7 @@ import { createSender } from '../../src/http/send-attempt.ts';
 import { sendFilled } from '../../src/http/send-filled.ts';
 import { StopSignal } from '../../src/http/stop-signal.ts';
 import { createTargetGuard } from '../../src/http/target-guard.ts';
-import { readLogPages } from '../../src/store/executions/execution-logs.ts';
-import { executionIdsOfJobs } from '../../src/store/executions/executions-of-jobs.ts';
-import {
-  auditEntryIdsOfJobs,
-  deliveryIdsOfAlerts,
-  latestExecutionIds,
-  jobIdsOfTags,
-} from '../../src/store/statements/ids-of-owners.ts';
-import { createKeptCounts } from '../../src/store/metrics/kept-counts.ts';
-import { skippedSlots } from '../../src/store/jobs/skipped-slots.ts';
-import { createMetricsReader } from '../../src/store/metrics/metrics-reader.ts';
-import { readPlannedSchedules } from '../../src/store/jobs/planned-schedules.ts';
-import { readTagBearers, readTagsOfJobs } from '../../src/store/tags/tag-bearers.ts';
-import { isOverTime } from '../../src/store/statements/slowness.ts';
+import { createApiReads } from '../../src/store/api-reads.ts';
 import { BLOCKED_ADDRESS, CALLER, type CommandHarness, createCommandHarness } from '../commands/harness.ts';
 
 type Variables = Record<string, unknown>;
@@ -62,12 +49,13 @@ export async function createApiHarness({ windowCapacity = 8_192 } = {}): Promise
   const queries = recordQueries(pool);
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   const hub = createEventHub({ db: pool, pollIntervalMs: 50, windowCapacity, onError: fail });
-  const metrics = createMetricsReader(pool, clock);
+  const reads = createApiReads(pool, clock);
   const sender = createSender({
     version: 'test',
     guard: createTargetGuard({ blockedRanges: [BLOCKED_ADDRESS] }),
   });
   const base = createGraphqlBase({
+    ...reads,
     readsPerCaller: 5,
     prisma,
     commands: createCommands({ ...commands.deps, wake: hub.wake }),
@@ -78,9 +66,7 @@ export async function createApiHarness({ windowCapacity = 8_192 } = {}): Promise
     }),
     events: createFeeds({ db: pool, hub }),
     clock,
-    metrics,
-    schedules: { plannedSchedules: (asked) => readPlannedSchedules(pool, asked) },
-    systemMetrics: createTicker({ read: metrics.system, onError: fail }),
+    systemMetrics: createTicker({ read: reads.metrics.system, onError: fail }),
     health: () =>
       Promise.resolve({
         status: 'UP',
@@ -90,17 +76,6 @@ export async function createApiHarness({ windowCapacity = 8_192 } = {}): Promise
         scheduler: { status: 'UP', message: null },
       }),
     heartbeatIntervalMs: 30_000,
-    latestExecutionIds: (...asked) => latestExecutionIds(pool, ...asked),
-    executionIdsOfJobs: (...asked) => executionIdsOfJobs(pool, ...asked),
-    auditEntryIdsOfJobs: (...asked) => auditEntryIdsOfJobs(pool, ...asked),
-    keptCounts: createKeptCounts(pool),
-    skippedSlotsOfJobs: (jobs) => skippedSlots(pool, jobs),
-    tagsOfJobs: (jobIds) => readTagsOfJobs(pool, jobIds),
-    jobIdsOfTags: (...asked) => jobIdsOfTags(pool, ...asked),
-    tagBearers: (names, limit) => readTagBearers(pool, names, limit),
-    deliveryIdsOfAlerts: (...asked) => deliveryIdsOfAlerts(pool, ...asked),
-    readLogPages: (...asked) => readLogPages(pool, ...asked),
-    isOverTime,
   });
   const newContext = (): GraphqlContext => createRequestContext(base, { ...CALLER, isGone: () => false });
 

@@ -1,0 +1,65 @@
+import { startEmbeddedPostgres } from './embedded-postgres.ts';
+import type { DatabaseLog } from './log.ts';
+import { migrate } from './migrate.ts';
+import { surelyAnsweredMs } from './pool.ts';
+
+export interface DatabaseOptions {
+  /** An embedded PostgreSQL in the data folder where it is left out. */
+  databaseUrl: string | undefined;
+  /** The way past a pooler, where there is one. */
+  databaseDirectUrl: string | undefined;
+  dataDir: string;
+  embeddedPostgresPort: number | undefined;
+  databaseConnectTimeoutMs: number;
+  databaseQueryTimeoutMs: number;
+  /** How many connections this process opens at most. */
+  connections: number;
+  log: DatabaseLog;
+  /** Told of each part that is to be stopped, as soon as it has begun. */
+  onStarted: (name: string, stop: () => Promise<unknown>) => void;
+}
+
+export interface DatabaseAddress {
+  connectionString: string;
+  /** For sessions that last: migrations, LISTEN, leases. */
+  directConnectionString: string;
+}
+
+/** Gets a database that has the schema of this version: the one that is named, else an embedded one. */
+export async function provideDatabase(options: DatabaseOptions): Promise<DatabaseAddress> {
+  const connectionString = options.databaseUrl ?? (await startEmbedded(options));
+  const directConnectionString = options.databaseDirectUrl ?? connectionString;
+  await bringUpToDate(directConnectionString, options);
+  return { connectionString, directConnectionString };
+}
+
+async function startEmbedded(options: DatabaseOptions): Promise<string> {
+  const { dataDir, embeddedPostgresPort: port, connections, log, onStarted } = options;
+  const embedded = await startEmbeddedPostgres({
+    dataDir,
+    connections,
+    log,
+    ...(port !== undefined && { port }),
+  });
+  onStarted('embedded PostgreSQL', embedded.stop);
+  return embedded.connectionString;
+}
+
+/** A stop meanwhile lets the migration that is under way come to its end, and begins no other. */
+async function bringUpToDate(connectionString: string, options: DatabaseOptions): Promise<void> {
+  const stopped = new AbortController();
+  const migrating = migrate({
+    connectionString,
+    log: options.log,
+    connectTimeoutMs: options.databaseConnectTimeoutMs,
+    answerTimeoutMs: surelyAnsweredMs(options.databaseQueryTimeoutMs),
+    signal: stopped.signal,
+  });
+  options.onStarted('migrations', async () => {
+    stopped.abort();
+    // What it fails with, the start fails with.
+    await migrating.catch(() => undefined);
+  });
+  await migrating;
+  stopped.signal.throwIfAborted();
+}
