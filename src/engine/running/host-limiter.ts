@@ -4,6 +4,7 @@ import {
   type FreePlaces,
   type PlaceLimits,
 } from '../../domain/execution/places.ts';
+import { HostLine } from './host-line.ts';
 
 /**
  * Shares the places for calls among hosts: how many are taken at which host, who waits there for one, and how many may be
@@ -48,32 +49,79 @@ export interface HostLimiter<Waiting> {
 const AHEAD_MS = 100;
 /** What may wait for a place at most, however fast calls end. */
 const MAX_AHEAD = 500;
-/** Calls that are shorter are not known to be: the clock, and the event loop, are no finer. */
-const SHORTEST_MS = 1;
 /** Of jobs that are due every second, each time finds how fast the host was the time before. */
 const REMEMBERED_MS = 2_000;
-/** How much the latest call weighs in the average of a host. */
-const LATEST_SHARE = 1 / 8;
 
-/** A call that takes longer says nothing of how soon places become free. Who has waited for longer is stuck, perhaps. */
-const LONG_MS = 1_000;
-/** A line is expected to move on by so many times what it did since the last look. */
-const REACH = 2;
+/** The lines of all hosts, and what is counted over them. */
+class HostLines<Waiting> {
+  readonly #limits: PlaceLimits;
+  readonly #monotonicMs: () => number;
+  readonly #lines = new Map<string, HostLine<Waiting>>();
+  taken = 0;
+  waiting = 0;
 
-interface InLine<Waiting> {
-  who: Waiting;
-  sinceMs: number;
-  /** They had waited for long already at the last look. */
-  isLong: boolean;
-}
+  constructor(limits: PlaceLimits, monotonicMs: () => number) {
+    this.#limits = limits;
+    this.#monotonicMs = monotonicMs;
+  }
 
-interface Line<Waiting> {
-  taken: number;
-  waiting: InLine<Waiting>[];
-  /** Of those who waited, how many have had a place since the last look. */
-  moved: number;
-  /** How long calls take that are not long, and when the last one ended; null where that is not known. */
-  pace: { averageMs: number; endedAtMs: number } | null;
+  at(host: string): HostLine<Waiting> {
+    const line = this.#lines.get(host) ?? new HostLine<Waiting>(this.#monotonicMs);
+    this.#lines.set(host, line);
+    return line;
+  }
+
+  all(): [string, HostLine<Waiting>][] {
+    return [...this.#lines];
+  }
+
+  forgetIdle(): void {
+    for (const [host, line] of this.#lines)
+      if (line.isIdle && !line.hasAnsweredWithin(REMEMBERED_MS)) this.#lines.delete(host);
+  }
+
+  hasOpenPlaces(): boolean {
+    return this.taken < openPlaces(this.#limits.maxConcurrency);
+  }
+
+  hasPlaceIn(line: HostLine<Waiting>): boolean {
+    return this.taken < this.#limits.maxConcurrency && line.taken < placesPerHost(this.#limits, this.taken);
+  }
+
+  /** A line in which somebody may have a place: that of the host, or else any. */
+  toMove(host: string): HostLine<Waiting> | undefined {
+    const line = this.#lines.get(host);
+    if (line && this.#mayMove(line)) return line;
+    if (this.waiting === 0) return undefined;
+    for (const other of this.#lines.values()) if (this.#mayMove(other)) return other;
+    return undefined;
+  }
+
+  #mayMove(line: HostLine<Waiting>): boolean {
+    return line.waiting > 0 && this.hasPlaceIn(line);
+  }
+
+  /** How many may be claimed ahead for a line: as many as have had a place within {@link AHEAD_MS}, at the pace of its calls. */
+  aheadIn(line: HostLine<Waiting>): number {
+    if (!line.hasAnsweredWithin(REMEMBERED_MS)) return 0;
+    const { maxConcurrency, maxConcurrencyPerHost } = this.#limits;
+    const places = this.hasOpenPlaces() ? Math.min(maxConcurrencyPerHost, openPlaces(maxConcurrency)) : 1;
+    return Math.min(line.callsWithin(AHEAD_MS, places), MAX_AHEAD);
+  }
+
+  ahead(): number {
+    let allowed = 0;
+    for (const line of this.#lines.values()) allowed += this.aheadIn(line);
+    return Math.max(Math.min(allowed, MAX_AHEAD) - this.waiting, 0);
+  }
+
+  /** Whether somebody waits at a host that answers at this moment. */
+  isMoving(): boolean {
+    if (this.waiting === 0) return false;
+    for (const line of this.#lines.values())
+      if (line.waiting > 0 && line.hasAnsweredWithin(AHEAD_MS)) return true;
+    return false;
+  }
 }
 
 export function createHostLimiter<Waiting>(
@@ -81,155 +129,61 @@ export function createHostLimiter<Waiting>(
   monotonicMs: () => number,
 ): HostLimiter<Waiting> {
   const { maxConcurrency, maxConcurrencyPerHost } = limits;
-  const lines = new Map<string, Line<Waiting>>();
-  let taken = 0;
-  let waiting = 0;
+  const lines = new HostLines<Waiting>(limits, monotonicMs);
 
-  function lineOf(host: string): Line<Waiting> {
-    const line = lines.get(host) ?? { taken: 0, waiting: [], moved: 0, pace: null };
-    lines.set(host, line);
-    return line;
-  }
-
-  function hasAnsweredWithin({ pace }: Line<Waiting>, ms: number): boolean {
-    return pace !== null && monotonicMs() - pace.endedAtMs < ms;
-  }
-
-  function forgetIdle(): void {
-    for (const [host, line] of lines) {
-      const isIdle = line.taken === 0 && line.waiting.length === 0;
-      if (isIdle && !hasAnsweredWithin(line, REMEMBERED_MS)) lines.delete(host);
-    }
-  }
-
-  const hasOpenPlaces = (): boolean => taken < openPlaces(maxConcurrency);
-
-  const hasPlace = (line: Line<Waiting>): boolean =>
-    taken < maxConcurrency && line.taken < placesPerHost(limits, taken);
-
-  const mayMove = (line: Line<Waiting>): boolean => line.waiting.length > 0 && hasPlace(line);
-
-  /** As many as have had a place within {@link AHEAD_MS}, if calls take as long as they did. */
-  function ahead(line: Line<Waiting>): number {
-    if (line.pace === null || !hasAnsweredWithin(line, REMEMBERED_MS)) return 0;
-    const places = hasOpenPlaces() ? Math.min(maxConcurrencyPerHost, openPlaces(maxConcurrency)) : 1;
-    return Math.min(Math.floor((places * AHEAD_MS) / line.pace.averageMs), MAX_AHEAD);
-  }
-
-  function roomAhead(): number {
-    let allowed = 0;
-    for (const line of lines.values()) allowed += ahead(line);
-    return Math.max(Math.min(allowed, MAX_AHEAD) - waiting, 0);
-  }
-
-  function occupy(line: Line<Waiting>): void {
-    line.taken += 1;
-    taken += 1;
-  }
-
-  function notePace(line: Line<Waiting>, callMs: number): void {
-    if (callMs >= LONG_MS) return;
-    const lastMs = Math.max(callMs, SHORTEST_MS);
-    const beforeMs = line.pace?.averageMs ?? lastMs;
-    line.pace = {
-      averageMs: beforeMs + (lastMs - beforeMs) * LATEST_SHARE,
-      endedAtMs: monotonicMs(),
-    };
-  }
-
-  function moveOn(line: Line<Waiting>): Waiting | undefined {
-    const next = line.waiting.shift();
-    if (!next) return undefined;
-    waiting -= 1;
-    line.moved += 1;
-    occupy(line);
-    return next.who;
-  }
-
-  function lineToMove(host: string): Line<Waiting> | undefined {
-    const line = lines.get(host);
-    if (line && mayMove(line)) return line;
-    if (waiting === 0) return undefined;
-    for (const other of lines.values()) if (mayMove(other)) return other;
-    return undefined;
-  }
-
-  function remove(
-    line: Line<Waiting>,
-    isLeaving: (inLine: InLine<Waiting>, place: number) => boolean,
-  ): Waiting[] {
-    const leaving = line.waiting.filter(isLeaving);
-    if (leaving.length === 0) return [];
-    const left = new Set(leaving);
-    line.waiting = line.waiting.filter((inLine) => !left.has(inLine));
-    waiting -= leaving.length;
-    return leaving.map(({ who }) => who);
-  }
-
-  function removeStuckFrom(line: Line<Waiting>): Waiting[] {
-    const { moved } = line;
-    const stuck = remove(line, ({ isLong }, place) => isLong && place >= REACH * moved);
-    if (stuck.length > 0) line.pace = null;
-    line.moved = 0;
-    // Not at once: after a standstill of this process, answers that make places free may be about to be read.
-    const longSinceMs = monotonicMs() - LONG_MS;
-    for (const inLine of line.waiting) inLine.isLong = inLine.sinceMs <= longSinceMs;
-    return stuck;
+  function leave(leaving: Waiting[]): Waiting[] {
+    lines.waiting -= leaving.length;
+    return leaving;
   }
 
   return {
-    taken: () => taken,
-    hasOpenPlaces,
+    taken: () => lines.taken,
+    hasOpenPlaces: () => lines.hasOpenPlaces(),
     take(host) {
-      const line = lineOf(host);
-      const isFree = hasPlace(line);
-      if (isFree) occupy(line);
-      return isFree;
+      const line = lines.at(host);
+      if (!lines.hasPlaceIn(line)) return false;
+      line.occupy();
+      lines.taken += 1;
+      return true;
     },
     free(host, callMs) {
-      const line = lineOf(host);
-      line.taken -= 1;
-      taken -= 1;
-      if (callMs !== null) notePace(line, callMs);
+      lines.at(host).free(callMs);
+      lines.taken -= 1;
     },
     wait(host, who) {
-      lineOf(host).waiting.push({ who, sinceMs: monotonicMs(), isLong: false });
-      waiting += 1;
+      lines.at(host).join(who);
+      lines.waiting += 1;
     },
     next(host) {
-      const line = lineToMove(host);
-      return line && moveOn(line);
+      const next = lines.toMove(host)?.moveOn();
+      if (next === undefined) return undefined;
+      lines.waiting -= 1;
+      lines.taken += 1;
+      return next;
     },
     room() {
-      forgetIdle();
-      const isOpen = hasOpenPlaces();
+      lines.forgetIdle();
+      const isOpen = lines.hasOpenPlaces();
       return {
-        executions: (isOpen ? openPlaces(maxConcurrency) : maxConcurrency) - taken + roomAhead(),
+        executions: (isOpen ? openPlaces(maxConcurrency) : maxConcurrency) - lines.taken + lines.ahead(),
         // A reserved place is for hosts that have nothing under way.
         perHost: isOpen ? maxConcurrencyPerHost : 1,
         load: new Map(
-          [...lines].map(([host, line]) => [host, line.taken + line.waiting.length - ahead(line)] as const),
+          lines.all().map(([host, line]) => [host, line.taken + line.waiting - lines.aheadIn(line)]),
         ),
       };
     },
-    roomAhead,
+    roomAhead: () => lines.ahead(),
     hasRoomAt(host) {
-      const line = lineOf(host);
-      return (hasOpenPlaces() || line.taken === 0) && line.waiting.length <= ahead(line) / 2;
+      const line = lines.at(host);
+      return (lines.hasOpenPlaces() || line.taken === 0) && line.waiting <= lines.aheadIn(line) / 2;
     },
-    isMoving() {
-      if (waiting === 0) return false;
-      for (const line of lines.values())
-        if (line.waiting.length > 0 && hasAnsweredWithin(line, AHEAD_MS)) return true;
-      return false;
+    isMoving: () => lines.isMoving(),
+    remove: (host, isLeaving) => leave(lines.at(host).remove(isLeaving)),
+    removeAll: () => lines.all().flatMap(([, line]) => leave(line.remove(() => true))),
+    removeStuck() {
+      const stuck = lines.all().map(([host, line]) => [host, leave(line.removeStuck())] as const);
+      return new Map(stuck.filter(([, some]) => some.length > 0));
     },
-    remove: (host, isLeaving) => remove(lineOf(host), ({ who }) => isLeaving(who)),
-    removeAll: () => [...lines.values()].flatMap((line) => remove(line, () => true)),
-    removeStuck: () =>
-      new Map(
-        [...lines]
-          .map(([host, line]) => [host, removeStuckFrom(line)] as const)
-          .filter(([, stuck]) => stuck.length > 0),
-      ),
   };
 }
