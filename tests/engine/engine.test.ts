@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { resumeEndedPauses } from '../../src/commands/jobs/resume-ended-pauses.ts';
-import { createEngine, type Engine, type EngineOptions } from '../../src/engine/engine.ts';
+import { createEngine, type Engine } from '../../src/engine/engine.ts';
+import type { EngineOptions } from '../../src/engine/engine-options.ts';
 import { createPoller } from '../../src/events/poller.ts';
 import { createDatabaseClock } from '../../src/store/upkeep/database-clock.ts';
 import {
