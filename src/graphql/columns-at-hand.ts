@@ -16,11 +16,12 @@ type Field<Types extends SchemaTypes> = PothosOutputFieldConfig<Types>;
 type Row = Readonly<Record<string, unknown>>;
 
 /**
- * Resolves a field that is made of columns alone from its row, where the row has them. Pothos would look up, for each field
- * of each row, which of its plans has read the row; and it makes a promise for each id, for which graphql-js makes another for
- * each row. Where a column is missing, the row was read for something else, and the field goes the ordinary way.
+ * A plugin of Pothos that resolves a field from its row, where the field is made of columns alone and the row has them. Without
+ * it, Pothos looks up for each field of each row which of its plans has read the row, and makes a promise for each id. Where a
+ * column is missing, the row was read for something else, and the field goes the ordinary way
+ * ([decision 10](../../docs/decisions/0010-columns-at-hand.md)).
  *
- * To stand before Pothos' plugin for Prisma, whose place it takes, and behind all others, which go on doing what they do.
+ * It stands before Pothos' plugin for Prisma and behind all others.
  */
 class ColumnsAtHand<Types extends SchemaTypes> extends BasePlugin<Types> {
   override wrapResolve(ordinary: Resolver<Types>, field: Field<Types>): Resolver<Types> {
@@ -35,9 +36,15 @@ class ColumnsAtHand<Types extends SchemaTypes> extends BasePlugin<Types> {
   }
 }
 
-/** The columns that a field is made of; null where it is made of something else as well. */
-function columnsOf<Types extends SchemaTypes>({ extensions }: Field<Types>): string[] | null {
-  const select: unknown = extensions?.['pothosPrismaSelect'];
+/**
+ * The columns that a field is made of, as it was defined: the column that it exposes, or those of its `select`. Null where it is
+ * made of something else as well.
+ */
+function columnsOf<Types extends SchemaTypes>(field: Field<Types>): string[] | null {
+  if (field.kind !== 'PrismaObject') return null;
+  const { select }: { select?: unknown } = field.pothosOptions;
+  const exposed = field.extensions?.['pothosExposedField'];
+  if (select === undefined) return typeof exposed === 'string' ? [exposed] : null;
   if (typeof select !== 'object' || select === null) return null;
   return Object.values(select).every((isSelected) => isSelected === true) ? Object.keys(select) : null;
 }
