@@ -1,12 +1,7 @@
-/**
- * What GraphiQL opens with: operations that work as they stand, one after the other and without network too, as jobs call
- * the server's own addresses. One document, since GraphiQL then asks which of them to run; with a tab for each it runs
- * one tab's text under another one's name for a while.
- *
- * @param serverUrl under which the server reaches itself, without a path
- */
-export function graphiqlExamples(serverUrl: string): string {
-  return `# Press ▶ and choose an operation, or put the
+/** Stands in the examples where the server's own address does in what is shown. */
+const SERVER_URL = 'SERVER_URL';
+
+const EXAMPLES = `# Press ▶ and choose an operation, or put the
 # cursor into one and press Ctrl-Enter.
 
 # 1. A job that calls this server's health check.
@@ -16,7 +11,7 @@ mutation CreateJob {
       name: "My first job"
       schedule: "*/10 * * * * *" # seconds first
       timezone: "UTC"
-      api: "${serverUrl}/health/live"
+      api: "${SERVER_URL}/health/live"
     }
   ) {
     job {
@@ -83,7 +78,7 @@ mutation CreateFailingJob {
     input: {
       name: "My failing job"
       schedule: "*/10 * * * * *"
-      api: "${serverUrl}/nowhere"
+      api: "${SERVER_URL}/nowhere"
     }
   ) {
     job {
@@ -138,4 +133,14 @@ mutation DeleteExamples {
   }
 }
 `;
+
+/**
+ * What GraphiQL opens with: operations that work as they stand, one after the other and without network too, as jobs call
+ * the server's own addresses. One document, since GraphiQL then asks which of them to run; with a tab for each it runs
+ * one tab's text under another one's name for a while.
+ *
+ * @param serverUrl under which the server reaches itself, without a path
+ */
+export function graphiqlExamples(serverUrl: string): string {
+  return EXAMPLES.replaceAll(SERVER_URL, () => serverUrl);
 }

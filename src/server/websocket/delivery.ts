@@ -1,7 +1,7 @@
 import type { Limiter } from '../../async/limiter.ts';
 import type { Part } from '../../async/budget.ts';
 import type { Usage } from '../limits/peer-limits.ts';
-import type { RenderedEvent } from './shared-results.ts';
+import type { RenderedEvent } from './kept-results.ts';
 
 /**
  * How the answer to one operation reaches its client: what the transport asks of whoever makes results out of events,

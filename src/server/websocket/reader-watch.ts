@@ -2,13 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { createLimiter, type Limiter } from '../../async/limiter.ts';
 import { BATCH_BYTES, MAX_BATCHES_AT_ONCE, MAX_BUFFERED_BYTES, MAX_HELD_BYTES } from '../limits/limits.ts';
-
-/** "Try again later": clients reconnect on it, and resume from their last cursor. */
-export const SLOW_READER_CODE = 1013;
-export const SLOW_READER_REASON = 'Reading too slowly: reconnect and resume from the last cursor';
-
-/** How long a slow reader may take to receive the reason before the connection is cut. */
-const CLOSE_GRACE_MS = 2_000;
+import { createStallWatch, type StallWatchOptions } from './stall-watch.ts';
 
 const NOTHING = Buffer.alloc(0);
 const AS_TEXT = { binary: false };
@@ -40,18 +34,11 @@ export interface ReaderWatch {
  * operations there are. Nothing more is read from the client then either, since each message may earn an answer. A client
  * that takes in nothing for a long time is disconnected.
  */
-export function watchReader(
-  socket: WebSocket,
-  connection: Duplex,
-  { slowReaderTimeoutMs, onStuck }: { slowReaderTimeoutMs: number; onStuck: () => void },
-): ReaderWatch {
-  let waiting = 0;
-  let progressAtMs = 0;
-  let stuckTimer: NodeJS.Timeout | undefined;
-  let cutTimer: NodeJS.Timeout | undefined;
+export function watchReader(socket: WebSocket, connection: Duplex, options: StallWatchOptions): ReaderWatch {
   let tellGone: (isSent: false) => void = () => undefined;
   let isGone = false;
   let largestBytes: number | null = null;
+  const stalls = createStallWatch(socket, options);
   const turns = createLimiter(MAX_BATCHES_AT_ONCE, hasRoom);
   const gone = new Promise<false>((resolve) => (tellGone = resolve));
 
@@ -68,43 +55,20 @@ export function watchReader(
     );
   }
 
-  function disconnect(): void {
-    if (socket.readyState !== socket.OPEN) return;
-    onStuck();
-    socket.close(SLOW_READER_CODE, SLOW_READER_REASON);
-    cutTimer = setTimeout(() => {
-      socket.terminate();
-    }, CLOSE_GRACE_MS);
-  }
-
-  /** Looks now and then whether something was taken in: a timer for each write would cost as much as the write. */
-  function watch(forMs: number): void {
-    stuckTimer = setTimeout(() => {
-      stuckTimer = undefined;
-      if (waiting === 0) return;
-      const leftMs = progressAtMs + slowReaderTimeoutMs - performance.now();
-      if (leftMs > 0) watch(leftMs);
-      else disconnect();
-    }, forMs);
-  }
-
   /** Runs one write, which calls back once the operating system has it, or when the socket is gone. */
   function write(
     start: (written: (error?: Error | null) => void) => void,
     done: (error?: Error | null) => void,
   ): void {
-    waiting += 1;
-    if (waiting === 1) progressAtMs = performance.now();
+    stalls.begin();
     start((error) => {
-      waiting -= 1;
-      // Whatever was written is progress, so the time counts anew for what still waits.
-      progressAtMs = performance.now();
+      stalls.end();
       if (socket.isPaused && socket.bufferedAmount <= MAX_BUFFERED_BYTES) socket.resume();
       turns.goOn();
       done(error);
     });
     const { bufferedAmount } = socket;
-    if (bufferedAmount > 0 && stuckTimer === undefined && !isGone) watch(slowReaderTimeoutMs);
+    if (bufferedAmount > 0) stalls.watch();
     if (bufferedAmount > MAX_BUFFERED_BYTES) socket.pause();
   }
 
@@ -147,10 +111,9 @@ export function watchReader(
         () => undefined,
       );
     },
-    isBehind: () => waiting > 0,
+    isBehind: stalls.isWaiting,
     dispose() {
-      clearTimeout(stuckTimer);
-      clearTimeout(cutTimer);
+      stalls.dispose();
       tellGone(false);
       isGone = true;
       turns.goOn();

@@ -2,16 +2,8 @@ import { execute } from 'graphql';
 import type { DocumentNode, ExecutionArgs, ExecutionResult } from 'graphql';
 import { type ErrorMask, maskResult } from '../http/error-mask.ts';
 import { formatResult } from '../http/format-result.ts';
-import { MAX_SHARED_RESULT_BYTES, SHARED_RESULT_MS } from '../limits/limits.ts';
+import { createKeptResults, type RenderedEvent, type ResultsByEvent } from './kept-results.ts';
 import { variablesOfResult } from './result-variables.ts';
-
-/** One event of a subscription as a result that is ready to be sent. */
-export interface RenderedEvent {
-  /** With its errors masked. */
-  result: ExecutionResult;
-  /** The result as JSON, in UTF-8. */
-  json: Buffer;
-}
 
 /** The JSON of rendered results: an iterator, which transports share with Yoga, has no place for it. */
 const jsonOfResults = new WeakMap<ExecutionResult, Buffer>();
@@ -38,15 +30,7 @@ export interface SharedResults {
 /** Subscriptions that get the same result for each event. */
 interface SharedSubscription {
   members: number;
-  results: Map<object, Kept>;
-}
-
-interface Kept {
-  shared: SharedSubscription;
-  event: object;
-  rendered: RenderedEvent | Promise<RenderedEvent>;
-  bytes: number;
-  madeMs: number;
+  results: ResultsByEvent;
 }
 
 /**
@@ -61,9 +45,7 @@ export function createSharedResults(
   monotonicMs: () => number = () => performance.now(),
 ): SharedResults {
   const sharedSubscriptions = new WeakMap<DocumentNode, Map<string, SharedSubscription>>();
-  /** In the order in which they were made, so that the oldest go first; all together are bounded. */
-  const kept = new Set<Kept>();
-  let keptBytes = 0;
+  const kept = createKeptResults(monotonicMs);
 
   function sharedSubscriptionOf(
     args: ExecutionArgs,
@@ -72,7 +54,7 @@ export function createSharedResults(
     const ofDocument = sharedSubscriptions.get(args.document) ?? new Map<string, SharedSubscription>();
     sharedSubscriptions.set(args.document, ofDocument);
     const key = keyOf(args, viewer);
-    const shared = ofDocument.get(key) ?? { members: 0, results: new Map<object, Kept>() };
+    const shared: SharedSubscription = ofDocument.get(key) ?? { members: 0, results: new Map() };
     ofDocument.set(key, shared);
     shared.members += 1;
     return {
@@ -81,47 +63,9 @@ export function createSharedResults(
         shared.members -= 1;
         if (shared.members > 0) return;
         ofDocument.delete(key);
-        for (const each of shared.results.values()) drop(each);
+        kept.forget(shared.results);
       },
     };
-  }
-
-  function keep(
-    shared: SharedSubscription,
-    event: object,
-    rendered: RenderedEvent | Promise<RenderedEvent>,
-  ): void {
-    const entry: Kept = { shared, event, rendered, bytes: 0, madeMs: monotonicMs() };
-    shared.results.set(event, entry);
-    kept.add(entry);
-    if (rendered instanceof Promise) {
-      rendered.then(
-        (ready) => {
-          if (!kept.has(entry)) return;
-          entry.rendered = ready;
-          weigh(entry, ready);
-        },
-        () => {
-          drop(entry);
-        },
-      );
-    } else weigh(entry, rendered);
-  }
-
-  function weigh(entry: Kept, { json }: RenderedEvent): void {
-    entry.bytes = json.length;
-    keptBytes += json.length;
-    for (const oldest of kept) {
-      const isOld = monotonicMs() - oldest.madeMs > SHARED_RESULT_MS;
-      if (!isOld && keptBytes <= MAX_SHARED_RESULT_BYTES) break;
-      drop(oldest);
-    }
-  }
-
-  function drop(entry: Kept): void {
-    if (!kept.delete(entry)) return;
-    keptBytes -= entry.bytes;
-    entry.shared.results.delete(entry.event);
   }
 
   function render(args: ExecutionArgs, event: unknown): RenderedEvent | Promise<RenderedEvent> {
@@ -144,12 +88,7 @@ export function createSharedResults(
         make(event) {
           // One member alone shares with nobody, and a plain value does not say which event it is.
           if (shared.members === 1 || typeof event !== 'object' || event === null) return render(args, event);
-          const known = shared.results.get(event);
-          if (known && monotonicMs() - known.madeMs <= SHARED_RESULT_MS) return known.rendered;
-          if (known) drop(known);
-          const rendered = render(args, event);
-          keep(shared, event, rendered);
-          return rendered;
+          return kept.find(shared.results, event) ?? kept.keep(shared.results, event, render(args, event));
         },
         leave,
       };

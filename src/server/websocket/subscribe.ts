@@ -9,7 +9,8 @@ import type { AnswerLimit } from '../limits/answer-limit.ts';
 import type { HeavyAnswers } from '../limits/heavy-answers.ts';
 import { BATCH_BYTES, MAX_BATCH_RESULTS } from '../limits/limits.ts';
 import type { PeerLimits } from '../limits/peer-limits.ts';
-import type { ResultMaker, SharedResults, RenderedEvent } from './shared-results.ts';
+import type { RenderedEvent } from './kept-results.ts';
+import type { ResultMaker, SharedResults } from './shared-results.ts';
 
 /** What a subscription's source gives; see `events/iterate.ts`. */
 interface Source {

@@ -23,7 +23,7 @@ import type { PersistedOperations } from '../http/persisted-operations.ts';
 import type { Usage } from '../limits/peer-limits.ts';
 import type { ReaderWatch } from './reader-watch.ts';
 import type { RequestFacts } from '../http/request-facts.ts';
-import type { RenderedEvent } from './shared-results.ts';
+import type { RenderedEvent } from './kept-results.ts';
 import { closeReason, nextMessage, nextText, readMessage } from './websocket-messages.ts';
 
 /** What belongs to one websocket. */
