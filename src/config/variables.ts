@@ -179,7 +179,7 @@ export const VARIABLES = {
     'MAX_ANSWER_BYTES',
     '16000000',
     integer(1_000_000, 1_000_000_000),
-    'Most bytes of long texts and JSON in the answer to one operation. Each counts as long as it may be, before anything is executed.',
+    'Most bytes of the answer to one operation. Each value counts as long as it may be, before anything is executed.',
   ),
   shutdownGraceMs: withDefault(
     'SHUTDOWN_GRACE_MS',

@@ -6,10 +6,14 @@ import ValidationPlugin from '@pothos/plugin-validation';
 import { encodePublicId, ID_PREFIXES, type PublicIdKind } from '../domain/values/public-id.ts';
 import type PrismaTypes from '../generated/pothos.ts';
 import { getDatamodel } from '../generated/pothos.ts';
+import { longestBytes } from './answer-sizes.ts';
 import './columns-at-hand.ts';
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from './connection/page-args.ts';
 import type { GraphqlContext } from './context.ts';
 import { clientError } from './errors.ts';
+
+/** In base64, of a job's name as JSON and of what else a place has. */
+const LONGEST_CURSOR = longestBytes(2_000);
 
 /** Makes the schema's types; each file of types/ adds its own. Fields are non-null unless they say otherwise. */
 export const builder = new SchemaBuilder<{
@@ -57,11 +61,16 @@ export const builder = new SchemaBuilder<{
     pageInfoFieldOptions: { description: 'Where this page stands.' },
     hasNextPageFieldOptions: { description: 'Whether rows follow behind `endCursor`.' },
     hasPreviousPageFieldOptions: { description: 'Whether rows stand before `startCursor`.' },
-    startCursorFieldOptions: { description: 'Cursor of the first row; null on an empty page.' },
+    startCursorFieldOptions: {
+      extensions: LONGEST_CURSOR,
+      description: 'Cursor of the first row; null on an empty page.',
+    },
     endCursorFieldOptions: {
+      extensions: LONGEST_CURSOR,
       description: 'Cursor of the last row; null on an empty page. Pass it as `after`.',
     },
     cursorFieldOptions: {
+      extensions: LONGEST_CURSOR,
       description: 'Opaque; valid for the same `orderBy` only, also after the row is gone.',
     },
     edgesFieldOptions: {

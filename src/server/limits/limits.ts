@@ -59,7 +59,7 @@ export const MAX_QUERY_INTROSPECTIONS = 20;
  */
 export const MAX_ANSWER_FIELDS = 200_000;
 
-/** Most bytes of long texts and JSON in an answer, each counted as long as it may be; MAX_ANSWER_BYTES sets another number. */
+/** Most bytes of an answer, each value counted as long as it may be; MAX_ANSWER_BYTES sets another number. */
 export const MAX_ANSWER_BYTES = 16_000_000;
 
 /** Answers of that size whose bytes may be in flight together, over all transports. */

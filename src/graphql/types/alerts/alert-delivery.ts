@@ -1,4 +1,5 @@
-import { longestBytes } from '../../answer-sizes.ts';
+import { longestText, MAX_ERROR_CHARACTERS } from '../../answer-sizes.ts';
+import { JOB_LIMITS } from '../../../domain/job/job-limits.ts';
 import { builder } from '../../builder.ts';
 import { AlertEvent } from './alert-enums.ts';
 
@@ -10,6 +11,9 @@ const DeliveryStatus = builder.enumType('DeliveryStatus', {
     FAILED: { description: 'It was given up; `lastError` says why.' },
   } as const,
 });
+
+/** Of the name and key of a job, the message of its failure, and 1,500 of facts. */
+const PAYLOAD_CHARACTERS = JOB_LIMITS.name.max + JOB_LIMITS.key.max + MAX_ERROR_CHARACTERS + 1_500;
 
 export const AlertDelivery = builder.prismaNode('AlertDelivery', {
   id: { field: 'id' },
@@ -26,6 +30,7 @@ export const AlertDelivery = builder.prismaNode('AlertDelivery', {
     status: t.expose('status', { type: DeliveryStatus, description: 'Where it stands.' }),
     attempts: t.exposeInt('attempts', { description: 'Tries begun.' }),
     lastError: t.exposeString('lastError', {
+      extensions: longestText(1_000),
       nullable: true,
       description: 'What went wrong last, in words; null where nothing did.',
     }),
@@ -53,7 +58,7 @@ export const AlertDelivery = builder.prismaNode('AlertDelivery', {
         'The execution that it tells of, the latest of several; null in a test, and once the execution is pruned.',
     }),
     payload: t.expose('payload', {
-      extensions: longestBytes(16_384),
+      extensions: longestText(PAYLOAD_CHARACTERS),
       type: 'JSON',
       nullable: true,
       description: 'What it says, as a WEBHOOK gets it but for the `text`.',

@@ -1,3 +1,5 @@
+import { longestUrl } from '../../answer-sizes.ts';
+import { MAX_TARGET_URL_LENGTH } from '../../../domain/request/target-url.ts';
 import type { GraphQLResolveInfo } from 'graphql';
 import { ALERT_LIMITS } from '../../../domain/alert/alert.ts';
 import { maskAlertTarget } from '../../../domain/alert/alert-target.ts';
@@ -29,6 +31,7 @@ export const JobAlert = builder.prismaNode('JobAlert', {
     job: t.relation('job', { description: 'The job that it watches.' }),
     channel: t.expose('channel', { type: AlertChannel, description: 'How it is sent.' }),
     target: t.string({
+      extensions: longestUrl(MAX_TARGET_URL_LENGTH),
       description:
         'A URL or an address, as the channel takes it. Passwords and whatever may be a token are shown as `***`; written back by an update, that leaves it as it is.',
       select: { channel: true, target: true },

@@ -37,7 +37,10 @@ export const AuditAction = builder.enumType('AuditAction', {
   } as const,
 });
 
-/** Of a job whose body is long a snapshot is larger. Few entries are of such jobs, so whole pages are counted by this. */
+/**
+ * The one size that a value may exceed: a snapshot of a job with the longest body has some 350,000 bytes. Counted by that, a page
+ * of 100 ordinary entries, of less than a kilobyte each, would be refused.
+ */
 const SNAPSHOT_BYTES = 75_000;
 
 export const AuditLogEntry = builder.prismaNode('AuditLogEntry', {

@@ -1,3 +1,4 @@
+import { longestText, MAX_ERROR_CHARACTERS } from '../../answer-sizes.ts';
 import { builder } from '../../builder.ts';
 import { FailureReason } from '../executions/execution-enums.ts';
 
@@ -10,7 +11,11 @@ export const DeadLetter = builder.prismaNode('DeadLetter', {
     execution: t.relation('execution', { description: 'The execution that failed.' }),
     job: t.relation('job', { description: 'Its job.' }),
     failureReason: t.expose('failureReason', { type: FailureReason, description: 'Why it failed.' }),
-    errorMessage: t.exposeString('errorMessage', { nullable: true, description: 'The failure in words.' }),
+    errorMessage: t.exposeString('errorMessage', {
+      extensions: longestText(MAX_ERROR_CHARACTERS),
+      nullable: true,
+      description: 'The failure in words.',
+    }),
     failedAt: t.expose('failedAt', { type: 'DateTime', description: 'When it failed for good.' }),
     redrivenAt: t.expose('redrivenAt', {
       type: 'DateTime',

@@ -1,4 +1,5 @@
-import { longestBytes, longestText } from '../../answer-sizes.ts';
+import { KEPT_RESPONSE_HEADERS, longestText, MAX_ERROR_CHARACTERS } from '../../answer-sizes.ts';
+import { MAX_RESPONSE_BODY_CHARACTERS } from '../../../domain/request/outgoing-request.ts';
 import type { KeptTimings } from '../../../domain/request/outgoing-request.ts';
 import { builder } from '../../builder.ts';
 import { FailureReason } from './execution-enums.ts';
@@ -42,15 +43,19 @@ builder.prismaObject('ExecutionAttempt', {
       nullable: true,
       description: 'Why it failed; null where it succeeded.',
     }),
-    errorMessage: t.exposeString('errorMessage', { nullable: true, description: 'The failure in words.' }),
+    errorMessage: t.exposeString('errorMessage', {
+      extensions: longestText(MAX_ERROR_CHARACTERS),
+      nullable: true,
+      description: 'The failure in words.',
+    }),
     responseHeaders: t.expose('responseHeaders', {
-      extensions: longestBytes(16_384),
+      extensions: KEPT_RESPONSE_HEADERS,
       type: 'JSON',
       nullable: true,
       description: 'Headers of the answer.',
     }),
     responseBody: t.exposeString('responseBody', {
-      extensions: longestText(5_000),
+      extensions: longestText(MAX_RESPONSE_BODY_CHARACTERS),
       nullable: true,
       description: 'The answer’s first 5,000 characters.',
     }),

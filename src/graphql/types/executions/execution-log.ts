@@ -1,4 +1,5 @@
-import { longestBytes } from '../../answer-sizes.ts';
+import { longestText, longestUrl, MAX_ERROR_CHARACTERS } from '../../answer-sizes.ts';
+import { MAX_TARGET_URL_LENGTH } from '../../../domain/request/target-url.ts';
 import type { ExecutionLog as ExecutionLogRow } from '../../../generated/prisma/client.ts';
 import { builder } from '../../builder.ts';
 import { LogLevel } from './execution-enums.ts';
@@ -13,7 +14,7 @@ export const ExecutionLog = builder
       at: t.expose('at', { type: 'DateTime', description: 'When it was written.' }),
       level: t.expose('level', { type: LogLevel, description: 'How grave it is.' }),
       message: t.exposeString('message', {
-        extensions: longestBytes(4_000),
+        extensions: longestText(MAX_ERROR_CHARACTERS + 100),
         description: 'What happened, in words.',
       }),
       attempt: t.exposeInt('attempt', {
@@ -21,7 +22,7 @@ export const ExecutionLog = builder
         description: 'The attempt that it is about, from 1.',
       }),
       metadata: t.field({
-        extensions: longestBytes(4_000),
+        extensions: longestUrl(MAX_TARGET_URL_LENGTH + 100),
         type: 'JSON',
         nullable: true,
         description: 'Facts beside the message.',

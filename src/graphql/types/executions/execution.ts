@@ -1,4 +1,5 @@
-import { longestText } from '../../answer-sizes.ts';
+import { longestText, MAX_ERROR_CHARACTERS } from '../../answer-sizes.ts';
+import { MAX_RESPONSE_BODY_CHARACTERS } from '../../../domain/request/outgoing-request.ts';
 import { builder } from '../../builder.ts';
 import { BAD_LIST_ARGUMENT } from '../shared/error-texts.ts';
 import { ExecutionStatus, ExecutionTrigger, FailureReason, SkipReason } from './execution-enums.ts';
@@ -75,6 +76,7 @@ export const Execution = builder.prismaNode('JobExecution', {
       description: 'Why it never ran; null unless SKIPPED.',
     }),
     errorMessage: t.exposeString('errorMessage', {
+      extensions: longestText(MAX_ERROR_CHARACTERS),
       nullable: true,
       description: 'What went wrong last, in words.',
     }),
@@ -97,7 +99,7 @@ export const Execution = builder.prismaNode('JobExecution', {
       description: 'HTTP status of the last answer.',
     }),
     responseBody: t.exposeString('responseBody', {
-      extensions: longestText(5_000),
+      extensions: longestText(MAX_RESPONSE_BODY_CHARACTERS),
       nullable: true,
       description: 'First 5,000 characters of the last answer, or of the output of the callback after it.',
     }),
@@ -124,6 +126,7 @@ export const Execution = builder.prismaNode('JobExecution', {
         'When somebody asked for its cancellation. While it is still RUNNING, its call is about to be aborted.',
     }),
     cancelReason: t.exposeString('cancelReason', {
+      extensions: longestText(1_000),
       nullable: true,
       description: 'Why its cancellation was asked for, in their words.',
     }),

@@ -1,4 +1,6 @@
-import { longestBytes } from '../../answer-sizes.ts';
+import { longestBytes, longestHeaders, longestUrl } from '../../answer-sizes.ts';
+import { HEADER_LIMITS, IDENTITY_HEADERS } from '../../../domain/request/header-rules.ts';
+import { MAX_TARGET_URL_LENGTH } from '../../../domain/request/target-url.ts';
 import { type HttpMethod as Method, whyNoBody } from '../../../domain/request/http-method.ts';
 import { JOB_LIMITS } from '../../../domain/job/job-limits.ts';
 import { sentRequest } from '../../../domain/request/kept-request.ts';
@@ -15,21 +17,28 @@ export interface HttpRequestShape {
   body: string | null;
 }
 
+/** Of the headers by which a target knows the call, and the encodings that it accepts. */
+const IDENTITY_BYTES = 600;
+
 export const HttpRequest = builder.objectRef<HttpRequestShape>('HttpRequest').implement({
   description: 'A call as it goes to the target, secrets masked.',
   fields: (t) => ({
     method: t.expose('method', { type: HttpMethod, description: 'The method.' }),
     url: t.exposeString('url', {
+      extensions: longestUrl(MAX_TARGET_URL_LENGTH),
       description: 'The URL; passwords and secret parameters are shown as `***`.',
     }),
     headers: t.field({
-      extensions: longestBytes(16_384),
+      extensions: longestHeaders(
+        JOB_LIMITS.headersBytes + IDENTITY_BYTES,
+        HEADER_LIMITS.count + IDENTITY_HEADERS.size + 1,
+      ),
       type: 'JSON',
       description: 'Names and values; secret values are shown as `***`.',
       resolve: ({ headers }) => headers,
     }),
     body: t.exposeString('body', {
-      extensions: longestBytes(JOB_LIMITS.bodyBytes),
+      extensions: longestBytes(2 * JOB_LIMITS.bodyBytes + 2),
       nullable: true,
       description: 'The body as text; null where none is sent.',
     }),

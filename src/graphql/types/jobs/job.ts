@@ -1,4 +1,6 @@
-import { listOf, longestBytes, longestText } from '../../answer-sizes.ts';
+import { listOf, longestBytes, longestHeaders, longestText, longestUrl } from '../../answer-sizes.ts';
+import { HEADER_LIMITS } from '../../../domain/request/header-rules.ts';
+import { MAX_TARGET_URL_LENGTH } from '../../../domain/request/target-url.ts';
 import { type SlotFacts, slotRuleOf, upcomingRuns } from '../../../domain/schedule/job-slots.ts';
 import { JOB_LIMITS } from '../../../domain/job/job-limits.ts';
 import { describeSchedule } from '../../../domain/schedule/schedule-preview.ts';
@@ -52,13 +54,17 @@ export const Job = builder.prismaNode('Job', {
   select: { id: true },
   fields: (t) => ({
     key: t.exposeString('key', {
+      extensions: longestBytes(JOB_LIMITS.key.max + 2),
       nullable: true,
       description:
         'Unique name of the owner’s choosing, for upserts and files; free again once the job is deleted.',
     }),
-    name: t.exposeString('name', { description: 'A name for people.' }),
+    name: t.exposeString('name', {
+      extensions: longestText(JOB_LIMITS.name.max),
+      description: 'A name for people.',
+    }),
     description: t.exposeString('description', {
-      extensions: longestText(5_000),
+      extensions: longestText(JOB_LIMITS.description.max),
       nullable: true,
       description: 'What it is for.',
     }),
@@ -73,6 +79,7 @@ export const Job = builder.prismaNode('Job', {
         'Cron with 6 fields (seconds first) or 5, a nickname such as @hourly, or @every 90s; null: runs once at `runAt`, or when it is triggered.',
     }),
     scheduleDescription: t.string({
+      extensions: longestText(500),
       nullable: true,
       description: 'The schedule, or `runAt`, as an English sentence.',
       select: SLOT_COLUMNS,
@@ -100,13 +107,14 @@ export const Job = builder.prismaNode('Job', {
         'Each slot’s call is put off by up to this many milliseconds, by the same amount on every instance.',
     }),
     api: t.string({
+      extensions: longestUrl(MAX_TARGET_URL_LENGTH),
       description: 'The URL that is called; passwords and secret parameters are shown as `***`.',
       select: { api: true },
       resolve: ({ api }) => maskUrl(api),
     }),
     method: t.expose('method', { type: HttpMethod, description: 'The method of the call.' }),
     headers: t.field({
-      extensions: longestBytes(JOB_LIMITS.headersBytes),
+      extensions: longestHeaders(JOB_LIMITS.headersBytes, HEADER_LIMITS.count),
       type: 'JSON',
       description:
         'Headers of the call, an object of names and values. Values of headers that carry credentials are shown as `***`; written back by an update, that leaves them as they are.',
@@ -199,7 +207,11 @@ export const Job = builder.prismaNode('Job', {
       description:
         'When it goes on by itself, with the first slot behind it; null: when somebody resumes it. Slots that come before the job is taken up, late for an outage, are up to its `misfirePolicy`.',
     }),
-    pauseReason: t.exposeString('pauseReason', { nullable: true, description: 'Why it is paused.' }),
+    pauseReason: t.exposeString('pauseReason', {
+      extensions: longestText(JOB_LIMITS.pauseReason.max),
+      nullable: true,
+      description: 'Why it is paused.',
+    }),
     pausedBy: t.exposeString('pausedBy', { nullable: true, description: 'Who paused it.' }),
     lastExecution: t.loadable({
       type: Execution,

@@ -1,4 +1,5 @@
-import { longestBytes, longestText } from '../../answer-sizes.ts';
+import { KEPT_RESPONSE_HEADERS, longestText, MAX_ERROR_CHARACTERS } from '../../answer-sizes.ts';
+import { MAX_RESPONSE_BODY_CHARACTERS } from '../../../domain/request/outgoing-request.ts';
 import type { CommandError } from '../../../commands/command-result.ts';
 import {
   MAX_TEST_TIMEOUT_MS,
@@ -22,13 +23,13 @@ const RequestTest = builder.objectRef<Shape>('RequestTest').implement({
       description: 'HTTP status; null where no answer came.',
     }),
     responseHeaders: t.expose('responseHeaders', {
-      extensions: longestBytes(16_384),
+      extensions: KEPT_RESPONSE_HEADERS,
       type: 'JSON',
       nullable: true,
       description: 'Headers of the answer, those that carry credentials as `***`; null where no answer came.',
     }),
     responseBody: t.exposeString('responseBody', {
-      extensions: longestText(5_000),
+      extensions: longestText(MAX_RESPONSE_BODY_CHARACTERS),
       nullable: true,
       description: 'The answer’s first 5,000 characters; null where no answer came.',
     }),
@@ -37,7 +38,11 @@ const RequestTest = builder.objectRef<Shape>('RequestTest').implement({
       nullable: true,
       description: 'Why it failed; null where it did not.',
     }),
-    errorMessage: t.exposeString('errorMessage', { nullable: true, description: 'The failure in words.' }),
+    errorMessage: t.exposeString('errorMessage', {
+      extensions: longestText(MAX_ERROR_CHARACTERS),
+      nullable: true,
+      description: 'The failure in words.',
+    }),
     durationMs: t.int({
       description: 'How long the call took, in milliseconds.',
       resolve: ({ timings }) => Math.max(0, Math.round(timings.totalMs)),

@@ -1,3 +1,4 @@
+import { longestText } from '../../answer-sizes.ts';
 import type { GraphQLResolveInfo } from 'graphql';
 import type { Job as JobModel, Prisma } from '../../../generated/prisma/client.ts';
 import { builder } from '../../builder.ts';
@@ -18,7 +19,10 @@ export const Tag = builder.prismaNode('Tag', {
   description: 'A word that jobs are grouped by.',
   select: { id: true },
   fields: (t) => ({
-    name: t.exposeString('name', { description: 'Its name, in lower case; unique.' }),
+    name: t.exposeString('name', {
+      extensions: longestText(64),
+      description: 'Its name, in lower case; unique.',
+    }),
     color: t.exposeString('color', {
       nullable: true,
       description: 'How a dashboard may show it: # and six hexadecimal digits, such as #1f6feb.',
