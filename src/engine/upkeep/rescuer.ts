@@ -1,40 +1,27 @@
-import type { Pool } from 'pg';
-import { decideAfterLoss } from '../../domain/execution/execution.ts';
 import { createLogger } from '../../logging/logger.ts';
 import type { DatabaseClock } from '../../store/upkeep/database-clock.ts';
-import { findLostExecutions, nextLeaseEndAt, type LostExecution } from '../../store/executions/leases.ts';
 import {
-  NO_ANSWER,
-  settle,
-  settlementRow,
-  type Settlement,
-  type SettlementRow,
-} from '../../store/executions/settling.ts';
-import { inTransaction } from '../../store/statements/sql.ts';
-import { markRescuedInstances } from '../../store/upkeep/instances.ts';
-import type { UpstreamSettled } from '../../store/executions/settling-upstream.ts';
-import type { HeldClaim } from '../../store/executions/leases.ts';
+  findLostExecutions,
+  nextLeaseEndAt,
+  type HeldClaim,
+  type LostExecution,
+} from '../../store/executions/leases.ts';
 import { createConnectivity } from './connectivity.ts';
 import { logIds } from '../running/log-ids.ts';
 import { createLoop, extendLoop, type Loop } from '../../async/loop.ts';
 import { togetherOrOneByOne } from './one-by-one.ts';
 import { createQuarantine } from './quarantine.ts';
+import { rescue, type RescueDeps } from './rescue.ts';
 
 const logger = createLogger('Rescuer');
 
-export interface RescuerOptions {
-  pool: Pool;
+export interface RescuerOptions extends RescueDeps {
   clock: DatabaseClock;
-  instanceId: string;
   leaseMs: number;
   /** Between two times at which an instance asks for the database's time. */
   heartbeatIntervalMs: number;
   /** What this instance holds. */
   held: () => readonly HeldClaim[];
-  /** Records ends that other jobs wait for, together with the runs that they set off, in one transaction. */
-  settleUpstream: (settlements: readonly SettlementRow[]) => Promise<UpstreamSettled>;
-  /** Called after executions were rescued: they may be claimed, the log has grown. */
-  onRescued: (setOff: { isReplacing: boolean }) => void;
   onError: (error: unknown) => void;
   monotonicMs?: () => number;
 }
@@ -50,7 +37,6 @@ const MIN_INTERVAL_MS = 100;
  * outcomes that wait in their memory, which would else be thrown away for a second call.
  */
 const RETURN_GRACE_MS = 4_000;
-const MESSAGE = 'The instance that made this call was lost; whether the target saw the call is not known.';
 
 /**
  * Recovers what dead instances held. An ended lease is the only sign of death it goes by: a holder that was merely
@@ -66,8 +52,7 @@ export interface Rescuer extends Loop {
 }
 
 export function createRescuer(options: RescuerOptions): Rescuer {
-  const { pool, clock, instanceId, leaseMs, heartbeatIntervalMs, held, settleUpstream, onRescued, onError } =
-    options;
+  const { pool, clock, leaseMs, heartbeatIntervalMs, held, onError } = options;
   const { monotonicMs = () => performance.now() } = options;
   const intervalMs = leaseMs * LOOK_SHARE;
   // Whoever could still extend leases a third of one ago has them all, so a shorter silence has ended none.
@@ -109,7 +94,7 @@ export function createRescuer(options: RescuerOptions): Rescuer {
   }
 
   async function rescueBatch(some: readonly LostExecution[], now: Date): Promise<void> {
-    await rescue(some, now);
+    await rescue(options, some, now);
     for (const { id } of some) quarantine.forget(id);
   }
 
@@ -119,41 +104,6 @@ export function createRescuer(options: RescuerOptions): Rescuer {
       ...quarantine.add(id),
       error,
     });
-  }
-
-  /** What another rescuer has recorded meanwhile, or a slow holder extended, is left out by the statements. */
-  async function rescue(lost: readonly LostExecution[], now: Date): Promise<void> {
-    const settlements = lost.map((execution) => settlementRow(settlementOf(execution, now)));
-    const { written, deferred } = await settle(pool, settlements);
-    tell(lost, { written, isReplacing: false });
-    const awaited = settlements.filter(({ executionId }) => deferred.has(executionId));
-    const upstream = awaited.length > 0 ? await settleUpstream(awaited) : null;
-    if (upstream) tell(lost, upstream);
-    const isRescued = ({ id }: LostExecution) => written.has(id) || upstream?.written.has(id);
-    await markHolders(lost.filter(isRescued), now);
-  }
-
-  /** Who lets leases end is not alive to whoever asks, until its next heartbeat. */
-  async function markHolders(rescued: readonly LostExecution[], now: Date): Promise<void> {
-    const holders = new Set(rescued.map(({ claimedBy }) => claimedBy));
-    holders.delete(instanceId);
-    if (holders.size === 0) return;
-    const marked = await inTransaction(pool, (tx) => markRescuedInstances(tx, now, [...holders]));
-    if (marked.length > 0) onRescued({ isReplacing: false });
-  }
-
-  function tell(
-    lost: readonly LostExecution[],
-    { written, isReplacing }: Omit<UpstreamSettled, 'planned'>,
-  ): void {
-    for (const execution of lost.filter(({ id }) => written.has(id))) {
-      logger.warn('Rescued an execution from a lost instance', {
-        ...logIds({ executionId: execution.id, jobId: execution.jobId }),
-        lostBy: execution.claimedBy,
-        status: statusAfterLoss(execution),
-      });
-    }
-    if (written.size > 0) onRescued({ isReplacing });
   }
 
   const loop = createLoop({ name: 'rescuer', step, onError });
@@ -167,35 +117,4 @@ export function createRescuer(options: RescuerOptions): Rescuer {
 
 function isPast(endsAt: Date | null, now: Date): boolean {
   return endsAt !== null && endsAt < now;
-}
-
-function settlementOf(lost: LostExecution, now: Date): Settlement {
-  const status = statusAfterLoss(lost);
-  return {
-    executionId: lost.id,
-    claimSeq: lost.claimSeq,
-    status,
-    availableAt: status === 'PENDING' ? now : null,
-    attemptFinishedAt: now,
-    attemptDurationMs: storableMs(now.getTime() - lost.attemptStartedAt.getTime()),
-    failureReason: 'INSTANCE_LOST',
-    errorMessage: MESSAGE,
-    ...NO_ANSWER,
-    instanceLost: true,
-    log: { level: 'WARN', message: MESSAGE, metadata: { instanceId: lost.claimedBy } },
-  };
-}
-
-/** The column ends at 24.8 days: after an outage longer than that the exact figure is of no use to anybody. */
-function storableMs(ms: number): number {
-  return Math.min(Math.max(ms, 0), 2 ** 31 - 1);
-}
-
-function statusAfterLoss({
-  cancelRequested,
-  jobType,
-  rescueCount,
-}: LostExecution): 'CANCELLED' | 'FAILED' | 'PENDING' {
-  if (cancelRequested) return 'CANCELLED';
-  return decideAfterLoss(jobType, rescueCount) === 'giveUp' ? 'FAILED' : 'PENDING';
 }
