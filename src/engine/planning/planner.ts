@@ -1,37 +1,24 @@
-import type { Pool } from 'pg';
-import type { Clock } from '../../domain/values/clock.ts';
 import { earliest } from '../../domain/schedule/earliest.ts';
-import { encodePublicId } from '../../domain/values/public-id.ts';
-import { createLogger } from '../../logging/logger.ts';
-import { isAway } from '../../store/statements/failures.ts';
-import { nextPlanning, type DueRange, type NextPlanning } from '../../store/executions/planning.ts';
-import { inTransaction } from '../../store/statements/sql.ts';
+import type { Clock } from '../../domain/values/clock.ts';
 import { createLoop, extendLoop, type Loop } from '../../async/loop.ts';
-import type { SlotPrefetch } from './slot-prefetch.ts';
-import { NOTHING, planBatch, type PlannedBatch } from './plan-batch.ts';
+import { nextPlanning } from '../../store/executions/planning.ts';
 import { createQuarantine } from '../upkeep/quarantine.ts';
+import { backlogUntil, createDuePlanning, type DuePlanningOptions } from './due-planning.ts';
+import { NextRuns } from './next-runs.ts';
+import type { SlotPrefetch } from './slot-prefetch.ts';
 
-const logger = createLogger('Planner');
-
-export interface PlannerOptions {
-  pool: Pool;
+/** Slots that are started as prefetched are not told of as planned. */
+export interface PlannerOptions extends Omit<DuePlanningOptions, 'quarantine' | 'monotonicMs'> {
   clock: Clock;
   /** The longest sleep, where nothing is due and nobody wakes it. */
   longestRestMs: number;
   slotPrefetch: Omit<SlotPrefetch, 'isStarting'>;
-  /** Draws the ids of entries of the audit log. */
-  newId: (now: Date) => string;
   /** Resumes a batch of the jobs whose pause has ended; answers when the next pause ends: in the past where some are left. */
   resumePaused: () => Promise<Date | null>;
-  /** Called after each batch that planned something. Slots that are started as prefetched do not count. */
-  onPlanned: (planned: Pick<PlannedBatch, 'isAnythingBlocked' | 'isReplacing'>) => void;
   onError: (error: unknown) => void;
   monotonicMs?: () => number;
 }
 
-/** A job that has been due for longer than this waits for those that have just become due. */
-const BACKLOG_AFTER_MS = 60_000;
-const EVER = new Date(0);
 /** So long before a slot its jobs are read: enough to prepare a thousand, little enough that few of them change meanwhile. */
 const PREFETCH_MS = 400;
 /** A timer may be this much early. */
@@ -48,14 +35,11 @@ const LOCKED_RETRY_MS = 50;
  * slot on time does not wait for the whole backlog.
  */
 export function createPlanner(options: PlannerOptions): Loop {
-  const { pool, clock, longestRestMs, slotPrefetch, newId, resumePaused, onPlanned, onError } = options;
+  const { pool, clock, longestRestMs, slotPrefetch, resumePaused, onError } = options;
   const { monotonicMs = () => performance.now() } = options;
   const quarantine = createQuarantine(monotonicMs);
-  /** What comes next apart from prefetched slots, as of the last look. A later change can only add to it. */
-  let next: NextPlanning = { runAt: null, pauseEndsAt: null };
-  /** How often the planner was woken, and how many of these wake-ups `next` covers. */
-  let wakeUps = 0;
-  let covered = 0;
+  const duePlanning = createDuePlanning({ ...options, quarantine, monotonicMs });
+  const next = new NextRuns();
 
   async function step(): Promise<number> {
     const now = clock.now();
@@ -74,15 +58,14 @@ export function createPlanner(options: PlannerOptions): Loop {
     if (isPast(slotPrefetch.nextAt(), now)) await startPrefetched();
     else if (!isPast(next.runAt, now) && !isTimeToPrefetch(now)) await look();
     if (isPast(next.runAt, now)) {
-      const fresh = await planFresh(now);
+      const fresh = await duePlanning.planFresh(now);
       if (fresh.isMoreDue) return 0;
       await look();
     }
-    if (isPast(next.pauseEndsAt, now)) next = { ...next, pauseEndsAt: await resumePaused() };
+    if (isPast(next.pauseEndsAt, now)) next.setPauseEnd(await resumePaused());
     if (!isPast(next.runAt, now)) return prefetchNext();
-    const until = backlogUntil(now);
-    if (next.runAt > until) return LOCKED_RETRY_MS;
-    const backlog = await plan({ ...ofAll(), after: EVER, until }, now);
+    if (next.runAt > backlogUntil(now)) return LOCKED_RETRY_MS;
+    const backlog = await duePlanning.planBacklog(now);
     return backlog.jobs > 0 ? 0 : LOCKED_RETRY_MS;
   }
 
@@ -99,21 +82,19 @@ export function createPlanner(options: PlannerOptions): Loop {
 
   /** Nobody has woken the planner, and what comes next is near: the prefetch reads it, or remembers it. */
   function isTimeToPrefetch(now: Date): boolean {
-    return covered === wakeUps && slotPrefetch.nextAt() === null && isPast(notPrefetchedAt(), soonAfter(now));
+    return next.isCurrent && slotPrefetch.nextAt() === null && isPast(notPrefetchedAt(), soonAfter(now));
   }
 
   async function look(): Promise<void> {
-    const covers = wakeUps;
     const prefetched = { jobIds: slotPrefetch.jobIds(), from: slotPrefetch.nextAt() };
-    next = await nextPlanning(pool, { except: quarantine.ids(), prefetched });
-    covered = covers;
+    await next.look(() => nextPlanning(pool, { except: quarantine.ids(), prefetched }));
   }
 
   async function startPrefetched(): Promise<void> {
     const { isAnyLeft, nextRunAt } = await slotPrefetch.start();
-    next = { ...next, runAt: earliest(next.runAt, nextRunAt) };
+    next.addRun(nextRunAt);
     // A wake-up that came just as the slots came is not looked into yet.
-    if (isAnyLeft || covered < wakeUps) await look();
+    if (isAnyLeft || !next.isCurrent) await look();
   }
 
   /** Prefetches what is due next as soon as that is near; answers how long to rest. */
@@ -127,71 +108,21 @@ export function createPlanner(options: PlannerOptions): Loop {
   }
 
   async function prefetch(until: Date): Promise<void> {
-    if (covered === wakeUps && !isPast(next.runAt, until)) {
-      next = { ...next, runAt: earliest(next.runAt, slotPrefetch.recall(until)) };
+    if (next.isCurrent && !isPast(next.runAt, until)) {
+      next.addRun(slotPrefetch.recall(until));
       return;
     }
-    const covers = wakeUps;
-    const apart = await slotPrefetch.read(until, quarantine.ids());
-    if (apart === null) return look();
-    next = apart;
-    covered = covers;
+    const isFound = await next.look(() => slotPrefetch.read(until, quarantine.ids()));
+    if (!isFound) await look();
   }
 
-  const ofAll = () => ({ except: quarantine.ids(), only: null });
-
-  /** Plans a batch of what has become due of late. */
-  const planFresh = (now: Date) => plan({ ...ofAll(), after: backlogUntil(now), until: now }, now);
-
-  /** Plans a batch; or each of its jobs by itself, where one of them keeps all from being written. */
-  async function plan(range: DueRange, now: Date): Promise<PlannedBatch> {
-    let taken: string[] = [];
-    try {
-      return await planTogether(range, now, (jobIds) => (taken = jobIds));
-    } catch (error) {
-      if (isAway(error) || taken.length === 0) throw error;
-      logger.warn('A batch of jobs could not be planned; each is planned by itself', { error });
-    }
-    for (const only of taken) {
-      await planTogether({ ...range, only }, now).catch((error: unknown) => {
-        if (isAway(error)) throw error;
-        leaveAlone(only, error);
-      });
-    }
-    return { ...NOTHING, isMoreDue: true };
-  }
-
-  function leaveAlone(jobId: string, error: unknown): void {
-    logger.error('A job cannot be planned; it is tried again later', {
-      jobId: encodePublicId('Job', jobId),
-      ...quarantine.add(jobId),
-      error,
-    });
-  }
-
-  async function planTogether(
-    range: DueRange,
-    now: Date,
-    onTaken: (jobIds: string[]) => void = () => undefined,
-  ): Promise<PlannedBatch> {
-    const batch = await inTransaction(pool, (tx) =>
-      planBatch(tx, range, now, { monotonicMs, newId, onTaken }),
-    );
-    if (batch.executions > 0) onPlanned(batch);
-    return batch;
-  }
-
-  function untilEarliest(dueAt: Date | null, pauseEndsAt: Date | null): number {
-    const nowMs = clock.now().getTime();
-    const untilDueMs = dueAt === null ? Infinity : dueAt.getTime() - nowMs;
-    const untilPauseEndMs = pauseEndsAt === null ? Infinity : pauseEndsAt.getTime() - nowMs;
-    return Math.min(longestRestMs, untilDueMs, untilPauseEndMs > 0 ? untilPauseEndMs : LOCKED_RETRY_MS);
-  }
+  const untilEarliest = (dueAt: Date | null, pauseEndsAt: Date | null) =>
+    Math.min(longestRestMs, msUntilEarliest(clock.now(), dueAt, pauseEndsAt));
 
   const loop = createLoop({ name: 'planner', step, onError });
   return extendLoop(loop, {
     wake() {
-      wakeUps += 1;
+      next.noteWakeUp();
       loop.wake();
     },
     async stop() {
@@ -201,8 +132,10 @@ export function createPlanner(options: PlannerOptions): Loop {
   });
 }
 
-function backlogUntil(now: Date): Date {
-  return new Date(now.getTime() - BACKLOG_AFTER_MS);
+function msUntilEarliest(now: Date, dueAt: Date | null, pauseEndsAt: Date | null): number {
+  const untilDueMs = dueAt === null ? Infinity : dueAt.getTime() - now.getTime();
+  const untilPauseEndMs = pauseEndsAt === null ? Infinity : pauseEndsAt.getTime() - now.getTime();
+  return Math.min(untilDueMs, untilPauseEndMs > 0 ? untilPauseEndMs : LOCKED_RETRY_MS);
 }
 
 function soonAfter(now: Date): Date {
