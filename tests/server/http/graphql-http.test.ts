@@ -389,6 +389,21 @@ describe('Other origins', () => {
     expect(headers.get('access-control-allow-origin')).toBe('https://jobs.example.com');
     expect(headers.get('vary')).toContain('Origin');
   });
+
+  it.each([
+    [405, { method: 'PUT', headers: {} }],
+    [415, { method: 'POST', headers: { 'Content-Type': 'text/plain' }, body: '{ hello }' }],
+    [400, { method: 'POST', headers: JSON_TYPE, body: '{' }],
+    [413, { method: 'POST', headers: JSON_TYPE, body: 'x'.repeat(1_000_001) }],
+  ])('lets a page of a listed origin read why it is refused with %i', async (status, init) => {
+    const { url } = await startTestServer({ corsOrigins: ['https://jobs.example.com'] });
+    const answer = await send(url, {
+      ...init,
+      headers: { ...init.headers, Origin: 'https://jobs.example.com' },
+    });
+    expect(answer.status).toBe(status);
+    expect(answer.headers.get('access-control-allow-origin')).toBe('https://jobs.example.com');
+  });
 });
 
 describe('While the database is away', () => {
