@@ -4,9 +4,9 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import { createYoga } from 'graphql-yoga';
 import { createPool } from '../../src/database/pool.ts';
 import { PrismaClient } from '../../src/generated/prisma/client.ts';
-import { createGraphqlBase, type GraphqlParts } from '../../src/graphql/context.ts';
+import { createGraphqlBase, createRequestContext, type GraphqlParts } from '../../src/graphql/context.ts';
 import { schema } from '../../src/graphql/schema.ts';
-import { createMetricsReader } from '../../src/store/metrics/metrics-reader.ts';
+import { createApiReads } from '../../src/store/api-reads.ts';
 import { answer } from './answer.ts';
 
 /** A peer: the scheduler's own resolvers behind Yoga as it comes, over node's HTTP server. */
@@ -16,16 +16,16 @@ answer(async ({ connectionString }: StockApiRequest) => {
   const pool = createPool({ connectionString });
   // What lists of jobs take, and nothing else.
   const parts = {
+    ...createApiReads(pool, { now: () => new Date() }),
     prisma: new PrismaClient({ adapter: new PrismaPg(pool) }),
     readsPerCaller: 20,
-    metrics: createMetricsReader(pool, { now: () => new Date() }),
   } as GraphqlParts;
   const base = createGraphqlBase(parts);
-  const caller = { actor: 'anonymous', requestId: 'bench', address: null };
+  const asker = { actor: 'anonymous', requestId: 'bench', address: null, isGone: () => false };
   const yoga = createYoga({
     schema,
     logging: false,
-    context: () => ({ ...base, caller, lastEventId: null }),
+    context: () => createRequestContext(base, asker),
   });
   // Yoga answers when it likes, and the server does not wait for it.
   const server = createServer((request, response) => void yoga(request, response));
