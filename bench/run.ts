@@ -17,6 +17,7 @@ import { startup } from './parts/startup.ts';
 import { nextRun } from './parts/next-run.ts';
 import { slowTarget } from './parts/slow-target.ts';
 import { steady } from './parts/steady.ts';
+import { triggered } from './parts/triggered.ts';
 import { writes } from './parts/writes.ts';
 
 /**
@@ -32,6 +33,7 @@ const PARTS: readonly Part[] = [
   burst,
   idle,
   writes,
+  triggered,
   fanOut,
   manySockets,
   http,
