@@ -1,5 +1,8 @@
 import { builder } from './builder.ts';
 import './types/shared/scalars.ts';
+import './types/jobs/job-schedule.ts';
+import './types/jobs/job-request.ts';
+import './types/jobs/job-history.ts';
 import './types/jobs/job-queries.ts';
 import './types/jobs/job-mutations.ts';
 import './types/workflow/job-dependency-mutations.ts';
@@ -8,6 +11,7 @@ import './types/jobs/job-upsert-mutations.ts';
 import './types/tags/tag-queries.ts';
 import './types/tags/tag-mutations.ts';
 import './types/alerts/job-alert-mutations.ts';
+import './types/executions/execution-outcome.ts';
 import './types/executions/execution-attempt.ts';
 import './types/executions/execution-triggers.ts';
 import './types/dead-letters/dead-letter-queries.ts';

@@ -98,6 +98,7 @@ function deliver(
   let largestBytes = BATCH_BYTES;
   /** The room that the last results take up until the client has taken them in, which is when it asks for the next. */
   let held: Part | null = null;
+  const isGone = () => isOver;
   delivery.position = () => (isUnderWay ? null : (source.position?.() ?? lastCursor));
   delivery.take = () => take(Math.min(Math.floor(BATCH_BYTES / largestBytes), MAX_BATCH_RESULTS));
 
@@ -124,7 +125,7 @@ function deliver(
     try {
       const room = results.enter(events.length);
       held = room instanceof Promise ? await room : room;
-      const making = resultsOf(events);
+      const making = isGone() ? null : resultsOf(events, results.make, isGone);
       const made = making instanceof Promise ? await making : making;
       if (made === null) return null;
       lastCursor = cursorOf(events.at(-1)) ?? lastCursor;
@@ -143,25 +144,6 @@ function deliver(
     const events = isOver ? null : source.more(Math.max(most, 1));
     if (events === null) end();
     return events ?? [];
-  }
-
-  /**
-   * Null where whoever had to wait for its turn, or for its results, is gone when they have come: by then a websocket may use
-   * the same id for something else.
-   */
-  function resultsOf(
-    events: readonly unknown[],
-  ): readonly RenderedEvent[] | Promise<readonly RenderedEvent[] | null> | null {
-    if (isOver) return null;
-    const made = events.map((event) => results.make(event));
-    if (areReady(made)) return made;
-    return Promise.all(made.map((each) => Promise.resolve(each))).then(
-      (ready) => (isOver ? null : ready),
-      (error: unknown) => {
-        if (isOver) return null;
-        throw error;
-      },
-    );
   }
 
   function end(): void {
@@ -192,6 +174,26 @@ function deliver(
     },
     [Symbol.asyncIterator]: selfIterator,
   };
+}
+
+/**
+ * Null where whoever had to wait for the results is gone when they have come: by then a websocket may use the same id for
+ * something else.
+ */
+function resultsOf(
+  events: readonly unknown[],
+  make: ResultMaker['make'],
+  isGone: () => boolean,
+): readonly RenderedEvent[] | Promise<readonly RenderedEvent[] | null> {
+  const made = events.map((event) => make(event));
+  if (areReady(made)) return made;
+  return Promise.all(made.map((each) => Promise.resolve(each))).then(
+    (ready) => (isGone() ? null : ready),
+    (error: unknown) => {
+      if (isGone()) return null;
+      throw error;
+    },
+  );
 }
 
 /** Feeds give several events at once, and wait apart from that; an iterator that does not is made to. */

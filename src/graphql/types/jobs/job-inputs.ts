@@ -98,15 +98,9 @@ const IN_CHANGE: Endings = {
   secret: 'Here',
 };
 
-/** The fields that creating and changing a job have in common. */
-function jobFields(t: InputFieldBuilder, { set, clearable, ...endings }: Endings) {
+/** When it runs. */
+function scheduleFields(t: InputFieldBuilder, { set, clearable }: Endings) {
   return {
-    key: t.string({
-      description: `Unique among the jobs that are not deleted: ${JOB_LIMITS.key.min} to ${JOB_LIMITS.key.max} letters, digits and . _ : / -, the first a letter or digit. ${clearable('none')}`,
-    }),
-    description: t.string({
-      description: `What it is for, up to ${JOB_LIMITS.description.max} characters. ${clearable('none')}`,
-    }),
     schedule: t.string({
       description: `Cron with 6 fields (seconds first) or 5, a nickname such as @hourly, or @every 90s (${EVERY_RANGE}, counted from \`startAt\`, else from the job’s creation); up to ${MAX_SCHEDULE_LENGTH} characters. Excludes \`runAt\`. ${clearable('without a `runAt` either, the job runs when it is triggered')}`,
     }),
@@ -128,6 +122,27 @@ function jobFields(t: InputFieldBuilder, { set, clearable, ...endings }: Endings
     jitterMs: t.int({
       description: `Put off each slot’s call by up to this many milliseconds, ${JOB_LIMITS.jitterMs.min} to ${JOB_LIMITS.jitterMs.max}. ${set(JOB_DEFAULTS.jitterMs)}`,
     }),
+    misfirePolicy: t.field({
+      type: MisfirePolicy,
+      description: `What happens to slots that were missed. ${set(JOB_DEFAULTS.misfirePolicy)}`,
+    }),
+    misfireGraceMs: t.int({
+      description: `How late in milliseconds a slot may be served before it counts as missed, ${JOB_LIMITS.misfireGraceMs.min} to ${JOB_LIMITS.misfireGraceMs.max}. ${set(JOB_DEFAULTS.misfireGraceMs)}`,
+    }),
+    dstGapPolicy: t.field({
+      type: DstGapPolicy,
+      description: `What happens to a slot that a clock change skips. ${set(JOB_DEFAULTS.dstGapPolicy)}`,
+    }),
+    dstOverlapPolicy: t.field({
+      type: DstOverlapPolicy,
+      description: `Which of two equal local times fires. ${set(JOB_DEFAULTS.dstOverlapPolicy)}`,
+    }),
+  };
+}
+
+/** What it calls, and what becomes of a call. */
+function requestFields(t: InputFieldBuilder, { set, clearable, ...endings }: Endings) {
+  return {
     method: t.field({ type: HttpMethod, description: `The method of the call. ${set(JOB_DEFAULTS.method)}` }),
     headers: t.field({
       type: 'JSON',
@@ -136,10 +151,6 @@ function jobFields(t: InputFieldBuilder, { set, clearable, ...endings }: Endings
     body: t.field({
       type: 'JSON',
       description: `A text is sent as it is, any other value as JSON. Texts in it may hold templates. ${BODY_LIMIT} ${clearable('none is sent')}`,
-    }),
-    type: t.field({
-      type: JobType,
-      description: `What is promised when a process dies during a call. ${set(JOB_DEFAULTS.type)}`,
     }),
     timeoutMs: t.int({
       description: `How long one attempt may take in milliseconds, ${TIMEOUT_LIMITS_MS.min} to ${TIMEOUT_LIMITS_MS.max}. ${set(JOB_DEFAULTS.timeoutMs)}`,
@@ -158,27 +169,31 @@ function jobFields(t: InputFieldBuilder, { set, clearable, ...endings }: Endings
       type: RetryPolicyInput,
       description: `How failed attempts are repeated. It is stored as a whole: {} is a policy with all that RetryPolicyInput fills in. ${clearable('a failed attempt is final')}`,
     }),
+  };
+}
+
+/** The fields that creating and changing a job have in common. */
+function jobFields(t: InputFieldBuilder, endings: Endings) {
+  const { set, clearable } = endings;
+  return {
+    ...scheduleFields(t, endings),
+    ...requestFields(t, endings),
+    key: t.string({
+      description: `Unique among the jobs that are not deleted: ${JOB_LIMITS.key.min} to ${JOB_LIMITS.key.max} letters, digits and . _ : / -, the first a letter or digit. ${clearable('none')}`,
+    }),
+    description: t.string({
+      description: `What it is for, up to ${JOB_LIMITS.description.max} characters. ${clearable('none')}`,
+    }),
+    type: t.field({
+      type: JobType,
+      description: `What is promised when a process dies during a call. ${set(JOB_DEFAULTS.type)}`,
+    }),
     concurrencyPolicy: t.field({
       type: ConcurrencyPolicy,
       description: `What happens to an execution while others of the job are unfinished. ${set(JOB_DEFAULTS.concurrencyPolicy)}`,
     }),
     maxConcurrency: t.int({
       description: `Executions that may be unfinished at once, ${JOB_LIMITS.maxConcurrency.min} to ${JOB_LIMITS.maxConcurrency.max}. ${clearable('one, or any number under ALLOW')}`,
-    }),
-    misfirePolicy: t.field({
-      type: MisfirePolicy,
-      description: `What happens to slots that were missed. ${set(JOB_DEFAULTS.misfirePolicy)}`,
-    }),
-    misfireGraceMs: t.int({
-      description: `How late in milliseconds a slot may be served before it counts as missed, ${JOB_LIMITS.misfireGraceMs.min} to ${JOB_LIMITS.misfireGraceMs.max}. ${set(JOB_DEFAULTS.misfireGraceMs)}`,
-    }),
-    dstGapPolicy: t.field({
-      type: DstGapPolicy,
-      description: `What happens to a slot that a clock change skips. ${set(JOB_DEFAULTS.dstGapPolicy)}`,
-    }),
-    dstOverlapPolicy: t.field({
-      type: DstOverlapPolicy,
-      description: `Which of two equal local times fires. ${set(JOB_DEFAULTS.dstOverlapPolicy)}`,
     }),
     priority: t.int({
       description: `Of executions that are due, those with the higher priority start first, those with trigger CATCH_UP after all others: ${JOB_LIMITS.priority.min} to ${JOB_LIMITS.priority.max}. ${set(JOB_DEFAULTS.priority)}`,
