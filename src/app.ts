@@ -15,6 +15,7 @@ import { unreachable } from './database/address.ts';
 import { packageVersion } from './database/package-root.ts';
 import { connectionsOf, openPools, type Pools } from './database/pools.ts';
 import { provideDatabase, type DatabaseAddress } from './database/provide-database.ts';
+import { refuseReadOnly } from './database/read-only.ts';
 import { sessionSettings } from './database/session.ts';
 import { CALLBACK_PATH, readCallbackToken, signCallbackToken } from './domain/execution/callback-token.ts';
 import type { HealthReport } from './domain/metrics/health-report.ts';
@@ -165,6 +166,7 @@ async function openDatabase(config: Config, { add: onStarted }: StartedParts) {
   const clock = await createDatabaseClock(pools.pool).catch((error: unknown) => {
     throw unreachable(address.connectionString, error);
   });
+  await refuseReadOnly(pools.pool, address.connectionString);
   return { ...address, ...pools, clock };
 }
 

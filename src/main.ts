@@ -1,5 +1,7 @@
 import { createApp } from './app.ts';
+import { StartError } from './async/start-error.ts';
 import { ConfigError, loadConfig, type Config } from './config/config.ts';
+import { checkLogFolder } from './logging/log-folder-check.ts';
 import { configureLogging, consoleFormatFor, createLogger, flushLogs } from './logging/logger.ts';
 
 const logger = createLogger('Main');
@@ -37,8 +39,7 @@ try {
   await app.start();
 } catch (error) {
   if (signalledAtMs.length === 0) {
-    logger.error('The scheduler could not start', { error });
-    await end(1);
+    await refuseStart(error);
   }
 }
 
@@ -65,11 +66,20 @@ async function end(code: number): Promise<never> {
   process.exit(code);
 }
 
+/** What the operator can mend is told in a sentence; anything else needs its stack. */
+async function refuseStart(error: unknown): Promise<never> {
+  const why = error instanceof StartError ? { reason: error.message } : { error };
+  logger.error('The scheduler could not start', why);
+  return end(1);
+}
+
 function readConfig(): Config {
   try {
-    return loadConfig(process.env);
+    const read = loadConfig(process.env);
+    checkLogFolder(read.logDir);
+    return read;
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
+    if (!(error instanceof ConfigError || error instanceof StartError)) throw error;
     process.stderr.write(`${error.message}\n`);
     process.exit(1);
   }

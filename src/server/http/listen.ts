@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { StartError } from '../../async/start-error.ts';
 
 /** Where the server can be reached. */
 export interface Listening {
@@ -15,7 +16,7 @@ export interface Listening {
 export async function listen(server: Server, host: string, port: number): Promise<Listening> {
   await new Promise<void>((resolve, reject) => {
     const failed = (error: NodeJS.ErrnoException) => {
-      reject(new Error(explain(error, host, port), { cause: error }));
+      reject(new StartError(explain(error, host, port), { cause: error }));
     };
     server.once('error', failed);
     server.listen({ host, port }, () => {
