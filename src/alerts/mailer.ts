@@ -8,7 +8,7 @@ import type { CallOptions } from '../http/send-attempt.ts';
 import { mailHtml, mailText } from './mail-html.ts';
 
 export interface MailerOptions {
-  /** Such as smtps://user:password@smtp.example.com; STARTTLS is used where a server offers it. */
+  /** Such as smtps://user:password@smtp.example.com; STARTTLS is used where a server offers it, and required for a login. */
   smtpUrl: string;
   /** The sender's address, perhaps with a name. */
   from: string;
@@ -19,7 +19,7 @@ export type Mailer = (to: string, notice: AlertNotice, options: CallOptions) => 
 
 /** Makes a mailer. Each mail has a connection of its own: alerts are rare, and servers close those that rest. */
 export function createMailer({ smtpUrl, from }: MailerOptions): Mailer {
-  const server = new URL(smtpUrl).host;
+  const { url, host, needsTls } = requireTlsForLogin(smtpUrl);
   return async (to, notice, { signal, timeoutMs }) => {
     if (signal.reason !== null) return { kind: 'aborted' };
     const timeout = AbortSignal.timeout(timeoutMs);
@@ -28,7 +28,7 @@ export function createMailer({ smtpUrl, from }: MailerOptions): Mailer {
       stopped.abort();
     });
     const transport = createTransport({
-      url: smtpUrl,
+      url,
       connectionTimeout: timeoutMs,
       greetingTimeout: timeoutMs,
       socketTimeout: timeoutMs,
@@ -57,12 +57,29 @@ export function createMailer({ smtpUrl, from }: MailerOptions): Mailer {
       return { kind: 'sent' };
     } catch (error) {
       if (stopped.signal.aborted) return { kind: 'aborted' };
-      return describeMailFailure(error, server, timeout.aborted ? timeoutMs : null);
+      return describeMailFailure(error, { host, needsTls }, timeout.aborted ? timeoutMs : null);
     } finally {
       signal.listen(null);
       transport.close();
     }
   };
+}
+
+interface MailServer {
+  host: string;
+  /** Whether user and password are sent over TLS only. */
+  needsTls: boolean;
+}
+
+/**
+ * Keeps a login off the open network: anybody between us and the server can take STARTTLS out of what it offers. Who
+ * trusts the network says `?requireTLS=false`.
+ */
+function requireTlsForLogin(smtpUrl: string): MailServer & { url: string } {
+  const url = new URL(smtpUrl);
+  const hasLogin = url.username !== '' || url.password !== '';
+  if (hasLogin && !url.searchParams.has('requireTLS')) url.searchParams.set('requireTLS', 'true');
+  return { url: url.href, host: url.host, needsTls: url.searchParams.get('requireTLS') === 'true' };
 }
 
 interface MailError {
@@ -83,18 +100,27 @@ const CAUSES: Readonly<Record<string, string>> = {
   EAUTH: 'refused user and password',
 };
 
+const TLS_ONLY =
+  '(user and password are sent over TLS only; add ?requireTLS=false to SMTP_URL where the network is trusted)';
+
 /** Commands about this one mail: what a server refuses here for good, it will refuse again. */
 const ABOUT_THE_MAIL = /^(?:RCPT TO|DATA)/;
 
 /** @param timedOutMs the time that was up; null where it was not */
-function describeMailFailure(error: unknown, server: string, timedOutMs: number | null): SendResult {
+function describeMailFailure(
+  error: unknown,
+  { host, needsTls }: MailServer,
+  timedOutMs: number | null,
+): SendResult {
   const { code, command, response, responseCode } = readMailError(error);
   if (timedOutMs !== null) {
-    return failed(`The mail server ${server} had not taken the mail within ${timedOutMs} ms.`, false);
+    return failed(`The mail server ${host} had not taken the mail within ${timedOutMs} ms.`, false);
   }
   const isFinal = responseCode !== null && responseCode >= 500 && ABOUT_THE_MAIL.test(command ?? '');
   const cause = CAUSES[code ?? ''] ?? 'did not take the mail';
-  return failed(`The mail server ${server} ${cause}${response === null ? '' : `: ${response}`}`, isFinal);
+  const said = response === null ? '' : `: ${response}`;
+  const remedy = code === 'ETLS' && needsTls ? ` ${TLS_ONLY}` : '';
+  return failed(`The mail server ${host} ${cause}${said}${remedy}`, isFinal);
 }
 
 function failed(message: string, isFinal: boolean): SendResult {

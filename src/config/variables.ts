@@ -221,7 +221,7 @@ export const VARIABLES = {
     whenUnset: 'no mail is sent, and alerts by EMAIL are refused',
     example: 'smtps://scheduler:secret@smtp.example.com',
     description:
-      'Mail server for alerts by EMAIL: smtps:// with TLS from the start (port 465), smtp:// with STARTTLS where the server offers it (port 587).',
+      'Mail server for alerts by EMAIL: smtps:// with TLS from the start (port 465), smtp:// with STARTTLS where the server offers it (port 587). User and password are sent over TLS only, unless the URL ends in ?requireTLS=false.',
   }),
   alertEmailFrom: optional('ALERT_EMAIL_FROM', mailSender(), {
     whenUnset: 'the user of SMTP_URL, else job-scheduler@hostname',

@@ -323,9 +323,10 @@ describe('mail', () => {
   });
 
   it('is sent with user and password, and tried again where they are refused', async () => {
-    const guarded = await startMailServer({ user: 'sched', password: 'p@ss/word' });
-    const known = scene.instance({ smtpUrl: guarded.url });
-    const wrong = scene.instance({ smtpUrl: guarded.url.replace('p%40ss%2Fword', 'guessed') });
+    const guarded = await startMailServer({ user: 'sched', password: 'p@ss/word', offersTls: true });
+    const smtpUrl = `${guarded.url}?tls.rejectUnauthorized=false`;
+    const known = scene.instance({ smtpUrl });
+    const wrong = scene.instance({ smtpUrl: smtpUrl.replace('p%40ss%2Fword', 'guessed') });
     const id = await insertDue(await mailAlert(wrong));
     await deliverAll(wrong);
     const row = await delivery(id);
@@ -336,7 +337,26 @@ describe('mail', () => {
     await deliverAll(known);
     expect(await delivery(id)).toMatchObject({ status: 'DELIVERED' });
     expect(guarded.mails).toHaveLength(1);
+    const login = { user: 'sched', overTls: true };
+    expect(guarded.logins).toEqual([login, login]);
     await guarded.close();
+  });
+
+  it('sends user and password over TLS only, unless SMTP_URL says otherwise', async () => {
+    const open = await startMailServer({ user: 'sched', password: 'secret' });
+    const careful = scene.instance({ smtpUrl: open.url });
+    const id = await insertDue(await mailAlert(careful));
+    await deliverAll(careful);
+    expect(open.logins).toEqual([]);
+    const { status, last_error: error } = await delivery(id);
+    expect(status).toBe('PENDING');
+    expect(error).toMatch(/offered no secure connection.*sent over TLS only.*requireTLS=false/);
+
+    scene.clock.advance(10_000);
+    await deliverAll(scene.instance({ smtpUrl: `${open.url}?requireTLS=false` }));
+    expect(await delivery(id)).toMatchObject({ status: 'DELIVERED' });
+    expect(open.logins).toEqual([{ user: 'sched', overTls: false }]);
+    await open.close();
   });
 
   it.each([

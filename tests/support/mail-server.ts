@@ -17,6 +17,8 @@ export type MailServer = {
   /** smtp://127.0.0.1:port */
   url: string;
   mails: ReceivedMail[];
+  /** Users who tried to log in, in order, and whether they did so over TLS. */
+  logins: { user: string; overTls: boolean }[];
   /** From now on. */
   treat: (manner: MailManner) => void;
   /** Resolves as soon as there are that many mails. */
@@ -25,9 +27,13 @@ export type MailServer = {
   close: () => Promise<void>;
 };
 
-/** Starts a real mail server of the test's own. Without TLS; with `user`, it takes mail from those who log in only. */
-export async function startMailServer(login?: { user: string; password: string }): Promise<MailServer> {
+/** Whom a server knows, and whether it offers STARTTLS, with a certificate that nobody trusts. */
+export type MailLogin = { user: string; password: string; offersTls?: boolean };
+
+/** Starts a real mail server of the test's own. With `login`, it takes mail from those who log in only. */
+export async function startMailServer(login?: MailLogin): Promise<MailServer> {
   const mails: ReceivedMail[] = [];
+  const logins: MailServer['logins'] = [];
   let manner: MailManner = 'take';
   let change: Gate & { opened: Promise<void> } = createGate();
   const tell = () => {
@@ -39,10 +45,11 @@ export async function startMailServer(login?: { user: string; password: string }
   const server = new SMTPServer({
     authOptional: login === undefined,
     allowInsecureAuth: true,
-    disabledCommands: login === undefined ? ['STARTTLS', 'AUTH'] : ['STARTTLS'],
+    disabledCommands: [...(login?.offersTls ? [] : ['STARTTLS']), ...(login === undefined ? ['AUTH'] : [])],
     logger: false,
     closeTimeout: 100,
-    onAuth(auth, _session, done) {
+    onAuth(auth, session, done) {
+      logins.push({ user: auth.username ?? '', overTls: session.secure });
       const isKnown = auth.username === login?.user && auth.password === login?.password;
       if (isKnown) done(null, { user: auth.username });
       else done(Object.assign(new Error('Authentication failed'), { responseCode: 535 }));
@@ -69,6 +76,7 @@ export async function startMailServer(login?: { user: string; password: string }
   return {
     url: `smtp://${login ? `${login.user}:${encodeURIComponent(login.password)}@` : ''}127.0.0.1:${port}`,
     mails,
+    logins,
     treat(next) {
       manner = next;
     },
