@@ -2,7 +2,6 @@ import SchemaBuilder from '@pothos/core';
 import DataloaderPlugin from '@pothos/plugin-dataloader';
 import PrismaPlugin from '@pothos/plugin-prisma';
 import RelayPlugin from '@pothos/plugin-relay';
-import ValidationPlugin from '@pothos/plugin-validation';
 import { encodePublicId, ID_PREFIXES, type PublicIdKind } from '../domain/values/public-id.ts';
 import type PrismaTypes from '../generated/pothos.ts';
 import { getDatamodel } from '../generated/pothos.ts';
@@ -10,7 +9,6 @@ import { longestBytes } from './answer-sizes.ts';
 import './columns-at-hand.ts';
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from './connection/page-args.ts';
 import type { GraphqlContext } from './context.ts';
-import { clientError } from './errors.ts';
 
 /** In base64, of a job's name as JSON and of what else a place has. */
 const LONGEST_CURSOR = longestBytes(2_000);
@@ -30,20 +28,12 @@ export const builder = new SchemaBuilder<{
     JSON: { Input: unknown; Output: unknown };
   };
 }>({
-  plugins: [ValidationPlugin, DataloaderPlugin, RelayPlugin, 'columnsAtHand', PrismaPlugin],
+  plugins: [DataloaderPlugin, RelayPlugin, 'columnsAtHand', PrismaPlugin],
   defaultFieldNullability: false,
   prisma: {
     client: (context) => context.prisma,
     dmmf: getDatamodel(),
     exposeDescriptions: false,
-  },
-  validation: {
-    validationError: ({ issues }) => {
-      const texts = issues.map(({ path = [], message }) => `${path.map(String).join('.')}: ${message}`);
-      return clientError('BAD_USER_INPUT', texts.join(' '), {
-        argument: issues[0]?.path?.map(String).join('.'),
-      });
-    },
   },
   relay: {
     encodeGlobalID: (typename, id) => encodePublicId(typename as PublicIdKind, String(id)),

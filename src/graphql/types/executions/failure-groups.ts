@@ -3,7 +3,7 @@ import type { FailureGroup as FailureGroupShape } from '../../../domain/metrics/
 import { builder } from '../../builder.ts';
 import { badArgument, clientError } from '../../errors.ts';
 import { readExecutionWhere } from '../../filters/execution-where.ts';
-import { wholeNumber } from '../../whole-number.ts';
+import { readWholeNumber } from '../../whole-number.ts';
 import { BAD_ARGUMENT, EXECUTION_NOT_KEPT, JOB_NOT_KEPT } from '../shared/error-texts.ts';
 import { FailureReason } from './execution-enums.ts';
 import { Execution } from './execution.ts';
@@ -61,14 +61,13 @@ builder.queryField('failureGroups', (t) =>
       limit: t.arg.int({
         defaultValue: DEFAULT_GROUPS,
         description: `Groups at most, 1 to ${MAX_GROUPS}.`,
-        validate: wholeNumber(1, MAX_GROUPS),
       }),
     },
     resolve: async (_root, { since, where, openDeadLettersOnly, limit }, { metrics }) => {
       const asked = {
         since,
         openDeadLettersOnly: openDeadLettersOnly ?? false,
-        limit: limit ?? DEFAULT_GROUPS,
+        limit: readWholeNumber('limit', limit, { min: 1, max: MAX_GROUPS, fallback: DEFAULT_GROUPS }),
       };
       const groups = await metrics.failureGroups(asked, readExecutionWhere(where));
       if (groups === null)

@@ -2,12 +2,13 @@ import { longestText } from '../../answer-sizes.ts';
 import { type SlotFacts, slotRuleOf, upcomingRuns } from '../../../domain/schedule/job-slots.ts';
 import { describeSchedule } from '../../../domain/schedule/schedule-preview.ts';
 import { builder } from '../../builder.ts';
-import { wholeNumber } from '../../whole-number.ts';
+import { readWholeNumber } from '../../whole-number.ts';
 import { BAD_ARGUMENT } from '../shared/error-texts.ts';
 import { DstGapPolicy, DstOverlapPolicy, MisfirePolicy } from './job-enums.ts';
 
 import { Job } from './job.ts';
 
+const DEFAULT_UPCOMING_RUNS = 5;
 const MAX_UPCOMING_RUNS = 100;
 
 const SLOT_COLUMNS = {
@@ -81,15 +82,16 @@ builder.prismaObjectFields(Job, (t) => ({
     description: `Its next slots from now, those that were left out not among them; empty unless it is ACTIVE. ${BAD_ARGUMENT}.`,
     args: {
       count: t.arg.int({
-        defaultValue: 5,
+        defaultValue: DEFAULT_UPCOMING_RUNS,
         description: `How many, 1 to ${MAX_UPCOMING_RUNS}.`,
-        validate: wholeNumber(1, MAX_UPCOMING_RUNS),
       }),
     },
     select: { ...SLOT_COLUMNS, id: true, status: true },
     resolve: async (job, { count }, { clock, skippedSlots }) => {
+      const allowed = { min: 1, max: MAX_UPCOMING_RUNS, fallback: DEFAULT_UPCOMING_RUNS };
+      const asked = readWholeNumber('count', count, allowed);
       if (job.status !== 'ACTIVE') return [];
-      return upcomingRuns(job, clock.now(), count ?? 5, await skippedSlots.load(job.id));
+      return upcomingRuns(job, clock.now(), asked, await skippedSlots.load(job.id));
     },
   }),
 }));

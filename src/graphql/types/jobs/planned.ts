@@ -14,7 +14,7 @@ import type { GraphqlContext } from '../../context.ts';
 import { badArgument, clientError } from '../../errors.ts';
 import { readJobWhere } from '../../filters/job-where.ts';
 import { inSlices } from '../../in-slices.ts';
-import { wholeNumber } from '../../whole-number.ts';
+import { readWholeNumber } from '../../whole-number.ts';
 import { BAD_ARGUMENT, JOB_NOT_KEPT } from '../shared/error-texts.ts';
 import { countAsInt } from '../system/metrics.ts';
 import { JobWhere } from '../shared/filter-inputs.ts';
@@ -118,12 +118,15 @@ builder.queryField('plannedRuns', (t) =>
       limit: t.arg.int({
         defaultValue: DEFAULT_RUNS,
         description: `Runs at most, 1 to ${MAX_RUNS}.`,
-        validate: wholeNumber(1, MAX_RUNS),
       }),
     },
     resolve: async (_root, { from, to, where, limit }, { schedules, clock }) => {
       const now = clock.now();
-      const asked = { from: later(from ?? now, now), to: to ?? null, limit: limit ?? DEFAULT_RUNS };
+      const asked = {
+        from: later(from ?? now, now),
+        to: to ?? null,
+        limit: readWholeNumber('limit', limit, { min: 1, max: MAX_RUNS, fallback: DEFAULT_RUNS }),
+      };
       if (from && to && to <= from) throw badArgument('to', 'must be after from.');
       const planned = await schedules.plannedSchedules({
         ...asked,

@@ -6,10 +6,11 @@ import {
 import { checkTimezone } from '../../../domain/schedule/schedule-zone.ts';
 import { builder } from '../../builder.ts';
 import { badArgument } from '../../errors.ts';
-import { wholeNumber } from '../../whole-number.ts';
+import { readWholeNumber } from '../../whole-number.ts';
 import { BAD_ARGUMENT } from '../shared/error-texts.ts';
 import { DstGapPolicy, DstOverlapPolicy } from './job-enums.ts';
 
+const DEFAULT_RUNS = 5;
 const MAX_RUNS = 100;
 
 const SchedulePreview = builder
@@ -57,14 +58,14 @@ builder.queryField('previewSchedule', (t) =>
           'No run lies after it; one may lie on it. Must be later than `startAt`; may be past. As a job’s; none by default.',
       }),
       count: t.arg.int({
-        defaultValue: 5,
+        defaultValue: DEFAULT_RUNS,
         description: `How many runs, 1 to ${MAX_RUNS}.`,
-        validate: wholeNumber(1, MAX_RUNS),
       }),
       dstGapPolicy: t.arg({ type: DstGapPolicy, description: 'SHIFT where it is left out.' }),
       dstOverlapPolicy: t.arg({ type: DstOverlapPolicy, description: 'FIRST where it is left out.' }),
     },
     resolve: (_root, { schedule, timezone, from, count, ...job }, { clock }) => {
+      const runs = readWholeNumber('count', count, { min: 1, max: MAX_RUNS, fallback: DEFAULT_RUNS });
       const parsed = parseSchedule(schedule);
       if (parsed.kind === 'INVALID') throw badArgument('schedule', withoutField('schedule', parsed.message));
       const zone = checkTimezone(timezone ?? 'UTC');
@@ -81,7 +82,7 @@ builder.queryField('previewSchedule', (t) =>
         dstGapPolicy: job.dstGapPolicy ?? 'SHIFT',
         dstOverlapPolicy: job.dstOverlapPolicy ?? 'FIRST',
       } as const;
-      return { schedule, timezone: zone.timezone, ...previewSchedule(rule, start, count ?? 5) };
+      return { schedule, timezone: zone.timezone, ...previewSchedule(rule, start, runs) };
     },
   }),
 );

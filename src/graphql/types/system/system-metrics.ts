@@ -1,7 +1,7 @@
 import type { SystemMetrics as SystemMetricsShape } from '../../../domain/metrics/metrics.ts';
 import { averageMs, endedCount, successRate } from '../../../domain/metrics/metrics-series.ts';
 import { builder } from '../../builder.ts';
-import { wholeNumber } from '../../whole-number.ts';
+import { readWholeNumber } from '../../whole-number.ts';
 import { BAD_ARGUMENT } from '../shared/error-texts.ts';
 import { countAsInt, Percentiles } from './metrics.ts';
 
@@ -89,11 +89,16 @@ builder.subscriptionField('systemMetrics', (t) =>
       intervalMs: t.arg.int({
         defaultValue: DEFAULT_INTERVAL_MS,
         description: `Milliseconds from one to the next, ${MIN_INTERVAL_MS} to ${MAX_INTERVAL_MS}.`,
-        validate: wholeNumber(MIN_INTERVAL_MS, MAX_INTERVAL_MS),
       }),
     },
     subscribe: (_root, { intervalMs }, { systemMetrics }) =>
-      systemMetrics.follow(intervalMs ?? DEFAULT_INTERVAL_MS),
+      systemMetrics.follow(
+        readWholeNumber('intervalMs', intervalMs, {
+          min: MIN_INTERVAL_MS,
+          max: MAX_INTERVAL_MS,
+          fallback: DEFAULT_INTERVAL_MS,
+        }),
+      ),
     resolve: (metrics) => metrics,
   }),
 );
