@@ -22,11 +22,15 @@ import { createSubscribe, type Subscribe } from '../websocket/subscribe.ts';
 /** Makes the GraphQL context of one operation. What it throws is masked and answers that operation. */
 export type CreateContext = (facts: RequestFacts) => object | Promise<object>;
 
-export type GraphqlEndpoint = YogaServerInstance<OperationContext, ForResolvers> & {
+export interface GraphqlEndpoint extends Pick<Yoga, 'handleRequest' | 'getEnveloped'> {
+  /** The class of requests that `handleRequest` takes. */
+  Request: typeof Request;
   createContext: CreateContext;
   answers: Answers;
   subscribe: Subscribe;
-};
+}
+
+type Yoga = YogaServerInstance<OperationContext, ForResolvers>;
 
 /** What answers may hold: each alone, and all in flight together. */
 export type Answers = AnswerLimit & HeavyAnswers;
@@ -100,7 +104,9 @@ export function createGraphqlEndpoint({
     // Yoga's own stream class buffers 16 KB whatever the reader does, and goes on pinging after an error.
     fetchAPI: { ReadableStream },
   });
-  return Object.assign(yoga, { createContext, answers, subscribe });
+  // Yoga is a proxy, which looks for each method, and binds it anew, whenever it is read.
+  const { handleRequest, getEnveloped, fetchAPI } = yoga;
+  return { handleRequest, getEnveloped, Request: fetchAPI.Request, createContext, answers, subscribe };
 }
 
 /** The HTTP transport has read the parameters before Yoga sees the request. */
@@ -115,6 +121,7 @@ function executePersisted(persistedOperations: PersistedOperations): Plugin {
   return {
     onParams({ params, setParams }) {
       const query = persistedOperations.queryOf(params);
+      if (query === params.query && !('documentId' in params)) return;
       const others = { ...params };
       // What it stands for is in its place; Yoga refuses parameters that it does not know.
       delete (others as { documentId?: unknown }).documentId;

@@ -47,7 +47,7 @@ function respond(endpoint: GraphqlEndpoint, { method, headers }: IncomingMessage
   // nobody would end it. Here the answer always arrives, and pumpBody cancels what has no reader.
   const { accept = '*/*' } = headers;
   return endpoint.handleRequest(
-    new endpoint.fetchAPI.Request(GRAPHQL_URL, { method: method ?? 'GET', headers: { accept } }),
+    new endpoint.Request(GRAPHQL_URL, { method: method ?? 'GET', headers: { accept } }),
     context,
   );
 }
