@@ -50,6 +50,13 @@ export default tseslint.config(
     rules: { 'max-lines-per-function': ['error', { max: 80, skipBlankLines: true, skipComments: true }] },
   },
   {
+    // What cannot be seen at once is split by purpose. A test's describe holds many tests, each a function of its own.
+    files: ['src/**/*.ts'],
+    // Four functions of 85 to 116 lines are still to be split there; a new one must not come anywhere else.
+    ignores: ['src/events/**'],
+    rules: { 'max-lines-per-function': ['error', { max: 80, skipBlankLines: true, skipComments: true }] },
+  },
+  {
     // winston declares its transports by interfaces beside the class that they extend.
     files: ['src/logging/**'],
     rules: { '@typescript-eslint/no-unsafe-class-instance-assignment': 'off' },
