@@ -12,5 +12,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Two cores: more workers than that only make the machine noisy.
     maxWorkers: 2,
+    // Each file loaded the whole product anew: half of the time of a run. Files share what modules remember, so a test that
+    // changes something for the whole process sets it back.
+    isolate: false,
   },
 });
