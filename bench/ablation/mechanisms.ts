@@ -25,7 +25,7 @@ export const MECHANISMS: readonly Mechanism[] = [
   },
   {
     name: 'remembered jobs',
-    file: 'engine/planning/slot-prefetch.ts',
+    file: 'engine/planning/remembered-jobs.ts',
     from: 'const REMEMBERED_MS = 2_000;',
     to: 'const REMEMBERED_MS = 0;',
     probes: ['many', 'few'],
@@ -53,14 +53,14 @@ export const MECHANISMS: readonly Mechanism[] = [
   },
   {
     name: 'gathering of outcomes',
-    file: 'engine/engine.ts',
+    file: 'engine/running/running.ts',
     from: 'const GATHER_MS = 50;',
     to: 'const GATHER_MS = 0;',
     probes: ['backlog', 'many'],
   },
   {
     name: 'longer gathering under pressure',
-    file: 'engine/running/settler.ts',
+    file: 'engine/running/gathering.ts',
     from: 'const PRESSED_GATHERS = 5;',
     to: 'const PRESSED_GATHERS = 1;',
     probes: ['backlog', 'many'],
