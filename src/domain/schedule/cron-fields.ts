@@ -3,8 +3,7 @@ import { boundedMemo } from '../values/bounded-memo.ts';
 import { type CronFields, monthShape, type Steps } from './cron-wall.ts';
 
 /**
- * How a schedule names its hours, which decides what a clock change does to it: all of them, some by a step,
- * or one by one.
+ * How a schedule names its hours: all of them, by a step, or one by one. This decides what a clock change does to it.
  */
 export type HourRule = 'EVERY_HOUR' | 'STEP' | 'FIXED';
 
@@ -18,7 +17,7 @@ export interface CronRule {
   readonly eitherDay: boolean;
 }
 
-/** A field that cannot be: thrown and caught within this file. */
+/** Says that a field is not valid. This file throws it and catches it. */
 class FieldError extends Error {}
 
 interface FieldSpec {
@@ -64,9 +63,9 @@ const FIELDS = [SECOND, MINUTE, HOUR, DAY_OF_MONTH, MONTHS, DAY_OF_WEEK];
 /**
  * Reads the six fields of a cron expression, seconds first.
  *
- * cron-parser expands names, ranges and steps, one list item at a time. What an item may look like is checked
- * here first: cron-parser would take `H` for a random value and a step beyond its range for a single value, does not
- * say which field it dislikes, and knows neither `MON,MON` nor `MON#1,MON#3`.
+ * cron-parser expands names, ranges and steps, one list item at a time. This file checks each item first, for four
+ * reasons. cron-parser takes `H` for a random value. It takes a step beyond its range for a single value. It does not
+ * say which field is wrong. It knows neither `MON,MON` nor `MON#1,MON#3`.
  *
  * @param texts exactly six
  * @returns the rule, or a sentence that names the field and what it may hold
@@ -82,7 +81,7 @@ export function parseCronFields(texts: readonly string[]): CronRule | string {
 
 function readRule(texts: readonly string[]): CronRule {
   const [second = '', minute = '', hour = '', dayOfMonth = '', month = '', dayOfWeek = ''] = texts;
-  // In the order of the text, so that the first field at fault is the one that is named.
+  // This is the order of the text, so the message names the first wrong field.
   const seconds = read.second(second);
   const minutes = read.minute(minute);
   const hours = read.hour(hour);
@@ -113,7 +112,10 @@ function readRule(texts: readonly string[]): CronRule {
   };
 }
 
-/** What a day field asks of one day. Undefined, where it asks nothing, is what the OR of the two fields turns on. */
+/**
+ * Tells whether a day field names a day. A field that names every day has no test: undefined. Only when both day
+ * fields have a test, a day needs to match one of them.
+ */
 type DayTest = (day: number, weekday: number, monthLength: number) => boolean;
 
 function readDaysOfMonth(text: string): DayTest | undefined {
@@ -155,12 +157,12 @@ function readValues(spec: FieldSpec, text: string): FieldValues {
   return { values, steps: stepsOf(spec, values) };
 }
 
-/** Texts of a field that are remembered. */
+/** How many texts of each field stay in memory. */
 const READ_LIMIT = 1_000;
 
 /**
- * What was read of each field's texts: cron-parser takes some 20 us for each, and many schedules differ in one field only.
- * What is answered is shared by them and never changed.
+ * The results for each field's texts. cron-parser takes about 20 us for a text, and many schedules differ in one
+ * field only. Schedules share a result, so nobody changes it.
  */
 const read = {
   second: boundedMemo(READ_LIMIT, (text) => readValues(SECOND, text)),
@@ -193,9 +195,9 @@ function expandItem(spec: FieldSpec, match: RegExpExecArray): Set<number> {
   return expand(spec, `${range}/${step}`);
 }
 
-/** Has cron-parser expand one item; what stands in the other fields does not matter. */
+/** Expands one item with cron-parser. The values of the other fields do not matter. */
 function expand(spec: FieldSpec, item: string): Set<number> {
-  // A range that ends on Sunday needs the other one of its two numbers.
+  // Sunday is 0 and 7. A range that ends on Sunday needs the 7.
   const text = spec === DAY_OF_WEEK ? item.replace(/(?<!^sun|^0)-(sun|0)(?=\/|$)/i, '-7') : item;
   const expression = FIELDS.map((field) => (field === spec ? text : field.min)).join(' ');
   try {

@@ -1,6 +1,6 @@
 /**
- * Wall-clock time without a zone: which of its moments a cron expression names. A wall time is written as the
- * milliseconds that `Date.UTC` gives for its digits, so that calendar arithmetic needs no library.
+ * Wall-clock time without a zone, and the times that a cron expression names. A wall time is the number of
+ * milliseconds that `Date.UTC` gives for its digits. So calendar arithmetic needs no library.
  */
 
 export const SECOND_MS = 1000;
@@ -11,7 +11,7 @@ export const DAY_MS = 24 * HOUR_MS;
 /** At index v the smallest member that is at least v, or -1 where there is none. */
 export type Steps = Int8Array;
 
-/** A parsed cron expression, in the form that makes the search for its next moment a few table look-ups. */
+/** A parsed cron expression. A search for the next time needs only a few look-ups in these tables. */
 export interface CronFields {
   readonly seconds: Steps;
   readonly minutes: Steps;
@@ -19,8 +19,8 @@ export interface CronFields {
   /** Indexed from 1 for January. */
   readonly months: Steps;
   /**
-   * The days on which it fires, bit 0 for the first, for each of the 28 shapes a month can have: see
-   * {@link monthShape}. All rules for days (lists, `L`, `#`, day of month or weekday) are settled in here.
+   * The days on which it fires, for each of the 28 shapes of a month: see {@link monthShape}. Bit 0 is the first day.
+   * These masks hold all rules for days: lists, `L`, `#`, day of month or weekday.
    */
   readonly dayMasks: readonly number[];
 }
@@ -30,15 +30,15 @@ export function monthShape(lengthInDays: number, firstWeekday: number): number {
   return (lengthInDays - 28) * 7 + firstWeekday;
 }
 
-/** Tells whether the wall time's hour, minute and second match; the date is not looked at. */
+/** Tells whether the wall time's hour, minute and second match. It ignores the date. */
 export function matchesTimeOfDay(fields: CronFields, wallMs: number): boolean {
   const timeMs = wallMs - Math.floor(wallMs / DAY_MS) * DAY_MS;
   return nextTimeOfDay(fields, timeMs) === timeMs;
 }
 
 /**
- * The first matching wall time in [fromMs, untilMs), undefined where there is none. A search over decades is
- * cheap: it goes from month to month, and in a month straight to the day.
+ * The first matching wall time in [fromMs, untilMs), undefined where there is none. A search over decades is cheap:
+ * it goes from month to month, and inside a month directly to the day.
  */
 export function nextWallTime(fields: CronFields, fromMs: number, untilMs: number): number | undefined {
   const from = Math.ceil(fromMs / SECOND_MS) * SECOND_MS;
@@ -50,7 +50,7 @@ export function nextWallTime(fields: CronFields, fromMs: number, untilMs: number
   return wallMs < untilMs ? wallMs : undefined;
 }
 
-/** How many matching wall times lie in [fromMs, untilMs). Takes a step for each month, not for each of them. */
+/** How many matching wall times lie in [fromMs, untilMs). The work grows with the months, not with the wall times. */
 export function countWallTimes(fields: CronFields, fromMs: number, untilMs: number): number {
   if (untilMs <= fromMs) return 0;
   const firstDay = Math.floor(fromMs / DAY_MS) * DAY_MS;
@@ -85,7 +85,7 @@ function countDays(fields: CronFields, fromDayMs: number, untilDayMs: number): n
   return count;
 }
 
-/** Matching times of a day before one of them. */
+/** How many matching times of a day lie before `timeMs`. */
 function timesBefore({ hours, minutes, seconds }: CronFields, timeMs: number): number {
   const hour = Math.floor(timeMs / HOUR_MS);
   const minute = Math.floor(timeMs / MINUTE_MS) % 60;

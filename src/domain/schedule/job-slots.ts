@@ -2,16 +2,16 @@ import type { JobDefinition, JobStatus } from '../job/job-definition.ts';
 import { parseSchedule, type Schedule } from './schedule.ts';
 import { isSlot, nextSlot, slotsAfter, type SlotRule } from './schedule-slots.ts';
 
-/** What of a job decides its slots. */
+/** The fields of a job that decide its slots. */
 export type SlotFacts = Pick<
   JobDefinition,
   'schedule' | 'timezone' | 'runAt' | 'startAt' | 'endAt' | 'dstGapPolicy' | 'dstOverlapPolicy'
 > & { createdAt: Date };
 
 /**
- * The rule of a job's slots; null where it has neither schedule nor runAt.
+ * The rule of a job's slots; null when the job has neither schedule nor runAt.
  *
- * @throws Error where the stored schedule cannot be read, which the checks on the way in rule out
+ * @throws Error when the stored schedule is not valid; the checks on input rule this out
  */
 export function slotRuleOf(job: SlotFacts): SlotRule | null {
   const schedule = scheduleOf(job);
@@ -37,9 +37,9 @@ function scheduleOf({ schedule, runAt }: SlotFacts): Schedule | null {
 }
 
 /**
- * The first slot after an instant; null where the job has no schedule, or none of its slots is left.
+ * The first slot after an instant; null when the job has no schedule or no slot left.
  *
- * @param skipped slots that somebody left out; they are passed over
+ * @param skipped slots that a user skipped; the result is none of them
  */
 export function nextRunAfter(job: SlotFacts, after: Date, skipped: readonly Date[] = []): Date | null {
   const rule = slotRuleOf(job);
@@ -55,7 +55,7 @@ export function namesSlot(job: SlotFacts, at: Date): boolean {
   return rule !== null && isSlot(rule, at);
 }
 
-/** The slots that are not among those left out. */
+/** The slots without the skipped ones. */
 export function* withoutSlots(
   slots: Iterable<Date>,
   skipped: readonly Date[],
@@ -67,13 +67,13 @@ export function* withoutSlots(
 /** Whether an instant is one of the job's slots, and the slots next to it. */
 export interface SlotPlace {
   isSlot: boolean;
-  /** The last slot before it that lies after the instant asked from; null where there is none. */
+  /** The last slot before the instant and after `from`; null when there is none. */
   before: Date | null;
-  /** The first slot after it; null where there is none. */
+  /** The first slot after the instant; null when there is none. */
   after: Date | null;
 }
 
-/** How far back the slot before an instant is looked for; a wrong guess is most often off by less. */
+/** How far back the search for the slot before an instant goes. Most wrong guesses are closer than that. */
 const LOOK_BACK_MS = [60_000, 3_600_000, 24 * 3_600_000, 32 * 24 * 3_600_000];
 
 /** Places an instant among the slots of a job that lie after `from`. */
@@ -84,7 +84,7 @@ export function placeAmongSlots(job: SlotFacts, at: Date, from: Date): SlotPlace
   return { isSlot, before: slotBefore(rule, at, from), after: nextSlot(rule, at) };
 }
 
-/** A schedule is walked forwards only: so from a minute before, then from an hour before, and so on. */
+/** Slots can be listed forwards only. So this starts a minute before, then an hour before, and so on. */
 function slotBefore(rule: SlotRule, at: Date, from: Date): Date | null {
   for (const lookBackMs of LOOK_BACK_MS) {
     let last: Date | null = null;
@@ -98,8 +98,8 @@ function slotBefore(rule: SlotRule, at: Date, from: Date): Date | null {
 }
 
 /**
- * The first slot of a definition that is new or was changed at `now`. A one-off that is late by no more than the
- * misfire grace still runs, so that "now" works whatever the request took to arrive; a schedule has no past.
+ * The first slot of a definition that is new or that changes at `now`. A one-off that is late by at most the misfire
+ * grace still runs: "now" works however long the request takes to arrive. A schedule has no slots in the past.
  */
 export function firstRunAt(job: SlotFacts & { misfireGraceMs: number }, now: Date): Date | null {
   const after = job.runAt === null ? now : new Date(now.getTime() - job.misfireGraceMs - 1);
@@ -107,10 +107,10 @@ export function firstRunAt(job: SlotFacts & { misfireGraceMs: number }, now: Dat
 }
 
 /**
- * The next slot of a job whose definition was changed from `before` to `after` at `now`.
+ * The next slot of a job whose definition changes from `before` to `after` at `now`.
  *
- * A slot that was due but not yet planned belongs to both definitions where both name it, and must not be lost to
- * a change of something else.
+ * A due slot may still wait for its plan. When both definitions name it, it stays: a change of another field must not
+ * lose it.
  */
 export function nextRunAfterChange(
   before: { nextRunAt: Date | null },
@@ -126,9 +126,9 @@ export function nextRunAfterChange(
 }
 
 /**
- * The next runs of a job, for showing them; none where it is not active.
+ * The next runs of a job, for display; none when the job is not active.
  *
- * @param skipped slots that somebody left out; they are not among the runs
+ * @param skipped slots that a user skipped; they are not among the runs
  */
 export function upcomingRuns(
   job: SlotFacts & { status: JobStatus },

@@ -1,16 +1,16 @@
 import { SECOND_MS } from './cron-wall.ts';
 
-/** What is done about slots that nobody served in time. */
+/** What the planner does with slots that no instance planned in time. */
 export type MisfirePolicy = 'RUN_ONCE' | 'RUN_ALL' | 'SKIP';
 
 /** A job whose next slot has come. */
 export interface DueJob {
   readonly misfirePolicy: MisfirePolicy;
-  /** A slot is on time while it is no older than this. */
+  /** A slot is on time until it is older than this. */
   readonly misfireGraceMs: number;
   /** The earliest slot that is not planned yet. */
   readonly nextRunAt: Date;
-  /** The job's slots strictly after an instant, in order, computed as they are taken. */
+  /** The job's slots strictly after an instant, in order. Each is computed when the caller takes it. */
   readonly slotsAfter: (after: Date) => Iterable<Date>;
 }
 
@@ -18,7 +18,7 @@ export interface DueJob {
 export interface DueRun {
   readonly scheduledAt: Date;
   readonly trigger: 'SCHEDULE' | 'CATCH_UP';
-  /** Slots that this run answers for, itself included; above 1 only under RUN_ONCE. */
+  /** How many slots this run stands for, with its own; above 1 only under RUN_ONCE. */
   readonly standsFor: number;
 }
 
@@ -33,26 +33,28 @@ export interface DueDecision {
   /** In order of their slots. */
   readonly runs: readonly DueRun[];
   readonly skipped: SkippedSlots | null;
-  /** False when more than {@link MAX_COUNTED_SLOTS} were missed: the counts then say "at least". */
+  /** False when the job missed more than {@link MAX_COUNTED_SLOTS} slots: the counts are then a lower bound. */
   readonly countIsExact: boolean;
-  /** The number of missed slots that RUN_ALL may run, where it had more of them; else null. */
+  /** How many missed slots RUN_ALL may run, when there are more; else null. */
   readonly cappedAt: number | null;
-  /** The job's next slot to be planned is the first one after this instant. */
+  /** The next slot to plan is the first one after this instant. */
   readonly plannedUntil: Date;
 }
 
-/** Slots of one job that one decision turns into executions, missed ones and those on time each. */
+/**
+ * How many slots of one job one decision turns into executions: at most so many missed ones and so many on-time ones.
+ */
 export const MAX_RUNS_PER_DECISION = 1000;
-/** Counting a slot takes about a microsecond. More than a day of every second is told as "at least". */
+/** Counting a slot takes about a microsecond. This is more than one slot a second for a day. */
 export const MAX_COUNTED_SLOTS = 100_000;
 
 /**
- * Decides what becomes of all slots of a job that are due. Those younger than the grace are on time and run as
- * SCHEDULE. The older ones were missed, by an outage or a clock that jumped, and the policy says which of them run as
- * CATCH_UP: the latest (RUN_ONCE), all (RUN_ALL: the latest `maxRuns`, in order) or none (SKIP). What was missed and
- * does not run comes back as one range, not as a row per slot.
+ * Decides what all due slots of a job become. Slots younger than the grace are on time and run as SCHEDULE. Older
+ * ones are missed, after an outage or a clock that jumped. The policy says which missed slots run as CATCH_UP: the
+ * latest (RUN_ONCE), all (RUN_ALL: the latest `maxRuns`, in order) or none (SKIP). The missed slots that do not run
+ * come back as one range, not as a row for each.
  *
- * The work is bounded whatever the outage: see the two limits.
+ * The two limits bound the work, however long the outage was.
  */
 export function decideDueSlots(job: DueJob, now: Date, maxRuns = MAX_RUNS_PER_DECISION): DueDecision {
   const onTimeFrom = new Date(Math.max(now.getTime() - job.misfireGraceMs, job.nextRunAt.getTime()));
@@ -66,7 +68,7 @@ export function decideDueSlots(job: DueJob, now: Date, maxRuns = MAX_RUNS_PER_DE
       ...missed.runs,
       ...planned.map((scheduledAt): DueRun => ({ scheduledAt, trigger: 'SCHEDULE', standsFor: 1 })),
     ],
-    // With a long grace there may be more on-time slots than one decision takes; the next one goes on from here.
+    // With a long grace there may be more on-time slots than one decision takes. The next decision continues here.
     plannedUntil: onTime.length > maxRuns && last ? last : now,
   };
 }
@@ -74,7 +76,7 @@ export function decideDueSlots(job: DueJob, now: Date, maxRuns = MAX_RUNS_PER_DE
 function decideMissed(job: DueJob, until: Date, maxRuns: number): Omit<DueDecision, 'plannedUntil'> {
   const { firstAt, count, exact } = countSlots(job, until);
   const runnable = { RUN_ONCE: 1, RUN_ALL: maxRuns, SKIP: 0 }[job.misfirePolicy];
-  // One more than may run is the last of those that may not.
+  // The one slot more than may run is the last skipped slot.
   const latest = latestSlots(job, until, Math.min(count, runnable + 1));
   const runs = latest.slice(Math.max(latest.length - runnable, 0));
   const lastAt = latest.at(-1 - runs.length);
@@ -101,8 +103,8 @@ function countSlots(job: DueJob, until: Date): { firstAt: Date | null; count: nu
 }
 
 /**
- * The last `count` slots before an instant. A schedule is walked forwards only, and walking a year of seconds to
- * reach its end would hold up every other job: so the place to walk from is found by halving.
+ * The last `count` slots before an instant. Slots can be listed forwards only, and listing a year of seconds would
+ * delay every other job. So this finds the place to start by halving.
  */
 function latestSlots(job: DueJob, until: Date, count: number): Date[] {
   if (count === 0) return [];

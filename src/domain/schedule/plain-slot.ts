@@ -2,8 +2,8 @@ import { isLimited, NO_LOAD } from '../job/concurrency.ts';
 import { planJob, type DueJob } from './plan.ts';
 
 /**
- * A slot that is yet to come and of which it is known what it becomes: one execution that waits for nothing but its time.
- * Known, that is, as long as nobody changes the job.
+ * A future slot that becomes one execution, which waits for nothing but its time. This holds as long as nobody
+ * changes the job.
  */
 export interface PlainSlot {
   executionId: string;
@@ -14,13 +14,13 @@ export interface PlainSlot {
   maxAttempts: number;
   /** The job's next run after it. */
   nextRunAt: Date;
-  /** The latest instant at which the slot still is on time, and not missed. */
+  /** The latest instant at which the slot is on time. */
   onTimeUntil: Date;
 }
 
 /**
- * A job's next slot, where it is a plain one; null where more than the job decides what becomes of it (other executions,
- * other jobs, slots that somebody left out) or where it is the last one.
+ * A job's next slot, when it is a plain one. It is null when other things than the job decide about the slot: other
+ * executions, other jobs, or skipped slots. It is also null for the last slot.
  */
 export function plainSlotOf(job: DueJob): PlainSlot | null {
   if (isLimited(job) || job.hasDependencies || job.skipped.length > 0) return null;

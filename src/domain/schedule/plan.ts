@@ -19,7 +19,7 @@ import {
 import { slotsAfter } from './schedule-slots.ts';
 import { jitterFor, slotExecutionId } from './slot-id.ts';
 
-/** A job whose next slot has come, as far as planning needs it. */
+/** A job whose next slot has come, with the fields that planning needs. */
 export interface DueJob extends SlotFacts, ConcurrencyRule {
   id: string;
   jitterMs: number;
@@ -28,9 +28,9 @@ export interface DueJob extends SlotFacts, ConcurrencyRule {
   priority: number;
   maxRetries: number | null;
   nextRunAt: Date;
-  /** Slots from `nextRunAt` on that somebody left out; their executions are recorded already. */
+  /** Slots from `nextRunAt` on that a user skipped. Each has its SKIPPED execution already. */
   skipped: readonly Date[];
-  /** It fires only where the latest runs of other jobs ended as it asks. */
+  /** It fires only when the latest runs of other jobs ended as it requires. */
   hasDependencies: boolean;
 }
 
@@ -45,15 +45,15 @@ export interface PlannedExecution {
   priority: number;
   maxAttempts: number;
   /**
-   * Slots that this row stands for: those from its own on where they are skipped; where it runs, itself and those missed
-   * before it, which have a row of their own.
+   * How many slots this row stands for. A skipped row counts the skipped slots from its own on. A row that runs
+   * counts itself and the missed slots before it, which also have their own row.
    */
   slotCount: number;
   skipReason: 'MISFIRE' | 'OVERLAP' | 'DEPENDENCY_NOT_MET' | null;
   errorMessage: string | null;
 }
 
-/** Where a planned job goes on; COMPLETED where no slot is left. */
+/** The job's next run after the plan; COMPLETED when no slot is left. */
 export interface JobMove {
   id: string;
   nextRunAt: Date | null;
@@ -64,19 +64,19 @@ export interface JobPlan {
   executions: PlannedExecution[];
   move: JobMove;
   /**
-   * Unfinished executions of the job are to be cancelled in favour of the new one: under REPLACE all but redrives, under FORBID
-   * catch-ups that have not begun. Until they are locked they may be claimed: under REPLACE the new one then has to wait, under
-   * FORBID it has to be decided anew.
+   * The new execution replaces unfinished executions of the job: under REPLACE all but redrives, under FORBID
+   * catch-ups that have not begun. Until the planner locks them, a worker may claim them. Then the new one waits
+   * under REPLACE, and the planner decides again under FORBID.
    */
   replacesUnfinished: boolean;
 }
 
 /**
- * Decides what a due job's slots become and where the job goes on: its next run is the first slot behind those
- * decided here, never a time counted from now, so that nothing is lost or doubled however late this is called.
+ * Decides what a due job's slots become and what the job's next run is. The next run is the first slot after the
+ * decided ones, never a time counted from now. So a late call neither loses nor doubles a slot.
  *
- * @param load the job's unfinished executions; asked for limited jobs only
- * @param unmet why what it depends on keeps it from firing now; null where nothing does
+ * @param load the job's unfinished executions; matters for limited jobs only
+ * @param unmet why the job's dependencies keep it from firing now; null when they do not
  */
 export function planJob(job: DueJob, load: ConcurrencyLoad, unmet: string | null, now: Date): JobPlan {
   const rule = slotRuleOf(job);
@@ -103,12 +103,12 @@ export function planJob(job: DueJob, load: ConcurrencyLoad, unmet: string | null
 
 type Decided = Pick<JobPlan, 'executions' | 'replacesUnfinished'>;
 
-/** Skips the runs, in one row for all of them: after an outage there may be many. */
+/** Skips the runs, with one row for all of them: after an outage there may be many. */
 function holdBack(job: DueJob, runs: readonly DueRun[], unmet: string): Decided {
   const [first] = runs;
   const last = runs.at(-1);
   if (!first || !last) return { executions: [], replacesUnfinished: false };
-  // What a run stands for besides itself is skipped already, as missed.
+  // The other slots of a run are in the row of missed slots already.
   const slotCount = runs.length;
   const range = `${first.scheduledAt.toISOString()} to ${last.scheduledAt.toISOString()}`;
   const skipped: PlannedExecution = {
@@ -123,9 +123,9 @@ function holdBack(job: DueJob, runs: readonly DueRun[], unmet: string): Decided 
   return { executions: [skipped], replacesUnfinished: false };
 }
 
-/** Admits the runs one after the other, each beside those before it. */
+/** Admits the runs one after the other. Each counts those before it. */
 function admitRuns(job: DueJob, load: ConcurrencyLoad, runs: readonly DueRun[]): Decided {
-  // Under REPLACE only the newest of several due runs survives: each would cancel the one before it at once.
+  // Under REPLACE only the newest due run survives: each run would cancel the one before it at once.
   const newest = job.concurrencyPolicy === 'REPLACE' ? runs.at(-1) : undefined;
   const rest = runs.some(isOnTime) ? withoutCatchUps(job, load) : null;
   let { waiting, blocked } = rest ?? load;
@@ -151,7 +151,7 @@ function admitRuns(job: DueJob, load: ConcurrencyLoad, runs: readonly DueRun[]):
   return { executions, replacesUnfinished };
 }
 
-/** Under FORBID the last ones are left out: what was missed then, and not what is on time. */
+/** Under FORBID the last runs may be skipped. So the on-time runs come first and the missed ones last. */
 function inTurn({ concurrencyPolicy }: DueJob, runs: readonly DueRun[]): readonly DueRun[] {
   if (concurrencyPolicy !== 'FORBID') return runs;
   return [...runs.filter(isOnTime), ...runs.filter((run) => !isOnTime(run))];
@@ -189,7 +189,9 @@ function overlapOf(job: DueJob, { scheduledAt, trigger }: DueRun, errorMessage: 
   };
 }
 
-/** One row for the whole range, at its first slot: a row for each would make an outage of a day a flood of its own. */
+/**
+ * One row for the whole range, at its first slot. After an outage of a day, one row for each slot would be too many.
+ */
 function skipOf(job: DueJob, { firstAt, lastAt, count }: SkippedSlots, due: DueDecision): PlannedExecution {
   const howMany = due.countIsExact ? `${count}` : `at least ${count}`;
   const cap = due.cappedAt === null ? '' : ` The policy runs at most ${due.cappedAt} of them.`;

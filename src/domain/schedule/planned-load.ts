@@ -3,7 +3,7 @@ import { isSlot, slotsAfter } from './schedule-slots.ts';
 import { countSlots } from './slot-count.ts';
 import { bucketCount, type BucketedSpan, boundsOf } from '../metrics/time-buckets.ts';
 
-/** What the schedules name within one bucket. */
+/** The planned slots within one bucket. */
 export interface PlannedBucket {
   from: Date;
   to: Date;
@@ -12,14 +12,14 @@ export interface PlannedBucket {
   jobIds: string[];
 }
 
-/** Jobs that a bucket names. */
+/** How many jobs a bucket names. */
 export const MAX_JOBS_PER_BUCKET = 20;
 
 /**
- * Counts slots in equal buckets, oldest first, those that were left out not among them. Slots are listed only where they
- * are fewer than the buckets, and counted otherwise.
+ * Counts slots in equal buckets, oldest first, without the skipped slots. It lists the slots of a rule when they are
+ * fewer than the buckets, and counts them otherwise.
  *
- * Yields after each rule, so that whoever drives it can let others have their turn, or give up.
+ * Yields after each rule and each skipped slot. There the caller can let other work run, or stop.
  */
 export function* plannedLoad(
   { rules, skipped }: PlannedSchedules,
@@ -62,7 +62,7 @@ function addSlots(bucket: PlannedBucket | undefined, { jobs, jobIds }: PlannedRu
   bucket.jobIds.push(...jobIds.filter((id) => !known.has(id)).slice(0, wanted));
 }
 
-/** @param takenOut how many slots of a job were taken out of a bucket so far */
+/** @param takenOut how many slots of each job and bucket are out already */
 function takeOut(
   buckets: readonly PlannedBucket[],
   { jobId, scheduledAt, rule }: Skipped,
@@ -76,7 +76,7 @@ function takeOut(
   const key = `${jobId} ${index}`;
   const count = (takenOut.get(key) ?? 0) + 1;
   takenOut.set(key, count);
-  // At its other slots it runs.
+  // A job that keeps another slot in this bucket stays.
   if (countSlots(rule, bucket.from, endWithin(bucket, span)) === count) {
     bucket.jobIds = bucket.jobIds.filter((id) => id !== jobId);
   }

@@ -14,12 +14,12 @@ interface Due {
 }
 
 /**
- * The first `limit` runs at or after an instant, soonest first, those of the same instant by job; slots that were left
- * out are not among them.
+ * The first `limit` runs at or after an instant, soonest first, without the skipped slots. Runs of the same instant
+ * come in order of their job id.
  *
- * Yields after each rule and each slot, so that whoever drives it can let others have their turn, or give up.
+ * Yields after each rule and each slot. There the caller can let other work run, or stop.
  *
- * @param to the runs lie before it; null for no end
+ * @param to the runs lie before this instant; null for no end
  */
 export function* plannedRuns(
   { rules, skipped }: PlannedSchedules,
@@ -31,7 +31,7 @@ export function* plannedRuns(
     due.push(...dueAfter(planned, new Date(from.getTime() - 1), to));
     yield;
   }
-  // The soonest is the last, where it is taken from.
+  // The soonest stands last, because the end of an array is cheap to take from.
   due.sort((a, b) => b.at.getTime() - a.at.getTime());
 
   const runs: PlannedRun[] = [];
@@ -49,18 +49,18 @@ export function* plannedRuns(
   return runs;
 }
 
-/** One entry, or none where the rule has no slot left. */
+/** One entry, or none when the rule has no slot left. */
 function dueAfter(planned: PlannedRule, after: Date, to: Date | null): Due[] {
   const at = nextSlot(planned.rule, after);
   return at === null || (to !== null && at >= to) ? [] : [{ planned, at }];
 }
 
-/** Takes all that are due at the soonest instant. */
+/** Takes all entries of the soonest instant. */
 function takeFrom(due: Due[], at: Date): Due[] {
   return due.splice(placeOf(due, at));
 }
 
-/** Where an instant stands in the queue: before all that are as soon, behind all that are later. */
+/** The index of an instant in the queue: behind all later entries, before all others. */
 function placeOf(due: readonly Due[], at: Date): number {
   let [low, high] = [0, due.length];
   while (low < high) {

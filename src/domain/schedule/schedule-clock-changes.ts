@@ -3,13 +3,13 @@ import { matchesTimeOfDay, MINUTE_MS, nextWallTime } from './cron-wall.ts';
 import type { SlotRule } from './schedule-slots.ts';
 import { spanAt, type ZoneSpan } from './schedule-zone.ts';
 
-/** What a clock change does to a run, where it does something that a reader of the schedule would not expect. */
+/** What a clock change does to a run, when a reader of the schedule would not expect it. */
 type Effect = 'MOVED' | 'MERGED' | 'LEFT_OUT' | 'FIRST_ONLY' | 'LAST_ONLY' | 'TWICE';
 
 /**
  * Tells in sentences what the clock changes between two instants do to a cron schedule: which runs move, are left
- * out, or come once or twice. It follows the same rule as the slots, and says nothing about a schedule that
- * runs through a change evenly.
+ * out, or come once or twice. It follows the same rule as the slots. It says nothing about a schedule that runs
+ * through a change evenly.
  */
 export function describeClockChanges(
   cron: CronRule,
@@ -121,7 +121,7 @@ function timeText(wallMs: number): string {
   return new Date(wallMs).toISOString().slice(11, 19).replace(/:00$/, '');
 }
 
-/** With its date where the change reaches into another day, as one that leaves out a whole day does. */
+/** Adds the date when the change reaches into another day. A change that skips a whole day does so. */
 function otherTimeText(wallMs: number, otherMs: number): string {
   return dateText(wallMs) === dateText(otherMs)
     ? timeText(wallMs)

@@ -17,8 +17,8 @@ export interface SchedulePreview {
 const YEAR_MS = 366 * DAY_MS;
 
 /**
- * Lists the next `count` runs after an instant, from the code that fires them, with a description, and warnings: what
- * the clock changes of the following year do to the schedule, and whether it fires rarely or never again.
+ * Lists the next `count` runs after an instant, with the code that fires them. It adds a description and warnings:
+ * the effects of next year's clock changes, and schedules that fire rarely or never again.
  */
 export function previewSchedule(rule: SlotRule, from: Date, count: number): SchedulePreview {
   return {
@@ -42,7 +42,7 @@ export function describeSchedule(schedule: Schedule): string {
 
 function describeCronRule({ expression, eitherDay }: CronRule): string {
   if (!eitherDay) return describeFields(expression);
-  // Told about both day fields at once, cronstrue joins them as if both had to match.
+  // With both day fields at once, cronstrue writes as if both had to match.
   const [second, minute, hour, dayOfMonth, month, dayOfWeek] = expression.split(' ');
   const time = `${second} ${minute} ${hour}`;
   const clause = (days: string): string =>

@@ -3,9 +3,9 @@ import type { CronRule } from './cron-fields.ts';
 import type { Schedule } from './schedule.ts';
 import { spanAt, type ZoneSpan } from './schedule-zone.ts';
 
-/** What becomes of a named time that the clock skips when it is set forward. */
+/** What a named time becomes when the clock is set forward and skips it. */
 export type DstGapPolicy = 'SHIFT' | 'SKIP';
-/** Which showing of a named time counts when the clock is set back and shows it twice. */
+/** Which occurrence of a named time counts when the clock is set back and shows it twice. */
 export type DstOverlapPolicy = 'FIRST' | 'LAST' | 'BOTH';
 
 /** All that decides a job's slots. */
@@ -23,17 +23,19 @@ export interface SlotRule {
   readonly dstOverlapPolicy: DstOverlapPolicy;
 }
 
-/** How far ahead a next slot is looked for. The rarest date, a fifth Monday in February, can be 40 years away. */
+/**
+ * How far ahead the search for the next slot goes. The rarest date, a fifth Monday in February, can be 40 years away.
+ */
 export const HORIZON_YEARS = 50;
 
 const HORIZON_MS = HORIZON_YEARS * 365.25 * DAY_MS;
-/** Slots exist from 1970 to 9999, the years that every clock and column involved can write. */
+/** Slots exist from 1970 to 9999: every clock and column can write these years. */
 const LAST_SLOT_MS = Date.UTC(9999, 11, 31);
 
 /**
- * The first slot strictly after an instant, or null when the schedule has none left, or none within
- * {@link HORIZON_YEARS}. Slots do not depend on where one asks from: the next slot after any instant is the next
- * member of one fixed set, whose rule for clock changes stands in docs/schedules.md.
+ * The first slot strictly after an instant. It is null when the schedule has none left, or none within {@link
+ * HORIZON_YEARS}. A job has one fixed set of slots: the instant of the question does not change it. docs/schedules.md
+ * has its rule for clock changes.
  *
  * @throws RangeError when the rule's timezone is unknown
  */
@@ -47,7 +49,7 @@ export function isSlot(rule: SlotRule, at: Date): boolean {
   return nextSlot(rule, new Date(at.getTime() - 1))?.getTime() === at.getTime();
 }
 
-/** All slots strictly after an instant, in order, computed as they are taken. Mostly endless. */
+/** All slots strictly after an instant, in order. Each is computed when the caller takes it; most lists are endless. */
 export function* slotsAfter(rule: SlotRule, after: Date): Generator<Date, void, undefined> {
   let slot = nextSlot(rule, after);
   while (slot !== null) {
@@ -95,7 +97,7 @@ function nextWithoutEnd(rule: SlotRule, afterMs: number): number | undefined {
   }
 }
 
-/** Goes from span to span of the zone; within one, wall time and real time run side by side. */
+/** Goes from span to span of the zone. Within a span, wall time and real time differ by a constant. */
 function nextCronSlot(cron: CronRule, rule: SlotRule, afterMs: number): number | undefined {
   const giveUpMs = Math.min(afterMs + HORIZON_MS, LAST_SLOT_MS);
   let fromMs = afterMs + 1;
@@ -103,8 +105,8 @@ function nextCronSlot(cron: CronRule, rule: SlotRule, afterMs: number): number |
     const span = spanAt(rule.timezone, fromMs);
     const slotMs = nextInSpan(cron, rule, span, fromMs, Math.min(span.endMs, giveUpMs));
     if (slotMs !== undefined || span.endMs >= giveUpMs) return slotMs;
-    // Offsets are below a day, so no later slot can come more than a day before the next matching wall time:
-    // the spans until there, perhaps decades of them, need not be looked up.
+    // Offsets are below a day. So no later slot can come more than a day before the next matching wall time, and the
+    // search skips the spans until there, perhaps decades of them.
     const wallMs = nextWallTime(cron.fields, span.endMs - DAY_MS, giveUpMs + DAY_MS);
     if (wallMs === undefined) return undefined;
     fromMs = Math.max(span.endMs, wallMs - DAY_MS);
@@ -134,8 +136,8 @@ function nextShown(
   fromMs: number,
   untilMs: number,
 ): number | undefined {
-  // A clock that was set back shows the times before secondShowingEndsMs again; one that will be set back shows
-  // those from firstShowingBeginsMs for the first time. Without a change both are the span's own bounds.
+  // A clock that was set back shows the times before secondShowingEndsMs again. A clock that will be set back shows
+  // the times from firstShowingBeginsMs for the first time. Without a change, both are the span's own bounds.
   const secondShowingEndsMs = span.startMs + Math.max(span.offsetBeforeMs - span.offsetMs, 0);
   const firstShowingBeginsMs = span.endMs - Math.max(span.offsetMs - span.offsetAfterMs, 0);
   switch (cron.hourRule) {
@@ -150,7 +152,7 @@ function nextShown(
       );
     case 'STEP': {
       let slotMs = findShown(cron.fields, span.offsetMs, fromMs, untilMs);
-      // Fires again only if the clock, had it not been set back, would show a named time as well.
+      // It fires again only if the clock without the change would also show a named time.
       while (
         slotMs !== undefined &&
         slotMs < secondShowingEndsMs &&
@@ -174,7 +176,7 @@ function findShown(
   return wallMs === undefined ? undefined : wallMs - offsetMs;
 }
 
-/** The next slot that makes up for a time which the clock skipped at the start of this span. */
+/** The next slot that replaces a time which the clock skipped at the start of this span. */
 function nextShifted(
   cron: CronRule,
   rule: SlotRule,
@@ -186,7 +188,7 @@ function nextShifted(
   if (gapMs <= 0 || fromMs >= span.startMs + gapMs) return undefined;
   if (cron.hourRule === 'EVERY_HOUR' || (cron.hourRule === 'FIXED' && rule.dstGapPolicy === 'SKIP'))
     return undefined;
-  // Read on the clock as it was before the change, the skipped time is an instant: the one that is shown as that
-  // time plus the length of the gap.
+  // On the clock before the change, the skipped time is an instant. The clock after the change shows this instant as
+  // that time plus the length of the gap.
   return findShown(cron.fields, span.offsetBeforeMs, fromMs, Math.min(untilMs, span.startMs + gapMs));
 }

@@ -2,14 +2,14 @@ import { Temporal } from 'temporal-polyfill';
 import { boundedMemo } from '../values/bounded-memo.ts';
 import { DAY_MS } from './cron-wall.ts';
 
-/** A stretch of time between two clock changes of a zone, in which its offset from UTC stands still. */
+/** The time between two clock changes of a zone. Its offset from UTC is constant. */
 export interface ZoneSpan {
   /**
-   * First millisecond. Either the clock was changed at this instant, or it was not for more than a day before, and
-   * then the span was merely cut here.
+   * First millisecond. Either the clock changes here, or the span is cut here and the clock did not change for more
+   * than a day before.
    */
   readonly startMs: number;
-  /** The next clock change, Infinity where none is known. */
+  /** The next clock change; Infinity when none is known. */
   readonly endMs: number;
   /** Wall time minus UTC. */
   readonly offsetMs: number;
@@ -22,15 +22,15 @@ export type TimezoneCheck =
   | { readonly kind: 'INVALID'; readonly message: string };
 
 const MAX_NAME_LENGTH = 64;
-/** More names than IANA has; each spelling counts. */
+/** More names than IANA has. Each spelling counts. */
 const ZONES_LIMIT = 1000;
 /** Spans kept per zone: well over a century. */
 const SPANS_LIMIT = 300;
 
 /**
- * Tells whether a name is an IANA time zone (`Europe/Berlin`, `UTC`) and gives it in its usual spelling. An alias
- * stays what it is: `Asia/Kolkata` is not turned into `Asia/Calcutta`. Offsets (`+02:00`, `UTC+2`) and names of this
- * computer's own zone (`local`, `system`) are refused, because they say nothing about clock changes.
+ * Tells whether a name is an IANA time zone (`Europe/Berlin`, `UTC`) and gives its usual spelling. An alias stays an
+ * alias: `Asia/Kolkata` does not become `Asia/Calcutta`. It refuses offsets (`+02:00`, `UTC+2`) and names of this
+ * computer's own zone (`local`, `system`), because they say nothing about clock changes.
  */
 export function checkTimezone(name: string): TimezoneCheck {
   if (name.length <= MAX_NAME_LENGTH && /^[a-z][a-z0-9_+/-]*$/i.test(name)) return checkKnown(name);
@@ -53,10 +53,10 @@ function unknownZone(name: string): TimezoneCheck {
 }
 
 /**
- * The span of a zone that holds an instant. Remembered, because finding a clock change costs about 0.2 ms and most
- * questions are about the present.
+ * The span of a zone that holds an instant. Spans stay in memory: finding a clock change takes about 0.2 ms, and most
+ * callers ask about the present.
  *
- * @throws RangeError when the zone is none that {@link checkTimezone} accepts
+ * @throws RangeError when {@link checkTimezone} does not accept the zone
  */
 export function spanAt(timezone: string, atMs: number): ZoneSpan {
   const known = spansOf(timezone);
@@ -74,8 +74,8 @@ export function spanAt(timezone: string, atMs: number): ZoneSpan {
 const spansOf = boundedMemo(ZONES_LIMIT, (): ZoneSpan[] => []);
 
 /**
- * Walks from shortly before the year begins. Asking for the change before an instant would be simpler, but in a
- * zone without recent changes it searches back to 1900, for 10 ms.
+ * Starts two days before the year begins. Asking for the change before an instant would be simpler. But in a zone
+ * without recent changes that searches back to 1900 and takes 10 ms.
  */
 function findSpan(timezone: string, atMs: number): ZoneSpan {
   const yearStartMs = Date.UTC(new Date(atMs).getUTCFullYear(), 0);

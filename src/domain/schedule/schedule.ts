@@ -20,10 +20,10 @@ export interface OnceSchedule {
   readonly runAt: Date;
 }
 
-/** What names a job's slots. */
+/** The rule that names a job's slots. */
 export type Schedule = CronSchedule | EverySchedule | OnceSchedule;
 
-/** Why a schedule was refused: a sentence for the person who wrote it, naming the field at fault. */
+/** Why a schedule is refused: a sentence for its author that names the wrong field. */
 export interface ScheduleProblem {
   readonly kind: 'INVALID';
   readonly message: string;
@@ -46,12 +46,12 @@ const NICKNAMES: Readonly<Record<string, string>> = {
 const PARSED_LIMIT = 10_000;
 
 /**
- * Reads a schedule: cron with 6 fields (seconds first) or 5 (second 0), a nickname such as `@hourly`, or
- * `@every 1h30m`. The dialect and its limits are described in docs/schedules.md. Never throws; what was parsed is
- * remembered, so that calling this for each use is cheap.
+ * Reads a schedule: cron with 6 fields (seconds first) or 5 (second 0), a nickname such as `@hourly`, or `@every
+ * 1h30m`. docs/schedules.md describes the dialect and its limits. Never throws. Results stay in memory, so a call for
+ * each use is cheap.
  */
 export function parseSchedule(text: string): CronSchedule | EverySchedule | ScheduleProblem {
-  // Before the memo, so that it never holds a text of any length.
+  // This comes before the memo, so the memo never holds a long text.
   if (text.length > MAX_SCHEDULE_LENGTH) {
     return invalid(`schedule: has ${text.length} characters, allowed are ${MAX_SCHEDULE_LENGTH}`);
   }

@@ -4,8 +4,8 @@ import { nextSlot, type SlotRule } from './schedule-slots.ts';
 import { spanAt, type ZoneSpan } from './schedule-zone.ts';
 
 /**
- * How many slots of a rule lie in [from, to): as many as `slotsAfter` would list there. They are counted, not listed,
- * but for the hours around a clock change: a schedule of every second has 2.6 million of them in a month.
+ * How many slots of a rule lie in [from, to), the same number that `slotsAfter` lists. It lists them only in the
+ * hours around a clock change: a schedule of every second has 2.6 million slots in a month.
  */
 export function countSlots(rule: SlotRule, from: Date, to: Date): number {
   const { schedule, startAt, endAt } = rule;
@@ -48,10 +48,10 @@ function countInSpan(
   const countShown = (from: number, until: number): number =>
     countWallTimes(cron.fields, from + span.offsetMs, until + span.offsetMs);
   if (cron.hourRule === 'EVERY_HOUR') return countShown(fromMs, untilMs);
-  // Behind a change, times that the clock skipped or shows again follow rules of their own.
+  // After a change, times that the clock skipped or shows again follow their own rules.
   const oddUntilMs = span.startMs + Math.abs(span.offsetMs - span.offsetBeforeMs);
   const odd = fromMs < oddUntilMs ? walk(rule, fromMs, Math.min(oddUntilMs, untilMs)) : 0;
-  // Before the clock is set back it shows times that count only when it shows them again.
+  // Under LAST, a time before the clock is set back counts only when the clock shows it again.
   const firstShowingBeginsMs = span.endMs - Math.max(span.offsetMs - span.offsetAfterMs, 0);
   const isLast = cron.hourRule === 'FIXED' && rule.dstOverlapPolicy === 'LAST';
   return (
@@ -59,7 +59,7 @@ function countInSpan(
   );
 }
 
-/** The slots in [fromMs, untilMs), one by one. */
+/** Counts the slots in [fromMs, untilMs) one by one. */
 function walk(rule: SlotRule, fromMs: number, untilMs: number): number {
   let count = 0;
   let slot = nextSlot(rule, new Date(fromMs - 1));

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { uuidV7 } from '../values/uuid-v7.ts';
 
 /**
- * The execution id of a slot: a UUID in v7 layout whose time is the slot and whose other bits are a hash of job and
- * slot. Any planner, also one that took over after a failover which lost the last commits, gives a slot the same id,
- * and so the target the same Idempotency-Key.
+ * The execution id of a slot: a UUID in v7 layout. Its time is the slot, and its other bits are a hash of job and
+ * slot. Every planner gives a slot the same id, also after a failover that lost the last commits. So the target gets
+ * the same Idempotency-Key.
  *
  * @param jobId a UUID; its letters may be of either case
  * @throws RangeError when the slot lies before 1970, which the layout cannot hold
@@ -16,8 +16,9 @@ export function slotExecutionId(jobId: string, scheduledAt: Date): string {
 }
 
 /**
- * How long after its slot an execution becomes available, to spread jobs that share a schedule: a whole number of
- * milliseconds in [0, jitterMs). Fixed for job and slot, so that a slot planned again moves to the same instant.
+ * How long after its slot an execution becomes available, to spread jobs that share a schedule. It is a whole number
+ * of milliseconds in [0, jitterMs), fixed for job and slot. So a slot that is planned again moves to the same
+ * instant.
  */
 export function jitterFor(jobId: string, scheduledAt: Date, jitterMs: number): number {
   if (jitterMs <= 0) return 0;
@@ -25,7 +26,7 @@ export function jitterFor(jobId: string, scheduledAt: Date, jitterMs: number): n
   return Math.floor(draw * jitterMs);
 }
 
-/** The purpose keeps the two uses apart: a jitter must not be readable from an id. */
+/** The purpose keeps the two uses apart: nobody can read a jitter from an id. */
 function hashSlot(purpose: string, jobId: string, unixMs: number): Buffer {
   return createHash('sha256').update(`${purpose}\n${jobId.toLowerCase()}\n${unixMs}`).digest();
 }
