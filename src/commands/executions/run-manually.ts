@@ -1,12 +1,16 @@
 import type { PoolClient } from 'pg';
+import { isLimited } from '../../domain/job/concurrency.ts';
 import { encodePublicId } from '../../domain/values/public-id.ts';
-import type { NewAuditEntry } from '../../store/events/audit-log.ts';
-import type { NewEvent } from '../../store/events/append-events.ts';
-import { insertRecordedExecutions } from '../../store/executions/recording.ts';
 import type { WakeUp } from '../../events/wakeups.ts';
 import { type Admitted, admitExecutions } from '../../store/executions/admission.ts';
-import type { NewManualExecution } from '../../store/executions/manual-executions.ts';
+import {
+  insertAdmitted,
+  insertUnlimited,
+  type ManualExecution,
+  type ManualOrigin,
+} from '../../store/executions/manual-executions.ts';
 import type { UntaggedJob } from '../../store/jobs/jobs.ts';
+import type { Queryable } from '../../store/statements/sql.ts';
 import type { Caller, CommandDeps } from '../command-deps.ts';
 
 /** A job that somebody runs now. */
@@ -14,10 +18,11 @@ export interface ManualRun {
   job: UntaggedJob;
   /** Replaces the job's body; null sends none; undefined keeps the job's. */
   body?: unknown;
-  idempotencyKey?: string | null;
+  idempotencyKey?: string | null | undefined;
 }
 
-type NewRun = ManualRun & Admitted & { id: string };
+/** Who is woken by an execution that may run at once. */
+export const RUN_WAKES: readonly WakeUp[] = ['executions', 'events'];
 
 /**
  * Runs jobs that the transaction holds locked, beside their schedules and beside what else runs of them, as their
@@ -31,80 +36,70 @@ export async function runManually(
   by: Caller,
   runs: readonly ManualRun[],
   now: Date,
-): Promise<{ executionIds: string[]; wakes: WakeUp[] }> {
+): Promise<{ executionIds: string[]; wakes: readonly WakeUp[] }> {
+  const executions = runs.map(({ job, body, idempotencyKey }) =>
+    executionOf(deps, now, { jobId: job.id, body, idempotencyKey }),
+  );
+  const executionIds = executions.map(({ id }) => id);
+  if (!runs.some(({ job }) => isLimited(job))) {
+    await insertUnlimited(tx, executions, originOf(by, now));
+    return { executionIds, wakes: RUN_WAKES };
+  }
   const { admitted, events, isReplacing } = await admitExecutions(
     tx,
     runs.map(({ job }) => job),
     now,
   );
-  const newRuns = runs.map((run, index): NewRun => {
+  const entering = executions.map((execution, index): ManualExecution & Admitted => {
     const entry = admitted[index];
     if (!entry) throw new Error('A run was not answered for');
-    return { ...run, ...entry, id: deps.newId(now) };
+    return { ...execution, ...entry };
   });
-  await insertRecordedExecutions(
-    tx,
-    newRuns.map((run) => executionOf(run, now)),
-    {
-      audit: newRuns.map((run) => auditEntryOf(deps, by, run, now)),
-      events: [...events, ...newRuns.map((run) => eventOf(run, now))],
-    },
-  );
-  return { executionIds: newRuns.map(({ id }) => id), wakes: wakesOf(newRuns, isReplacing) };
+  await insertAdmitted(tx, entering, originOf(by, now), events);
+  return { executionIds, wakes: wakesOf(entering, isReplacing) };
 }
 
+/**
+ * Runs a job that has no limit of concurrency, with its own body: by one statement.
+ *
+ * @returns id (a UUID) of the execution; null where there is no such job, or it has a limit
+ */
+export async function runUnlimited(
+  db: Queryable,
+  deps: CommandDeps,
+  by: Caller,
+  jobId: string,
+): Promise<string | null> {
+  const now = deps.clock.now();
+  const execution = executionOf(deps, now, { jobId });
+  const made = await insertUnlimited(db, [execution], originOf(by, now));
+  return made.has(execution.id) ? execution.id : null;
+}
+
+/** The audit log says that the body was replaced, and not by what: it may be large, or hold secrets; the execution has it. */
 function executionOf(
-  { job, id, status, errorMessage, body, idempotencyKey = null }: NewRun,
+  deps: CommandDeps,
   now: Date,
-): NewManualExecution {
-  return { id, jobId: job.id, now, status, errorMessage, bodyOverride: body, idempotencyKey };
+  { jobId, body, idempotencyKey = null }: Pick<ManualExecution, 'jobId' | 'body' | 'idempotencyKey'>,
+): ManualExecution {
+  const id = deps.newId(now);
+  const after = {
+    executionId: encodePublicId('Execution', id),
+    ...(body !== undefined && { bodyReplaced: true }),
+    ...(idempotencyKey !== null && { idempotencyKey }),
+  };
+  return { id, jobId, body, idempotencyKey, auditId: deps.newId(now), after };
+}
+
+function originOf({ actor, requestId, address }: Caller, now: Date): ManualOrigin {
+  return { now, actor, requestId, address };
 }
 
 /** Whoever unblocks what is blocked may not know yet that anything is; calls that are to stop are aborted at once. */
-function wakesOf(runs: readonly NewRun[], isReplacing: boolean): WakeUp[] {
+function wakesOf(runs: readonly Admitted[], isReplacing: boolean): WakeUp[] {
   return [
-    'executions',
-    'events',
+    ...RUN_WAKES,
     ...(runs.some(({ status }) => status === 'BLOCKED') ? (['blocked'] as const) : []),
     ...(isReplacing ? (['cancellations'] as const) : []),
   ];
-}
-
-/** Says that the body was replaced, and not by what: it may be large, or hold secrets; the execution has it. */
-function auditEntryOf(
-  deps: CommandDeps,
-  by: Caller,
-  { job, id, body, idempotencyKey = null }: NewRun,
-  now: Date,
-): NewAuditEntry {
-  return {
-    id: deps.newId(now),
-    at: now,
-    action: 'TRIGGERED',
-    actor: by.actor,
-    jobId: job.id,
-    before: null,
-    after: {
-      executionId: encodePublicId('Execution', id),
-      ...(body !== undefined && { bodyReplaced: true }),
-      ...(idempotencyKey !== null && { idempotencyKey }),
-    },
-    requestId: by.requestId,
-    address: by.address,
-  };
-}
-
-function eventOf({ job, id, status, errorMessage }: NewRun, now: Date): NewEvent {
-  const isSkipped = status === 'SKIPPED';
-  return {
-    at: now,
-    kind: isSkipped ? 'EXECUTION_SKIPPED' : 'EXECUTION_PLANNED',
-    jobId: job.id,
-    executionId: id,
-    status,
-    trigger: 'MANUAL',
-    createdAt: now,
-    finishedAt: isSkipped ? now : null,
-    errorMessage,
-  };
 }

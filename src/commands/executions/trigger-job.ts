@@ -4,14 +4,16 @@ import { checkJobBody } from '../../domain/job/job-body.ts';
 import type { FieldIssue } from '../../domain/job/job-definition.ts';
 import { JOB_LIMITS } from '../../domain/job/job-limits.ts';
 import { checkTemplates } from '../../domain/request/template-check.ts';
+import { decodePublicId } from '../../domain/values/public-id.ts';
 import { checkText } from '../../domain/values/text.ts';
 import type { WakeUp } from '../../events/wakeups.ts';
 import { findByIdempotencyKey } from '../../store/executions/manual-executions.ts';
+import type { Queryable } from '../../store/statements/sql.ts';
 import type { Caller, CommandDeps } from '../command-deps.ts';
 import { type CommandResult, failWith, validationError } from '../command-result.ts';
-import { commandTransaction } from '../command-transaction.ts';
+import { commandStatement, commandTransaction } from '../command-transaction.ts';
 import { type JobReference, lockLiveUntaggedJob } from '../jobs/job-checks.ts';
-import { runManually } from './run-manually.ts';
+import { runManually, RUN_WAKES, runUnlimited } from './run-manually.ts';
 
 export type TriggerJobInput = JobReference & {
   /** Replaces the job's body for this run; null sends none; absent keeps the job's. */
@@ -38,6 +40,12 @@ export async function triggerJob(
   const issues = triggerIssues(body, idempotencyKey);
   if (issues.length > 0) return failWith(validationError(issues));
 
+  const { expectedVersion = null } = reference;
+  if (body === undefined && idempotencyKey === null && expectedVersion === null) {
+    const executionId = await runAtOnce(deps, by, reference.id);
+    if (executionId !== null) return { ok: true, value: { executionId, created: true } };
+  }
+
   const work = async (tx: PoolClient): Promise<Triggered> => {
     const found = await lockLiveUntaggedJob(tx, reference);
     if (!found.ok) return { result: found, wakes: [] };
@@ -53,6 +61,14 @@ export async function triggerJob(
     return triggered(run.executionIds[0] ?? '', true, run.wakes);
   };
   return (await commandTransaction(deps, work, ({ wakes }) => wakes)).result;
+}
+
+/** Most jobs have no limit, and most runs change nothing: these need no look at the job first. */
+async function runAtOnce(deps: CommandDeps, by: Caller, id: string): Promise<string | null> {
+  const jobId = decodePublicId('Job', id);
+  if (jobId === null) return null;
+  const run = (db: Queryable) => runUnlimited(db, deps, by, jobId);
+  return commandStatement(deps, run, (executionId) => (executionId === null ? [] : RUN_WAKES));
 }
 
 function triggered(executionId: string, created: boolean, wakes: readonly WakeUp[]): Triggered {

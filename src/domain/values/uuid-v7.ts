@@ -1,11 +1,13 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 
 /**
  * Draws a UUID in v7 layout (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then randomness, so that keys
  * made one after the other lie beside each other in an index.
  */
 export function newUuidV7(now: Date): string {
-  return uuidV7(now.getTime(), randomBytes(10));
+  const time = now.getTime().toString(16).padStart(12, '0');
+  // A v4 UUID has its version and its variant where v7 has them, and randomness in what follows the version.
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`;
 }
 
 /** Lays out a v7 UUID from its time and the 10 bytes behind it; version and variant bits are set here. */

@@ -54,6 +54,10 @@ export function appendEventsSql(events: EventExpressions, from: string): string 
 export type NewEvent = Pick<EventRow, 'at' | 'kind'> & Partial<Omit<EventRow, 'position' | 'at' | 'kind'>>;
 
 interface AppendOptions {
+  /** CTEs that the writes draw on. */
+  before?: string;
+  /** Events that follow the given ones: an SQL expression for each field, and what stands behind FROM. */
+  then?: { events: EventExpressions; from: string };
   /** False where no event tells of an end: to set up what counts them is a tenth of a small statement. */
   mayHoldEnds?: boolean;
 }
@@ -65,9 +69,18 @@ const GIVEN_FIELDS = Object.fromEntries(
   Object.keys(EVENT_FIELDS).map((field) => [field, quoted(field)]),
 ) as Record<EventField, string>;
 
+const GIVEN_COLUMNS = Object.keys(EVENT_FIELDS).map(quoted).join(', ');
+
 const GIVEN_EVENTS = Object.entries(EVENT_FIELDS)
   .map(([field, { type }]) => `${quoted(field)} ${type}`)
   .join(', ');
+
+/** The same columns, of rows that are not given: what has no expression is null. */
+function madeEvents({ events, from }: NonNullable<AppendOptions['then']>): string {
+  const fields = Object.entries(EVENT_FIELDS) as [EventField, { type: string }][];
+  return `SELECT ${fields.map(([field, { type }]) => `(${events[field] ?? 'NULL'})::${type} AS ${quoted(field)}`).join(', ')}
+  FROM ${from}`;
+}
 
 /**
  * The text of a statement that makes other writes, takes the log's lock when they are done, and appends the events $1 in
@@ -77,16 +90,16 @@ const GIVEN_EVENTS = Object.entries(EVENT_FIELDS)
  */
 export function appendBehind(
   writes: Readonly<Record<string, string>>,
-  { mayHoldEnds = true }: AppendOptions = {},
+  { before, then, mayHoldEnds = true }: AppendOptions = {},
 ): string {
   const written = Object.entries(writes).map(
     ([name, write]) => `${name} AS (\n  ${write}\n  RETURNING 1\n), `,
   );
   return `
 -- append events in the order given, as the last statement of a transaction, and count the ends among them.
-WITH ${written.join('')}event AS MATERIALIZED (
-  SELECT e.* FROM ROWS FROM (jsonb_to_recordset($1::jsonb) AS (${GIVEN_EVENTS})) WITH ORDINALITY AS e
-  ORDER BY e.ordinality
+WITH ${before === undefined ? '' : `${before}, `}${written.join('')}event AS MATERIALIZED (
+  (SELECT ${GIVEN_COLUMNS} FROM ROWS FROM (jsonb_to_recordset($1::jsonb) AS (${GIVEN_EVENTS})) WITH ORDINALITY AS e
+  ORDER BY e.ordinality)${then === undefined ? '' : `\n  UNION ALL\n  (${madeEvents(then)})`}
 ), ${logLockBehind('event', ...Object.keys(writes))}${mayHoldEnds ? `, counted AS (\n  ${COUNT_ENDS}\n)` : ''}
 ${appendEventsSql(GIVEN_FIELDS, 'event')}`;
 }

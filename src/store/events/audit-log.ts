@@ -22,10 +22,15 @@ export interface NewAuditEntry {
 
 /** The statement that writes the entries that a parameter holds. */
 export function insertAuditSql(parameter: string): string {
+  return insertAuditFrom(`jsonb_to_recordset(${parameter}::jsonb) AS e(id uuid, at timestamptz, action audit_action, actor text,
+  "jobId" uuid, before jsonb, after jsonb, "requestId" text, address text)`);
+}
+
+/** The same for entries that stand behind FROM, with the names of {@link NewAuditEntry}. */
+export function insertAuditFrom(entries: string): string {
   return `INSERT INTO job_audit_log (id, at, action, actor, job_id, before, after, request_id, address)
 SELECT id, at, action, actor, "jobId", nullif(before, 'null'::jsonb), nullif(after, 'null'::jsonb), "requestId", address
-FROM jsonb_to_recordset(${parameter}::jsonb) AS e(id uuid, at timestamptz, action audit_action, actor text, "jobId" uuid,
-  before jsonb, after jsonb, "requestId" text, address text)`;
+FROM ${entries}`;
 }
 
 /** Writes entries by one statement, in the transaction of the changes that they tell of. */

@@ -2,11 +2,6 @@ import { insertAuditEntries, insertAuditSql, type NewAuditEntry } from '../event
 import { appendBehind, type NewEvent } from '../events/append-events.ts';
 import { rowOf } from '../jobs/job-row.ts';
 import { insertJobsSql, type StoredJob } from '../jobs/jobs.ts';
-import {
-  insertManualExecutionsSql,
-  manualExecutionRow,
-  type NewManualExecution,
-} from './manual-executions.ts';
 import type { Queryable } from '../statements/sql.ts';
 import { toJsonb } from '../statements/sql.ts';
 
@@ -22,11 +17,6 @@ const INSERT_JOB = appendBehind(
   { job: insertJobsSql('$3'), audit: insertAuditSql('$2') },
   { mayHoldEnds: false },
 );
-
-const INSERT_MANUAL = appendBehind({
-  execution: insertManualExecutionsSql('$3'),
-  audit: insertAuditSql('$2'),
-});
 
 /**
  * Writes down changes, in one statement: the last one of their transaction, because the event log's lock is to be the last
@@ -50,19 +40,5 @@ export async function insertRecordedJob(
     name: 'insert-recorded-job',
     text: INSERT_JOB,
     values: [toJsonb(events), toJsonb(audit), toJsonb([rowOf(job)])],
-  });
-}
-
-/** Inserts executions, whose jobs' rows the transaction must hold, and writes them down: its last statement. */
-export async function insertRecordedExecutions(
-  tx: Queryable,
-  executions: readonly NewManualExecution[],
-  { audit, events }: ChangeRecord,
-): Promise<void> {
-  if (executions.length === 0) return recordChanges(tx, { audit, events });
-  await tx.query({
-    name: 'insert-recorded-executions',
-    text: INSERT_MANUAL,
-    values: [toJsonb(events), toJsonb(audit), toJsonb(executions.map(manualExecutionRow))],
   });
 }
