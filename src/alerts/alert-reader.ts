@@ -29,7 +29,7 @@ export interface AlertReaderOptions {
   pool: Pool;
   clock: Clock;
   newId: (now: Date) => string;
-  /** The longest sleep, where nobody wakes it. */
+  /** The longest time between two looks when nobody wakes it. */
   longestRestMs: number;
   maxPerMinute: number;
   /** Called after new deliveries were written. */
@@ -37,23 +37,31 @@ export interface AlertReaderOptions {
   onError: (error: unknown) => void;
 }
 
-/** Reads the event log, and turns what alerts ask for into deliveries. */
+/** Reads the event log and writes the deliveries that alerts ask for. */
 export interface AlertReader extends Loop {
-  /** The log has probably grown: looks soon if any alert is known to be enabled, and does nothing otherwise. */
+  /**
+   * Says that the log has probably grown. The reader looks soon if it knows of an enabled alert, and does nothing
+   * otherwise.
+   */
   noteEvents: () => void;
 }
 
-/** Enough to keep up with any writer, few enough to hold the reader's place for milliseconds. */
+/**
+ * How many events one transaction reads. This keeps up with any writer and holds the reader's row only for
+ * milliseconds.
+ */
 const BATCH = 1_000;
-/** Another instance reads at this moment: what it does not see, it or we see then. */
+/** The wait when another instance holds the reader's row. After it, one of both reads the newer events. */
 const BUSY_MS = 1_000;
-/** Events are read this long after the first of them: on a busy system one look serves many. */
+/** The wait between a new event and the look at the log. On a busy system one look reads many events. */
 const GATHER_MS = 200;
 
-/** Between two looks at what has not started: with a long backlog such a look takes some milliseconds. */
+/**
+ * The time between two looks at executions that have not started. With a long backlog a look takes some milliseconds.
+ */
 const OVERDUE_LOOK_MS = 1_000;
 
-/** What one look at the log came to. */
+/** The result of one look at the log. */
 interface Pass {
   /** Deliveries written. */
   added: number;
@@ -62,12 +70,12 @@ interface Pass {
 }
 
 /**
- * Walks the event log, whose order is the order of commits, from a position that is a row of the database. One
- * transaction reads a batch, writes the deliveries that it gives rise to, and moves the position: each event is looked at
- * once, whoever dies when, and however many instances look.
+ * Reads the event log in the order of commits. Its position is a row of the database. One transaction reads a batch,
+ * writes its deliveries, and moves the position. So each event counts once, also when an instance dies or several
+ * instances read.
  *
- * While no alert is enabled it reads nothing, and asks for alerts only when it is woken. The first alert then finds a
- * position far behind, and passes it over: it tells of nothing from before it was made.
+ * While no alert is enabled, it reads no events, and it looks for alerts only when it is woken. The first alert then
+ * finds a position far behind and skips to its own creation. So it tells of no earlier event.
  */
 export function createAlertReader(options: AlertReaderOptions): AlertReader {
   const { pool, clock, longestRestMs, onDeliveries, onError } = options;
@@ -113,7 +121,7 @@ export function createAlertReader(options: AlertReaderOptions): AlertReader {
     return { added: added + overdue.added, restMs: overdue.restMs };
   }
 
-  /** Tells of executions that have not started in time, the start of which no event will ever tell in time. */
+  /** Reports executions that have not started in time. No event can report them in time. */
   async function reportOverdue(tx: Queryable, now: Date): Promise<Pass> {
     const lateAt = await nextLateAt(tx);
     if (lateAt === null) return { added: 0, restMs: longestRestMs };

@@ -17,12 +17,12 @@ export interface AlertsOptions {
   clock: Clock;
   sender: Sender;
   wakeUps: WakeUps;
-  /** Looks at polling pace, for both loops together, for what nobody has told them of. */
+  /** Polls for both loops, to find what no notification has told them. */
   poller: Poller;
   newId: (now: Date) => string;
   /** A number in [0, 1). */
   random: () => number;
-  /** How long what is being sent may take to end after a stop; a few seconds at most are used. */
+  /** How long a send may still take after a stop; at most {@link MAX_STOP_GRACE_MS}. */
   shutdownGraceMs: number;
   smtpUrl: string | undefined;
   alertEmailFrom: string;
@@ -32,12 +32,15 @@ export interface AlertsOptions {
   alertMaxPerMinute: number;
 }
 
-/** The alerts of one instance: what reads the event log for them, and what sends them. */
+/** The alerts of one instance: the reader of the event log and the deliverer. */
 export interface Alerts {
   start: () => void;
-  /** Sends nothing more; what is being sent may end within a few seconds, and is then given back. */
+  /**
+   * Starts no further send. A send in progress may end within a few seconds; after that its delivery is free for
+   * others.
+   */
   stop: () => Promise<void>;
-  /** Sends a delivery that its caller has claimed, and records the result. */
+  /** Sends a delivery that the caller has claimed, and records the result. */
   send: (delivery: ClaimedDelivery) => Promise<void>;
   /** Loops that have not succeeded for longer than they should, by name; empty when all is well. */
   stalledLoops: () => string[];
@@ -46,7 +49,7 @@ export interface Alerts {
 /** A stop does not wait for a receiver that hangs: another instance, or the next start, sends the delivery again. */
 const MAX_STOP_GRACE_MS = 3_000;
 
-/** Makes the two loops and ties them together. */
+/** Creates the two loops and connects them. */
 export function createAlerts(options: AlertsOptions): Alerts {
   const { pool, clock, wakeUps, poller, smtpUrl } = options;
   const onError = (part: string) => (error: unknown) => {

@@ -19,18 +19,18 @@ export interface DeliverDeps extends Omit<SendTools, 'now'> {
   maxAttempts: number;
   /** A number in [0, 1) for the jitter of retries. */
   random: () => number;
-  /** Waits before a result is recorded that could not be; a second where left out. */
+  /** Waits before a failed record is tried again; a second by default. */
   pause?: () => Promise<void>;
 }
 
-/** What a try takes beside its own time, for its record; then somebody else may send the delivery again. */
+/** How long the record of a try may take. After it, another instance may send the delivery again. */
 export const RECORD_WITHIN_MS = 30_000;
 const RETRY_MS = 1_000;
 
 /**
- * Takes one claimed delivery to its next resting state: send, decide, record. Never throws for what the receiver did. It
- * does throw when the result cannot be recorded in time: the delivery is then sent again, under the same id, when its lease
- * ends.
+ * Sends one claimed delivery, decides about its next state and records it. Never throws for an answer of the
+ * receiver. It throws when the database does not take the result in time. Then the delivery is sent again with the
+ * same id when its lease ends.
  */
 export async function deliver(
   delivery: ClaimedDelivery,
@@ -39,14 +39,14 @@ export async function deliver(
 ): Promise<void> {
   const result = await send(delivery, deps, { signal, timeoutMs: deps.timeoutMs });
   const now = deps.clock.now();
-  // Whoever asked for a test waits for its result, and can ask again.
+  // The user who asked for a test sees its result and can ask again.
   const maxAttempts = delivery.isTest ? 1 : deps.maxAttempts;
   const move = decideDelivery(result, { attempts: delivery.attempts, maxAttempts }, now, deps.random());
   await whileAway(deps, signal, now, () => recordDelivery(deps.db, delivery, move, now));
   logResult(delivery, move.status, result);
 }
 
-/** Repeats what can be repeated while the database is away, for as long as nobody else sends the delivery. */
+/** Repeats the record while the database is unreachable, as long as no other instance may send the delivery. */
 async function whileAway(
   { clock, pause = aSecond }: DeliverDeps,
   signal: CallOptions['signal'],

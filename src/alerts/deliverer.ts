@@ -8,25 +8,28 @@ export interface DelivererOptions extends DeliverDeps {
   onError: (error: unknown) => void;
 }
 
-/** Sends deliveries that are due, as many at once as it may. */
+/** Sends due deliveries, up to {@link MAX_SENDS} at once. */
 export interface Deliverer extends Loop {
-  /** How many are being sent. */
+  /** How many sends are in progress. */
   sending: () => number;
-  /** Ends every send from our side; what was not sent may be sent by others at once. */
+  /** Aborts every send. Another instance may send those deliveries at once. */
   abort: () => void;
-  /** Resolves when nothing is being sent any more. */
+  /** Resolves when no send is in progress. */
   drained: () => Promise<void>;
-  /** Sends one that is claimed already. */
+  /** Sends a claimed delivery. */
   send: (delivery: ClaimedDelivery) => Promise<void>;
 }
 
-/** Sends under way at once, and at one receiver: alerts must not take what executions need. */
+/** How many sends may be in progress at once, in all and to one receiver. Alerts must not take what executions need. */
 const MAX_SENDS = 20;
 const MAX_SENDS_PER_HOST = 5;
-/** What is due and could not be claimed: another instance is claiming it, or what stands before it is being sent. */
+/**
+ * The wait when due deliveries cannot be claimed: another instance claims them, or an earlier delivery is still on
+ * its way.
+ */
 const LOCKED_RETRY_MS = 500;
 
-/** How long a delivery stays with whoever sends it. */
+/** How long an instance holds a delivery that it sends. */
 export function deliveryLeaseMs(timeoutMs: number): number {
   return timeoutMs + RECORD_WITHIN_MS;
 }
@@ -43,7 +46,7 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
   const sends = new Set<Sending>();
 
   async function step(): Promise<number> {
-    // Whatever ends first wakes the loop.
+    // The first send that ends wakes the loop.
     if (sends.size >= MAX_SENDS) return longestRestMs;
     const now = clock.now();
     const at = await nextDeliveryAt(db);

@@ -10,27 +10,27 @@ import { groupBy } from '../domain/values/group-by.ts';
 import type { WatchedEvent, WatchingAlert } from '../store/alerts/alert-reading.ts';
 import type { LateMark, OverdueExecution } from '../store/executions/late-executions.ts';
 
-/** Something that one alert has to tell. */
+/** A report of one alert. */
 export interface AlertReport extends Report {
   alert: WatchingAlert;
   at: Date;
   facts: ExecutionFacts;
-  /** The execution's row is still there, and may be referred to. */
+  /** The execution's row still exists, so others may refer to it. */
   isKept: boolean;
 }
 
-/** What a batch of events means for alerts. */
+/** The effects of a batch of events on alerts. */
 export interface Evaluation {
   /** In the order of the events. */
   reports: AlertReport[];
-  /** Alerts that remember something else now. */
+  /** Alerts whose state has changed. */
   changed: (AlertState & { id: string })[];
 }
 
 /**
- * Walks a batch of events in their order and asks each alert of each job.
+ * Applies each event of a batch, in order, to each alert of its job.
  *
- * @param late what alerts have told of executions before these started
+ * @param late the alerts that have reported an execution as late before it started
  */
 export function evaluateEvents(
   events: readonly WatchedEvent[],
@@ -60,7 +60,7 @@ export function evaluateEvents(
   return { reports, changed: alerts.flatMap((alert) => changeOf(alert, states.get(alert.id))) };
 }
 
-/** What executions that have not started in time mean for the alerts that watch them. */
+/** Reports executions that have not started in time to the alerts that watch them. */
 export function evaluateOverdue(
   overdue: readonly OverdueExecution[],
   alerts: readonly WatchingAlert[],
@@ -75,7 +75,7 @@ export function evaluateOverdue(
   });
 }
 
-/** Names what one alert tells of one event: deliveries are counted by it. */
+/** The key under which the deliveries of one alert and one event are counted. */
 export function streamKey({ alertId, event }: { alertId: string; event: AlertEvent }): string {
   return `${alertId} ${event}`;
 }

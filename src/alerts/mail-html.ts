@@ -7,7 +7,7 @@ export function mailText({ title, facts }: AlertText): string {
   return `${title}\n\n${lines.join('\n')}\n`;
 }
 
-/** The same as HTML, without anything that a mail program would have to fetch. */
+/** The same text as HTML. A mail program has nothing to fetch for it. */
 export function mailHtml({ title, facts }: AlertText): string {
   const rows = facts.map(
     ({ label, value }) =>

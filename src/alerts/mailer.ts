@@ -8,7 +8,10 @@ import type { CallOptions } from '../http/send-attempt.ts';
 import { mailHtml, mailText } from './mail-html.ts';
 
 export interface MailerOptions {
-  /** Such as smtps://user:password@smtp.example.com; STARTTLS is used where a server offers it, and required for a login. */
+  /**
+   * Such as smtps://user:password@smtp.example.com. The mailer uses STARTTLS when the server offers it, and requires
+   * it for a login.
+   */
   smtpUrl: string;
   /** The sender's address, perhaps with a name. */
   from: string;
@@ -17,7 +20,7 @@ export interface MailerOptions {
 /** Sends mail to one address at a time. */
 export type Mailer = (to: string, notice: AlertNotice, options: CallOptions) => Promise<SendResult>;
 
-/** Makes a mailer. Each mail has a connection of its own: alerts are rare, and servers close those that rest. */
+/** Creates a mailer. Each mail has its own connection: alerts are rare, and servers close idle connections. */
 export function createMailer({ smtpUrl, from }: MailerOptions): Mailer {
   const { url, host, needsTls } = requireTlsForLogin(smtpUrl);
   return async (to, notice, { signal, timeoutMs }) => {
@@ -45,7 +48,7 @@ export function createMailer({ smtpUrl, from }: MailerOptions): Mailer {
         subject: text.title,
         text: mailText(text),
         html: mailHtml(text),
-        // The same for every try, so that a mail program shows one that came twice once.
+        // The same for every try, so a mail program shows a repeated mail once.
         messageId: `<${notice.id}@${hostname()}>`,
         headers: {
           'Auto-Submitted': 'auto-generated',
@@ -67,13 +70,13 @@ export function createMailer({ smtpUrl, from }: MailerOptions): Mailer {
 
 interface MailServer {
   host: string;
-  /** Whether user and password are sent over TLS only. */
+  /** Whether the mailer sends user and password over TLS only. */
   needsTls: boolean;
 }
 
 /**
- * Keeps a login off the open network: anybody between us and the server can take STARTTLS out of what it offers. Who
- * trusts the network says `?requireTLS=false`.
+ * Keeps a login off the open network. Without it, anybody between us and the server can remove STARTTLS from the
+ * server's offer. `?requireTLS=false` is for a network that the operator trusts.
  */
 function requireTlsForLogin(smtpUrl: string): MailServer & { url: string } {
   const url = new URL(smtpUrl);
@@ -85,12 +88,12 @@ function requireTlsForLogin(smtpUrl: string): MailServer & { url: string } {
 interface MailError {
   code: string | null;
   command: string | null;
-  /** The server's own answer; null where there was none. */
+  /** The server's own answer; null when there was none. */
   response: string | null;
   responseCode: number | null;
 }
 
-/** What nodemailer says of connections, in words. */
+/** nodemailer's error codes, in words. */
 const CAUSES: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'did not answer in time',
   EDNS: 'could not be found',
@@ -103,10 +106,10 @@ const CAUSES: Readonly<Record<string, string>> = {
 const TLS_ONLY =
   '(user and password are sent over TLS only; add ?requireTLS=false to SMTP_URL where the network is trusted)';
 
-/** Commands about this one mail: what a server refuses here for good, it will refuse again. */
+/** Commands about this one mail. A permanent refusal here stays a refusal. */
 const ABOUT_THE_MAIL = /^(?:RCPT TO|DATA)/;
 
-/** @param timedOutMs the time that was up; null where it was not */
+/** @param timedOutMs the time limit that has passed; null when it has not */
 function describeMailFailure(
   error: unknown,
   { host, needsTls }: MailServer,

@@ -3,8 +3,8 @@ import type { AttemptOutcome } from '../domain/execution/outcome.ts';
 import type { SendResult } from '../domain/alert/alert-retry.ts';
 
 /**
- * What a call to a webhook gave. Any 2xx is taken for received. 410 is how a receiver says that it is gone for good; every
- * other status may be the fault of the moment, as a receiver that is being deployed answers with 404.
+ * The result of a call to a webhook. Any 2xx means received. 410 means that the receiver is gone for good. Every
+ * other status may pass: a receiver that is being deployed answers with 404.
  */
 export function resultOfCall(outcome: AttemptOutcome): SendResult {
   switch (outcome.kind) {

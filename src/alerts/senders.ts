@@ -6,12 +6,12 @@ import type { Mailer } from './mailer.ts';
 import { sendSlack } from './slack.ts';
 import { sendWebhook } from './webhook.ts';
 
-/** What the senders send with. */
+/** The tools that senders need. */
 export interface SendTools {
   sender: Sender;
-  /** Null where no mail server is configured. */
+  /** Null when no mail server is configured. */
   mailer: Mailer | null;
-  /** Signs webhooks; null sends them without a signature. */
+  /** The key that signs webhooks; null: no signature. */
   signingKey: Buffer | null;
   now: Date;
 }

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 
 /**
- * The headers by which a receiver knows that a body is ours and new, as the Standard Webhooks specification has them
+ * The headers that let a receiver check that a body is ours and new, as in the Standard Webhooks specification
  * (https://www.standardwebhooks.com): HMAC-SHA256 over id, time and body.
  */
 export function signatureHeaders(

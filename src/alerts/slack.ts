@@ -6,11 +6,11 @@ import type { CallOptions, Sender } from '../http/send-attempt.ts';
 import { resultOfCall } from './send-result.ts';
 import { authorizationOf } from './webhook.ts';
 
-/** What Slack takes of a field's text, and how many fields a section may have. */
+/** Slack's limits: characters of a field, and fields of a section. */
 const MAX_FIELD_LENGTH = 2_000;
 const MAX_FIELDS = 10;
 
-/** Posts a notice to an incoming webhook of Slack, or of one that speaks like it. */
+/** Posts a notice to an incoming webhook of Slack or of a compatible service. */
 export async function sendSlack(
   sender: Sender,
   url: string,
@@ -27,7 +27,7 @@ export async function sendSlack(
   return resultOfCall(outcome);
 }
 
-/** The message: blocks for those who show them, and a text that says the same to notifications and all others. */
+/** The message: blocks for clients that show them, and the same as text for notifications and other clients. */
 export function slackMessage(notice: AlertNotice): Record<string, unknown> {
   const text = wordNotice(notice);
   return {
@@ -35,7 +35,7 @@ export function slackMessage(notice: AlertNotice): Record<string, unknown> {
       .map(escapeSlack)
       .join('\n'),
     blocks: [
-      // Plain text is shown as it is: nothing in it is markup.
+      // Slack shows plain text as it is, without markup.
       { type: 'header', text: { type: 'plain_text', text: text.title, emoji: false } },
       ...sectionsOf(text),
       { type: 'context', elements: [mrkdwn(`Delivery ${notice.id}`)] },
@@ -54,12 +54,15 @@ function sectionsOf({ facts }: AlertText): Record<string, unknown>[] {
   return sections;
 }
 
-/** Verbatim, since Slack else makes links of bare URLs and of the names of channels, and mentions of those of people. */
+/** Verbatim. Otherwise Slack turns bare URLs and channel names into links, and names of people into mentions. */
 function mrkdwn(text: string): Record<string, unknown> {
   return { type: 'mrkdwn', text, verbatim: true };
 }
 
-/** The three characters that are markup to Slack: what a target answers must not mention @channel or be a link. */
+/**
+ * Escapes the three characters that are markup in Slack. A target's answer must not mention @channel or become a
+ * link.
+ */
 function escapeSlack(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

@@ -8,11 +8,11 @@ import { resultOfCall } from './send-result.ts';
 
 export interface WebhookOptions {
   sender: Sender;
-  /** Signs what is sent; null sends it without a signature. */
+  /** The key that signs the body; null: no signature. */
   signingKey: Buffer | null;
 }
 
-/** Posts a notice as JSON, with its text for those who only pass it on. */
+/** Posts a notice as JSON. It includes the text, for receivers that only pass it on. */
 export async function sendWebhook(
   { sender, signingKey }: WebhookOptions,
   url: string,
@@ -32,7 +32,7 @@ export async function sendWebhook(
   return resultOfCall(outcome);
 }
 
-/** The user and password of a URL, which itself is sent without them. */
+/** The header for the user and password of a URL. The request's URL does not contain them. */
 export function authorizationOf(url: string): Record<string, string> {
   const authorization = basicAuthorization(url);
   return authorization === null ? {} : { authorization };

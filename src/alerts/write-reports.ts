@@ -15,12 +15,12 @@ import { type AlertReport, streamKey } from './evaluate.ts';
 
 export interface ReportOptions {
   newId: (now: Date) => string;
-  /** Deliveries of one alert and one event that may be due within any minute. */
+  /** How many deliveries of one alert and one event may be due within any minute. */
   maxPerMinute: number;
 }
 
 /**
- * Turns reports into deliveries, in the transaction that has the reader's place and holds the alerts.
+ * Turns reports into deliveries, in the transaction that holds the reader's row and the alerts.
  *
  * @returns how many deliveries are new
  */
@@ -53,23 +53,23 @@ export async function writeReports(
   return added.length;
 }
 
-/** A report, and the id of the delivery that is made for it, if one is. */
+/** A report, and an id for its delivery if it gets its own. */
 type NewReport = AlertReport & { deliveryId: string };
 
-/** Ids drawn in one millisecond have no order of their own: sorted, they have that of the reports. */
+/** Ids of one millisecond come in random order. Sorting gives them the order of the reports. */
 function withIds(reports: readonly AlertReport[], { newId }: ReportOptions, now: Date): NewReport[] {
   const ids = reports.map(() => newId(now)).sort();
   return reports.map((report, index) => ({ ...report, deliveryId: ids[index] ?? newId(now) }));
 }
 
-/** What one alert tells of one event. */
+/** The reports of one alert about one event. */
 interface Stream {
   alertId: string;
   event: AlertEvent;
   stream: NewReport[];
 }
 
-/** In the order of their last reports: each is placed behind those of its opposite that are older. */
+/** In the order of their last reports, so each comes after the older ones of its opposite event. */
 function streamsOf(reports: readonly NewReport[]): Stream[] {
   const latestFirst = groupBy(reports.toReversed(), ({ alert, event }) =>
     streamKey({ alertId: alert.id, event }),
@@ -82,13 +82,13 @@ function streamsOf(reports: readonly NewReport[]): Stream[] {
 
 interface StreamPlan {
   added: NewDelivery[];
-  /** What the delivery that gathers already tells now; empty where none does. */
+  /** The new content of a delivery that already gathers reports; empty when there is none. */
   gathered: GatheredReports[];
-  /** When the delivery is due that gathers, new or not; null where no report has come to it. */
+  /** When the gathering delivery is due, new or not; null when it got no report. */
   gatherDueAt: Date | null;
 }
 
-/** Spreads what one alert tells of one event over deliveries. */
+/** Distributes the reports of one alert about one event over deliveries. */
 function planStream(
   stream: readonly NewReport[],
   sent: readonly SentLately[],

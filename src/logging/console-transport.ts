@@ -3,10 +3,10 @@ import { asEntry } from './entry.ts';
 import type { LogLevel } from './level.ts';
 import { formatReadable } from './readable.ts';
 
-/** How the console shows entries: for a person, or for whatever collects the lines. */
+/** How the console shows entries: for a person or for a log collector. */
 export type ConsoleFormat = 'readable' | 'json';
 
-/** Where nobody reads the other end of a pipe, Node keeps what is written in memory. Beyond this, lines are dropped. */
+/** When nobody reads the other end of a pipe, Node keeps the lines in memory. Beyond this limit lines are dropped. */
 const MAX_UNREAD_BYTES = 1024 * 1024;
 
 const guarded = new WeakSet<NodeJS.WritableStream>();
@@ -14,7 +14,7 @@ const guarded = new WeakSet<NodeJS.WritableStream>();
 /**
  * winston's console, for a stdout that may be a terminal, a file or a pipe that nobody reads.
  *
- * @param on asked whether the console shows a part's entries at the moment, and told how many entries were dropped
+ * @param on tells whether the console shows a part's entries now, and takes the number of dropped entries
  */
 export function createConsoleTransport(
   level: LogLevel,
@@ -30,7 +30,10 @@ export function createConsoleTransport(
   return new winston.transports.Console({ level, eol: '\n', format: winston.format.combine(...formats) });
 }
 
-/** A winston format: drops the entries that stdout would keep in memory, and tells how many with the next one. */
+/**
+ * A winston format. It drops the entries that stdout would keep in memory, and reports their number with the next
+ * entry.
+ */
 function dropUnread(onDropped: (count: number) => void): winston.Logform.Format {
   let dropped = 0;
   return winston.format((info) => {
@@ -46,8 +49,8 @@ function dropUnread(onDropped: (count: number) => void): winston.Logform.Format 
 }
 
 /**
- * Keeps a failing stdout or stderr from ending the process: without a listener, the `error` event of a pipe whose
- * reader went away, or of a file on a full disk, is an uncaught exception.
+ * Keeps a failing stdout or stderr from ending the process. Without a listener, their `error` event is an uncaught
+ * exception. It comes when the reader of a pipe goes away or the disk of a file is full.
  */
 function ignoreErrors(stream: NodeJS.WritableStream): void {
   if (guarded.has(stream)) return;

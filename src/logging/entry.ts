@@ -7,7 +7,7 @@ export interface LogEntry {
   /** ISO 8601, UTC. */
   readonly timestamp: string;
   readonly level: LogLevel;
-  /** The part of the program that speaks, as given to `createLogger`. */
+  /** The part of the program that logs, as given to `createLogger`. */
   readonly context: string;
   readonly message: string;
   readonly fields: Readonly<Record<string, PlainValue>>;
@@ -15,7 +15,7 @@ export interface LogEntry {
 
 const OWN_KEYS = new Set(['timestamp', 'level', 'context', 'message']);
 
-/** A winston format: masks credentials in the fields, and bounds them to what JSON can hold. */
+/** A winston format that masks credentials in the fields and makes the fields fit JSON. */
 export const plainFields = winston.format((info) => {
   info['fields'] = toPlainValue(info['fields']);
   return info;

@@ -14,22 +14,23 @@ const MESSAGE = Symbol.for('message');
 const MAX_PENDING_BYTES = 8 * 1024 * 1024;
 
 export interface LogFileEvents {
-  /** The disk has taken bytes, and fewer wait than half of what may. */
+  /** The disk has taken bytes, and less than half of the limit waits. */
   onWritten: () => void;
-  /** A line was dropped, since too many wait for the disk. */
+  /** A line was dropped because too many wait for the disk. */
   onDropped: () => void;
-  /** This transport writes nothing more; a new one has to take its place. */
+  /** This transport writes nothing more. A new one must replace it. */
   onError: (error: Error) => void;
 }
 
 /**
- * `<name>-<date>.log` in a folder, which is made if missing. The date is UTC as the timestamps inside, so that no day is
- * doubled or missing where clocks change. Files that are older than `keepDays` are removed when a new day begins.
+ * Writes `<name>-<date>.log` in a folder and creates the folder if it is missing. The date is UTC, like the
+ * timestamps inside, so a clock change neither doubles nor skips a day. A new day removes files that are older than
+ * `keepDays`.
  *
- * winston-daily-rotate-file does the work. This class adds what it lacks: it listens to the errors of the stream
- * beneath, which would end the process; it bounds what waits for the disk; it ends only when all is written.
+ * winston-daily-rotate-file does the work. This class adds three things. It listens to the errors of the inner
+ * stream, which would end the process. It limits the lines that wait for the disk. It ends only when all is written.
  *
- * @throws where the folder cannot be made
+ * @throws when it cannot create the folder
  */
 export class LogFileTransport extends DailyRotateFile {
   readonly #file: LogFile;
@@ -39,7 +40,7 @@ export class LogFileTransport extends DailyRotateFile {
 
   constructor(dir: string, file: LogFile, level: LogLevel, events: LogFileEvents) {
     makeFolder(dir);
-    // Named here: the default name changes with every option, and the list of old files would be lost with it.
+    // A fixed name. The default name changes with every option, and a new name would lose the list of old files.
     const auditFile = join(dir, `.${file.name}-audit.json`);
     removeBrokenAudit(auditFile);
     super({
@@ -80,7 +81,7 @@ export class LogFileTransport extends DailyRotateFile {
     try {
       if (this.#file.takes(asEntry(info))) this.#put(info);
     } catch (error) {
-      // The folder of the next day's file can neither be found nor made.
+      // The folder of the next day's file does not exist and cannot be created.
       this.#events.onError(error instanceof Error ? error : new Error(String(error)));
     } finally {
       // Without this, winston passes no further entry on.
@@ -99,8 +100,8 @@ export class LogFileTransport extends DailyRotateFile {
 }
 
 /**
- * The list of files to remove later is rewritten in place, so a full disk can leave it empty or torn. The transport
- * then keeps every file for ever, without a word; with no list at all it begins a new one.
+ * The list of files to remove later is rewritten in place, so a full disk can leave it empty or incomplete. The
+ * transport then silently keeps every file for ever. Without a list it begins a new one.
  */
 function removeBrokenAudit(auditFile: string): void {
   try {

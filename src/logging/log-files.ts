@@ -1,7 +1,7 @@
 import type { LogEntry } from './entry.ts';
 import type { LogLevel } from './level.ts';
 
-/** One of the rotating files: what goes into it, and for how many days it is kept. */
+/** One of the rotating files: its entries, and for how many days it is kept. */
 export interface LogFile {
   readonly name: string;
   /** The least urgent level that it takes; LOG_LEVEL may keep more out. */
@@ -23,7 +23,7 @@ export const LOG_FILES: readonly LogFile[] = [
     name: 'executions',
     level: 'debug',
     keepDays: 14,
-    // Whoever speaks: a line about one execution belongs to its story.
+    // From any part of the program: a line about one execution belongs to its history.
     takes: (entry) => 'executionId' in entry.fields || begins(entry.context, EXECUTION_CONTEXTS),
   },
   {

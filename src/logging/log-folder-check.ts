@@ -1,13 +1,13 @@
 import { accessSync, constants } from 'node:fs';
 import { makeFolder, unusableFolder } from '../async/usable-folder.ts';
 
-/** A disk that is full now has room later: the scheduler runs, and the console gets its log meanwhile. */
+/** A full disk may have room later. The scheduler runs, and until then the console gets its log. */
 const PASSING = ['ENOSPC', 'EDQUOT'];
 
 /**
- * Makes the folder of the log files where it is missing.
+ * Creates the folder of the log files if it is missing.
  *
- * @throws StartError where the setting has to be changed: nobody can write there
+ * @throws StartError when this process can never write there, so the setting must change
  */
 export function checkLogFolder(dir: string): void {
   try {

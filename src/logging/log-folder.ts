@@ -4,11 +4,11 @@ import { LOG_LEVELS, type LogLevel } from './level.ts';
 import { LOG_FILES, type LogFile } from './log-files.ts';
 import { LogFileTransport } from './log-file-transport.ts';
 
-/** How often to look whether a file has to be opened anew: it failed, or somebody has deleted it. */
+/** How often to check whether a file must be opened again, because it failed or was deleted. */
 const LOOK_EVERY_MS = 5000;
 
 export interface LogFolder {
-  /** Whether the file that holds everything cannot be written at the moment. */
+  /** Whether the file with all entries cannot be written now. */
   isBroken: () => boolean;
   /** Bytes that were logged and are not written yet. */
   pendingBytes: () => number;
@@ -21,8 +21,8 @@ export interface LogFolderEvents {
 }
 
 /**
- * Keeps the five files of a folder among the transports of a winston logger. A file in trouble (a full disk, a folder
- * that was deleted or cannot be written, a disk that hangs) is taken out, and opened anew every five seconds.
+ * Keeps the five files of a folder among the transports of a winston logger. It removes a failing file: the disk is
+ * full or hangs, or the folder is deleted or not writable. It tries to open the file again every five seconds.
  */
 export function keepLogFolder(
   root: winston.Logger,
@@ -34,7 +34,7 @@ export function keepLogFolder(
   const broken = new Set<LogFile>();
 
   function breakDown(file: LogFile, error: Error): void {
-    // One disk, five files: the first to fail speaks for all.
+    // All files are on one disk, so one report is enough for all five.
     const isFirst = broken.size === 0;
     broken.add(file);
     if (isFirst) onBroken(error);
@@ -70,7 +70,7 @@ export function keepLogFolder(
     root.remove(transport);
   }
 
-  /** The system itself would go on writing into a file that was deleted. */
+  /** Without this, the operating system would keep writing into the deleted file. */
   function reopenIfDeleted(file: LogFile, transport: LogFileTransport): void {
     if (transport.path === undefined) return;
     stat(transport.path, (error) => {
@@ -88,7 +88,7 @@ export function keepLogFolder(
     }
   }
 
-  // At once, so that a folder that cannot be written is reported at start and not with the first error of the night.
+  // The files open at once, so a start reports a folder that is not writable.
   for (const file of LOG_FILES) openFile(file);
   const timer = setInterval(look, LOOK_EVERY_MS).unref();
   return {

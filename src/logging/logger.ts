@@ -9,13 +9,13 @@ export type { LoggingOptions } from './winston-logger.ts';
 export type LogFields = Readonly<Record<string, unknown>>;
 
 /**
- * Takes entries of one part of the program. The message is constant text, what varies goes into the fields. No call
- * ever throws or waits, whatever state disk and console are in.
+ * Takes entries of one part of the program. The message is constant text, and varying values go into the fields. No
+ * call ever throws or waits, in any state of disk and console.
  */
 export interface Logger {
   /** Someone must act. */
   error: (message: string, fields?: LogFields) => void;
-  /** Something is not as it should be, and the program helps itself. */
+  /** Something is wrong, and the program can handle it. */
   warn: (message: string, fields?: LogFields) => void;
   info: (message: string, fields?: LogFields) => void;
   debug: (message: string, fields?: LogFields) => void;
@@ -23,21 +23,21 @@ export interface Logger {
   child: (fields: LogFields) => Logger;
 }
 
-/** Longer than a disk needs, and short against the time in which a stopped container is killed. */
+/** A disk needs less time, and a container gets more time before it is killed. */
 const FLUSH_LIMIT_MS = 2000;
 
 let target: WinstonLogger | undefined;
 
 /**
- * Decides, once per process, where all loggers write, those that exist already included. Until then entries go to the
- * console at level `info`, except in tests, where nothing is shown.
+ * Decides once per process where all loggers write, also the existing ones. Until then entries go to the console at
+ * level `info`. Tests show nothing.
  */
 export function configureLogging(options: LoggingOptions): void {
   target?.close();
   target = createWinstonLogger(options);
 }
 
-/** JSON lines where a production process writes to a collector, and text wherever a person may be reading. */
+/** JSON lines when a production process writes to a collector; readable text when a person may read it. */
 export function consoleFormatFor(
   nodeEnv: string,
   stdout: { readonly isTTY?: boolean } = process.stdout,
@@ -46,11 +46,11 @@ export function consoleFormatFor(
 }
 
 /**
- * Waits until what was logged is written, but at most two seconds: to be called before the process exits, since files
- * are written in the background. Never rejects.
+ * Waits until all entries are written, at most two seconds. Call it before the process exits, because files are
+ * written in the background. Never rejects.
  */
 export async function flushLogs(): Promise<void> {
-  // In its first turn of the event loop, winston holds entries back until its pipes flow.
+  // In its first turn of the event loop, winston keeps entries until its pipes flow.
   await nextTurn();
   const endMs = performance.now() + FLUSH_LIMIT_MS;
   while ((target?.pendingBytes() ?? 0) > 0 && performance.now() < endMs) await delay(5);
@@ -84,10 +84,10 @@ function log(level: LogLevel, context: string, message: string, bound: LogFields
   try {
     target ??= createWinstonLogger({ level: 'info', console: process.env['NODE_ENV'] !== 'test' });
     if (!target.isEnabled(level)) return;
-    // An error passed in the place of fields would lose its message and stack when spread.
+    // An error in the place of fields would lose its message and stack in a spread.
     const given = fields instanceof Error ? { error: fields } : fields;
     target.write(level, context, message, { ...bound, ...given });
   } catch {
-    // Whoever logs is in the middle of something that matters more.
+    // The caller's work matters more than its log.
   }
 }

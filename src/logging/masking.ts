@@ -1,4 +1,4 @@
-/** What stands in the log in the place of a credential. */
+/** The text that replaces a credential in the log. */
 export const MASK = '***';
 
 /** Field and header names whose value is a credential wherever it appears. */
@@ -6,13 +6,13 @@ const SECRET_NAME =
   /^(authorization|proxy-?authorization|cookie|set-?cookie|auth|.*(password|passwd|passphrase|secret|token|api-?_?key|private-?_?key|credentials?|signature))$/i;
 
 /**
- * `scheme://user:password@`, as in connection strings and webhook addresses. The scheme's length is bounded, since
- * text from outside passes here: without, the time would grow with the square of its length.
+ * `scheme://user:password@`, as in connection strings and webhook addresses. The scheme's length is bounded because
+ * the text may come from outside. Without the bound, the time would grow with the square of the text's length.
  */
 const URL_PASSWORD = /(\b[a-z][a-z0-9+.-]{0,20}:\/\/[^\s:@/?#]*):[^\s@/?#]+@/gi;
 const AUTH_SCHEME = /\b(Bearer|Basic)\s+[A-Za-z0-9+/=._~-]{8,}/g;
 
-/** Whether a field of this name holds a credential, and its value must not reach a log. */
+/** Whether a field of this name holds a credential. Its value must not reach a log. */
 export function isSecretName(name: string): boolean {
   return SECRET_NAME.test(name);
 }

@@ -8,9 +8,9 @@ const MAX_TEXT = 8000;
 const MAX_ITEMS = 100;
 
 /**
- * Turns anything into what JSON can hold, without ever throwing: cycles, BigInt, failing getters, proxies. Credentials
- * are masked by name, errors keep stack and cause, and depth, length and width are bounded, so that one careless
- * field can neither stop its caller nor fill a disk.
+ * Turns any value into a JSON value and never throws: it handles cycles, BigInt, failing getters and proxies. It
+ * masks credentials by name and keeps stack and cause of errors. It limits depth, length and width, so one bad field
+ * can neither stop its caller nor fill a disk.
  */
 export function toPlainValue(value: unknown): PlainValue {
   return convert(value, 0, new Set());
@@ -49,7 +49,7 @@ function convertObject(value: object, depth: number, parents: Set<object>): Plai
     if (Array.isArray(value) || value instanceof Set) return convertItems([...value], depth, parents);
     return convertEntries(Object.entries(value), depth, parents);
   } catch {
-    // A getter, an iterator or a proxy of the value has thrown.
+    // A getter, an iterator or a proxy of the value threw.
     return '[unreadable]';
   } finally {
     // Only an ancestor is a cycle; the same object twice side by side is fine.
@@ -87,7 +87,7 @@ export function putValue(object: Record<string, PlainValue>, key: string, value:
 function convertError(error: Error, depth: number, parents: Set<object>): PlainValue {
   const { name, message, stack, cause } = error;
   const own = Object.entries(error).filter(([key]) => !['name', 'message', 'stack', 'cause'].includes(key));
-  // AggregateError, which Node gives when every address of a host refuses, says nothing without its members.
+  // Node throws an AggregateError when every address of a host refuses. Only its members tell the reason.
   const members = error instanceof AggregateError ? (error.errors as unknown[]) : undefined;
   return convertEntries(
     [['name', name], ['message', message], ...own, ['errors', members], ['stack', stack], ['cause', cause]],
@@ -104,7 +104,8 @@ function mapEntries(map: ReadonlyMap<unknown, unknown>): [string, unknown][] {
 }
 
 function plainText(text: string): string {
-  // Masked before the cut, so that a password on the edge is not torn out of its URL; bounded before the masking.
+  // The text is masked before the final cut: a cut through a password would hide it from the mask. A first cut limits
+  // the masking's work.
   const masked = maskText(text.slice(0, MAX_TEXT + 1000));
   if (masked.length <= MAX_TEXT) return masked;
   return `${masked.slice(0, MAX_TEXT)}… [cut from ${text.length} characters]`;

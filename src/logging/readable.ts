@@ -8,7 +8,7 @@ const COLORS = { error: 'red', warn: 'yellow', info: 'green', debug: 'gray' } as
   string
 >;
 
-/** Control characters that JSON leaves as they are, and that could steer a terminal. */
+/** Control characters that JSON does not escape and that could control a terminal. */
 // eslint-disable-next-line no-control-regex -- control characters are what is looked for
 const TERMINAL_CONTROLS = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029]/g;
 
@@ -18,7 +18,7 @@ export function formatReadable(
   colored: boolean,
 ): string {
   const paint = (color: Parameters<typeof styleText>[0], text: string): string =>
-    // The caller has looked at the terminal; styleText would look at stdout by itself in some versions of Node.
+    // The caller has checked the terminal. In some versions of Node, styleText would check stdout itself.
     colored ? styleText(color, text, { validateStream: false }) : text;
 
   const stacks: string[] = [];
@@ -38,7 +38,7 @@ function formatField(value: PlainValue, stacks: string[]): string {
     stacks.push(...describeError(value, '    '));
     return escapeControls(JSON.stringify(`${value.name}: ${value.message}`));
   }
-  // Bare where nothing could be misread, quoted where there are blanks or signs.
+  // Plain text needs no quotes. Text with blanks or other signs gets them.
   if (typeof value === 'string' && /^[\w.:/@+-]+$/.test(value)) return value;
   return escapeControls(JSON.stringify(value));
 }

@@ -6,7 +6,7 @@ type Written = (error: NodeJS.ErrnoException | null, bytes: number, what: unknow
 export type StreamFs = Record<'open' | 'write' | 'writev' | 'close', unknown>;
 
 /**
- * The file functions for a write stream, with a note of what they do. winston-daily-rotate-file passes them to its
+ * The file functions for a write stream, which also report what they do. winston-daily-rotate-file passes them to its
  * stream, but says neither which file is open nor how many bytes are written.
  */
 export function watchDisk(on: {
@@ -39,7 +39,7 @@ export function watchDisk(on: {
   };
 }
 
-/** A full disk or a killed process leaves half a line behind. The next line must not become part of it. */
+/** A full disk or a killed process leaves an incomplete line. The next line must not become part of it. */
 function endTornLine(path: string): void {
   try {
     const fd = fs.openSync(path, 'r+');
@@ -53,6 +53,6 @@ function endTornLine(path: string): void {
       fs.closeSync(fd);
     }
   } catch {
-    // There is no file yet, or nobody can write it. The opening that follows reports that.
+    // There is no file yet, or it is not writable. The next open reports that.
   }
 }

@@ -6,9 +6,9 @@ import { keepLogFolder } from './log-folder.ts';
 
 export interface LoggingOptions {
   readonly level: LogLevel;
-  /** Folder of the five rotating files, made if missing; without it, no files are written. */
+  /** The folder of the five rotating files, created if missing. Without it there are no files. */
   readonly dir?: string | undefined;
-  /** Whether entries are shown on stdout. Trouble with the files is shown there in any case. */
+  /** Whether stdout shows entries. It always shows problems with the files. */
   readonly console: boolean;
   /** Default `readable`; see `consoleFormatFor`. */
   readonly consoleFormat?: ConsoleFormat | undefined;
@@ -20,16 +20,16 @@ export interface WinstonLogger {
   write: (level: LogLevel, context: string, message: string, fields: Record<string, unknown>) => void;
   /** Bytes that were logged and have not left the process. */
   pendingBytes: () => number;
-  /** Takes no more entries, and writes those it has in the background. */
+  /** Takes no more entries, and writes the remaining ones in the background. */
   close: () => void;
 }
 
 const LEVELS = Object.fromEntries(LOG_LEVELS.map((level, index) => [level, index]));
 
-/** Who says that the files cannot be written: shown on the console in any case. */
+/** The context of entries about the files themselves. The console always shows them. */
 const OWN_CONTEXT = 'Logging';
 
-/** Opens the files and the console. No trouble with them is ever thrown. */
+/** Opens the files and the console. It never throws for problems with them. */
 export function createWinstonLogger(options: LoggingOptions): WinstonLogger {
   const { level, dir, consoleFormat = 'readable' } = options;
   const isShown = (context: string): boolean =>
@@ -43,11 +43,11 @@ export function createWinstonLogger(options: LoggingOptions): WinstonLogger {
     format: winston.format.combine(plainFields(), winston.format.timestamp(), jsonLine()),
     transports: [createConsoleTransport(level, consoleFormat, { isShown, onDropped })],
   });
-  // What a transport reports without a listener here would be an uncaught exception of the whole process.
+  // Without this listener, an error of a transport would be an uncaught exception of the whole process.
   root.on('error', () => undefined);
 
   const write: WinstonLogger['write'] = (level, context, message, fields) => {
-    // As one object: beside an object of fields, winston would join a field `message` to the message.
+    // One object for all. With a separate object of fields, winston would append a field `message` to the message.
     root.log({ level, context, message, fields } as winston.LogEntry);
   };
   const folder =
@@ -69,7 +69,7 @@ export function createWinstonLogger(options: LoggingOptions): WinstonLogger {
     pendingBytes: () => (folder?.pendingBytes() ?? 0) + process.stdout.writableLength,
     close() {
       folder?.close();
-      // In its first turn of the event loop, winston holds entries back until its pipes flow.
+      // In its first turn of the event loop, winston keeps entries until its pipes flow.
       setImmediate(() => root.close());
     },
   };

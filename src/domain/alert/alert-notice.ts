@@ -5,33 +5,33 @@ import type { FailureReason } from '../execution/outcome.ts';
 import { encodePublicId } from '../values/public-id.ts';
 
 /**
- * What a delivery says, as it is stored and as a webhook gets it. Part of the API: fields may be added, never changed.
- * Ids are public ones, instants ISO 8601 in UTC, units stand in names.
+ * The content of a delivery, as it is stored and as a webhook gets it. It is part of the API: fields may be added but
+ * not changed. Ids are public ids, instants are ISO 8601 in UTC, and names contain units.
  */
 export interface AlertNotice {
   version: 1;
-  /** The delivery's id, the same however often it is sent. */
+  /** The delivery's id, the same for every try. */
   id: string;
   event: AlertEvent;
-  /** When it happened; the last time, where it happened more than once. */
+  /** When it happened, or the last time if it happened more than once. */
   at: string;
-  /** Asked for by testJobAlert: nothing has happened. */
+  /** A test from testJobAlert: nothing has happened. */
   isTest: boolean;
-  /** How many times it happened that this one delivery tells of. */
+  /** How many occurrences this delivery reports. */
   occurrences: number;
-  /** The first of these times. */
+  /** The first of these occurrences. */
   firstAt: string;
   alert: { id: string };
   job: { id: string; key: string | null; name: string };
-  /** The execution of the last time; null in a test. */
+  /** The execution of the last occurrence; null in a test. */
   execution: NoticeExecution | null;
   /** FAILED executions in a row; for RECOVERED, how many there were. */
   failuresInRow: number;
-  /** Whether the job fails, by the alert's threshold, after what is told here. */
+  /** Whether the job counts as failing after these occurrences, by the alert's threshold. */
   isFailing: boolean;
 }
 
-/** An execution as it stood when it happened. */
+/** An execution as it was at that time. */
 export interface NoticeExecution {
   id: string;
   status: ExecutionStatus;
@@ -66,7 +66,7 @@ export interface ExecutionFacts {
   errorMessage: string | null;
 }
 
-/** Whose alert it is, by the ids of the database. */
+/** The alert and its job, with the ids of the database. */
 export interface NoticeSubject {
   alertId: string;
   jobId: string;
@@ -74,7 +74,7 @@ export interface NoticeSubject {
   jobName: string;
 }
 
-/** Writes what one delivery says of one event. */
+/** Writes the notice of one event. */
 export function writeNotice(
   deliveryId: string,
   subject: NoticeSubject,
@@ -89,7 +89,7 @@ export function writeNotice(
   };
 }
 
-/** Writes what a test of an alert says: its event is the first of those that the alert tells of. */
+/** Writes the notice of a test. Its event is the first event of the alert. */
 export function writeTestNotice(
   deliveryId: string,
   subject: NoticeSubject,
@@ -99,7 +99,7 @@ export function writeTestNotice(
   return { ...noticeFrame(deliveryId, subject, event, at), isTest: true };
 }
 
-/** The notice of a delivery that gathers, after one more: it shows the latest, and counts. */
+/** Adds one notice to a gathering one. The result shows the latest occurrence and counts all. */
 export function foldNotice(gathering: AlertNotice, added: AlertNotice): AlertNotice {
   return {
     ...added,

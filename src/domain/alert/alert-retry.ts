@@ -1,26 +1,26 @@
 import { decideRetry, type RetryPolicy } from '../execution/retry.ts';
 
-/** What one try to send a delivery gave. `aborted` is ours: the process stops. */
+/** The result of one try to send a delivery. `aborted` means that our process stops. */
 export type SendResult =
   | { kind: 'sent' }
   | {
       kind: 'failed';
-      /** For the delivery's `lastError`; holds nothing of the target but its host. */
+      /** For the delivery's `lastError`. It shows only the host of the target. */
       message: string;
-      /** No later try can do better. */
+      /** No later try can succeed. */
       isFinal: boolean;
-      /** The Retry-After header; null where there was none. */
+      /** The Retry-After header; null when there was none. */
       retryAfter: string | null;
     }
   | { kind: 'aborted' };
 
-/** Where a try leaves its delivery. */
+/** The state of a delivery after a try. */
 export type DeliveryMove =
   | { status: 'DELIVERED' }
   | { status: 'FAILED'; lastError: string }
   | { status: 'PENDING'; lastError: string | null; availableAt: Date };
 
-/** The first waits are for a receiver that restarts, the last ones for somebody who has to be called. */
+/** The first waits give a receiver time to restart. The last waits give people time to repair it. */
 const BACKOFF: Omit<RetryPolicy, 'maxRetries'> = {
   backoffStrategy: 'EXPONENTIAL',
   initialDelayMs: 10_000,
@@ -31,9 +31,9 @@ const BACKOFF: Omit<RetryPolicy, 'maxRetries'> = {
 };
 
 /**
- * Decides what becomes of a delivery after a try.
+ * Decides the state of a delivery after a try.
  *
- * @param attempts tries begun, this one among them
+ * @param attempts tries so far, with this one
  * @param jitterDraw a number in [0, 1)
  */
 export function decideDelivery(

@@ -1,39 +1,39 @@
 import type { AlertDefinition, AlertEvent } from './alert.ts';
 
-/** What an alert remembers from one transition of its job to the next. */
+/** The state that an alert keeps between two transitions of its job. */
 export interface AlertState {
   /** FAILED executions since the last SUCCESS. */
   failuresInRow: number;
-  /** They have reached the threshold: FAILED was due, and RECOVERED is owed. */
+  /** The failures have reached the threshold: FAILED is reported, and RECOVERED is still to come. */
   isFailing: boolean;
 }
 
-/** One step of an execution, as far as alerts ask. */
+/** One step of an execution that alerts look at. */
 export type JobTransition =
   | { kind: 'SUCCEEDED' | 'FAILED' }
   | { kind: 'SKIPPED'; isManual: boolean }
-  /** An attempt began. `isKnownLate`: the alert has told so already, while it had not. */
+  /** An attempt began. `isKnownLate`: the alert reported LATE before the start. */
   | { kind: 'STARTED'; attempt: number | null; latenessMs: number | null; isKnownLate: boolean }
-  /** It waits, and its slot is longer ago than the alert allows. */
+  /** The execution still waits, longer after its slot than the alert allows. */
   | { kind: 'OVERDUE' };
 
-/** What is to be told. */
+/** One event to report. */
 export interface Report {
   event: AlertEvent;
-  /** The failures that led here; for RECOVERED, those that are over. */
+  /** The failures in a row so far; for RECOVERED, the failures before the success. */
   failuresInRow: number;
-  /** Whether the job still fails by this alert's threshold. */
+  /** Whether the job counts as failing after it, by this alert's threshold. */
   isFailing: boolean;
 }
 
 type Rule = Pick<AlertDefinition, 'events' | 'failureThreshold' | 'latenessThresholdMs'>;
 
 /**
- * Decides what one transition means for one alert: what it tells, and what it remembers.
+ * Decides what one alert reports after one transition, and its new state.
  *
- * FAILED is told when the failures in a row reach the threshold, once per row of failures; RECOVERED at the first success
- * after that. What was cancelled or skipped neither counts as a failure nor ends a row. A threshold that is lowered below
- * the failures that are there takes effect with the next failure.
+ * It reports FAILED once, when the failures in a row reach the threshold. It reports RECOVERED at the first success
+ * after that. Cancelled and skipped executions are no failures and end no row. A lower threshold takes effect with
+ * the next failure.
  */
 export function applyTransition(
   rule: Rule,
@@ -67,10 +67,10 @@ function happened(
     case 'FAILED':
       return after.isFailing && !before.isFailing ? ['FAILED', 'DEAD_LETTERED'] : ['DEAD_LETTERED'];
     case 'SKIPPED':
-      // A slot that somebody left out is no news to them.
+      // The user who skipped a slot knows about it.
       return transition.isManual ? [] : ['SKIPPED'];
     case 'STARTED':
-      // Lateness is that of the first start: later attempts bear it too.
+      // Lateness belongs to the first start. Later attempts show the same value.
       return transition.attempt === 1 &&
         !transition.isKnownLate &&
         (transition.latenessMs ?? 0) > rule.latenessThresholdMs

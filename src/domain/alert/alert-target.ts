@@ -4,7 +4,7 @@ import { type AlertChannel, CHANNELS } from './channels.ts';
 import { isEmailAddress } from './email-address.ts';
 
 /**
- * Checks where an alert is to be sent. Whether the host may be called is not decided here.
+ * Checks the target of an alert. It does not decide whether the host may be called.
  *
  * @returns what is wrong and what is allowed, or null; never repeats the target, which may be a secret
  */

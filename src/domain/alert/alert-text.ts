@@ -1,18 +1,18 @@
 import type { AlertNotice } from './alert-notice.ts';
 import { cutText } from '../values/text.ts';
 
-/** A notice for people: one line that says it all, and the facts behind it. */
+/** A notice for people: one line, and the facts behind it. */
 export interface AlertText {
   title: string;
   facts: { label: string; value: string }[];
 }
 
-/** A title is a mail's subject and a chat's heading: on one line, and not the whole screen. */
+/** A title is the subject of a mail and the heading of a chat message, so it is one short line. */
 const MAX_TITLE_LENGTH = 150;
-/** A name may have 200 characters; what has happened to it must still fit. */
+/** A name may have 200 characters. The title must still show what happened. */
 const MAX_NAME_LENGTH = 80;
 
-/** Words a notice. Nothing in it is escaped: what it goes into, knows how. */
+/** Puts a notice into words. It escapes nothing: each channel escapes in its own way. */
 export function wordNotice(notice: AlertNotice): AlertText {
   return { title: cutText(titleOf(notice), MAX_TITLE_LENGTH), facts: factsOf(notice) };
 }
@@ -66,7 +66,7 @@ function factsOf(notice: AlertNotice): AlertText['facts'] {
   );
 }
 
-/** Text of others on one line: a line break would let it pass for a line of ours. */
+/** Puts foreign text on one line. With a line break it could look like a line of ours. */
 function oneLine(text: string): string {
   return text
     .replace(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ')

@@ -1,38 +1,38 @@
 import type { AlertEvent } from './alert.ts';
 
-/** Over which time deliveries are counted. */
+/** The window in which deliveries are counted. */
 export const THROTTLE_WINDOW_MS = 60_000;
 
-/** What was sent lately, or waits, of one alert and one event. */
+/** The recent and waiting deliveries of one alert and one event. */
 export interface SentSoFar {
-  /** When the deliveries of the last minute were due. */
+  /** The due instants of the last minute's deliveries. */
   dueAt: readonly Date[];
-  /** When the delivery is due that gathers: all reports join it. Null where none does. */
+  /** When the gathering delivery is due, which all new reports join; null when there is none. */
   gatheringDueAt: Date | null;
-  /** The same of the event that takes this one back, where there is such a one. */
+  /** When the gathering delivery of the opposite event is due; null when there is none. */
   oppositeDueAt: Date | null;
 }
 
-/** How reports are spread over deliveries. */
+/** How reports are distributed over deliveries. */
 export interface Placement {
-  /** How many of them, the first ones, are each sent at once. */
+  /** How many reports, from the first on, get their own delivery at once. */
   sentNow: number;
-  /** When the delivery that gathers the others is due, a new one or the one that gathers already; null where there are none. */
+  /** When the delivery with the other reports is due, new or not; null when there are no others. */
   gatherDueAt: Date | null;
 }
 
-/** The event that takes this one back; null where none does. */
+/** The opposite event, which ends this one; null when there is none. */
 export function oppositeOf(event: AlertEvent): AlertEvent | null {
   if (event === 'FAILED') return 'RECOVERED';
   return event === 'RECOVERED' ? 'FAILED' : null;
 }
 
 /**
- * Decides how reports of one alert and one event are sent: at most `limit` deliveries are due within any minute, and
- * what comes beyond them is gathered by one more, due as soon as there is room, which says how many it tells of.
+ * Decides how reports of one alert and one event are sent. At most `limit` deliveries are due within any minute. One
+ * more delivery gathers the other reports and counts them. It is due as soon as the limit allows.
  *
- * The last of them is due behind what gathers of the opposite event, whose reports are older: what is told last is what is
- * true last. To be due later than there is room never breaks the limit.
+ * The last delivery is due after the gathering delivery of the opposite event, whose reports are older. So the last
+ * message tells the present state. A later due instant never breaks the limit.
  *
  * @param reports how many there are
  */
@@ -44,14 +44,14 @@ export function placeReports(reports: number, sent: SentSoFar, limit: number, no
   const mayGoNow = oppositeDueAt && oppositeDueAt >= now ? reports - 1 : reports;
   const sentNow = Math.min(mayGoNow, Math.max(limit - recentMs.length, 0));
   if (sentNow === reports) return { sentNow, gatherDueAt: null };
-  // With so many due at or after this one, there is room again a minute later.
+  // `limit` deliveries are due at or after this instant. A minute later there is room again.
   const dueMs = [...recentMs, ...Array.from({ length: sentNow }, () => nowMs)].sort((a, b) => b - a);
   const fullSinceMs = dueMs[limit - 1];
   const roomAt = fullSinceMs === undefined ? now : new Date(fullSinceMs + THROTTLE_WINDOW_MS);
   return { sentNow, gatherDueAt: behind(oppositeDueAt, roomAt) };
 }
 
-/** An instant, or the first one behind the other where that is not before it. */
+/** The first millisecond at or after `at` that is also after `other`. */
 function behind(other: Date | null, at: Date): Date {
   return other && other >= at ? new Date(other.getTime() + 1) : at;
 }

@@ -3,8 +3,8 @@ import { checkAlertTarget } from './alert-target.ts';
 import type { FieldIssue } from '../job/job-definition.ts';
 
 /**
- * Checks an alert whole, and names all that is wrong with it. Whether its target may be called, or mail be sent at all,
- * is not decided here.
+ * Checks a whole alert and names all its faults. It does not decide whether its target may be called, or whether the
+ * instance can send mail.
  */
 export function checkAlert(alert: AlertDefinition): FieldIssue[] {
   const issues = [

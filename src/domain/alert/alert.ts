@@ -1,17 +1,17 @@
 import type { AlertChannel } from './channels.ts';
 
-/** What an alert may tell of. */
+/** The events that an alert can report. */
 export const ALERT_EVENTS = ['FAILED', 'RECOVERED', 'DEAD_LETTERED', 'LATE', 'SKIPPED', 'SUCCEEDED'] as const;
 export type AlertEvent = (typeof ALERT_EVENTS)[number];
 
-/** Whom an alert tells of what: the part of it that a user writes. */
+/** The part of an alert that a user writes: events and target. */
 export interface AlertDefinition {
   channel: AlertChannel;
-  /** A URL or an address, as the channel takes it. */
+  /** A URL or a mail address, as the channel requires. */
   target: string;
   /** At least one, each once, in the order of {@link ALERT_EVENTS}. */
   events: readonly AlertEvent[];
-  /** FAILED executions in a row until FAILED is told. */
+  /** How many FAILED executions in a row lead to a FAILED report. */
   failureThreshold: number;
   /** A run is LATE when it has not started this long after its slot. */
   latenessThresholdMs: number;
@@ -27,5 +27,5 @@ export const ALERT_LIMITS = {
   latenessThresholdMs: { min: 1_000, max: 7 * 24 * 3_600_000 },
 } as const;
 
-/** What an alert is where its fields are left out. */
+/** The defaults of an alert's fields. */
 export const ALERT_DEFAULTS = { failureThreshold: 1, latenessThresholdMs: 60_000, enabled: true } as const;

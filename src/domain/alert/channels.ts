@@ -2,7 +2,7 @@ import { MASK, maskUrl } from '../request/secrets.ts';
 import { MAX_TARGET_URL_LENGTH } from '../request/target-url.ts';
 import { MAX_ADDRESS_LENGTH } from './email-address.ts';
 
-/** What the domain knows of a way to send alerts. How it sends stands in src/alerts/senders.ts. */
+/** A way to send alerts. src/alerts/senders.ts contains the code that sends. */
 interface Channel {
   /** For the API's description. */
   description: string;
@@ -11,11 +11,11 @@ interface Channel {
   maxTargetLength: number;
   /** HTTP: the target is a URL, and the operator decides whether its host may be called. MAIL needs `SMTP_URL`. */
   transport: 'HTTP' | 'MAIL';
-  /** The target as it may be shown. */
+  /** The target without its secrets. */
   mask: (target: string) => string;
 }
 
-/** Every way to send alerts. The first column of a new one; the others are listed in CONTRIBUTING.md. */
+/** Every way to send alerts. A new one begins here; CONTRIBUTING.md lists the other files. */
 export const CHANNELS = {
   WEBHOOK: {
     description: 'As JSON, posted to a URL.',
@@ -55,9 +55,8 @@ function maskPath(target: string): string {
 }
 
 /**
- * Services put their tokens into the path, so whatever looks like one there is masked, with the credentials that
- * {@link maskUrl} knows. The guess is wide on purpose: what is masked for nothing costs a look, what is shown costs the
- * secret.
+ * Services put their tokens into the path. So this masks everything in the path that looks like a token, and the
+ * credentials that {@link maskUrl} knows. It rather masks too much: showing a secret is worse.
  */
 function maskTokens(target: string): string {
   if (!URL.canParse(target)) return target;

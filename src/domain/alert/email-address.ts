@@ -2,8 +2,8 @@
 export const MAX_ADDRESS_LENGTH = 254;
 
 /**
- * The part before the @ as mail systems give it out, without quotes and comments (RFC 5322 `dot-atom`, and any letter).
- * None of it can end the address, add another one, or start a header.
+ * The part before the @, without quotes and comments (RFC 5322 `dot-atom`, and any letter). No such part can end the
+ * address, add another one, or start a header.
  */
 const LOCAL_PART = /^[\p{L}\p{N}!#$%&'*+/=?^_`{|}~-]+(?:\.[\p{L}\p{N}!#$%&'*+/=?^_`{|}~-]+)*$/u;
 const DOMAIN_LABEL = /^[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?$/u;

@@ -1,10 +1,10 @@
 export const CONCURRENCY_POLICIES = ['ALLOW', 'FORBID', 'QUEUE', 'REPLACE'] as const;
 export type ConcurrencyPolicy = (typeof CONCURRENCY_POLICIES)[number];
 
-/** What a job says about executions that overlap. */
+/** A job's rule for executions that overlap. */
 export interface ConcurrencyRule {
   concurrencyPolicy: ConcurrencyPolicy;
-  /** Executions that may be unfinished at once; null: one, or any number under ALLOW. */
+  /** How many executions may be unfinished at once; null: one, or any number under ALLOW. */
   maxConcurrency: number | null;
 }
 
@@ -15,16 +15,16 @@ export interface ConcurrencyLoad {
   waiting: number;
   /** BLOCKED: not admitted yet. */
   blocked: number;
-  /** Those among all these that somebody runs again: nobody takes their place. */
+  /** How many of all these are redrives. No other execution takes their place. */
   redriven: number;
-  /** Those among the waiting that make up for missed slots, and have not begun. */
+  /** How many of the waiting ones are for missed slots and have not begun. */
   catchUps: number;
 }
 
-/** What becomes of a new execution; `replace`: it runs when those before it have been cancelled, but for redrives. */
+/** The decision about a new execution. `replace`: it runs after the earlier ones are cancelled, except redrives. */
 export type Admission = 'run' | 'block' | 'skip' | 'replace';
 
-/** A job that is never done in time would otherwise fill the table with what it owes. */
+/** How many executions may be BLOCKED. Without a limit, a job that is always too slow would fill the table. */
 export const MAX_BLOCKED = 1_000;
 
 export const NO_LOAD: ConcurrencyLoad = { running: 0, waiting: 0, blocked: 0, redriven: 0, catchUps: 0 };
@@ -34,14 +34,14 @@ export function concurrencyLimit({ concurrencyPolicy, maxConcurrency }: Concurre
   return maxConcurrency ?? (concurrencyPolicy === 'ALLOW' ? Infinity : 1);
 }
 
-/** Whether the job's load has to be known before an execution of it can be admitted. */
+/** Whether an admission depends on the job's load. */
 export function isLimited(rule: ConcurrencyRule): boolean {
   return concurrencyLimit(rule) < Infinity;
 }
 
-/** Decides whether a new execution may run beside those that are not finished. */
+/** Decides whether a new execution may run beside the unfinished ones. */
 export function admit(rule: ConcurrencyRule, { running, waiting, blocked }: ConcurrencyLoad): Admission {
-  // Blocked ones count: a newcomer must not pass those that have waited longer.
+  // Blocked ones count: a new execution must not overtake those that wait longer.
   if (running + waiting + blocked < concurrencyLimit(rule)) return 'run';
   switch (rule.concurrencyPolicy) {
     case 'FORBID':
@@ -54,15 +54,15 @@ export function admit(rule: ConcurrencyRule, { running, waiting, blocked }: Conc
   }
 }
 
-/** Whether the redrives, which keep their places, leave one to the execution that replaces all else. */
+/** Whether the redrives, which keep their places, leave a place to the execution that replaces the others. */
 export function leavesPlace(rule: ConcurrencyRule, { redriven }: ConcurrencyLoad): boolean {
   return redriven < concurrencyLimit(rule);
 }
 
 /**
- * What a slot that is on time finds where it takes the place of catch-ups that have not begun; null where it does not. Under
- * FORBID it would be left out otherwise: behind the backlog of all jobs these may not begin for long, and their job would not
- * run at all meanwhile. Where several may run, what waits need not be all catch-ups, and nobody loses their place.
+ * The load after an on-time slot takes the place of catch-ups that have not begun; null when it does not. Without
+ * this, FORBID would skip the slot: the catch-ups may wait long behind the backlog of all jobs, and their job would
+ * not run. When several may run at once, no execution loses its place.
  */
 export function withoutCatchUps(rule: ConcurrencyRule, load: ConcurrencyLoad): ConcurrencyLoad | null {
   if (rule.concurrencyPolicy !== 'FORBID' || concurrencyLimit(rule) > 1) return null;
@@ -71,10 +71,10 @@ export function withoutCatchUps(rule: ConcurrencyRule, load: ConcurrencyLoad): C
   return admit(rule, rest) === 'run' ? rest : null;
 }
 
-/** Why an execution was cancelled, or skipped, in favour of a newer one, for a person. */
+/** Why an execution was cancelled or skipped in favour of a newer one, in words. */
 export const REPLACED_MESSAGE = 'A newer execution took its place.';
 
-/** Why an execution was skipped, for a person. */
+/** Why an execution was skipped, in words. */
 export function overlapMessage(rule: ConcurrencyRule): string {
   return rule.concurrencyPolicy === 'FORBID'
     ? 'An earlier execution was not finished.'

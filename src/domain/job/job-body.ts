@@ -1,12 +1,12 @@
 import { JOB_LIMITS } from './job-limits.ts';
 import { checkJsonValue } from '../values/json-value.ts';
 
-/** From here on JavaScript writes numbers with an exponent, as only those do who mean no exact one. */
+/** From here on JavaScript writes numbers with an exponent. Such a number is not meant to be exact. */
 const FIRST_WITH_EXPONENT = 1e21;
 
 /**
- * Checks the body of a job, or of a run by hand. A whole number that has been rounded as it was read would go out as another
- * one, an order's id for one, and nobody would know.
+ * Checks the body of a job or of a manual run. JavaScript rounds large whole numbers, such as the id of an order. The
+ * call would then carry another number, and nobody would notice.
  *
  * @returns what is wrong and what is allowed, or null
  */

@@ -17,17 +17,17 @@ export type JobCompletion = (typeof COMPLETIONS)[number];
 export const MISFIRE_POLICIES = ['RUN_ONCE', 'RUN_ALL', 'SKIP'] as const;
 export type MisfirePolicy = (typeof MISFIRE_POLICIES)[number];
 
-/** What the owner of a job decides about it; all else in its row is the scheduler's. */
+/** The fields of a job that its owner sets. The scheduler sets all other columns of its row. */
 export type JobDefinition = {
   name: string;
   /** A name for machines, unique among the jobs that are not deleted. */
   key: string | null;
   description: string | null;
-  /** Excludes `runAt`; with neither, the job runs only when somebody or something triggers it. */
+  /** Excludes `runAt`. Without both, the job runs only when a user or another job triggers it. */
   schedule: string | null;
   timezone: string;
   runAt: Date | null;
-  /** Both ends of the window belong to it. */
+  /** The window contains both of its ends. */
   startAt: Date | null;
   endAt: Date | null;
   jitterMs: number;
@@ -40,12 +40,12 @@ export type JobDefinition = {
   successStatuses: readonly string[];
   /** CALLBACK: a successful response only starts the work, and the target calls back when it is done. */
   completion: JobCompletion;
-  /** How long after the response the callback is waited for. */
+  /** How long after the response the callback may come. */
   completionTimeoutMs: number;
   /** Null: a failed attempt is final. */
   retryPolicy: RetryPolicy | null;
   concurrencyPolicy: ConcurrencyPolicy;
-  /** Executions that may be unfinished at once; null: one, or any number under ALLOW. */
+  /** How many executions may be unfinished at once; null: one, or any number under ALLOW. */
   maxConcurrency: number | null;
   misfirePolicy: MisfirePolicy;
   misfireGraceMs: number;
@@ -56,7 +56,7 @@ export type JobDefinition = {
   tags: readonly string[];
 };
 
-/** What a new job is where its owner says nothing. */
+/** The defaults of a new job. */
 export const JOB_DEFAULTS = {
   key: null,
   description: null,
@@ -85,7 +85,7 @@ export const JOB_DEFAULTS = {
   tags: [],
 } as const satisfies Omit<JobDefinition, 'name' | 'api'>;
 
-/** Fields that may be null, and so may be cleared. */
+/** Fields that may be null, so an update may clear them. */
 export const CLEARABLE_FIELDS: ReadonlySet<keyof JobDefinition> = new Set([
   'key',
   'description',
@@ -98,7 +98,7 @@ export const CLEARABLE_FIELDS: ReadonlySet<keyof JobDefinition> = new Set([
   'maxConcurrency',
 ]);
 
-/** Fields that decide when a job runs: a change of one of them asks for a new `nextRunAt`. */
+/** Fields that decide when a job runs. A change of one of them needs a new `nextRunAt`. */
 export const SLOT_FIELDS = [
   'schedule',
   'timezone',
@@ -109,7 +109,7 @@ export const SLOT_FIELDS = [
   'dstOverlapPolicy',
 ] as const satisfies readonly (keyof JobDefinition)[];
 
-/** A policy as a client writes it: what is left out takes its default. */
+/** A policy as a client writes it. An absent field takes its default. */
 export type RetryPolicyInput = { [Field in keyof RetryPolicy]?: RetryPolicy[Field] | null | undefined };
 
 /** A definition as a client writes it. Absent and null differ only in an update. */
@@ -117,5 +117,5 @@ export type JobInput = {
   [Field in keyof Omit<JobDefinition, 'retryPolicy' | 'headers'>]?: JobDefinition[Field] | null | undefined;
 } & { retryPolicy?: RetryPolicyInput | null | undefined; headers?: unknown };
 
-/** One field that was refused: where it stands inside the input, and what is allowed there. */
+/** One refused field: its path in the input, and what is allowed. */
 export type FieldIssue = { path: string[]; message: string };

@@ -12,7 +12,7 @@ import { isSecretHeaderName, MASK, maskUrl } from '../request/secrets.ts';
 /** A definition that is complete but not yet checked: `headers` may still be any JSON. */
 export type Draft = Omit<JobDefinition, 'headers'> & { headers: unknown };
 
-/** The definition of a new job: what is absent or null takes its default. */
+/** The definition of a new job. An absent field or null takes its default. */
 export function draftNewJob(input: JobInput): { draft: Draft; issues: FieldIssue[] } {
   const draft: Draft = { ...JOB_DEFAULTS, name: '', api: '' };
   for (const [field, value] of entriesOf(input)) if (value !== null) assign(draft, field, value);
@@ -21,11 +21,11 @@ export function draftNewJob(input: JobInput): { draft: Draft; issues: FieldIssue
 }
 
 /**
- * A job's definition after an update: what is absent stays, null clears where the field may be null. A retry policy
+ * A job's definition after an update. An absent field stays, and null clears a field that may be null. A retry policy
  * is replaced as a whole.
  *
- * Secrets are shown masked, and a client that reads a job, edits it and writes it back sends the mask: where it stands
- * in the place of a secret that the job has, that secret stays.
+ * The API shows secrets masked. So a client that reads a job, edits it and writes it back sends the mask. A mask in
+ * the place of a secret of the job keeps that secret.
  */
 export function draftUpdate(current: JobDefinition, input: JobInput): { draft: Draft; issues: FieldIssue[] } {
   const draft: Draft = { ...current };
@@ -42,8 +42,8 @@ export function draftUpdate(current: JobDefinition, input: JobInput): { draft: D
 }
 
 /**
- * A job's definition where it is written anew as a whole: what is absent or null takes its default, but the tags, which
- * stay where nothing is said of them. Masks stand for the secrets that the job has, as in an update.
+ * A job's definition after it is replaced as a whole. An absent field or null takes its default, but absent tags
+ * stay. A mask keeps the job's secret, as in an update.
  */
 export function draftReplacement(
   current: JobDefinition,
@@ -54,7 +54,7 @@ export function draftReplacement(
   return { draft, issues: unmask(draft, current) };
 }
 
-/** Puts the job's secrets in the place of their masks; answers which masks stand for none. */
+/** Replaces masks with the job's secrets. Returns the masks that stand for no secret. */
 function unmask(draft: Draft, current: JobDefinition): FieldIssue[] {
   if (draft.api !== current.api && draft.api === maskUrl(current.api)) draft.api = current.api;
   if (draft.headers !== current.headers) draft.headers = unmaskHeaders(draft.headers, current.headers);
@@ -84,7 +84,7 @@ function completePolicy(input: RetryPolicyInput): RetryPolicy {
   };
 }
 
-/** JSON has a -0, no column has: left as it is, the same input a second time would look like a change. */
+/** JSON has a -0, but no column has. With a -0, the same input would look like a change the second time. */
 function plainZero<T>(value: T): T | 0 {
   return value === 0 ? 0 : value;
 }
@@ -109,7 +109,10 @@ function maskedHeaderIssues(headers: unknown): FieldIssue[] {
     .map(([name]) => ({ path: ['headers', name.slice(0, 128)], message: MASK_REFUSED }));
 }
 
-/** A URL that masking leaves as it is although there is a mask in it was copied from where it was shown. */
+/**
+ * Masking does not change this URL although it contains a mask. So a user has copied it from a place that shows it
+ * masked.
+ */
 function maskedUrlIssues(api: string): FieldIssue[] {
   return api.includes(MASK) && api.length < 4096 && maskUrl(api) === api && isMaskedUrl(api)
     ? [{ path: ['api'], message: MASK_REFUSED }]

@@ -15,7 +15,7 @@ import { checkTemplates } from '../request/template-check.ts';
 import { withSampleText } from '../request/template-request.ts';
 import { checkText, isStorable } from '../values/text.ts';
 
-/** A schedule that cannot be read is told apart from the other mistakes: editors show it beside its field. */
+/** A schedule that is not valid. It is separate from other faults, because editors show it beside its field. */
 export type ScheduleIssue = { schedule: string; message: string };
 
 export type DefinitionCheck =
@@ -23,11 +23,11 @@ export type DefinitionCheck =
   | { ok: false; issues: FieldIssue[]; scheduleIssue: ScheduleIssue | null };
 
 /**
- * Checks a whole definition and names all that is wrong with it, not only the first thing. What depends on the
- * present (is there a run left?) or on the network (may this address be called?) is not decided here.
+ * Checks a whole definition and names all its faults, not only the first. It does not decide what depends on the
+ * present (is there a run left?) or on the network (may this address be called?).
  *
- * @param isBodyKnown the body was taken before, with the same method: what is asked of new ones is no reason to refuse another
- *   change
+ * @param isBodyKnown an earlier change accepted this body with the same method, so a newer rule must not refuse a
+ *   change of another field
  */
 export function checkJobDefinition(draft: Draft, isBodyKnown = false): DefinitionCheck {
   const issues: FieldIssue[] = [
@@ -45,7 +45,7 @@ export function checkJobDefinition(draft: Draft, isBodyKnown = false): Definitio
 
   if (issues.length > 0 || scheduleIssue !== null || zone.kind === 'INVALID')
     return { ok: false, issues, scheduleIssue };
-  // checkRequest has found the headers to be an object of texts.
+  // checkRequest has checked that the headers are an object of texts.
   const headers = draft.headers as Record<string, string>;
   const { timezone } = zone;
   return {
@@ -54,12 +54,12 @@ export function checkJobDefinition(draft: Draft, isBodyKnown = false): Definitio
   };
 }
 
-/** A JSON value as it is read back: a -0 somewhere inside, for one, comes back as 0. */
+/** A JSON value as it is read back. For example, a -0 inside becomes 0. */
 function asStored(body: unknown): unknown {
   return JSON.parse(JSON.stringify(body)) as unknown;
 }
 
-/** Instants that the columns, and every client's date type, can hold. */
+/** Whether the columns and every client's date type can hold an instant. */
 export function isStorableInstant(at: Date): boolean {
   return at.getTime() >= 0 && at.getTime() <= Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 }
@@ -72,7 +72,7 @@ function checkTexts(draft: Draft): FieldIssue[] {
   });
 }
 
-/** What the rules of one field say of a text that is not too long. */
+/** Checks a text that is not too long against the rules of its field. */
 function checkSpelling(field: string, text: string): string | null {
   if (field === 'name' && text.trim() === '') return 'Consists of white space only.';
   if (field === 'key' && !JOB_KEY_PATTERN.test(text))
@@ -179,7 +179,7 @@ function checkSchedule(schedule: string | null): ScheduleIssue | null {
   return parsed.kind === 'INVALID' ? scheduleIssueOf(schedule, parsed.message) : null;
 }
 
-/** The refused text is repeated, but not megabytes of it, nor what cannot be printed. */
+/** Repeats the refused text, but not megabytes of it and no unprintable characters. */
 export function scheduleIssueOf(schedule: string, message: string): ScheduleIssue {
   return { schedule: schedule.slice(0, 256).replaceAll('\0', '\uFFFD').toWellFormed(), message };
 }
@@ -188,7 +188,7 @@ function placeOf(index: number | null): string[] {
   return index === null ? [] : [String(index)];
 }
 
-/** The zone's message names its field first, for places that have no path. */
+/** Removes the field's name, which the zone's message has for places without a path. */
 function asSentence(message: string): string {
   return message.replace(/^timezone: /, '');
 }

@@ -1,23 +1,23 @@
 import { readTagName, sortedTags, TAG_LIMITS } from './tag.ts';
 
-/** A filter by tags as a client writes it: all that is given must hold, null is as good as absent. */
+/** A filter by tags as a client writes it. All given conditions must hold. Null means absent. */
 export type TagFilter = Partial<Record<TagOperator, readonly string[] | null | undefined>>;
 
 const OPERATORS = ['hasAny', 'hasAll', 'hasNone'] as const;
 export type TagOperator = (typeof OPERATORS)[number];
 
-/** What is asked of a job's tags, in names as they are stored. */
+/** A condition on a job's tags, with names as they are stored. */
 export interface TagQuestion {
-  /** It has at least one of these; null asks nothing, an empty list holds for no job. */
+  /** The job has at least one of these. Null: no condition. An empty list: no job matches. */
   hasAny: readonly string[] | null;
   hasAll: readonly string[];
   hasNone: readonly string[];
 }
 
 /**
- * Reads a filter. What cannot be a tag's name names none: nothing has it.
+ * Reads a filter. A text that cannot be a tag's name matches no tag.
  *
- * @returns the question; or which list is longer than a filter's may be
+ * @returns the condition, or the name of a list that is too long
  */
 export function readTagFilter(
   filter: TagFilter,

@@ -1,7 +1,7 @@
 import type { FieldIssue } from './job-definition.ts';
 import { checkText, cutText, isStorable, type TextLimit, UNSTORABLE } from '../values/text.ts';
 
-/** Bounds of tags, both ends allowed. The database's CHECK constraints are no tighter than these. */
+/** Bounds of tags. Both ends are allowed. The database's CHECK constraints allow at least the same. */
 export const TAG_LIMITS = {
   /** Characters of a name, counted after {@link normalizeTagName}. */
   name: { min: 1, max: 64 },
@@ -9,11 +9,11 @@ export const TAG_LIMITS = {
   perJob: 50,
 } as const satisfies Record<string, TextLimit | number>;
 
-/** Said wherever somebody may write a tag's name. */
+/** A sentence for every place where a user may write a tag's name. */
 export const TAG_NAME_RULE = `Upper and lower case do not differ, nor do white space at the ends and runs of it; ${TAG_LIMITS.name.min} to ${TAG_LIMITS.name.max} characters`;
 
 const COLOR = /^#[0-9a-f]{6}$/;
-/** Control and format characters, but for the two joiners that scripts and emoji are written with. */
+/** Control and format characters, except the two joiners that scripts and emoji need. */
 const INVISIBLE = /(?![\u200c\u200d])[\p{Cc}\p{Cf}]/u;
 
 /**
@@ -30,7 +30,7 @@ export type TagNameCheck = { ok: true; name: string } | { ok: false; message: st
 
 /** Reads a name as a client wrote it. */
 export function readTagName(text: string): TagNameCheck {
-  // Before it is normalized: half of a surrogate pair is none, and a megabyte would take its time.
+  // This comes before normalizing: half of a surrogate pair is not valid, and a long text would take long.
   if (!isStorable(text)) return { ok: false, message: UNSTORABLE };
   const name = normalizeTagName(cutText(text, 1_000));
   const problem = checkText(name, TAG_LIMITS.name);
@@ -41,9 +41,9 @@ export function readTagName(text: string): TagNameCheck {
 }
 
 /**
- * Reads a list of names as a client wrote them: each once, normalized, in the order of {@link sortedTags}.
+ * Reads a list of names as a client wrote them. Returns each once, normalized, in the order of {@link sortedTags}.
  *
- * @param path where the list stands in the input
+ * @param path the list's path in the input
  */
 export function readTagNames(
   texts: readonly string[],
@@ -63,7 +63,7 @@ export function readTagNames(
   return { names: sortedTags(names), issues };
 }
 
-/** Each name once, in the order in which a job shows them: by code point, so that every machine agrees. */
+/** Each name once, in the order in which a job shows them. The order is by code point, the same on every machine. */
 export function sortedTags(names: readonly string[]): string[] {
   return [...new Set(names)].sort(byCodePoint);
 }
@@ -72,7 +72,7 @@ function byCodePoint(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
-/** The one spelling of a color; null where it is none. */
+/** The one spelling of a color; null when the text is not a color. */
 export function normalizeTagColor(text: string): string | null {
   const color = text.slice(0, 16).toLowerCase();
   return COLOR.test(color) ? color : null;

@@ -1,6 +1,6 @@
 export type HealthStatus = 'UP' | 'DEGRADED' | 'DOWN';
 
-/** How a part of the process is doing; `message` says what is wrong, null where nothing is. */
+/** The health of a part of the process. `message` says what is wrong; null when nothing is. */
 export interface ComponentHealth {
   status: HealthStatus;
   message: string | null;

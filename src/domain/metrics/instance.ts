@@ -1,5 +1,5 @@
-/** Silent for this many heartbeat intervals: dead. Two beats may get lost without anybody being buried. */
+/** An instance that is silent for this many heartbeat intervals is dead. It may miss two heartbeats. */
 export const SILENT_INTERVALS = 3;
 
-/** How long an instance that has stopped, or was found dead, is still shown. */
+/** How long the API still shows an instance that stopped or died. */
 export const ENDED_KEPT_HOURS = 24;

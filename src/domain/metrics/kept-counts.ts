@@ -1,4 +1,4 @@
-/** Counts of whole lists that are kept beside their rows, so that nobody has to count a long list. */
+/** Counts of whole lists. The database stores them, so no query has to count a long list. */
 export interface KeptCounts {
   /** Jobs that are not deleted. */
   jobs: () => Promise<number>;

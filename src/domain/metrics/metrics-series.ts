@@ -1,15 +1,15 @@
 import { MINUTE_MS } from '../schedule/cron-wall.ts';
 import type { Buckets } from './metrics-window.ts';
 
-/** What is counted of the executions that ended within one bucket. */
+/** The counts of the executions that ended within one bucket. */
 export interface EndCounts {
   success: number;
   failed: number;
   cancelled: number;
   skipped: number;
-  /** Attempts that the retry policy granted, counted when it did. */
+  /** Attempts that the retry policy granted, counted at that time. */
   retries: number;
-  /** Of those that succeeded or failed, in milliseconds. */
+  /** The sum of the durations of those that succeeded or failed, in milliseconds. */
   durationSumMs: number;
 }
 
@@ -19,7 +19,7 @@ export interface MetricsBucket extends EndCounts {
   to: Date;
 }
 
-/** The counts of a span by its buckets, the last of which holds `now`; those that nothing ended in are missing. */
+/** The counts of a span by bucket. The last bucket contains `now`. Empty buckets are missing. */
 export interface CountedSpan {
   span: Buckets;
   now: Date;
@@ -29,8 +29,8 @@ export interface CountedSpan {
 const NOTHING: EndCounts = { success: 0, failed: 0, cancelled: 0, skipped: 0, retries: 0, durationSumMs: 0 };
 
 /**
- * Lays counts out in equal buckets, oldest first, empty ones included, up to the one that holds `now`.
- * Each that was counted must begin where one of them does.
+ * Lists the counts in equal buckets, oldest first, up to the bucket that contains `now`. Empty buckets are included.
+ * The counts must have the same bucket starts.
  */
 export function seriesOf({ span: { from, minutes }, now, counted }: CountedSpan): MetricsBucket[] {
   const byStart = new Map<number, EndCounts>(counted.map((counts) => [counts.bucketAt.getTime(), counts]));
@@ -39,7 +39,8 @@ export function seriesOf({ span: { from, minutes }, now, counted }: CountedSpan)
   // An instance whose clock is ahead may have counted into a bucket that has not begun here.
   const lastMs = Math.max(now.getTime(), ...byStart.keys());
   for (let startMs = from.getTime(); startMs <= lastMs; startMs += lengthMs) {
-    // By name, here and below: a page of jobs has thousands of buckets, and to spread each takes many times as long.
+    // Fields are copied by name, here and below. A page of jobs has thousands of buckets, and a spread is many times
+    // slower.
     const { success, failed, cancelled, skipped, retries, durationSumMs } = byStart.get(startMs) ?? NOTHING;
     series.push({
       success,
@@ -69,17 +70,17 @@ export function totalOf(buckets: readonly EndCounts[]): EndCounts {
   return total;
 }
 
-/** Executions that ended, however they did. */
+/** How many executions ended, in any way. */
 export function endedCount({ success, failed, cancelled, skipped }: EndCounts): number {
   return success + failed + cancelled + skipped;
 }
 
-/** SUCCESS against SUCCESS plus FAILED, in percent; null where nothing succeeded or failed. */
+/** SUCCESS divided by SUCCESS plus FAILED, in percent; null when nothing succeeded or failed. */
 export function successRate({ success, failed }: EndCounts): number | null {
   return success + failed === 0 ? null : (100 * success) / (success + failed);
 }
 
-/** The mean of the durations; null where there is none. */
+/** The mean of the durations; null when there is none. */
 export function averageMs({ success, failed, durationSumMs }: EndCounts): number | null {
   return success + failed === 0 ? null : durationSumMs / (success + failed);
 }

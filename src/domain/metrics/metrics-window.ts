@@ -1,12 +1,12 @@
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../schedule/cron-wall.ts';
 
-/** The spans of time that figures are asked for. */
+/** The spans of time that a client can ask for. */
 export type MetricsWindow = 'LAST_HOUR' | 'LAST_24H' | 'LAST_7D' | 'LAST_30D' | 'ALL_TIME';
 
 /**
- * The lengths of the buckets that ends of executions are counted in, in minutes, finest first. They nest, since all are
- * counted from {@link BUCKETS_FROM}. What is counted begins in the finest; older buckets are folded into longer ones,
- * as {@link FOLDS} says.
+ * The lengths of the buckets that count ended executions, in minutes, finest first. All begin at {@link
+ * BUCKETS_FROM}, so they nest. New counts go into the finest buckets. {@link FOLDS} says when older buckets become
+ * longer ones.
  */
 export const BUCKET_MINUTES = {
   finest: 5,
@@ -27,7 +27,7 @@ export interface Fold {
   afterMs: number;
 }
 
-/** Each fold waits until no window needs the shorter buckets any more, and then some. */
+/** Each fold waits a while longer than any window needs the shorter buckets. */
 export const FOLDS: readonly Fold[] = [
   { fromMinutes: BUCKET_MINUTES.finest, intoMinutes: BUCKET_MINUTES.hour, afterMs: 2 * HOUR_MS },
   { fromMinutes: BUCKET_MINUTES.hour, intoMinutes: BUCKET_MINUTES.day, afterMs: 2 * DAY_MS },
@@ -35,13 +35,13 @@ export const FOLDS: readonly Fold[] = [
   { fromMinutes: BUCKET_MINUTES.week, intoMinutes: BUCKET_MINUTES.quarter, afterMs: 380 * DAY_MS },
 ];
 
-/** Equal buckets, the last of which holds the present. */
+/** Equal buckets. The last one contains the present. */
 export interface Buckets {
   from: Date;
   minutes: number;
 }
 
-/** The first instant of the bucket that holds an instant. */
+/** The start of the bucket that contains an instant. */
 export function bucketStart(at: Date, minutes: number): Date {
   const lengthMs = minutes * MINUTE_MS;
   const passed = Math.floor((at.getTime() - BUCKETS_FROM.getTime()) / lengthMs);
@@ -50,7 +50,7 @@ export function bucketStart(at: Date, minutes: number): Date {
 
 interface Past {
   minutes: number;
-  /** Buckets before the running one. */
+  /** Buckets before the current one. */
   count: number;
 }
 
@@ -61,7 +61,7 @@ const PAST = {
   LAST_30D: { minutes: BUCKET_MINUTES.day, count: 30 },
 } as const satisfies Record<string, Past>;
 
-/** What ALL_TIME is cut into: the first of these that reaches back to the beginning, else quarters. */
+/** The buckets of ALL_TIME: the first of these that reaches back to the beginning, else quarters. */
 const ALL_TIME: readonly Past[] = [
   PAST.LAST_HOUR,
   PAST.LAST_24H,
@@ -70,10 +70,10 @@ const ALL_TIME: readonly Past[] = [
 ];
 
 /**
- * The buckets of a window: as many whole ones as it is long, and the one that is running. So it holds at least what its
- * name says and up to one bucket more; the last 24 hours always hold a run of a job that runs daily.
+ * The buckets of a window: as many whole buckets as its length, and the current one. So a window covers its length
+ * and up to one bucket more. For example, the last 24 hours always contain a run of a daily job.
  *
- * @param firstAt where the first bucket with anything in it begins; null where nothing was counted yet
+ * @param firstAt the start of the first bucket with counts; null when there are no counts yet
  */
 export function bucketsOf(window: MetricsWindow, now: Date, firstAt: Date | null): Buckets {
   if (window !== 'ALL_TIME') return { from: startOf(PAST[window], now), minutes: PAST[window].minutes };

@@ -6,40 +6,40 @@ import type { FailureReason } from '../execution/outcome.ts';
 import type { Percentiles } from './sketch.ts';
 import type { BucketedSpan } from './time-buckets.ts';
 
-/** Whose figures are asked for, over which span. A job is named by its UUID. */
+/** The job, by its UUID, and the span that a client asks for. */
 export interface AskedMetrics {
   jobId: string;
   window: MetricsWindow;
 }
 
-/** How executions of a job spread; null where none has such a figure. */
+/** The percentiles of a job's executions; null when no execution has such a value. */
 export interface JobPercentiles {
   executionTimeMs: Percentiles | null;
   latenessMs: Percentiles | null;
 }
 
-/** When executions of a job last ended so; null where none has. */
+/** When executions of a job last ended in these ways; null when none has. */
 export interface LastEnds {
   lastSuccessAt: Date | null;
   lastFailureAt: Date | null;
 }
 
-/** The figures of all jobs together, at one moment. */
+/** The metrics of all jobs together, at one moment. */
 export interface SystemMetrics {
-  /** Of those that are not deleted. */
+  /** Counts jobs that are not deleted. */
   jobs: { total: number; active: number; paused: number };
   allTime: EndCounts;
   /** Over the window LAST_24H. */
   lastDay: EndCounts;
-  /** Over the same window; null where nothing with a slot has ended in it. */
+  /** Over the same window; null when no execution with a slot ended in it. */
   latenessMs: Percentiles | null;
-  /** Over the same window; null where nothing has succeeded or failed in it. */
+  /** Over the same window; null when nothing succeeded or failed in it. */
   executionTimeMs: Percentiles | null;
   load: { pending: number; running: number; retrying: number; blocked: number };
   openDeadLetters: number;
 }
 
-/** Executions that came into being within one bucket, by how they stand now. */
+/** Executions that were created within one bucket, by their present status. */
 export interface HistogramBucket {
   from: Date;
   to: Date;
@@ -50,11 +50,11 @@ export interface HistogramBucket {
   unfinished: number;
 }
 
-/** Which failures are asked for. */
+/** The failures that a client asks for. */
 export interface AskedFailures {
   since: Date;
   openDeadLettersOnly: boolean;
-  /** Groups at most. */
+  /** The most groups to return. */
   limit: number;
 }
 
@@ -66,22 +66,22 @@ export interface FailureGroup {
   count: number;
   firstAt: Date;
   lastAt: Date;
-  /** The latest of them. */
+  /** The latest execution of the group. */
   sampleId: string;
 }
 
 /** Reads figures. */
 export interface MetricsReader {
-  /** The counts of one job over one span; for each that is asked for, in order. */
+  /** The counts of one job over one span, for each question, in order. */
   jobCounts: (asked: readonly AskedMetrics[]) => Promise<CountedSpan[]>;
-  /** How executions of one job spread over one span; for each that is asked for, in order. */
+  /** The percentiles of one job over one span, for each question, in order. */
   jobPercentiles: (asked: readonly AskedMetrics[]) => Promise<JobPercentiles[]>;
-  /** When executions of each job last succeeded and failed, kept or not; in the order of the ids. */
+  /** When each job last succeeded and failed, also when that execution is pruned; in the order of the ids. */
   lastEnds: (jobIds: readonly string[]) => Promise<LastEnds[]>;
   system: () => Promise<SystemMetrics>;
-  /** From the executions themselves, which takes the longer the more the span holds; null where it took too long. */
+  /** Counts the executions themselves, so a long span takes longer; null when it took too long. */
   histogram: (span: BucketedSpan, condition: Condition<ExecutionField>) => Promise<HistogramBucket[] | null>;
-  /** In the same way from the failed ones. */
+  /** The same for failed executions. */
   failureGroups: (
     asked: AskedFailures,
     condition: Condition<ExecutionField>,

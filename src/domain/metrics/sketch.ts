@@ -1,36 +1,36 @@
 /**
- * Sketches of many durations: how many fell into each of a fixed row of buckets, each {@link SKETCH_GROWTH} times as wide
- * as the one before it. Two sketches are merged by adding their counts, so that the percentiles of any span of time come
- * from its parts, and a sketch never has more than a few hundred counts however many durations went into it.
+ * Sketches of many durations. A sketch counts the durations in each of a fixed row of buckets, each {@link
+ * SKETCH_GROWTH} times as wide as the one before. Adding the counts of two sketches merges them, so the parts of a
+ * span give its percentiles. A sketch never has more than a few hundred counts, for any number of durations.
  *
  * The method is that of DDSketch (Masson, Rim, Lee: "DDSketch: a fast and fully-mergeable quantile sketch with
  * relative-error guarantees", VLDB 2019).
  */
 
-/** From one bucket's upper bound to the next. */
+/** The ratio of one bucket's upper bound to the one before. */
 export const SKETCH_GROWTH = 1.04;
-/** How far a percentile may be from the exact one, as a share of it: half a bucket. */
+/** The largest relative error of a percentile: half a bucket. */
 export const SKETCH_ERROR = (SKETCH_GROWTH - 1) / (SKETCH_GROWTH + 1);
 /**
- * A sketch is kept as a list of whole numbers, each a count and the bucket that it is of: count × this + bucket. A bucket
- * may stand in it several times. The last bucket is that of 2³¹ ms, far below this.
+ * A sketch is stored as a list of whole numbers, each of them count × this + bucket. A bucket may appear several
+ * times. The last bucket, for 2³¹ ms, has a much smaller number than this.
  */
 export const SKETCH_ENTRY_RADIX = 1024;
 
-/** A count and the bucket that it is of, as one number. */
+/** A count and its bucket, as one number. */
 export type SketchEntry = number;
 
-/** The bucket of a duration in whole milliseconds: 0 for none at all, then each up to its power of the growth. */
+/** The bucket of a duration in whole milliseconds: 0 for a duration of 0, then each up to its power of the growth. */
 export function sketchBucketOf(ms: number): number {
   return ms <= 0 ? 0 : 1 + Math.ceil(Math.log(ms) / Math.log(SKETCH_GROWTH));
 }
 
-/** The duration that is nearest, by ratio, to all of a bucket's. */
+/** The duration with the smallest relative error for a bucket's durations. */
 export function sketchValueOf(bucket: number): number {
   return bucket === 0 ? 0 : (2 * SKETCH_GROWTH ** (bucket - 1)) / (SKETCH_GROWTH + 1);
 }
 
-/** How durations spread, in milliseconds. */
+/** Percentiles of durations, in milliseconds. */
 export interface Percentiles {
   p50: number;
   p95: number;
@@ -39,8 +39,8 @@ export interface Percentiles {
 }
 
 /**
- * The percentiles of what a sketch holds, each within {@link SKETCH_ERROR} of the exact one: the smallest duration that at
- * least that share of all does not exceed. Null for a sketch of nothing.
+ * The percentiles of a sketch, each within {@link SKETCH_ERROR} of the exact one. A percentile is the smallest
+ * duration that at least that share of all does not exceed. Null for an empty sketch.
  *
  * @param maxMs the longest of the durations, which is known exactly
  */

@@ -1,4 +1,4 @@
-/** A span of time, cut into equal buckets; `to` itself belongs to none. */
+/** A span of time in equal buckets. It ends before `to`. */
 export interface BucketedSpan {
   from: Date;
   to: Date;
@@ -8,13 +8,13 @@ export interface BucketedSpan {
 /** More than a chart is wide. */
 export const MAX_BUCKETS = 500;
 
-/** Why a span cannot be cut as asked: the field at fault, and what is wrong with it. */
+/** Why a span is not valid: the wrong field, and its fault. */
 export interface SpanProblem {
   field: 'to' | 'bucketMs';
   message: string;
 }
 
-/** What is wrong with a span; null where nothing is. */
+/** The fault of a span; null when it has none. */
 export function checkSpan(span: BucketedSpan): SpanProblem | null {
   if (span.to <= span.from) return { field: 'to', message: 'must be after from.' };
   if (span.bucketMs < 1) return { field: 'bucketMs', message: 'must be 1 or more.' };
@@ -25,7 +25,7 @@ export function checkSpan(span: BucketedSpan): SpanProblem | null {
   return null;
 }
 
-/** How many buckets a span has; the last one reaches beyond `to` where they do not divide it evenly. */
+/** How many buckets a span has. The last one may reach beyond `to`. */
 export function bucketCount({ from, to, bucketMs }: BucketedSpan): number {
   return Math.ceil((to.getTime() - from.getTime()) / bucketMs);
 }

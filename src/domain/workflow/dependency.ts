@@ -5,15 +5,15 @@ export const DEPENDENCY_CONDITIONS = ['ON_SUCCESS', 'ON_FAILURE', 'ON_COMPLETION
 export type DependencyCondition = (typeof DEPENDENCY_CONDITIONS)[number];
 
 /**
- * How a run that was made can end. What never ran, being SKIPPED or CANCELLED before its first attempt, is no run and
- * says nothing about what depends on it.
+ * How a run can end. An execution that is SKIPPED, or CANCELLED before its first attempt, is no run: it does not
+ * count for dependent jobs.
  */
 export type RunEndStatus = 'SUCCESS' | 'FAILED' | 'CANCELLED';
 
-/** Upstreams that one job may have: all of them are read, under a lock, whenever one ends. */
+/** How many upstreams one job may have. Whenever one ends, all of them are read under a lock. */
 export const MAX_DEPENDENCIES = 100;
 
-/** Whether a run that ended so is what an edge waits for. FAILED is final: a failure that is retried is no end. */
+/** Whether the end of a run satisfies an edge. FAILED is final: a failed attempt with a retry is no end. */
 export function satisfies(condition: DependencyCondition, status: RunEndStatus): boolean {
   switch (condition) {
     case 'ON_SUCCESS':
@@ -35,11 +35,11 @@ export interface Edge {
 export interface JoinEdge extends Edge {
   id: string;
   condition: DependencyCondition;
-  /** The upstream execution that satisfied it and was not used by a run yet. */
+  /** The upstream execution that satisfied it, until a run uses it. */
   satisfiedBy: string | null;
 }
 
-/** A job without slots of its own, which runs when all of its edges are satisfied. */
+/** A job without its own slots. It runs when all of its edges are satisfied. */
 export interface JoinJob {
   id: string;
   status: JobStatus;
@@ -55,7 +55,7 @@ export interface RunEnd {
   at: Date;
 }
 
-/** An edge as a decision leaves it: satisfied, or used and waiting anew. */
+/** An edge after a decision: satisfied, or used and waiting again. */
 export interface EdgeMark {
   id: string;
   satisfiedBy: string | null;
@@ -65,28 +65,27 @@ export interface EdgeMark {
 /** A run that a decision asks for. */
 export interface JoinedRun {
   jobId: string;
-  /** The upstream executions that satisfied its edges, the one that completed the join last. */
+  /** The upstream executions that satisfied its edges. The last one completed the join. */
   triggeredBy: string[];
   at: Date;
 }
 
 export interface JoinDecision {
-  /** Edges that are no longer as they were. */
+  /** Edges that changed. */
   marks: EdgeMark[];
   /** In the order in which their joins were completed. */
   runs: JoinedRun[];
 }
 
 /**
- * Decides what ends of runs mean for the jobs that wait for them: which edges they satisfy, and which joins that
- * completes. A completed join uses up all of its satisfactions, so that each is part of one run only; a satisfaction
- * that is repeated before that replaces the earlier one.
+ * Decides what ended runs mean for the jobs that wait for them: which edges they satisfy, and which joins are
+ * complete. A complete join uses the satisfying executions of all its edges, so each is part of one run only. Before
+ * that, a newer execution replaces an older one of the same edge.
  *
- * A job that may not run at the moment of an end, being paused or outside of its window, takes no notice of that end:
- * as with slots, what passed meanwhile is not replayed.
+ * A job that is paused or outside its window ignores ends of that time. They are not replayed later, as with slots.
  *
  * @param edges all edges of the given jobs
- * @param ends in any order; they count in that of their instants
+ * @param ends in any order; they count in the order of their instants
  */
 export function decideJoins(
   jobs: readonly JoinJob[],
@@ -126,18 +125,18 @@ function takesNotice({ status, startAt, endAt }: JoinJob, at: Date): boolean {
   return status === 'ACTIVE' && (startAt === null || at >= startAt) && (endAt === null || at <= endAt);
 }
 
-/** An edge of a job with slots of its own, and how the upstream's latest run ended. */
+/** An edge of a job with its own slots, and the end of the upstream's latest run. */
 export interface GateEdge extends Edge {
   condition: DependencyCondition;
   /** For messages. */
   dependsOnName: string;
-  /** Null where no run of the upstream has ended yet. */
+  /** Null when no run of the upstream has ended yet. */
   latestEnd: RunEndStatus | null;
 }
 
 /**
- * Why a job with slots of its own may not fire now: a sentence that names the upstreams whose latest run is not what
- * their edges wait for. Null where it may. Nothing is used up by a slot that fires.
+ * Why a job with its own slots may not fire now: a sentence that names the upstreams whose latest run does not
+ * satisfy their edges. Null when the job may fire. A slot that fires uses no execution up.
  */
 export function unmetDependency(edges: readonly GateEdge[]): string | null {
   const unmet = edges.filter(
@@ -163,17 +162,17 @@ function describe({ dependsOnName, condition, latestEnd }: GateEdge): string {
 }
 
 /**
- * The cycle that an edge from `jobId` to `dependsOnId` would close.
+ * The cycle that a new edge from `jobId` to `dependsOnId` would close.
  *
- * @param edges all edges on the ways upstream from `dependsOnId`
- * @returns the jobs in the order of waiting, `jobId` first, each once: every one waits for the next, and the last one
- *   for the first. The shortest such cycle; null where there is none
+ * @param edges all edges on the paths upstream from `dependsOnId`
+ * @returns the jobs of the shortest cycle, `jobId` first, each once; each waits for the next, and the last for the
+ *   first. Null when there is no cycle
  */
 export function findCycle(edges: readonly Edge[], { jobId, dependsOnId }: Edge): string[] | null {
   const edgesOf = groupBy(edges, (edge) => edge.jobId);
 
   const reachedFrom = new Map<string, string | null>([[dependsOnId, null]]);
-  // A map is walked in the order of insertion, also of what is inserted on the way: that is breadth first.
+  // A loop over a map follows the order of insertion and sees new entries. So this search is breadth first.
   for (const [job] of reachedFrom) {
     if (job === jobId) return [jobId, ...pathTo(job, reachedFrom).slice(0, -1)];
     for (const { dependsOnId: upstream } of edgesOf.get(job) ?? []) {
