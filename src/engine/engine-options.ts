@@ -9,19 +9,19 @@ import type { DatabaseClock } from '../store/upkeep/database-clock.ts';
 
 export interface EngineOptions {
   pool: Pool;
-  /** For the extension of leases alone. */
+  /** Only for the extension of leases. */
   leasePool: Pool;
   clock: DatabaseClock;
   sender: Sender;
   wakeUps: WakeUps;
-  /** Looks at polling pace, for all loops together, for what nobody has told them of. */
+  /** Polls for all loops, to find what no notification has told them. */
   poller: Poller;
   resumePaused: () => Promise<Date | null>;
   /** Draws the id of an execution that no slot names. */
   newId: (now: Date) => string;
   /** A number in [0, 1). */
   random: () => number;
-  /** Where the target of an attempt calls back. */
+  /** The URL for an attempt's callback. */
   callbackUrl: (attempt: CallbackClaim) => string;
   instance: { instanceId: string; hostname: string; version: string; startedAt: Date };
   maxConcurrency: number;
@@ -34,17 +34,19 @@ export interface EngineOptions {
   eventRetentionMs: number;
 }
 
-/** What each part of the engine is made with. */
+/** The options of each part of the engine. */
 export interface PartOptions extends EngineOptions {
   instanceId: string;
   longestRestMs: number;
-  /** Records ends that other jobs wait for, together with the runs that they set off. */
+  /** Records the ends that other jobs wait for, together with the runs that these ends trigger. */
   settleUpstream: (settlements: readonly SettlementRow[]) => Promise<UpstreamSettled>;
-  /** Makes what logs the failed steps of a loop. */
+  /** Returns a function that logs the failed steps of a loop. */
   onErrorOf: (loop: string) => (error: unknown) => void;
 }
 
-/** What a new execution that takes the place of running ones wakes: calls are aborted at once, not when next looked at. */
+/**
+ * The wake-ups for a new execution that replaces running ones. Their calls then abort at once, not at the next look.
+ */
 export function toStop(isReplacing: boolean): readonly WakeUp[] {
   return isReplacing ? ['cancellations'] : [];
 }

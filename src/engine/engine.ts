@@ -13,11 +13,14 @@ const logger = createLogger('Scheduler');
 
 export interface Engine {
   start: () => Promise<void>;
-  /** Claims nothing more, drains within the grace, aborts the rest and gives it back. Final: what stopped stays so. */
+  /**
+   * Claims nothing more, drains within the grace, aborts the other calls and gives them back. The engine cannot start
+   * again.
+   */
   stop: () => Promise<void>;
-  /** Whether calls wait for a place at a host that answers, or slots that have come are being started. */
+  /** Whether calls wait for a place at a host that answers, or due slots are about to start. */
   isPressed: () => boolean;
-  /** Loops that have not succeeded for longer than they should, by name; empty when all is well. */
+  /** The names of loops without a success for too long; empty when all is well. */
   stalledLoops: () => string[];
 }
 
@@ -27,7 +30,7 @@ interface Parts {
   upkeep: Upkeep;
 }
 
-/** Makes the parts of one instance, and ties them together. */
+/** Creates the parts of one instance and connects them. */
 export function createEngine(options: EngineOptions): Engine {
   const { wakeUps, instance, shutdownGraceMs } = options;
   const partOptions: PartOptions = {
@@ -63,9 +66,9 @@ export function createEngine(options: EngineOptions): Engine {
     if (isStopping()) return;
     entering ??= upkeep.heartbeat.enter();
     await entering;
-    // Those who took themselves for alone are to tell us, too, from now on.
+    // Instances that believed to be alone must notify us too from now on.
     wakeUps.wake('instances');
-    // Asked again: a stop that came meanwhile has found no loop to stop.
+    // A second check: a stop in between has found no loop to stop.
     if (isStopping()) return;
     startLoops(parts);
     logger.info('Scheduler started', { instanceId: instance.instanceId });
@@ -75,7 +78,7 @@ export function createEngine(options: EngineOptions): Engine {
     await entering?.catch(() => undefined);
     await stopLoops(parts, shutdownGraceMs);
     if (entering) await leave(upkeep, onErrorOf('heartbeat'));
-    // Who is alone from now on need tell nobody anything.
+    // An instance that is alone from now on needs to notify nobody.
     wakeUps.wake('instances');
     logger.info('Scheduler stopped');
   }
@@ -97,7 +100,7 @@ function onErrorOf(part: string): (error: unknown) => void {
   };
 }
 
-/** What a wake-up of any instance wakes here. */
+/** Connects the wake-ups of any instance with the loops of this one. */
 function wakeWith({ wakeUps }: EngineOptions, { planning, running, upkeep }: Parts): void {
   wakeUps.on('instances', upkeep.heartbeat.wake);
   wakeUps.on('blocked', planning.unblocker.wake);
@@ -107,7 +110,7 @@ function wakeWith({ wakeUps }: EngineOptions, { planning, running, upkeep }: Par
   wakeUps.on('cancellations', upkeep.callbackWatch.wake);
 }
 
-/** What the poller looks for on behalf of the loops, as nobody may have told them of it. */
+/** Connects the loops with the poller, because a notification may be lost. */
 function serveByPoller({ poller }: EngineOptions, { planning, running, upkeep }: Parts): void {
   poller.serve(planning.planner, ({ runAt, pauseEndsAt }) => earliest(runAt, pauseEndsAt));
   poller.serve(running.worker, ({ availableAt }) => availableAt);

@@ -5,7 +5,7 @@ import type { Upkeep } from './upkeep/upkeep.ts';
 
 const logger = createLogger('Scheduler');
 
-/** After the abort: time for the outcomes of aborted calls to be recorded. */
+/** The time after the abort in which the outcomes of aborted calls can be recorded. */
 const GIVE_BACK_MS = 3_000;
 
 interface Parts {
@@ -14,14 +14,14 @@ interface Parts {
   upkeep: Upkeep;
 }
 
-/** Stops all loops: claims nothing more, drains within the grace, aborts the rest and gives it back. */
+/** Stops all loops: claims nothing more, drains within the grace, aborts the other calls and gives them back. */
 export async function stopLoops({ planning, running, upkeep }: Parts, graceMs: number): Promise<void> {
   const { worker, settler, lostClaims, placeWatch, leaseWatch } = running;
-  // The pruner's statements may take minutes; nothing but a claim need be waited for.
+  // The pruner's statements may take minutes. The stop must wait only for claims.
   const others = [planning.unblocker, upkeep.rescuer, upkeep.callbackWatch, placeWatch, upkeep.pruner];
   const stopped = Promise.all(others.map((loop) => loop.stop()));
   await Promise.all([planning.planner.stop(), worker.stop()]);
-  // Whoever takes over may have places at once.
+  // Another instance may have free places at once.
   worker.giveBackWaiting();
   await endCalls(running, graceMs);
   if (!(await within(Promise.all([stopped, lostClaims.end()]), GIVE_BACK_MS))) {
@@ -44,12 +44,12 @@ async function endCalls({ worker, settler }: Running, graceMs: number): Promise<
   settler.giveUp();
 }
 
-/** Removes the instance from those that are alive, unless the database takes too long. */
+/** Marks the instance as stopped, unless the database takes too long. */
 export async function leave({ heartbeat }: Upkeep, onError: (error: unknown) => void): Promise<void> {
   await within(heartbeat.leave().catch(onError), GIVE_BACK_MS);
 }
 
-/** Whether the work ended in time; it goes on either way. */
+/** Whether the work ended in time. It continues in both cases. */
 async function within(work: Promise<unknown>, ms: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<false>((resolve) => {

@@ -11,25 +11,25 @@ const logger = createLogger('Planner');
 
 export interface DuePlanningOptions extends Omit<PlanBatchOptions, 'onTaken'> {
   pool: Pool;
-  /** Holds the jobs that cannot be planned at the moment. */
+  /** Holds the jobs that cannot be planned now. */
   quarantine: Pick<Quarantine, 'add' | 'ids'>;
   /** Called after each batch that planned something. */
   onPlanned: (planned: Pick<PlannedBatch, 'isAnythingBlocked' | 'isReplacing'>) => void;
 }
 
-/** Plans batches of due jobs; or each of the jobs by itself, where one of them keeps a batch from being written. */
+/** Plans batches of due jobs. When one job makes a batch fail, it plans each job alone. */
 export interface DuePlanning {
-  /** Plans what has become due of late. */
+  /** Plans jobs that became due recently. */
   planFresh: (now: Date) => Promise<PlannedBatch>;
-  /** Plans what has been due for longer. */
+  /** Plans jobs that have been due for longer. */
   planBacklog: (now: Date) => Promise<PlannedBatch>;
 }
 
-/** A job that has been due for longer than this waits for those that have just become due. */
+/** A job that has been due for longer waits for jobs that have just become due. */
 const BACKLOG_AFTER_MS = 60_000;
 const EVER = new Date(0);
 
-/** What is due up to this instant is backlog. */
+/** Jobs that were due up to this instant are backlog. */
 export function backlogUntil(now: Date): Date {
   return new Date(now.getTime() - BACKLOG_AFTER_MS);
 }

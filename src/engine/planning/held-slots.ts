@@ -11,19 +11,21 @@ export interface HeldSlotsOptions extends OpenSlotsOptions {
   onWaiting: () => void;
 }
 
-/** The slots that are made and not committed yet, and the places that are kept for those that start at once. */
+/** The inserted but uncommitted slots, and the reserved places for those that start at once. */
 export interface HeldSlots {
-  /** The instant that they are for; null where there are none. */
+  /** The instant of the slots; null when there are none. */
   scheduledAt: () => Date | null;
-  /** Makes the slots of an instant. Never throws: what it cannot make is left to the planner. */
+  /** Inserts the slots of an instant. Never throws: the planner plans the slots that fail here. */
   make: (instant: PrefetchedInstant) => Promise<void>;
-  /** Commits them and hands the claimed ones to the worker. Answers the jobs that have moved on for certain. */
+  /**
+   * Commits the slots and gives the claimed ones to the worker. Returns the jobs that certainly have a new next run.
+   */
   commit: () => Promise<ReadonlySet<string>>;
-  /** Rolls them back. */
+  /** Rolls the slots back. */
   abandon: () => Promise<void>;
 }
 
-/** The rows say that the executions started at the instant: after a longer delay they are made anew. */
+/** The rows say that the executions started at the instant. After a longer delay new rows are needed. */
 const MAX_LATE_MS = 50;
 
 export function createHeldSlots(options: HeldSlotsOptions): HeldSlots {

@@ -1,10 +1,10 @@
 import { earliest } from '../../domain/schedule/earliest.ts';
 import type { NextPlanning } from '../../store/executions/planning.ts';
 
-/** What comes next apart from prefetched slots, as of the last look. A later change can only add to it. */
+/** The next runs and pause ends without the prefetched slots, from the last look. Later changes only add to them. */
 export class NextRuns {
   #next: NextPlanning = { runAt: null, pauseEndsAt: null };
-  /** How often the planner was woken, and how many of these wake-ups the last look covers. */
+  /** The number of wake-ups of the planner, and how many of them the last look covers. */
   #wakeUps = 0;
   #covered = 0;
 
@@ -25,7 +25,7 @@ export class NextRuns {
     this.#wakeUps += 1;
   }
 
-  /** Takes what a look finds, which covers the wake-ups before it; answers false where it finds nothing to go by. */
+  /** Stores the result of a look, which covers all earlier wake-ups. Returns false when the look has no result. */
   async look(find: () => Promise<NextPlanning | null>): Promise<boolean> {
     const covers = this.#wakeUps;
     const found = await find();
@@ -35,7 +35,7 @@ export class NextRuns {
     return true;
   }
 
-  /** A job is known to be due then. */
+  /** Adds an instant at which a job is due. */
   addRun(runAt: Date | null): void {
     this.#next = { ...this.#next, runAt: earliest(this.#next.runAt, runAt) };
   }

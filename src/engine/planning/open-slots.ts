@@ -9,7 +9,7 @@ import type { LostClaims } from '../running/lost-claims.ts';
 
 const logger = createLogger('Planner');
 
-/** A slot, and the version of its job that it was computed from. */
+/** A slot, and the version of its job at the time of the computation. */
 export interface PrefetchedSlot extends PlainSlot {
   version: number;
   host: string;
@@ -23,36 +23,36 @@ export interface OpenSlotsOptions {
   lostClaims: Pick<LostClaims, 'watch'>;
 }
 
-/** What a commit has made visible. */
+/** The result of a commit. */
 export interface CommittedSlots {
-  /** The jobs that have moved on. */
+  /** The jobs that have a new next run. */
   movedJobIds: ReadonlySet<string>;
   executionIds: readonly string[];
-  /** Those that this instance has claimed. */
+  /** The executions that this instance has claimed. */
   claimed: readonly ClaimedExecution[];
 }
 
-/** The executions of an instant that is still to come, in a transaction that stays open until then. */
+/** The executions of a future instant, in a transaction that stays open until then. */
 export interface OpenSlots {
   scheduledAt: Date;
   claimed: readonly ClaimedExecution[];
-  /** Null where that is not known to have succeeded. A lost answer is left to whoever looks for lost claims. */
+  /** Null when the success is not certain. After a lost answer, the search for lost claims finds the executions. */
   commit: () => Promise<CommittedSlots | null>;
   rollback: () => Promise<void>;
 }
 
 const BATCH_SLOTS = 200;
-/** PostgreSQL ends the transaction of a process that stands still for longer. */
+/** PostgreSQL ends the transaction of a process that is idle for longer. */
 const MAX_STANDSTILL_MS = 1_000;
-/** How long the commit may wait for the lock of the event log, and for its answer. */
+/** How long the commit may wait for the lock of the event log. The next limit is for its answer. */
 const MAX_LOCK_WAIT_MS = 250;
 export const MAX_COMMIT_MS = 2_000;
 
 /**
- * Makes the executions of slots.
+ * Inserts the executions of slots.
  *
- * @param starts which of them this instance claims at once
- * @returns null where none of the jobs could be taken
+ * @param starts which slots this instance claims at once
+ * @returns null when it could take none of the jobs
  */
 export async function openSlots(
   options: OpenSlotsOptions,

@@ -17,7 +17,7 @@ export interface PlannedBatch {
   /** New executions. */
   executions: number;
   isAnythingBlocked: boolean;
-  /** Calls under way were asked to stop for new executions. */
+  /** Calls in flight must stop for new executions. */
   isReplacing: boolean;
   isMoreDue: boolean;
 }
@@ -30,18 +30,18 @@ export const NOTHING: PlannedBatch = {
   isMoreDue: false,
 };
 
-/** Jobs in one transaction: enough to share its cost, few enough that their rows are not held for long. */
+/** Jobs in one transaction: enough to share its cost, and few enough to hold their locks only briefly. */
 const BATCH_JOBS = 1_000;
 /**
- * Executions, and slots that they stand for, after which a batch takes no further job. An outage of a day leaves a job of
- * every second with 86,400 slots: a thousand such jobs in one transaction would stand still for minutes, and every
- * other loop with them. What becomes due meanwhile waits for the end of the batch.
+ * After so many executions, or slots that they stand for, a batch takes no further job. After an outage of a day, a
+ * job with a slot each second has 86,400 slots. A thousand such jobs in one transaction would block every loop for
+ * minutes. Jobs that become due in between wait for the end of the batch.
  */
 const BATCH_EXECUTIONS = 2_000;
 const BATCH_SLOTS = 50_000;
 /**
- * Computing after which a batch takes no further job: the rarest schedules take some 20 ms each, and the transaction
- * would be ended for standing still.
+ * After so much computing a batch takes no further job. The rarest schedules take about 20 ms each, and PostgreSQL
+ * ends a transaction that is idle for too long.
  */
 const BATCH_COMPUTING_MS = 2_000;
 
@@ -49,13 +49,13 @@ export interface PlanBatchOptions {
   monotonicMs: () => number;
   /** Draws the id of an entry of the audit log. */
   newId: (now: Date) => string;
-  /** Told of the jobs before anything is written. */
+  /** Called with the jobs before the first write. */
   onTaken: (jobIds: string[]) => void;
 }
 
 /**
- * Takes a batch of due jobs that nobody holds, decides in domain/ what their slots become, and writes it; all within the
- * transaction of the caller.
+ * Locks a batch of due jobs that are not locked, decides in domain/ what their slots become, and writes that. All of
+ * it happens in the caller's transaction.
  */
 export async function planBatch(
   tx: PoolClient,
@@ -94,9 +94,9 @@ export async function planBatch(
   };
 }
 
-/** What of other executions the plans of a batch depend on, by the jobs' ids. */
+/** The facts about other executions that the plans of a batch depend on, by job id. */
 interface Facts {
-  /** Of the jobs whose executions may not overlap at will; for all others they do not matter. */
+  /** For limited jobs only. */
   loads: ReadonlyMap<string, ConcurrencyLoad>;
   /** Why jobs may not fire now. */
   unmet: ReadonlyMap<string, string>;
@@ -110,8 +110,8 @@ async function readFacts(tx: PoolClient, jobs: readonly DueJob[]): Promise<Facts
 }
 
 /**
- * Decides anew where slots have taken the place of catch-ups: one that was claimed meanwhile has kept its own, and nothing may
- * run beside it.
+ * Plans jobs again whose slots took the place of catch-ups. A catch-up that was claimed in between keeps its place,
+ * and no other execution may run beside it.
  */
 async function planOvertaking(
   tx: PoolClient,
@@ -125,7 +125,7 @@ async function planOvertaking(
   const ids = jobs.filter((job, index) => isOvertaking(job, plans[index])).map(({ id }) => id);
   if (ids.length === 0) return plans;
   const read = await readLoads(tx, ids);
-  // None is to be overtaken now: those that have not begun after all hold their places, too.
+  // No slot overtakes a catch-up now. Those that have not begun keep their places too.
   const loads = new Map([...read].map(([id, load]) => [id, { ...load, catchUps: 0 }]));
   return plans.map((plan, index) => {
     const job = jobs[index];
@@ -133,12 +133,12 @@ async function planOvertaking(
   });
 }
 
-/** What was to run waits until those that were asked to stop have ended. */
+/** The new execution waits until the executions that must stop have ended. */
 function blocked(execution: PlannedExecution): PlannedExecution {
   return execution.status === 'PENDING' ? { ...execution, status: 'BLOCKED' } : execution;
 }
 
-/** Jobs whose last slot is planned are complete: a change of theirs that nobody asked for. */
+/** The audit entries of jobs whose last slot is planned. They become COMPLETED without a request. */
 function completionsOf(plans: readonly JobPlan[], now: Date, newId: (now: Date) => string): NewAuditEntry[] {
   return plans
     .filter(({ move }) => move.status === 'COMPLETED')
@@ -155,7 +155,7 @@ function completionsOf(plans: readonly JobPlan[], now: Date, newId: (now: Date) 
     }));
 }
 
-/** Plans jobs in their order until the batch has its fill; those left over stay due. */
+/** Plans jobs in their order until the batch is full. The other jobs stay due. */
 function planSome(jobs: readonly DueJob[], facts: Facts, now: Date, isTimeUp: () => boolean): JobPlan[] {
   const plans: JobPlan[] = [];
   let executions = 0;
@@ -170,7 +170,7 @@ function planSome(jobs: readonly DueJob[], facts: Facts, now: Date, isTimeUp: ()
   return plans;
 }
 
-/** One job that cannot be planned, say because its row was edited by hand, must not stop all others for ever. */
+/** One job that cannot be planned must not stop all others. For example, somebody may have edited its row by hand. */
 function planOrQuarantine(job: DueJob, { loads, unmet }: Facts, now: Date): JobPlan {
   try {
     return planJob(job, loads.get(job.id) ?? NO_LOAD, unmet.get(job.id) ?? null, now);

@@ -7,23 +7,29 @@ import { backlogUntil, createDuePlanning, type DuePlanningOptions } from './due-
 import { NextRuns } from './next-runs.ts';
 import type { SlotPrefetch } from './slot-prefetch.ts';
 
-/** Slots that are started as prefetched are not told of as planned. */
+/** `onPlanned` does not report prefetched slots. */
 export interface PlannerOptions extends Omit<DuePlanningOptions, 'quarantine' | 'monotonicMs'> {
   clock: Clock;
-  /** The longest sleep, where nothing is due and nobody wakes it. */
+  /** The longest rest when nothing is due and nobody wakes the planner. */
   longestRestMs: number;
   slotPrefetch: Omit<SlotPrefetch, 'isStarting'>;
-  /** Resumes a batch of the jobs whose pause has ended; answers when the next pause ends: in the past where some are left. */
+  /**
+   * Resumes a batch of the jobs whose pause has ended. Returns when the next pause ends; this is in the past when
+   * some are left.
+   */
   resumePaused: () => Promise<Date | null>;
   onError: (error: unknown) => void;
   monotonicMs?: () => number;
 }
 
-/** So long before a slot its jobs are read: enough to prepare a thousand, little enough that few of them change meanwhile. */
+/**
+ * How long before a slot its jobs are read. This is enough to prepare a thousand jobs, and few of them change in the
+ * meantime.
+ */
 const PREFETCH_MS = 400;
-/** A timer may be this much early. */
+/** A timer may fire this much too early. */
 const EARLY_MS = 2;
-/** A job that is due, or whose pause has ended, and that could not be taken is held by somebody, perhaps for long. */
+/** The wait for a job that somebody else has locked, perhaps for long. The job is due or its pause has ended. */
 const LOCKED_RETRY_MS = 50;
 
 /**
@@ -46,7 +52,7 @@ export function createPlanner(options: PlannerOptions): Loop {
     const heldUntil = slotPrefetch.preparedFor();
     if (heldUntil !== null && heldUntil > now) {
       const restMs = heldUntil.getTime() - now.getTime();
-      // The transaction holds jobs until then, and nothing else may come between.
+      // The transaction locks jobs until then, so no other work may come in between.
       if (restMs <= PREFETCH_MS) return restMs;
       // The clock was set back.
       await slotPrefetch.abandon();
@@ -69,7 +75,7 @@ export function createPlanner(options: PlannerOptions): Loop {
     return backlog.jobs > 0 ? 0 : LOCKED_RETRY_MS;
   }
 
-  /** Null, too, where another job is due before the slots: it would wait for the open transaction. */
+  /** Also null when another job is due before the slots: it would wait for the open transaction. */
   function prepareAt(): Date | null {
     const slotAt = slotPrefetch.nextAt();
     if (slotAt === null) return null;
@@ -77,10 +83,10 @@ export function createPlanner(options: PlannerOptions): Loop {
     return otherAt === null || otherAt >= slotAt ? slotPrefetch.prepareAt() : null;
   }
 
-  /** When the next job is due whose slot is not prefetched. */
+  /** When the next job without a prefetched slot is due. */
   const notPrefetchedAt = () => earliest(next.runAt, slotPrefetch.rememberedAt());
 
-  /** Nobody has woken the planner, and what comes next is near: the prefetch reads it, or remembers it. */
+  /** Nobody has woken the planner, and the next run is near. The prefetch reads its job or remembers it. */
   function isTimeToPrefetch(now: Date): boolean {
     return next.isCurrent && slotPrefetch.nextAt() === null && isPast(notPrefetchedAt(), soonAfter(now));
   }
@@ -93,11 +99,11 @@ export function createPlanner(options: PlannerOptions): Loop {
   async function startPrefetched(): Promise<void> {
     const { isAnyLeft, nextRunAt } = await slotPrefetch.start();
     next.addRun(nextRunAt);
-    // A wake-up that came just as the slots came is not looked into yet.
+    // The planner has not yet looked after a wake-up that came together with the slots.
     if (isAnyLeft || !next.isCurrent) await look();
   }
 
-  /** Prefetches what is due next as soon as that is near; answers how long to rest. */
+  /** Prefetches the next due slots when they are near. Returns how long to rest. */
   async function prefetchNext(): Promise<number> {
     const soon = soonAfter(clock.now());
     if (slotPrefetch.nextAt() === null && isPast(notPrefetchedAt(), soon)) await prefetch(soon);

@@ -5,14 +5,14 @@ import { createPlanner } from './planner.ts';
 import { createSlotPrefetch, type SlotPrefetch } from './slot-prefetch.ts';
 import { createUnblocker, type Unblocker } from './unblocker.ts';
 
-/** Turns slots into executions, and admits those that had to wait for others of their job. */
+/** Turns slots into executions, and admits executions that waited for others of their job. */
 export interface Planning {
   planner: Loop;
   slotPrefetch: SlotPrefetch;
   unblocker: Unblocker;
 }
 
-/** @param running what takes the executions of slots that start at once */
+/** @param running takes the executions of slots that start at once */
 export function createPlanning(
   options: PartOptions,
   { worker, lostClaims }: Pick<Running, 'worker' | 'lostClaims'>,

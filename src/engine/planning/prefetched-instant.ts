@@ -7,26 +7,29 @@ import { MAX_COMMIT_MS, type PrefetchedSlot } from './open-slots.ts';
 
 const logger = createLogger('Planner');
 
-/** The slots of one instant, computed from jobs that were read together. */
+/** The slots of one instant. One read gives all their jobs. */
 export interface PrefetchedInstant {
   slots: PrefetchedSlot[];
   /** Their jobs, by id. */
   jobs: ReadonlyMap<string, UpcomingJob>;
-  /** Jobs of the same read whose slots are left to the planner. */
+  /** Jobs of the same read whose slots the planner plans. */
   left: readonly UpcomingJob[];
 }
 
 export const NO_INSTANT: PrefetchedInstant = { slots: [], jobs: new Map(), left: [] };
 
-/** No further slot is computed after this time, as computing stops everything else. */
+/** The computing stops after this time, because it blocks all other work. */
 const COMPUTING_MS = 100;
-/** The transaction opens so long before the instant: this, and as much for each slot. */
+/** How long before the instant the transaction opens: a fixed time, and a time for each slot. */
 const AHEAD_MS = 20;
 const AHEAD_MS_PER_SLOT = 0.25;
-/** A slot that would be missed by then is not held: its holder may freeze, and another instance must come in time. */
+/**
+ * The prefetch leaves a slot to the planner when the slot would be missed after this time. The instance may freeze,
+ * and another instance must still plan the slot on time.
+ */
 const MAX_HELD_MS = MAX_COMMIT_MS + 500;
 
-/** @param jobs in the order of their next runs: the slots of the first one's instant are computed */
+/** @param jobs in the order of their next runs; the instant is the next run of the first */
 export function prefetchedInstantOf(
   jobs: readonly UpcomingJob[],
   monotonicMs: () => number,
@@ -47,7 +50,7 @@ export function prefetchedInstantOf(
   return { slots, jobs: slotJobs, left };
 }
 
-/** When to open the transaction of an instant; null where it has no slots. */
+/** When to open the transaction of an instant; null when it has no slots. */
 export function openAt({ slots }: PrefetchedInstant): Date | null {
   const [first] = slots;
   if (!first) return null;
@@ -60,9 +63,9 @@ export function earliestRunOf(jobs: readonly UpcomingJob[]): Date | null {
 }
 
 /**
- * Which slots start at once. Jobs of a higher priority that are left to the planner keep their places.
+ * Which slots start at once. Jobs with a higher priority that the planner plans keep their places.
  *
- * @param placesFor which of so many executions, named by their hosts, could be called
+ * @param placesFor takes the hosts of executions; tells which of them get a place
  */
 export function startsOf(
   { slots, left }: PrefetchedInstant,
@@ -75,7 +78,10 @@ export function startsOf(
   return slots.map(({ availableAt }, index) => availableAt <= at && (places[index] ?? false));
 }
 
-/** Null where other facts than the job's own decide about its slot, where it must not be held, and where planning fails. */
+/**
+ * Null in three cases: other facts than the job's own decide about its slot, the slot must not be held, or planning
+ * fails.
+ */
 function prefetchedSlotOf(job: UpcomingJob): PrefetchedSlot | null {
   try {
     const slot = plainSlotOf(job);

@@ -1,14 +1,14 @@
 import type { UpcomingJob } from '../../store/executions/planning.ts';
 import { earliestRunOf } from './prefetched-instant.ts';
 
-/** A job is not read again when its next slot comes this soon after the last. The older a read is, the likelier a change. */
+/** When a job's next slot comes this soon, the job is not read again. After a longer time a change is more likely. */
 const REMEMBERED_MS = 2_000;
 
-/** Jobs whose slots were just started, and whose next ones come soon. */
+/** Jobs whose slots have just started and whose next slots come soon. */
 export class RememberedJobs {
   #jobs: UpcomingJob[] = [];
 
-  /** The earliest next run of them. */
+  /** The earliest next run of these jobs. */
   get nextRunAt(): Date | null {
     return earliestRunOf(this.#jobs);
   }
@@ -17,14 +17,17 @@ export class RememberedJobs {
     this.#jobs = [];
   }
 
-  /** Takes out those that are due by then. */
+  /** Removes and returns the jobs that are due by then. */
   take(until: Date): UpcomingJob[] {
     const taken = this.#jobs.filter(({ nextRunAt }) => nextRunAt <= until);
     this.#jobs = this.#jobs.filter(({ nextRunAt }) => nextRunAt > until);
     return taken.sort(bySlot);
   }
 
-  /** Answers whether the job is remembered. Slots in the past are not: the planner decides what a missed slot becomes. */
+  /**
+   * Returns whether the job is remembered. A job whose next slot is in the past is not: the planner decides what a
+   * missed slot becomes.
+   */
   add(job: UpcomingJob | undefined, nextRunAt: Date, now: Date): boolean {
     const restMs = nextRunAt.getTime() - now.getTime();
     if (!job || restMs <= 0 || restMs > REMEMBERED_MS) return false;

@@ -11,59 +11,62 @@ export interface SlotPrefetchOptions extends HeldSlotsOptions {
   monotonicMs?: () => number;
 }
 
-/** What became of the prefetched slots of an instant. */
+/** The result of starting the prefetched slots of an instant. */
 export interface Started {
-  /** The earliest next run of their jobs, apart from remembered jobs; null where there is none. */
+  /** The earliest next run of their jobs without the remembered jobs; null when there is none. */
   nextRunAt: Date | null;
-  /** Whether the planner must look for jobs that are still due: they changed, are locked, or could not be made in time. */
+  /** Whether the planner must look for jobs that are still due: they changed, are locked, or were not ready in time. */
   isAnyLeft: boolean;
 }
 
 /**
- * The slots of the next instant, made before it comes.
+ * The slots of the next instant, inserted before it comes.
  *
- * The prefetch reads the jobs a moment before their slot, and computes what the slot becomes. Just before the instant it
- * opens a transaction, inserts the executions, claims those that have a place, and moves the jobs on. It commits at the
- * instant. Until then nobody sees anything, and a process that dies leaves nothing behind.
+ * The prefetch reads the jobs shortly before their slot, and computes what the slot becomes. Just before the instant
+ * it opens a transaction, inserts the executions, claims those that have a place, and sets the next runs of the jobs.
+ * It commits at the instant. Until then nobody sees these rows, and a process that dies leaves nothing behind.
  *
- * The statement takes a job only while its version and next run are those that were read: a change in between leaves the
- * slot to the planner. A command that changes a job while the transaction is open waits for the commit. Other instances
- * pass over the locked jobs.
+ * The statement takes a job only if its version and next run have not changed since the read. Otherwise the planner
+ * plans the slot. A command that changes a job while the transaction is open waits for the commit. Other instances
+ * skip the locked jobs.
  */
 export interface SlotPrefetch {
-  /** The instant of the prefetched slots; null where there are none. */
+  /** The instant of the prefetched slots; null when there are none. */
   nextAt: () => Date | null;
-  /** When to call `prepare`; null where that is done, or not needed. */
+  /** When to call `prepare`; null when that is done or not needed. */
   prepareAt: () => Date | null;
-  /** The instant for which the transaction is open; null where none is. */
+  /** The instant for which the transaction is open; null when none is open. */
   preparedFor: () => Date | null;
   jobIds: () => string[];
-  /** The earliest next run of the remembered jobs: their slots were just started, and the next ones come soon. */
+  /** The earliest next run of the remembered jobs: their slots have just started, and the next ones come soon. */
   rememberedAt: () => Date | null;
   /**
-   * Reads the jobs that are due up to an instant, and prefetches the slots of the earliest one. Replaces what was
-   * prefetched or remembered before.
+   * Reads the jobs that are due up to an instant, and prefetches the slots of the earliest instant. This replaces
+   * earlier prefetched or remembered jobs.
    *
-   * @returns what comes next apart from these slots; null where nothing is due so soon
+   * @returns the next runs and pause ends without these slots; null when nothing is due so soon
    */
   read: (until: Date, except: readonly string[]) => Promise<NextPlanning | null>;
   /**
    * Prefetches from the remembered jobs instead of reading them again.
    *
-   * @returns the earliest next run of a job that is due by then and whose slot is not prefetched
+   * @returns the earliest next run of a due job whose slot is not prefetched
    */
   recall: (until: Date) => Date | null;
-  /** Makes the executions in a transaction that stays open. Never throws: what it cannot make is left to the planner. */
+  /**
+   * Inserts the executions in a transaction that stays open. Never throws: the planner plans the slots that fail
+   * here.
+   */
   prepare: () => Promise<void>;
-  /** Whether slots are being started: their calls are about to begin. */
+  /** Whether slots are about to start their calls. */
   isStarting: () => boolean;
-  /** Commits at the instant, and hands the claimed executions to the worker. */
+  /** Commits at the instant and gives the claimed executions to the worker. */
   start: () => Promise<Started>;
-  /** Rolls back what is prepared. */
+  /** Rolls the prepared slots back. */
   abandon: () => Promise<void>;
 }
 
-/** More jobs than this at one instant are left to the planner. */
+/** The planner plans further jobs of the same instant. */
 const MAX_PREFETCHED = 1_000;
 
 export function createSlotPrefetch(options: SlotPrefetchOptions): SlotPrefetch {
@@ -83,7 +86,7 @@ export function createSlotPrefetch(options: SlotPrefetchOptions): SlotPrefetch {
     return apart && { ...apart, runAt: earliest(apart.runAt, prefetch(jobs)) };
   }
 
-  /** Answers the earliest next run of those that it leaves to the planner. */
+  /** Returns the earliest next run of the jobs that it leaves to the planner. */
   function prefetch(jobs: readonly UpcomingJob[]): Date | null {
     instant = prefetchedInstantOf(jobs, monotonicMs);
     isPrepareTried = false;

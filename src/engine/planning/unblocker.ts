@@ -14,14 +14,20 @@ export interface UnblockerOptions {
   onError: (error: unknown) => void;
 }
 
-/** Admits executions that had to wait for earlier ones of their job. */
+/** Admits executions that waited for earlier ones of their job. */
 export interface Unblocker extends Loop {
-  /** An execution has ended: looks at once if anything is known to be blocked, and does nothing otherwise. */
+  /**
+   * Says that an execution has ended. The unblocker looks at once if it knows of a blocked execution, and does
+   * nothing otherwise.
+   */
   noteEnd: () => void;
 }
 
 const BATCH_JOBS = 500;
-/** While something is blocked: the end it waits for may come on an instance that knows nothing of it. */
+/**
+ * The rest while an execution is blocked. The end that it waits for may come on an instance that does not know about
+ * it.
+ */
 const WATCH_MS = 1_000;
 
 export function createUnblocker({
@@ -32,15 +38,15 @@ export function createUnblocker({
   onError,
 }: UnblockerOptions): Unblocker {
   let isAnythingBlocked = true;
-  /** The last job of the batch before, where more are behind it: those without room must not hold up the others. */
+  /** The last job of the batch before, when more follow. Jobs without room must not delay the others. */
   let after: string | null = null;
-  /** Something has ended since the round began: it may concern a job that was looked at before. */
+  /** An execution has ended since the round began. It may belong to a job from earlier in the round. */
   let hasEndedSince = false;
 
   async function step(): Promise<number> {
     const first = after;
     if (first === null) hasEndedSince = false;
-    // Should it fail, the next round begins anew.
+    // After a failure the next round starts from the beginning.
     after = null;
     const { jobIds, unblocked } = await unblockBatch(first);
     isAnythingBlocked = jobIds.length > 0 || first !== null;
@@ -58,7 +64,7 @@ export function createUnblocker({
       const loads = await readLoads(tx, jobIds);
       const rooms = jobs.map((job) => {
         const { running, waiting } = loads.get(job.id) ?? NO_LOAD;
-        // A job whose limit was lifted owes all that it kept waiting.
+        // A job without a limit now may admit all its blocked executions.
         return {
           jobId: job.id,
           places: Math.min(Math.max(concurrencyLimit(job) - running - waiting, 0), MAX_BLOCKED),

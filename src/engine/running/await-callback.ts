@@ -5,12 +5,12 @@ import type { Settlement } from '../../store/executions/settling.ts';
 import type { Settler } from './settler.ts';
 
 /**
- * Leaves an execution whose target has answered waiting for its callback. From here on nobody holds it: the callback
- * ends it on whichever instance it arrives, and any instance ends the wait where none comes.
+ * Lets an execution wait for its callback after the target has answered. From here on no instance holds it. The
+ * callback ends it on the instance where it arrives. Without a callback, any instance ends the wait.
  *
- * @param answered how the attempt would be recorded if the answer were its end
- * @returns RUNNING where it waits; CANCELLED where that was asked for during the call; null where the callback was
- *   quicker than the answer, or the claim was lost otherwise
+ * @param answered the record of the attempt if the answer were its end
+ * @returns RUNNING when it waits; CANCELLED when a user cancelled it during the call; null when the callback came
+ *   before the answer or the claim was lost
  */
 export async function awaitCallback(
   execution: ClaimedExecution,

@@ -9,24 +9,24 @@ import { recordUncalled, runExecution, type RunDeps } from './run-execution.ts';
 
 const logger = createLogger('Worker');
 
-/** Makes calls that have a place, and keeps hold of each execution until what became of it is recorded. */
+/** Makes calls that have a place, and holds each execution until its outcome is recorded. */
 export interface CallRunner {
   call: (entry: Held, execution: ClaimedExecution) => void;
-  /** Records of some that have left their line that they have ended without a call. */
+  /** Records that executions without a place have ended without a call. */
   letGo: (left: readonly Held[], reason: UncalledReason | 'leaseLost') => void;
-  /** Whether a call is under way that has just begun: its outcome may come together with those at hand. */
+  /** Whether a call in flight has just begun. Its outcome may come together with the present ones. */
   areOutcomesNear: () => boolean;
 }
 
 export interface CallRunnerOptions extends RunDeps {
   held: HeldClaims;
-  /** The call at a host is over: its place is free. Answers how many calls are under way. */
+  /** Frees the place of a finished call at a host. Returns how many calls are in flight. */
   freePlace: (host: string, callMs: number) => number;
-  /** Called a moment later, when others may begin. */
+  /** Called a moment later: other calls may begin. */
   passPlaceOn: (host: string) => void;
-  /** Called after a call that this instance had no means to make. */
+  /** Called after this instance lacked the resources for a call. */
   onInstanceFault: () => void;
-  /** Called after an execution that makes up for a missed slot is recorded. */
+  /** Called after the record of an execution for a missed slot. */
   onBacklogRecorded: () => void;
   onError: (error: unknown) => void;
   monotonicMs: () => number;
@@ -62,7 +62,7 @@ export function createCallRunner(options: CallRunnerOptions): CallRunner {
     }
   }
 
-  /** Holds an execution until what became of it is recorded, and logs that. */
+  /** Holds an execution until its outcome is recorded, and logs the outcome. */
   function holdUntil(
     recorded: ReturnType<typeof runExecution>,
     entry: Held,

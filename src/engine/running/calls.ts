@@ -12,55 +12,64 @@ const logger = createLogger('Worker');
 
 export interface CallsOptions extends RunDeps, PlaceLimits {
   leaseMs: number;
-  /** A place has become free at a host for which next to nothing is waiting. */
+  /** A place has become free at a host with few waiting executions. */
   onRoom: () => void;
-  /** A good part of what was held of a backlog has been recorded. */
+  /** A good part of the held backlog is recorded. */
   onBacklogRoom: () => void;
   onError: (error: unknown) => void;
   monotonicMs?: () => number;
 }
 
 /**
- * What this instance has claimed, from the claim to the record of its outcome. A call takes a place only while it is
- * under way; what was claimed ahead of a place waits here for one, so that a place that becomes free is taken at once
- * and claims can be made for many executions together.
+ * The claimed executions of this instance, from the claim to the record of the outcome. A call needs a place only
+ * while it is in flight. Executions that are claimed ahead wait here for a place. So a free place is used at once,
+ * and one statement can claim many executions.
  */
 export interface Calls extends Pick<ClaimRoom, 'room' | 'pauseMs' | 'backlogRoom'> {
   add: (execution: ClaimedExecution) => void;
   held: () => HeldClaim[];
-  /** Whether an execution is held, or was called under this claim and what came of that could not be recorded. */
+  /** Whether this instance holds an execution, or has called it under this claim without a recorded outcome. */
   holds: (claim: HeldClaim) => boolean;
-  /** Whether a claim's call is under way or to come: what is over is only being recorded, which nothing need end. */
+  /**
+   * Whether a claim's call is in flight or still to come. After the call only the record is left, and nobody needs to
+   * end that.
+   */
   isCalling: (claim: HeldClaim) => boolean;
-  /** Ends a call from our side, or the wait for it; the reason decides what becomes of the execution. */
+  /** Ends a call or the wait for it. The reason decides what the execution becomes. */
   end: (executionId: string, reason: EndReason) => void;
   /** Moves the end of a claim's lease to an instant of the monotonic clock. */
   extendLease: (claim: HeldClaim, deadlineMs: number) => void;
   /**
-   * Ends the calls whose leases are over, and gives back what waits for a place under such a lease. Answers in how many
+   * Ends calls whose leases are over, and gives back waiting executions with such a lease. Returns in how many
    * milliseconds to look again.
    */
   endOverdue: () => number;
-  /** Gives back all that waits for a place: for a stop. */
+  /** Gives back all executions that wait for a place, before a stop. */
   giveBackWaiting: () => void;
   /**
-   * Gives back what has waited for a place for too long, and will go on waiting by what its line did since the last look: to
-   * be called once a second or so.
+   * Gives back executions that have waited too long for a place, and whose line is too slow since the last look. Call
+   * it about once a second.
    */
   giveBackStuck: () => void;
-  /** Whether any call waits for a place at a host that answers: it has one soon, unless something takes its time. */
+  /** Whether any call waits for a place at a host that answers. It should get one soon. */
   isPressed: () => boolean;
-  /** Whether a call is under way that has just begun: its outcome may come together with those at hand. */
+  /** Whether a call in flight has just begun. Its outcome may come together with the present ones. */
   areOutcomesNear: () => boolean;
-  /** Resolves when nothing is held any more. */
+  /** Resolves when this instance holds no execution. */
   drained: () => Promise<void>;
 }
 
-/** No call begins with less of its lease left than this, or than a quarter of the lease; so often is looked for leases that end. */
+/**
+ * No call begins when less of its lease is left than the smaller of these two. This is also the time between two
+ * looks for ending leases.
+ */
 const LEAST_LEFT_MS = 1_000;
 const LEAST_LEFT_SHARE = 1 / 4;
 
-/** What is to be called apart from who holds it: that holds it until its outcome is recorded, which needs none of this. */
+/**
+ * An execution that waits for a place. Its request stands apart from the entry, because the record of the outcome
+ * does not need it.
+ */
 interface Waiting {
   entry: Held;
   execution: ClaimedExecution;
@@ -89,11 +98,11 @@ export function createCalls(options: CallsOptions): Calls {
   });
 
   function add(execution: ClaimedExecution): void {
-    // A claim that comes after a later one was lost long since.
+    // An older claim that arrives after a newer one is lost.
     if ((held.get(execution.id)?.claim.claimSeq ?? 0) >= execution.claimSeq) return;
-    // A claim that was lost and has come back to us: its earlier call would go on beside the new one, kept by nobody.
+    // This instance lost a claim and has it again. Its earlier call must not continue beside the new one.
     end(execution.id, 'leaseLost');
-    // The database counts from when the statement came, which is later than the instant that the claim bears.
+    // The lease in the database ends a little later: it counts from the arrival of the statement.
     const deadlineMs = monotonicMs() + execution.attemptStartedAt.getTime() + leaseMs - clock.now().getTime();
     const entry = heldOf(execution, deadlineMs);
     held.add(entry);
@@ -143,7 +152,7 @@ export function createCalls(options: CallsOptions): Calls {
   };
 }
 
-/** @param restMs when to look again at the latest */
+/** @param restMs the longest time until the next look */
 function endOverdue(
   held: HeldClaims,
   { nowMs, restMs }: { nowMs: number; restMs: number },

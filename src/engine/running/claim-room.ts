@@ -8,23 +8,23 @@ import type { HeldClaims } from './held-claims.ts';
 import type { HostLimiter } from './host-limiter.ts';
 import type { Settler } from './settler.ts';
 
-/** How much may be claimed: as the limiter has places, unless nothing at all may be claimed for a while. */
+/** How many executions may be claimed: as many as the limiter allows, except during a pause. */
 export interface ClaimRoom {
-  /** What may be claimed; the load of a host leaves out what may be claimed ahead of a place there. */
+  /** The room for claims. The load of a host does not count the executions that may be claimed ahead there. */
   room: () => FreePlaces;
-  /** How many executions more may be claimed that make up for missed slots; 0 until there is room for a good many. */
+  /** How many more executions for missed slots may be claimed; 0 until there is room for many. */
   backlogRoom: () => number;
-  /** For how long nothing may be claimed at all; 0 as a rule. */
+  /** For how long this instance must not claim; usually 0. */
   pauseMs: () => number;
-  /** This instance had no descriptors, memory or ports for a call: it claims nothing for a second. */
+  /** Says that this instance lacked descriptors, memory or ports for a call. It claims nothing for a second. */
   noteFault: () => void;
 }
 
-/** More of a backlog is claimed when it holds no more than this share of its places. */
+/** The instance claims more backlog when it uses at most this share of the backlog's places. */
 const BACKLOG_REFILL = 3 / 4;
-/** After a call for which this instance had no descriptors, memory or ports: those of others may end meanwhile. */
+/** The pause after this instance lacked descriptors, memory or ports. Other calls may end in it and free them. */
 const FAULT_PAUSE_MS = 1_000;
-/** Between two looks whether outcomes that wait to be recorded have become fewer. */
+/** The time between two looks whether fewer outcomes wait for their record. */
 const FULL_PAUSE_MS = 250;
 
 interface ClaimRoomOptions extends PlaceLimits {
@@ -50,7 +50,7 @@ export function createClaimRoom(options: ClaimRoomOptions): ClaimRoom {
     backlogRoom() {
       if (pauseMs() > 0) return 0;
       const places = backlogPlaces(maxConcurrency);
-      // Reserved places are for others, and claims are made for many executions together.
+      // Reserved places are for other executions. One claim takes many executions together.
       if (held.backlog > places * BACKLOG_REFILL) return 0;
       return Math.min(
         places - held.backlog,

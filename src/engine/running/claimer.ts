@@ -5,10 +5,10 @@ import { claimDue, MAX_CLAIM, type ClaimKind } from '../../store/executions/clai
 import { MAX_DEEP_LOOK_MS } from './deep-look.ts';
 import type { LostClaims } from './lost-claims.ts';
 
-/** What came of a claim. */
+/** The result of a claim. */
 export interface Claim {
   claimed: number;
-  /** As many as there was room for. */
+  /** How many executions there was room for. */
   limit: number;
 }
 
@@ -21,20 +21,20 @@ export interface ClaimerOptions {
   lostClaims: Pick<LostClaims, 'watch'>;
   room: () => FreePlaces;
   backlogRoom: () => number;
-  /** Runs what was claimed. */
+  /** Runs the claimed executions. */
   take: (executions: readonly ClaimedExecution[]) => void;
   monotonicMs: () => number;
 }
 
-/** Claims what there is room for, as far down the queue as is needed. */
+/** Claims executions as far as there is room. It looks as far down the queue as necessary. */
 export type Claimer = (kind: ClaimKind, now: Date, options?: { isDeep?: boolean }) => Promise<Claim>;
 
-/** So long claims look further after one that has found less than was wanted: longer than any pause between deep looks. */
+/** How long claims look further after one that found too few. This is longer than any pause between deep looks. */
 const WIDE_LOOK_MS = 5 * MAX_DEEP_LOOK_MS;
 
 export function createClaimer(options: ClaimerOptions): Claimer {
   const { pool, instanceId, leaseMs, lostClaims, room, backlogRoom, take, monotonicMs } = options;
-  /** Until then claims look past the head of the queue: some of it was locked, or of full hosts. */
+  /** Until then claims look past the head of the queue, because executions there are locked or belong to full hosts. */
   const wideUntilMs: Record<ClaimKind, number> = { fresh: 0, backlog: 0 };
 
   return async (kind, now, { isDeep = false } = {}) => {

@@ -1,25 +1,25 @@
 /**
- * When to look past the executions of hosts that have no place left. Looking past many of them costs the database some
- * milliseconds, so not with each step, and less often while nothing is found behind them and nothing new is told.
+ * When to look past the executions of hosts without a free place. Such a look costs the database some milliseconds,
+ * so not every step makes one. Looks become rarer while they find nothing and there is no news.
  */
 export interface DeepLook {
-  /** How long to wait for the next look; 0 where it may be made. */
+  /** How long to wait for the next look; 0 when it may happen now. */
   restMs: () => number;
-  /** Makes a look; answers how long to wait for the next one. */
+  /** Makes a look. Returns how long to wait for the next one. */
   make: (look: () => Promise<number>) => Promise<number>;
-  /** There may be something new: the next look is made as soon as it may be. */
+  /** Says that there may be something new. The next look then happens as early as allowed. */
   noteNews: () => void;
 }
 
-/** Between two looks. */
+/** The shortest time between two looks. */
 const MIN_INTERVAL_MS = 100;
 export const MAX_DEEP_LOOK_MS = 1_000;
-/** A look takes the longer the more executions wait; it may take up a third of the time. */
+/** With many waiting executions a look takes long. Looks may use up to a third of the time. */
 const RESTS = 2;
 
 export function createDeepLook(monotonicMs: () => number): DeepLook {
   let nextMs = 0;
-  /** When it may be made at the earliest, should there be something new. */
+  /** The earliest time of the next look after news. */
   let soonestMs = 0;
   let intervalMs = MIN_INTERVAL_MS;
   return {

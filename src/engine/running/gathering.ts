@@ -1,28 +1,25 @@
 export interface GatheringOptions {
   /** Waits. */
   pause: (ms: number) => Promise<void>;
-  /** Milliseconds between the beginnings of two batches; what comes meanwhile is in the second. */
+  /** Milliseconds between the starts of two batches. Outcomes in between go into the second batch. */
   gatherMs: number;
-  /** Whether calls wait for a place that they have soon: then batches gather for {@link PRESSED_GATHERS} times as long. */
+  /** Whether calls wait for a place that they get soon. Batches then gather {@link PRESSED_GATHERS} times as long. */
   isPressed: () => boolean;
-  /** Whether calls that have just begun are under way: the first outcome of many waits for the others, for a moment. */
+  /** Whether calls in flight have just begun. The first outcome of many then waits a moment for the others. */
   areMoreNear: () => boolean;
 }
 
-/**
- * Says when a batch of outcomes is to be written: how long it waits for others to join it. What is answered is nothing where
- * it need not wait: then it is written at once.
- */
+/** Decides how long a batch of outcomes waits for others. Without an answer the batch is written at once. */
 export interface Gathering {
   /** Before the first batch after a rest. */
   atWakeUp: () => Promise<void> | undefined;
-  /** Before each batch, which begins when that has resolved. */
+  /** Before each batch. The batch begins when the promise resolves. */
   nextBatch: (isFull: () => boolean) => Promise<void> | undefined;
 }
 
-/** While calls wait, what is recorded takes the time of those to come, on either side of the database's socket. */
+/** While calls wait, records take processor time from them, in this process and in the database. */
 const PRESSED_GATHERS = 5;
-/** For so long the first outcome waits, and looks so often whether there are more to come. */
+/** How long the first outcome waits, and how often it looks whether more will come. */
 const NEAR_MS = 20;
 const NEAR_LOOK_MS = 5;
 
@@ -35,7 +32,7 @@ export function createGathering({ pause, gatherMs, isPressed, areMoreNear }: Gat
     }
   }
 
-  /** In several pauses: the pressure may end, or the batch be full. */
+  /** Waits in several pauses, because the pressure may end or the batch may be full. */
   async function gather(isFull: () => boolean): Promise<void> {
     for (let periods = 1; periods <= PRESSED_GATHERS && !isFull(); periods += 1) {
       const waitMs = lastBatchMs + periods * gatherMs - performance.now();
@@ -51,7 +48,7 @@ export function createGathering({ pause, gatherMs, isPressed, areMoreNear }: Gat
   return {
     atWakeUp() {
       if (!isPressed()) return areMoreNear() ? waitForOthers() : undefined;
-      // Not even the first ones are recorded at once.
+      // Under pressure, even the first outcomes wait.
       lastBatchMs = performance.now();
       return undefined;
     },

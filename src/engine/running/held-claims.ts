@@ -3,30 +3,33 @@ import type { ClaimedExecution } from '../../store/executions/claimed-rows.ts';
 import type { HeldClaim } from '../../store/executions/leases.ts';
 import type { EndReason } from './run-execution.ts';
 
-/** What is asked of an execution from its claim to its record. */
+/** The fields of an execution that are needed from its claim to its record. */
 export type Claim = Pick<ClaimedExecution, 'id' | 'jobId' | 'claimSeq' | 'attemptCount' | 'host' | 'trigger'>;
 
 export interface Held {
   claim: Claim;
   signal: StopSignal<EndReason>;
-  /** The end of the lease by the monotonic clock: nothing is called behind it, whether or not the database can be reached. */
+  /**
+   * The end of the lease by the monotonic clock. No call continues after it, whether or not the database is
+   * reachable.
+   */
   deadlineMs: number;
   isCallOver: boolean;
   /** Null while it waits for a place. */
   done: Promise<void> | null;
 }
 
-/** Outcomes that cannot be recorded are rare: more than may fail together. */
+/** How many unrecorded calls stay in memory. They are rare, and fewer can fail together. */
 const MAX_UNRECORDED = 10_000;
 
-/** What this instance holds, from the claim to the record of its outcome, by the execution's id. */
+/** The executions that this instance holds, from the claim to the record of the outcome, by id. */
 export class HeldClaims {
   readonly #held = new Map<string, Held>();
-  /** The latest calls of which the outcome could not be recorded: their executions, with the number of the claim. */
+  /** The latest calls without a recorded outcome: the execution's id and the number of the claim. */
   readonly #unrecorded = new Map<string, number>();
   #backlog = 0;
 
-  /** How many of them make up for missed slots. */
+  /** How many of them are for missed slots. */
   get backlog(): number {
     return this.#backlog;
   }
@@ -40,7 +43,7 @@ export class HeldClaims {
     return this.#held.get(executionId);
   }
 
-  /** The entry of just this claim. */
+  /** The entry of exactly this claim. */
   entryOf({ executionId, claimSeq }: HeldClaim): Held | undefined {
     const entry = this.#held.get(executionId);
     return entry?.claim.claimSeq === claimSeq ? entry : undefined;
@@ -48,7 +51,7 @@ export class HeldClaims {
 
   remove(entry: Held): void {
     const { claim } = entry;
-    // Only this entry: after a lost lease the same execution may have been claimed again.
+    // Only this entry: after a lost lease this instance may have claimed the same execution again.
     if (this.#held.get(claim.id) === entry) this.#held.delete(claim.id);
     if (isBacklog(claim)) this.#backlog -= 1;
   }
@@ -57,25 +60,25 @@ export class HeldClaims {
     return [...this.#held.values()];
   }
 
-  /** Remembers that a call was made under this claim and that its outcome could not be recorded. */
+  /** Remembers a call under this claim whose outcome could not be recorded. */
   noteUnrecorded({ id, claimSeq }: Claim): void {
     this.#unrecorded.set(id, claimSeq);
     const [oldest] = this.#unrecorded.keys();
     if (this.#unrecorded.size > MAX_UNRECORDED && oldest !== undefined) this.#unrecorded.delete(oldest);
   }
 
-  /** Whether an execution is held, or was called under this claim and what came of that could not be recorded. */
+  /** Whether this instance holds an execution, or has called it under this claim without a recorded outcome. */
   holds({ executionId, claimSeq }: HeldClaim): boolean {
     return this.#held.has(executionId) || this.#unrecorded.get(executionId) === claimSeq;
   }
 
   async drained(): Promise<void> {
-    // Who still waits for a place has one as soon as a call has ended.
+    // An execution that waits for a place gets one when a call ends.
     while (this.#held.size > 0) await Promise.all(this.all().flatMap(({ done }) => done ?? []));
   }
 }
 
-/** An execution that has just been claimed. */
+/** The entry of a newly claimed execution. */
 export function heldOf(execution: ClaimedExecution, deadlineMs: number): Held {
   const { id, jobId, claimSeq, attemptCount, host, trigger } = execution;
   const claim = { id, jobId, claimSeq, attemptCount, host, trigger };

@@ -7,52 +7,56 @@ import {
 import { HostLine } from './host-line.ts';
 
 /**
- * Shares the places for calls among hosts: how many are taken at which host, who waits there for one, and how many may be
- * claimed ahead of a place. A place that becomes free goes to whoever waits at the same host, or else anywhere.
+ * Shares the places for calls among hosts. It knows how many places each host uses, which executions wait there, and
+ * how many may be claimed ahead. A free place goes to an execution that waits for the same host, or else for any
+ * host.
  */
 export interface HostLimiter<Waiting> {
-  /** Places that are taken, at all hosts. */
+  /** How many places all hosts use. */
   taken: () => number;
-  /** Whether there are places left that are not kept for hosts at which nothing is under way. */
+  /** Whether free places are left beside those that are reserved for hosts without a call. */
   hasOpenPlaces: () => boolean;
-  /** Takes a place at a host; false where there is none. */
+  /** Takes a place at a host; false when there is none. */
   take: (host: string) => boolean;
-  /** Gives a place back, which a call had for so long; null where it was used for none. */
+  /** Frees a place. `callMs` is how long the call took; null when there was no call. */
   free: (host: string, callMs: number | null) => void;
   wait: (host: string, who: Waiting) => void;
   /**
-   * Who has, from now on, a place that was given back at a host: at that host, or at another. Nobody where none of those who
-   * wait may have it, or a newcomer has taken it since.
+   * Gives a freed place to a waiting execution, first of the same host, and returns it. Undefined when none of them
+   * may have the place or another call has taken it.
    */
   next: (host: string) => Waiting | undefined;
-  /** What may be claimed; the load of a host leaves out what may be claimed ahead of a place there. */
+  /** The room for claims. The load of a host does not count the executions that may be claimed ahead there. */
   room: () => FreePlaces;
-  /** How many may be claimed ahead of a place, at all hosts. */
+  /** How many executions may be claimed ahead of a place, for all hosts. */
   roomAhead: () => number;
-  /** Whether a claim for a host is worth its while: most of what was claimed ahead has had its place. */
+  /** Whether a claim for a host is useful: most of its executions that were claimed ahead have had a place. */
   hasRoomAt: (host: string) => boolean;
-  /** Whether somebody waits at a host that answers at this moment. */
+  /** Whether an execution waits at a host that answers now. */
   isMoving: () => boolean;
-  /** Takes out of a host's line whom `isLeaving` names. */
+  /** Removes the executions that `isLeaving` names from a host's line. */
   remove: (host: string, isLeaving: (who: Waiting) => boolean) => Waiting[];
-  /** Takes everybody out of their lines. */
+  /** Removes all executions from their lines. */
   removeAll: () => Waiting[];
   /**
-   * Takes out of each host's line who has waited for too long, and would go on waiting by what the line did since the last
-   * look: to be called once a second or so. Nothing is claimed ahead for such a host until it answers again. Hosts at which
-   * that is nobody are left out.
+   * Removes executions from each host's line that have waited too long, and for which the line is too slow since the
+   * last look. Call it about once a second. Such a host gets no claims ahead until it answers again. The result
+   * contains only hosts with removed executions.
    */
   removeStuck: () => Map<string, Waiting[]>;
 }
 
-/** What is claimed ahead of a place waits about as long: time enough for one more claim, and little to be late by. */
+/**
+ * About how long an execution that is claimed ahead waits. This is enough for one more claim and causes little
+ * lateness.
+ */
 const AHEAD_MS = 100;
-/** What may wait for a place at most, however fast calls end. */
+/** How many may wait for a place at most, however fast calls end. */
 const MAX_AHEAD = 500;
-/** Of jobs that are due every second, each time finds how fast the host was the time before. */
+/** How long the speed of a host stays known. So jobs that are due every second find it from their last run. */
 const REMEMBERED_MS = 2_000;
 
-/** The lines of all hosts, and what is counted over them. */
+/** The lines of all hosts, and their sums. */
 class HostLines<Waiting> {
   readonly #limits: PlaceLimits;
   readonly #monotonicMs: () => number;
@@ -88,7 +92,7 @@ class HostLines<Waiting> {
     return this.taken < this.#limits.maxConcurrency && line.taken < placesPerHost(this.#limits, this.taken);
   }
 
-  /** A line in which somebody may have a place: that of the host, or else any. */
+  /** A line with an execution that may have a place: the host's own line, or else any. */
   toMove(host: string): HostLine<Waiting> | undefined {
     const line = this.#lines.get(host);
     if (line && this.#mayMove(line)) return line;
@@ -101,7 +105,7 @@ class HostLines<Waiting> {
     return line.waiting > 0 && this.hasPlaceIn(line);
   }
 
-  /** How many may be claimed ahead for a line: as many as have had a place within {@link AHEAD_MS}, at the pace of its calls. */
+  /** How many may be claimed ahead for a line: as many as its calls can serve within {@link AHEAD_MS}. */
   aheadIn(line: HostLine<Waiting>): number {
     if (!line.hasAnsweredWithin(REMEMBERED_MS)) return 0;
     const { maxConcurrency, maxConcurrencyPerHost } = this.#limits;
@@ -115,7 +119,7 @@ class HostLines<Waiting> {
     return Math.max(Math.min(allowed, MAX_AHEAD) - this.waiting, 0);
   }
 
-  /** Whether somebody waits at a host that answers at this moment. */
+  /** Whether an execution waits at a host that answers now. */
   isMoving(): boolean {
     if (this.waiting === 0) return false;
     for (const line of this.#lines.values())
@@ -166,7 +170,7 @@ export function createHostLimiter<Waiting>(
       const isOpen = lines.hasOpenPlaces();
       return {
         executions: (isOpen ? openPlaces(maxConcurrency) : maxConcurrency) - lines.taken + lines.ahead(),
-        // A reserved place is for hosts that have nothing under way.
+        // A reserved place is for hosts without a call in flight.
         perHost: isOpen ? maxConcurrencyPerHost : 1,
         load: new Map(
           lines.all().map(([host, line]) => [host, line.taken + line.waiting - lines.aheadIn(line)]),

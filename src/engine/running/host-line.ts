@@ -1,27 +1,29 @@
-/** Calls that are shorter are not known to be: the clock, and the event loop, are no finer. */
+/** The clock and the event loop cannot measure shorter calls. */
 const SHORTEST_MS = 1;
-/** How much the latest call weighs in the average of a host. */
+/** The weight of the latest call in the average of a host. */
 const LATEST_SHARE = 1 / 8;
-/** A call that takes longer says nothing of how soon places become free. Who has waited for longer is stuck, perhaps. */
+/**
+ * A longer call says nothing about how soon places become free. An execution that has waited for longer may be stuck.
+ */
 const LONG_MS = 1_000;
-/** A line is expected to move on by so many times what it did since the last look. */
+/** The line is expected to give this many times as many places as since the last look. */
 const REACH = 2;
 
 interface InLine<Waiting> {
   who: Waiting;
   sinceMs: number;
-  /** They had waited for long already at the last look. */
+  /** The wait was already long at the last look. */
   isLong: boolean;
 }
 
-/** One host: how many places are taken there, who waits for one, and how long its calls take. */
+/** One host: its used places, its waiting executions, and how long its calls take. */
 export class HostLine<Waiting> {
   readonly #monotonicMs: () => number;
   #taken = 0;
   #waiting: InLine<Waiting>[] = [];
-  /** Of those who waited, how many have had a place since the last look. */
+  /** How many waiting executions have got a place since the last look. */
   #moved = 0;
-  /** How long calls take that are not long, and when the last one ended; null where that is not known. */
+  /** The average time of calls below {@link LONG_MS}, and when the last one ended; null when not known. */
   #pace: { averageMs: number; endedAtMs: number } | null = null;
 
   constructor(monotonicMs: () => number) {
@@ -44,7 +46,7 @@ export class HostLine<Waiting> {
     return this.#pace !== null && this.#monotonicMs() - this.#pace.endedAtMs < ms;
   }
 
-  /** How many calls end within a time that have so many places, if they take as long as they did. */
+  /** How many calls so many places can serve within a time, at the average time of a call. */
   callsWithin(ms: number, places: number): number {
     return this.#pace === null ? 0 : Math.floor((places * ms) / this.#pace.averageMs);
   }
@@ -53,7 +55,7 @@ export class HostLine<Waiting> {
     this.#taken += 1;
   }
 
-  /** @param callMs how long the call took; null where there was none */
+  /** @param callMs how long the call took; null when there was no call */
   free(callMs: number | null): void {
     this.#taken -= 1;
     if (callMs === null || callMs >= LONG_MS) return;
@@ -69,7 +71,7 @@ export class HostLine<Waiting> {
     this.#waiting.push({ who, sinceMs: this.#monotonicMs(), isLong: false });
   }
 
-  /** Gives the first who waits a place. */
+  /** Gives a place to the first waiting execution. */
   moveOn(): Waiting | undefined {
     const next = this.#waiting.shift();
     if (!next) return undefined;
@@ -78,18 +80,19 @@ export class HostLine<Waiting> {
     return next.who;
   }
 
-  /** Takes those out of the line whom `isLeaving` names. */
+  /** Removes the executions that `isLeaving` names. */
   remove(isLeaving: (who: Waiting) => boolean): Waiting[] {
     return this.#remove(({ who }) => isLeaving(who));
   }
 
-  /** Takes those out of the line who have waited for too long, and would go on waiting by what it did since the last look. */
+  /** Removes executions that have waited too long and for which the line is too slow since the last look. */
   removeStuck(): Waiting[] {
     const reach = REACH * this.#moved;
     const stuck = this.#remove(({ isLong }, place) => isLong && place >= reach);
     if (stuck.length > 0) this.#pace = null;
     this.#moved = 0;
-    // Not at once: after a standstill of this process, answers that make places free may be about to be read.
+    // A long wait counts only at the next look. After this process stood still, it may first have to read answers
+    // that free places.
     const longSinceMs = this.#monotonicMs() - LONG_MS;
     for (const inLine of this.#waiting) inLine.isLong = inLine.sinceMs <= longSinceMs;
     return stuck;

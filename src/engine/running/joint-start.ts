@@ -1,32 +1,32 @@
 import { performance, type EventLoopUtilization } from 'node:perf_hooks';
 
-/** Starts what takes the places of ended calls: at once, or together with what else ends, where that is the faster way. */
+/** Starts the calls that take the places of ended ones: at once, or several together when that is faster. */
 export interface JointStart {
-  /** A call has ended, of so many that were under way; `start` gives its place to another one. */
+  /** Says that one of `underWay` calls has ended. `start` gives its place to another call. */
   add: (start: () => void, underWay: number) => void;
 }
 
 export interface JointStartOptions {
-  /** Share of the time since it was last asked in which the event loop had work to do. */
+  /** The share of the time since the last question in which the event loop was busy. */
   loopUtilization?: () => number;
   monotonicMs?: () => number;
   /** Runs something after so many milliseconds. */
   later?: (run: () => void, ms: number) => void;
 }
 
-/** The event loop is what limits us from the first share on, and until it falls below the second. */
+/** The event loop is the bottleneck from the first share on, until it falls below the second. */
 const BUSY_FROM = 0.9;
 const BUSY_UNTIL = 0.6;
 const LOOK_EVERY_MS = 25;
 
-/** A place rests no longer than this, nor when this share of all has become free. */
+/** A place stays free at most this long, and only until this share of all places is free. */
 const GATHER_MS = 1;
 const GATHER_SHARE = 1 / 2;
 
 /**
- * Calls that are started together cost a third less processor time than calls started one by one: their requests go out,
- * and their answers come in, in fewer turns of the event loop. A place then rests for a moment, which is lost time where
- * calls are slow and few, so places are gathered only while the event loop is what limits us.
+ * Calls that start together cost a third less processor time than calls that start one by one: their requests and
+ * answers need fewer turns of the event loop. But each place then stays free for a moment, which is lost time for few
+ * slow calls. So places are gathered only while the event loop is the bottleneck.
  */
 export function createJointStart(options: JointStartOptions = {}): JointStart {
   const { loopUtilization = createUtilizationMeter(), monotonicMs = () => performance.now() } = options;

@@ -1,6 +1,6 @@
 import { encodePublicId } from '../../domain/values/public-id.ts';
 
-/** Ids as log fields, in the spelling that the API and the headers of a call have. */
+/** Ids as log fields, in the form that the API and the headers of a call use. */
 export function logIds({ executionId, jobId }: { executionId: string; jobId?: string }): {
   executionId: string;
   jobId?: string;

@@ -18,47 +18,53 @@ export interface LostClaimsOptions {
   settler: Pick<Settler, 'settle'>;
   instanceId: string;
   leaseMs: number;
-  /** Whether this instance holds an execution, or has called it under this claim and could not record what came of that. */
+  /** Whether this instance holds an execution, or has called it under this claim without a recorded outcome. */
   holds: (claim: HeldClaim) => boolean;
   onError: (error: unknown) => void;
 }
 
 /**
- * A statement whose answer is lost may have claimed executions all the same, at once or a while later. Nobody holds them and
- * nobody has called them; but when their leases end they would be taken for such as were called, perhaps, and one of an
- * ATMOST_ONCE job would have failed. So this instance looks for them, for as long as those leases last, and gives them back.
+ * A statement whose answer is lost may still claim executions, at once or a while later. Nobody holds or calls them.
+ * But after their leases the rescuer cannot know that, and an ATMOST_ONCE execution would fail. So this instance
+ * looks for them until their leases end, and gives them back.
  *
- * It knows them by the instant of the claim, which only those share that were claimed in the same millisecond. Of these it
- * leaves alone what it holds, and all of them while an answer may still come that tells of some.
+ * It finds them by the instant of the claim, which only claims of the same millisecond share. It skips those that it
+ * holds, and waits while the answer of such a claim may still come.
  */
 export interface LostClaims extends Loop {
   /**
    * Makes a claim.
    *
-   * @param leaseExpiresAt as it is by the instant of the claim, for all that the claim takes
+   * @param leaseExpiresAt the end of the lease, counted from the instant of the claim
    * @throws what `claim` throws
    */
   watch: <Answer>(leaseExpiresAt: Date, claim: () => Promise<Answer>) => Promise<Answer>;
-  /** Stops, after a last look for all that was lost: no claim may be under way any more. Resolves when what it found is recorded. */
+  /**
+   * Looks a last time for lost claims and stops. No claim may be in progress. Resolves when all found claims are
+   * recorded.
+   */
   end: () => Promise<void>;
 }
 
-/** So old are claims at least that are taken for lost: whatever was answered has been taken by then. */
+/** The least age of a lost claim. Younger ones may still have an answer that this instance has not handled. */
 const LEAST_AGE_MS = 1_000;
 const LOOK_MS = 1_000;
-/** At the end, while the database is away. */
+/** The last looks at a stop, while the database is unreachable. */
 const LAST_LOOKS = 5;
 const LAST_LOOK_MS = 500;
-/** While the database is away each step of each loop may lose a claim. What is not remembered waits for the end of its lease. */
+/**
+ * How many lost claims stay in memory. While the database is unreachable, each step may lose one. Others wait for the
+ * end of their lease.
+ */
 const MAX_REMEMBERED = 1_000;
 
 export function createLostClaims(options: LostClaimsOptions): LostClaims {
   const { db, clock, settler, instanceId, leaseMs, holds, onError } = options;
-  /** How many claims are under way, or answered in this turn, by their instants. */
+  /** How many claims are in progress or answered in this turn of the event loop, by instant. */
   const underWay = new Map<number, number>();
   /** The instants of claims whose answers were lost. */
   const lost = new Set<number>();
-  /** What is being given back, by the ids of executions. */
+  /** The records in progress that give executions back, by execution id. */
   const givingBack = new Map<string, Promise<void>>();
 
   async function watch<Answer>(leaseExpiresAt: Date, claim: () => Promise<Answer>): Promise<Answer> {
@@ -73,7 +79,7 @@ export function createLostClaims(options: LostClaimsOptions): LostClaims {
       }
       throw error;
     } finally {
-      // What was claimed may be taken in the next turn only.
+      // The claimed executions may reach their holder only in the next turn of the event loop.
       setImmediate(noteEnd, madeMs);
     }
   }
@@ -101,11 +107,12 @@ export function createLostClaims(options: LostClaimsOptions): LostClaims {
       const recording = giveBack(claim).finally(() => givingBack.delete(executionId));
       givingBack.set(executionId, recording);
     }
-    // From then on it is whoever rescues them that decides; not before this look, as the database may have been away.
+    // After the lease the rescuer decides. A claim is forgotten only after this look, because the database may have
+    // been unreachable.
     for (const madeMs of sought) if (madeMs + leaseMs <= nowMs && !underWay.has(madeMs)) lost.delete(madeMs);
   }
 
-  /** Answers whether the database was there. */
+  /** Returns whether the database answered. */
   async function isLookedFor(): Promise<boolean> {
     try {
       await look(-Infinity);

@@ -4,14 +4,17 @@ import { isAway } from '../../store/statements/failures.ts';
 const logger = createLogger('Settler');
 
 const RETRY_MS = 500;
-/** Of what fails though the database is there, the pauses between tries double up to this. */
+/** The longest pause between tries of a write that fails although the database answers. Pauses double up to it. */
 const MAX_RETRY_MS = 10_000;
 
-/** How writes are tried again until the instance gives them up. */
+/** Tries writes again until the instance gives up. */
 export interface Persistence {
-  /** Keeps trying while the database is away. Rejects with any other error, and with the last one once given up. */
+  /**
+   * Repeats a write while the database is unreachable. Rejects with any other error, and with the last error after
+   * giving up.
+   */
   whileAway: <T>(count: number, attempt: () => Promise<T>) => Promise<{ answer: T; isRepeated: boolean }>;
-  /** Waits before what has failed so often, though the database is there, is tried again. */
+  /** Waits before the next try of a write that has failed `tries` times although the database answers. */
   rest: (tries: number) => Promise<void>;
   isGivenUp: () => boolean;
   giveUp: () => void;

@@ -1,16 +1,16 @@
-/** Which of the calls under way have begun a moment ago: they may well end in another one, and together. */
+/** Which calls in flight began a moment ago. They may end soon and together. */
 export interface RecentStarts {
-  /** A call begins; what it answers is to be given when that ends. */
+  /** Notes that a call begins. Returns the value that `end` needs. */
   begin: () => number;
   end: (begun: number) => void;
-  /** Whether any is under way that began within the last {@link MOMENT_MS}, or half of that. */
+  /** Whether a call in flight began within the last {@link MOMENT_MS}, or half of that. */
   any: () => boolean;
 }
 
 const MOMENT_MS = 20;
 const WINDOW_MS = MOMENT_MS / 2;
 
-/** Counts in windows of time, of which the one under way and the one before are known. */
+/** Counts in windows of time. It knows the current window and the one before. */
 export function createRecentStarts(monotonicMs: () => number): RecentStarts {
   let window = 0;
   let current = 0;

@@ -17,23 +17,23 @@ export interface Entry {
 
 export interface RecorderOptions {
   db: Queryable;
-  /** Records ends that other jobs wait for, together with the runs that they set off, in one transaction. */
+  /** Records the ends that other jobs wait for, together with the runs that these ends trigger, in one transaction. */
   settleUpstream: (settlements: readonly SettlementRow[]) => Promise<UpstreamSettled>;
-  /** Called after each recorded batch: claims may be made, the log has grown. */
+  /** Called after each recorded batch. There may be executions to claim, and the log has grown. */
   onRecorded: (settlements: readonly SettlementRow[]) => void;
-  /** Called after recorded ends have set off runs of other jobs. */
+  /** Called after recorded ends have triggered runs of other jobs. */
   onPlanned: (setOff: { isReplacing: boolean }) => void;
 }
 
-/** Writes batches of outcomes, and answers each entry once that is known to be done, or given up. */
+/** Writes batches of outcomes. Each entry gets its answer when it is written or given up. */
 export interface Recorder {
-  /** Resolves when the batch is written, or is left to be written apart. Never rejects. */
+  /** Resolves when the batch is written, or when its entries are written one by one from then on. Never rejects. */
   record: (batch: Entry[]) => Promise<void>;
-  /** What is being written apart. */
+  /** The writes that are in progress one by one. */
   apart: ReadonlySet<Promise<void>>;
 }
 
-/** Writes a batch; what it defers is to be written in another way. */
+/** Writes a batch. Deferred entries need another way. */
 type Write = (settlements: readonly SettlementRow[]) => Promise<Settled>;
 
 const settlementOf = ({ settlement }: Entry): SettlementRow => settlement;
@@ -62,7 +62,7 @@ export function createRecorder(options: RecorderOptions, persistence: Persistenc
     if (deferred.length > 0) await record(deferred, writeUpstream);
   }
 
-  /** Answers those that were written, or had lost their claim; gives back those that are to be written otherwise. */
+  /** Answers the entries that are written or have lost their claim. Returns the entries that need another way. */
   async function writeBatch(batch: readonly Entry[], how: Write): Promise<Entry[]> {
     const { answer, isRepeated } = await persistence.whileAway(batch.length, () =>
       how(batch.map(settlementOf)),
@@ -71,7 +71,7 @@ export function createRecorder(options: RecorderOptions, persistence: Persistenc
     return conclude(batch, answer);
   }
 
-  /** What was tried before may have been carried out then, and only the answer was lost: nobody has been told of that. */
+  /** An earlier try may have succeeded with only its answer lost. Nobody has been told about it yet. */
   function tellAgain(batch: readonly Entry[], how: Write): void {
     onRecorded(batch.map(settlementOf));
     if (how === writeUpstream) onPlanned({ isReplacing: true });
@@ -93,7 +93,7 @@ export function createRecorder(options: RecorderOptions, persistence: Persistenc
     apart.add(work);
   }
 
-  /** One row that is refused, or held by somebody, must not take a whole batch with it: the others come first. */
+  /** One refused or locked row must not make a whole batch fail. The other entries come first. */
   async function recordApart(batch: readonly Entry[], how: Write): Promise<void> {
     let left = batch;
     for (let tries = 1; left.length > 0; tries += 1) {
@@ -104,7 +104,7 @@ export function createRecorder(options: RecorderOptions, persistence: Persistenc
     }
   }
 
-  /** @returns whether the entry has had its answer, or goes another way */
+  /** @returns whether the entry has its answer or goes another way */
   async function recordAlone(entry: Entry, how: Write): Promise<boolean> {
     try {
       const deferred = await writeBatch([entry], how);
@@ -123,7 +123,7 @@ export function createRecorder(options: RecorderOptions, persistence: Persistenc
   return { record: (batch) => record(batch, write), apart };
 }
 
-/** What the database refuses is tried again without the target's answer. */
+/** After a refusal of the database, the next try omits the target's answer. */
 function prepareNextTry(entry: Entry, error: unknown): void {
   const ids = logIds(entry.settlement);
   if (isRefused(error)) {

@@ -34,29 +34,29 @@ export interface RunDeps {
   clock: Clock;
   /** A number in [0, 1) for the jitter of retries. */
   random: () => number;
-  /** Where the target of an attempt calls back. */
+  /** The URL for an attempt's callback. */
   callbackUrl: (attempt: CallbackClaim) => string;
 }
 
-/** Why a call is ended from our side. */
+/** Why this instance ends a call. */
 export type EndReason = AbortReason | 'leaseLost';
 
-/** Who is told of a call. */
+/** The listeners of a call. */
 export interface CallListeners {
-  /** The call is over, and its outcome is still to be recorded. */
+  /** The call is over. Its outcome is not recorded yet. */
   onCallEnded: () => void;
-  /** The call could not be made, through no fault of its target. */
+  /** The call failed because of this instance, not its target. */
   onInstanceFault: () => void;
 }
 
 /**
- * Takes one claimed execution to its next resting state: send, decide, record.
+ * Sends the call of one claimed execution, decides about its next state and records it.
  *
- * Never throws for what the target did; a refused connection is an outcome as a 500 is. It does throw when the
- * outcome is not recorded before the instance ends: the row then stays RUNNING until its lease ends and the rescuer decides.
+ * Never throws for an answer of the target: a refused connection is an outcome like a 500. It throws when the outcome
+ * is not recorded before the instance ends. Then the row stays RUNNING until its lease ends and the rescuer decides.
  *
- * @returns the status that was recorded, RUNNING where the callback is awaited; null where the claim was lost and
- *   somebody else decides
+ * @returns the recorded status, RUNNING while it waits for the callback; null when the claim is lost and another
+ *   instance decides
  */
 export function runExecution(
   execution: ClaimedExecution,
@@ -64,14 +64,14 @@ export function runExecution(
   signal: StopSignal<EndReason>,
   listeners: CallListeners,
 ): Promise<Recorded> {
-  // In two parts, so that what the call had, request and answer, is let go of while its outcome waits to be recorded.
+  // Two parts. So the request and the answer can leave memory while the outcome waits for its record.
   return callTarget(execution, deps, signal, listeners).then(({ recording }) => recording);
 }
 
-/** What was recorded; null where the claim was lost. */
+/** The recorded status; null when the claim was lost. */
 type Recorded = NextState['status'] | 'RUNNING' | null;
 
-/** @returns what will be recorded, in an object: a promise by itself would be waited for. */
+/** @returns the record in an object, because `await` would wait for a bare promise */
 async function callTarget(
   execution: ClaimedExecution,
   deps: RunDeps,
@@ -108,7 +108,7 @@ async function recordedAs(status: NextState['status'], settled: Promise<boolean>
 /**
  * Records that a claim has ended without a call.
  *
- * @returns the status that was recorded; null where the claim was lost and somebody else decides
+ * @returns the recorded status; null when the claim is lost and another instance decides
  */
 export async function recordUncalled(
   execution: Pick<ClaimedExecution, 'id' | 'claimSeq'>,
@@ -126,7 +126,7 @@ export async function recordUncalled(
   return recordedAs(resting.status, settler.settle(settlement));
 }
 
-/** A call that ended because the sender was closed has no reason: that, too, is a shutdown. */
+/** A call without a reason ended because the sender was closed, which also means a shutdown. */
 function endReasonOf({ reason }: StopSignal<EndReason>): EndReason {
   return reason ?? 'shutdown';
 }
@@ -170,13 +170,13 @@ function settlementOf(
       ...request,
       body: request.body === null ? null : request.body.slice(0, MAX_RESPONSE_BODY_CHARACTERS),
     }),
-    // The message has the status, the timings have the duration, and the request what it asked for.
+    // The log line needs no metadata: the message has the status, and other columns have the timings and the request.
     log: { metadata: null, ...resting.log },
     ...endOf(execution, resting, finishedAt),
   };
 }
 
-/** What a settlement takes from the decision alone. */
+/** The fields of a settlement that come from the decision. */
 function endOf(
   { id, claimSeq }: Pick<ClaimedExecution, 'id' | 'claimSeq'>,
   { status, availableAt, failureReason, errorMessage }: NextState,

@@ -4,30 +4,30 @@ import { createLostClaims, type LostClaims } from './lost-claims.ts';
 import { createSettler, type Settler } from './settler.ts';
 import { createWorker, type Worker } from './worker.ts';
 
-/** Claims executions, calls their targets and records what came of it. */
+/** Claims executions, calls their targets and records the outcomes. */
 export interface Running {
   worker: Worker;
   settler: Settler;
   lostClaims: LostClaims;
-  /** Gives back what waits for a place at a host that does not answer. */
+  /** Gives back executions that wait for a place at a host that does not answer. */
   placeWatch: Loop;
   /** Ends the calls whose leases are over. */
   leaseWatch: Loop;
 }
 
 export interface RunningOptions extends PartOptions {
-  /** Whether calls wait for a place at a host that answers, or slots that have come are being started. */
+  /** Whether calls wait for a place at a host that answers, or due slots are about to start. */
   isPressed: () => boolean;
-  /** Called after outcomes were recorded: what waited for an end of its job may run. */
+  /** Called after outcomes were recorded. Executions that waited for others of their job may run. */
   onRecorded: () => void;
-  /** Called when a callback has begun to be awaited. */
+  /** Called when an execution begins to wait for its callback. */
   onAwaiting: () => void;
 }
 
-/** Between two looks at what waits for a place. */
+/** The time between two looks at executions that wait for a place. */
 const PLACE_WATCH_MS = 1_000;
 
-/** Outcomes that come faster than this are recorded together: each statement costs the database a flush to disk. */
+/** Outcomes that come faster are recorded together, because each statement costs the database a flush to disk. */
 const GATHER_MS = 50;
 
 export function createRunning(options: RunningOptions): Running {
@@ -41,9 +41,9 @@ export function createRunning(options: RunningOptions): Running {
     areMoreNear: () => worker.areOutcomesNear(),
     onRecorded(settlements) {
       options.onRecorded();
-      // It is available sooner, perhaps, than whatever the worker waits for.
+      // The retry may be available before the execution that the worker waits for.
       if (settlements.some(({ status }) => status === 'RETRYING')) worker.wake();
-      // Given back: another instance is to take it up now, not when it next polls.
+      // The execution was given back. Another instance can claim it now and need not wait for its next poll.
       if (settlements.some(({ status }) => status === 'PENDING')) wakeUps.wake('executions', 'events');
       else wakeUps.wake('events');
     },

@@ -10,43 +10,43 @@ const logger = createLogger('Settler');
 
 export interface Settler {
   /**
-   * Hands in how an attempt ended. Resolves when that is recorded: true, or false where the claim had been lost and
-   * nothing was written. Rejects only where it is not recorded when the settler gives up.
+   * Takes the end of an attempt. Resolves with true when it is recorded, and with false when the claim was lost and
+   * nothing was written. Rejects only when the settler gives up before the record.
    */
   settle: (settlement: Settlement) => Promise<boolean>;
-  /** Records that an attempt has its answer and waits for its callback. Rejects only where `settle` does. */
+  /** Records that an attempt has its answer and waits for its callback. Rejects only when `settle` would. */
   awaitCallback: (wait: CallbackWait) => Promise<WaitStart>;
-  /** Whether so many outcomes wait to be recorded that no more calls should be begun. */
+  /** Whether so many outcomes wait for their record that no more calls should begin. */
   isFull: () => boolean;
-  /** Resolves when all that was handed in is recorded, or given up. */
+  /** Resolves when all taken outcomes are recorded or given up. */
   idle: () => Promise<void>;
-  /** Tries nothing a second time any more: for an instance that has to end while the database is away. */
+  /** Ends all repeated tries. An instance needs it to end while the database is unreachable. */
   giveUp: () => void;
 }
 
 export interface SettlerOptions extends RecorderOptions, Partial<Omit<GatheringOptions, 'pause'>> {
-  /** Called when a callback has begun to be awaited: the log has grown. */
+  /** Called when an execution begins to wait for its callback. The log has grown. */
   onAwaiting: () => void;
-  /** Waits: for a batch to gather, or before one is tried again. */
+  /** Waits while a batch gathers, or before the next try. */
   pause: (ms: number) => Promise<void>;
-  /** Outcomes that may wait to be recorded before the settler is full. */
+  /** How many outcomes may wait for their record before the settler is full. */
   maxUnrecorded?: number;
 }
 
-/** One statement's worth: beyond this the JSON of a batch outweighs the round trips it saves. */
+/** Outcomes of one statement. In larger batches the JSON costs more than the saved round trips. */
 const MAX_BATCH = 500;
-/** Many times what waits where calls are fastest; with answers as long as they may be, some hundred megabytes. */
+/** Many times more than wait with the fastest calls. With the longest answers this takes some hundred megabytes. */
 const MAX_UNRECORDED = 5_000;
 
 /**
- * Records outcomes in micro-batches: at once when idle, and while one batch is being written the next one gathers, for
- * `gatherMs` at least, and longer while calls wait for a place. So a lone outcome waits for nobody, those of a few calls that
- * began together go out together, and a flood costs a statement per few hundred. Only ends that other jobs wait for cost a
- * transaction, one per batch.
+ * Records outcomes in small batches. When idle it writes at once. While it writes one batch, the next one gathers: at
+ * least for `gatherMs`, and longer while calls wait for a place. So a single outcome does not wait, outcomes of calls
+ * that began together share a statement, and many outcomes cost one statement per few hundred. Ends that other jobs
+ * wait for cost one transaction per batch.
  *
- * An outcome is known, and forgetting it would repeat its call: it is kept, and tried again, until it is recorded. A batch that
- * fails though the database is there is written apart, one by one, while those behind it go on. Data that the database refuses
- * is tried again without the target's answer.
+ * A lost outcome would repeat its call. So the settler keeps an outcome and tries again until it is recorded. When a
+ * batch fails although the database answers, its outcomes are written one by one while later batches continue. When
+ * the database refuses the data, the next try omits the target's answer.
  */
 export function createSettler(options: SettlerOptions): Settler {
   const { db, onAwaiting, pause, maxUnrecorded = MAX_UNRECORDED } = options;
@@ -54,10 +54,10 @@ export function createSettler(options: SettlerOptions): Settler {
   const gathering = createGathering({ pause, gatherMs, isPressed, areMoreNear });
   const persistence = createPersistence(pause);
   const recorder = createRecorder(options, persistence);
-  /** By their executions' ids. */
+  /** The waiting entries, by execution id. */
   const queue = new Map<string, Entry>();
   let flushing: Promise<void> | null = null;
-  /** Outcomes that were handed in and are not recorded yet. */
+  /** How many taken outcomes are not recorded yet. */
   let unrecorded = 0;
 
   async function flush(): Promise<void> {
@@ -100,7 +100,7 @@ export function createSettler(options: SettlerOptions): Settler {
     return new Promise((resolve, reject) => {
       const entry = { settlement: settlementRow(settlement), resolve, reject };
       const other = queue.get(settlement.executionId);
-      // Of two claims of an execution the earlier one was lost.
+      // The earlier of two claims of an execution is lost.
       const [lost, kept] =
         other && other.settlement.claimSeq > settlement.claimSeq ? [entry, other] : [other, entry];
       lost?.resolve(false);

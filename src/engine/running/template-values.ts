@@ -2,7 +2,7 @@ import { encodePublicId } from '../../domain/values/public-id.ts';
 import type { TemplateValues } from '../../domain/request/template.ts';
 import type { ClaimedExecution } from '../../store/executions/claimed-rows.ts';
 
-/** What an execution fills into the templates of its request. */
+/** The values of an execution for the templates of its request. */
 export function templateValuesOf({
   id,
   scheduledAt,

@@ -19,30 +19,33 @@ export interface WorkerOptions extends Omit<CallsOptions, 'onRoom' | 'onBacklogR
   onClaimed: () => void;
 }
 
-/** Claims due executions as capacity allows, and runs them: what makes up for missed slots only where all else is. */
+/**
+ * Claims due executions as capacity allows, and runs them. It claims executions for missed slots only when no others
+ * are due.
+ */
 export interface Worker extends Loop, Omit<Calls, 'add' | keyof ClaimRoom> {
   /**
-   * Which of so many executions to come, named by their hosts, could be called at once: none while others that are due
-   * wait for a place, and none once it is stopped.
+   * Which future executions, given by their hosts, could be called at once. None while due executions wait for a
+   * place, and none after a stop.
    */
   placesFor: (hosts: readonly string[]) => boolean[];
-  /** Keeps places for executions to come, named by their hosts, in place of those that were kept before. */
+  /** Reserves places for future executions, given by their hosts. This replaces the earlier reservation. */
   keepPlaces: (hosts: readonly string[]) => void;
-  /** Runs executions that were claimed for this instance as they were made. */
+  /** Runs executions that planning has claimed for this instance. */
   take: (executions: readonly ClaimedExecution[]) => void;
 }
 
-/** What is due and could not be claimed is locked by somebody: most often another instance that is claiming it. */
+/** The wait when due executions cannot be claimed. Usually another instance has locked them to claim them. */
 const LOCKED_RETRY_MS = 20;
 
 export function createWorker(options: WorkerOptions): Worker {
   const { pool, clock, longestRestMs, onClaimed, onError } = options;
   const { monotonicMs = () => performance.now() } = options;
   const deepLook = createDeepLook(monotonicMs);
-  /** Whether the last claims have left anything behind for want of a place. */
+  /** Whether the last claims left due executions because there was no place. */
   const isMoreDue: Record<ClaimKind, boolean> = { fresh: false, backlog: false };
   let isStopped = false;
-  /** The hosts of executions to come, for which places are kept. */
+  /** The hosts of future executions with a reserved place. */
   let kept: readonly string[] = [];
   const calls = createCalls({
     ...options,
@@ -64,7 +67,7 @@ export function createWorker(options: WorkerOptions): Worker {
     isMoreDue.fresh = isMoreDue.backlog = true;
     const pauseMs = pausedForMs();
     if (pauseMs > 0) return pauseMs;
-    // Whatever ends first wakes the loop.
+    // The first call that ends wakes the loop.
     if (room().executions <= 0) return longestRestMs;
     const now = clock.now();
     const { claimed, limit } = await claim('fresh', now);
@@ -81,14 +84,14 @@ export function createWorker(options: WorkerOptions): Worker {
     );
   }
 
-  /** How long to wait for the next execution of a kind of which there was room for more than could be claimed. */
+  /** How long to wait for the next execution of a kind, when the claim left room. */
   function restUntil(availableAt: Date | null, now: Date, claimed: number): number {
     if (availableAt === null) return longestRestMs;
     if (availableAt <= now) return claimed > 0 ? 0 : LOCKED_RETRY_MS;
     return Math.min(availableAt.getTime() - clock.now().getTime(), longestRestMs);
   }
 
-  /** The head of the queue may be nothing but executions for hosts that hang; what is due behind them must not wait. */
+  /** All executions at the head of the queue may be for hosts that hang. Due executions behind them must not wait. */
   async function lookPastFullHosts(now: Date): Promise<number> {
     const restMs = deepLook.restMs() || (await deepLook.make(() => claimDeep(claim, now)));
     return Math.min(restMs, longestRestMs);
@@ -127,7 +130,7 @@ function isAnyHostFull({ load, perHost }: FreePlaces): boolean {
   return fullHosts({ busyHosts: load, hostLimit: perHost }).length > 0;
 }
 
-/** Claims past the executions of full hosts; answers how many. */
+/** Claims executions behind those of full hosts. Returns how many. */
 async function claimDeep(claim: Claimer, now: Date): Promise<number> {
   const fresh = await claim('fresh', now, { isDeep: true });
   const backlog = fresh.claimed < fresh.limit ? await claim('backlog', now, { isDeep: true }) : NOTHING;

@@ -16,26 +16,26 @@ const logger = createLogger('CallbackWatch');
 export interface CallbackWatchOptions {
   pool: Pool;
   clock: Clock;
-  /** Draws the id of an execution that no slot names. */
+  /** Creates the id of an execution without a slot. */
   newId: (now: Date) => string;
   /** A number in [0, 1) for the jitter of retries. */
   random: () => number;
-  /** The longest sleep while nothing is awaited. */
+  /** The longest rest while no execution waits for a callback. */
   longestRestMs: number;
-  /** Called after waits were ended: executions may be claimed or admitted, the log has grown. */
+  /** Called after waits ended. There may be executions to claim or admit, and the log has grown. */
   onEnded: (setOff: { isReplacing: boolean }) => void;
   onError: (error: unknown) => void;
   monotonicMs?: () => number;
 }
 
 const BATCH = 500;
-/** While anything is awaited: a cancellation asked for on another instance is seen within this. */
+/** The longest rest while an execution waits. A cancellation from another instance is seen within this time. */
 const MAX_INTERVAL_MS = 1_000;
 const MIN_INTERVAL_MS = 20;
 
 /**
- * Ends waits for callbacks that do not come: after the deadline by the retry policy, as where a call takes too long, and
- * at once where the execution is to be cancelled. Waits belong to no instance, so any one ends them.
+ * Ends waits for callbacks that do not come. After the deadline the retry policy decides, as after a call that takes
+ * too long. A cancellation ends the wait at once. Waits belong to no instance, so any instance ends them.
  */
 export function createCallbackWatch(options: CallbackWatchOptions): Loop {
   const { pool, clock, newId, random, longestRestMs, onEnded, onError } = options;
@@ -49,7 +49,7 @@ export function createCallbackWatch(options: CallbackWatchOptions): Loop {
     const silent = await findSilent(pool, now, { limit: BATCH, except: quarantine.ids() });
     await togetherOrOneByOne(silent, (some) => endWaits(some, now), leaveAlone);
     if (silent.length === BATCH) return 0;
-    // One that is over and was not found is held by somebody, or set aside.
+    // A wait that is over but not found is locked or in quarantine.
     return silent.length === 0 ? MAX_INTERVAL_MS : MIN_INTERVAL_MS;
   }
 
@@ -65,7 +65,7 @@ export function createCallbackWatch(options: CallbackWatchOptions): Loop {
     });
   }
 
-  /** One that was called back about, or ended by another instance, meanwhile is left out by the statement. */
+  /** The statement skips waits that a callback or another instance has ended in between. */
   async function endWaits(silent: readonly SilentExecution[], now: Date): Promise<void> {
     if (silent.length === 0) return;
     const settlements = silent.map((execution) => end(execution, now));

@@ -1,13 +1,10 @@
-/** Follows whether the database answers, to tell a return after an absence from ordinary times. */
+/** Watches whether the database answers, to notice its return after an outage. */
 export interface Connectivity {
-  /** Notes an answer; answers for how many milliseconds there has been no break, Infinity where there never was one. */
+  /** Notes an answer. Returns for how many milliseconds there has been no break; Infinity when there never was one. */
   noteAnswer: () => number;
 }
 
-/**
- * @param breakMs two answers that are further apart than this have a break between them: errors or not, nothing was heard
- *   meanwhile
- */
+/** @param breakMs the time without an answer that counts as a break, with or without errors */
 export function createConnectivity(breakMs: number, monotonicMs: () => number): Connectivity {
   let answeredAtMs: number | null = null;
   let unbrokenSinceMs = -Infinity;

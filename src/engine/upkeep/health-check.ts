@@ -8,18 +8,18 @@ export interface HealthCheckOptions {
   pool: Pool;
   instanceId: string;
   version: string;
-  /** Loops of the engine and of the alerts that have not succeeded for longer than they should. */
+  /** The names of loops of engine and alerts without a success for too long. */
   stalledLoops: () => string[];
   isStopping: () => boolean;
 }
 
-/** Whoever asks waits for seconds, not for as long as the statements of others may take. */
+/** A health check waits only seconds, not as long as other statements may take. */
 const ANSWER_TIMEOUT_MS = 1_800;
 
-/** Fewer are used up by a handful of calls. Whoever asks on a new connection can still be told. */
+/** With fewer free descriptors, a handful of calls uses them up. A new connection can still get this answer. */
 const FEWEST_DESCRIPTORS = 8;
 
-/** What the database says of a write, and what is wrong then. */
+/** The database's error codes for a write, and their meaning. */
 const REASONS: Readonly<Record<string, string>> = {
   '25006': 'The database is read-only: it is a standby, or default_transaction_read_only is on.',
   '53100': 'The disk of the database is full.',
@@ -30,8 +30,8 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Answers how this instance is doing: whether the database takes a write, whether this process can open a connection,
- * and whether the loops go on.
+ * Checks this instance: whether the database takes a write, whether this process can open a connection, and whether
+ * the loops work.
  */
 export function createHealthCheck(options: HealthCheckOptions): () => Promise<HealthReport> {
   const { version, stalledLoops, isStopping } = options;
@@ -53,7 +53,7 @@ async function checkDatabase({ pool, instanceId }: HealthCheckOptions): Promise<
   }
 }
 
-/** What is written later is written for nobody; it has its own limits. */
+/** Ends the wait for a write that takes too long. The write itself has its own limits. */
 async function inTime(probe: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_resolve, reject) => {
@@ -73,7 +73,7 @@ function reasonOf(error: unknown): string {
   return reason ?? 'The database does not answer.';
 }
 
-/** What keeps this process from opening connections; null where nothing does. */
+/** What keeps this process from opening connections; null when nothing does. */
 async function findInstanceFault(): Promise<string | null> {
   const tries = Array.from({ length: FEWEST_DESCRIPTORS }, () => open(devNull, 'r'));
   const opened = await Promise.allSettled(tries);

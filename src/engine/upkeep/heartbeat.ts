@@ -22,17 +22,17 @@ export interface HeartbeatOptions {
   instance: Pick<Beat, 'instanceId' | 'hostname' | 'version' | 'startedAt'>;
   intervalMs: number;
   runningExecutions: () => number;
-  /** Told with each beat whether any other instance is alive. */
+  /** Called with each heartbeat: whether any other instance is alive. */
   onOthers: (isAnyAlive: boolean) => void;
   onError: (error: unknown) => void;
   monotonicMs?: () => number;
 }
 
-/** Says that this instance lives, keeps its clock with the database's, and marks those that have fallen silent. */
+/** Says that this instance is alive, sets its clock by the database's, and marks silent instances. */
 export interface Heartbeat extends Loop {
-  /** Enters this instance into the table. */
+  /** Inserts this instance into the table. */
   enter: () => Promise<void>;
-  /** Says goodbye. */
+  /** Marks this instance as stopped. */
   leave: () => Promise<void>;
 }
 
@@ -50,7 +50,8 @@ export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
     const silentSince = new Date(nowMs - SILENT_INTERVALS * intervalMs);
     const endedBefore = new Date(nowMs - FORGET_AFTER_MS);
     const others = await beat(pool, entry(), { silentSince, endedBefore });
-    // After an absence of the database all are silent: those who live beat before our next one.
+    // After an outage of the database all instances are silent. Those that are alive send a heartbeat before our next
+    // one.
     if (connectivity.noteAnswer() >= intervalMs && others.isAnySilent)
       await markLost(clock.now(), silentSince);
     onOthers(others.isAnyAlive);

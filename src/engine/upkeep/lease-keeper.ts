@@ -9,7 +9,7 @@ import type { Worker } from '../running/worker.ts';
 const logger = createLogger('LeaseKeeper');
 
 export interface LeaseKeeperOptions {
-  /** Best a connection that nobody else uses: what keeps the others busy must not let leases end. */
+  /** A connection of its own is best: load on the others must not let leases end. */
   db: Queryable;
   clock: Clock;
   worker: Pick<Worker, 'held' | 'isCalling' | 'end' | 'extendLease'>;
@@ -18,16 +18,16 @@ export interface LeaseKeeperOptions {
   monotonicMs?: () => number;
 }
 
-/** A cancellation asked for on another instance is seen within this. */
+/** A cancellation from another instance is seen within this time. */
 const MAX_INTERVAL_MS = 1_000;
-/** So much of a lease is always left: enough for a try that is never answered, and for the next. */
+/** The share of a lease that is always left: enough for a try without an answer and for the next one. */
 const LEAST_SHARE = 3 / 4;
-/** After a try that failed: soon enough for a second one, and its answer, within a short lease. */
+/** The share of a lease to wait after a failed try. A second try and its answer still fit into a short lease. */
 const RETRY_SHARE = 1 / 8;
 
 /**
- * Keeps what this instance has in flight: extends leases in good time, all in one statement, ends the calls whose claim was lost,
- * because another instance decides about those now, and those whose cancellation was asked for.
+ * Keeps the leases of this instance. One statement extends all of them early enough. The keeper ends calls whose
+ * claim is lost, because another instance decides about them now. It also ends calls of cancelled executions.
  */
 export function createLeaseKeeper(options: LeaseKeeperOptions): Loop {
   const { db, clock, worker, leaseMs, onError, monotonicMs = () => performance.now() } = options;
@@ -36,9 +36,9 @@ export function createLeaseKeeper(options: LeaseKeeperOptions): Loop {
   async function step(): Promise<number> {
     const held = worker.held();
     if (held.length === 0) return intervalMs;
-    // Taken before the statement is sent, so that no lease is taken to be longer than it is.
+    // The time before the statement, so no lease looks longer than it is.
     const askedMs = monotonicMs();
-    // What is not extended now has to last until the next look.
+    // A lease that is not extended now must last until the next look.
     const leastMs = LEAST_SHARE * leaseMs + intervalMs;
     const kept = await extendLeases(db, held, { now: clock.now(), leaseMs, leastMs });
     for (const claim of held) {
@@ -51,8 +51,8 @@ export function createLeaseKeeper(options: LeaseKeeperOptions): Loop {
   }
 
   /**
-   * Unless it was settled meanwhile, is being settled at this moment, or was even claimed anew: the call of another claim
-   * is not ours to end.
+   * Ends the call of a lost claim. Nothing is to end if its record is written or in progress, or if the instance has
+   * a newer claim of the execution.
    */
   function endLost(claim: HeldClaim): void {
     if (!worker.isCalling(claim)) return;

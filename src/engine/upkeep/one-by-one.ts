@@ -1,11 +1,11 @@
 import { isAway } from '../../store/statements/failures.ts';
 
 /**
- * Does something with many at once; where that fails though the database is there, with one after the other, so that one
- * that cannot be written does not keep all others from it.
+ * Does the work for many items at once. When that fails although the database answers, it does the work for one item
+ * after the other. So one bad item does not block the others.
  *
- * @param onFailed told of each that fails by itself
- * @throws what `work` throws while the database is away
+ * @param onFailed called for each item that fails alone
+ * @throws what `work` throws while the database is unreachable
  */
 export async function togetherOrOneByOne<T>(
   items: readonly T[],

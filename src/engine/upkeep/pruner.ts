@@ -22,16 +22,16 @@ export interface PrunerOptions {
   onError: (error: unknown) => void;
 }
 
-/** Small bites: each is one statement whose locks and WAL nobody notices. */
+/** Small batches: each is one statement with few locks and little WAL. */
 const BATCH = 1_000;
 const BETWEEN_BATCHES_MS = 50;
 const IDLE_MS = 60_000;
-/** On a slow disk a batch, with all that hangs on its rows, takes longer than anything that somebody waits for. */
+/** On a slow disk a batch and its dependent rows take longer than statements that users wait for. */
 const TIMEOUT_MS = 120_000;
 
 /**
- * Deletes what is past its retention: events, finished executions with all that hangs on them, what was told of them, and
- * the audit log. What was counted of executions stays, in ever longer buckets the older it is.
+ * Deletes rows past their retention: events, finished executions with their dependent rows, alert deliveries, and the
+ * audit log. The counts of executions stay. Older counts are in longer buckets.
  */
 export function createPruner({
   pool,
@@ -69,7 +69,7 @@ export function createPruner({
     return inPatientTransaction(pool, TIMEOUT_MS, (tx) => deleteBatch(tx, new Date(beforeMs), BATCH));
   }
 
-  /** Each fold may make buckets for the next one, which finds them in a minute. */
+  /** Each fold may create buckets for the next one, which finds them a minute later. */
   async function fold(oldestAt: readonly (Date | null)[], now: Date): Promise<number[]> {
     const counts: number[] = [];
     for (const [index, step] of FOLDS.entries()) {

@@ -1,10 +1,12 @@
-/** What has failed for itself and is left alone for a while, longer with each failure, so that it harms nothing else. */
+/**
+ * Holds ids whose work has failed. Each failure leads to a longer rest, so the failing work does not harm other work.
+ */
 export interface Quarantine {
-  /** Ids that are to be left alone now. */
+  /** The ids that must rest now. */
   ids: () => string[];
-  /** Notes a failure; answers how many that makes, and how long the id is left alone. */
+  /** Notes a failure. Returns how many failures the id has, and how long it rests. */
   add: (id: string) => { failures: number; restMs: number };
-  /** Forgets an id: it has not failed again. */
+  /** Forgets an id after a success. */
   forget: (id: string) => void;
 }
 
@@ -16,7 +18,7 @@ export function createQuarantine(monotonicMs: () => number): Quarantine {
   return {
     ids() {
       const nowMs = monotonicMs();
-      // One that nobody has seen again for so long has gone another way.
+      // An id without a new failure for so long no longer matters.
       for (const [id, { untilMs }] of entries) if (nowMs - untilMs > MAX_REST_MS) entries.delete(id);
       return [...entries].filter(([, { untilMs }]) => untilMs > nowMs).map(([id]) => id);
     },

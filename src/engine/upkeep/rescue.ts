@@ -19,17 +19,17 @@ const logger = createLogger('Rescuer');
 export interface RescueDeps {
   pool: Pool;
   instanceId: string;
-  /** Records ends that other jobs wait for, together with the runs that they set off, in one transaction. */
+  /** Records the ends that other jobs wait for, together with the runs that these ends trigger, in one transaction. */
   settleUpstream: (settlements: readonly SettlementRow[]) => Promise<UpstreamSettled>;
-  /** Called after executions were rescued: they may be claimed, the log has grown. */
+  /** Called after executions were rescued. They may be claimed, and the log has grown. */
   onRescued: (setOff: { isReplacing: boolean }) => void;
 }
 
 const MESSAGE = 'The instance that made this call was lost; whether the target saw the call is not known.';
 
 /**
- * Records that attempts ended with the death of their instance, and that it is not alive. What another rescuer has recorded
- * meanwhile, or a slow holder extended, is left out by the statements.
+ * Records that attempts ended with the death of their instance, and that the instance is not alive. The statements
+ * skip executions that another rescuer has recorded or a slow holder has extended in between.
  */
 export async function rescue(deps: RescueDeps, lost: readonly LostExecution[], now: Date): Promise<void> {
   const settlements = lost.map((execution) => settlementRow(settlementOf(execution, now)));
@@ -42,7 +42,7 @@ export async function rescue(deps: RescueDeps, lost: readonly LostExecution[], n
   await markHolders(deps, lost.filter(isRescued), now);
 }
 
-/** Who lets leases end is not alive to whoever asks, until its next heartbeat. */
+/** An instance that lets leases end counts as not alive until its next heartbeat. */
 async function markHolders(
   { pool, instanceId, onRescued }: RescueDeps,
   rescued: readonly LostExecution[],
@@ -87,7 +87,7 @@ function settlementOf(lost: LostExecution, now: Date): Settlement {
   };
 }
 
-/** The column ends at 24.8 days: after an outage longer than that the exact figure is of no use to anybody. */
+/** The column's maximum is 24.8 days. After a longer outage nobody needs the exact number. */
 function storableMs(ms: number): number {
   return Math.min(Math.max(ms, 0), 2 ** 31 - 1);
 }

@@ -18,36 +18,36 @@ const logger = createLogger('Rescuer');
 export interface RescuerOptions extends RescueDeps {
   clock: DatabaseClock;
   leaseMs: number;
-  /** Between two times at which an instance asks for the database's time. */
+  /** The time between two readings of the database's clock. */
   heartbeatIntervalMs: number;
-  /** What this instance holds. */
+  /** The claims that this instance holds. */
   held: () => readonly HeldClaim[];
   onError: (error: unknown) => void;
   monotonicMs?: () => number;
 }
 
 const BATCH = 500;
-/** Of a lease, between two looks at most: so each lease is seen before it ends, and looked after when it does. */
+/** The longest time between two looks, as a share of a lease. So the rescuer sees each lease before it ends. */
 const LOOK_SHARE = 1 / 2;
-/** A lease that has ended though nothing is found: its row is locked, or its execution left out. */
+/** The rest when a lease has ended but the look finds nothing: the row is locked, or the execution is excluded. */
 const OVERDUE_INTERVAL_MS = 1_000;
 const MIN_INTERVAL_MS = 100;
 /**
- * After the database was away for so long that leases ended: time for all who live to extend theirs and to record the
- * outcomes that wait in their memory, which would else be thrown away for a second call.
+ * The wait after an outage of the database that was longer than leases. In it, live instances extend their leases and
+ * record the outcomes in their memory. Otherwise these outcomes would be lost and the calls repeated.
  */
 const RETURN_GRACE_MS = 4_000;
 
 /**
- * Recovers what dead instances held. An ended lease is the only sign of death it goes by: a holder that was merely
- * frozen finds its claim gone and its late outcome unwritten.
+ * Recovers the executions of dead instances. The only sign of death is an ended lease. A holder that was only frozen
+ * has lost its claim, and its late outcome is not written.
  *
- * Where the database was away for longer than a lease, every lease has ended and nobody need be dead: those who live have
- * a moment to say so; likewise where the database's clock was set forward, once they must have noticed. What this instance
- * holds itself it leaves alone: it lives.
+ * After an outage of the database that was longer than a lease, every lease has ended although no instance may be
+ * dead. So the rescuer gives live instances a moment to extend their leases. It does the same when the database's
+ * clock was set forward. It skips the claims of its own instance.
  */
 export interface Rescuer extends Loop {
-  /** Takes note of what somebody else has seen in the database: when the earliest lease ends. It need not look itself then. */
+  /** Takes the end of the earliest lease from another reader of the database. The rescuer then needs no own look. */
   hear: (leaseEndsAt: Date | null) => void;
 }
 
@@ -55,7 +55,7 @@ export function createRescuer(options: RescuerOptions): Rescuer {
   const { pool, clock, leaseMs, heartbeatIntervalMs, held, onError } = options;
   const { monotonicMs = () => performance.now() } = options;
   const intervalMs = leaseMs * LOOK_SHARE;
-  // Whoever could still extend leases a third of one ago has them all, so a shorter silence has ended none.
+  // Live instances always have at least two thirds of a lease left. So a shorter silence ends no lease.
   const connectivity = createConnectivity((leaseMs * 2) / 3, monotonicMs);
   const quarantine = createQuarantine(monotonicMs);
   let heard: { endsAt: Date | null; atMs: number } | null = null;
@@ -71,7 +71,7 @@ export function createRescuer(options: RescuerOptions): Rescuer {
     const except = [...held().map(({ executionId }) => executionId), ...quarantine.ids()];
     const lost = await findLostExecutions(pool, now, { limit: BATCH, except });
     const graceMs = graceLeftMs(unbrokenMs);
-    // Well within what would be taken for another break, and begin the grace anew.
+    // This is shorter than a break. Another break would start the grace again.
     if (lost.length > 0 && graceMs > 0) return Math.min(graceMs, leaseMs / 4);
     if (lost.length > 0) await togetherOrOneByOne(lost, (some) => rescueBatch(some, now), leaveAlone);
     if (lost.length === BATCH) return 0;
@@ -83,7 +83,7 @@ export function createRescuer(options: RescuerOptions): Rescuer {
     return returnGraceMs + Math.max(-unbrokenMs, heartbeatIntervalMs - clock.sinceSetForwardMs());
   }
 
-  /** What a look of this loop could not tell much better. */
+  /** A recent report, as good as a look of this loop. */
   function heardLately(): typeof heard {
     return heard !== null && monotonicMs() - heard.atMs <= intervalMs ? heard : null;
   }

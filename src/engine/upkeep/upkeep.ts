@@ -7,7 +7,7 @@ import { createLeaseKeeper } from './lease-keeper.ts';
 import { createPruner } from './pruner.ts';
 import { createRescuer, type Rescuer } from './rescuer.ts';
 
-/** Keeps what is claimed, takes over what others have lost, and deletes what is past its retention. */
+/** Keeps the leases of claims, rescues executions of lost instances, and deletes rows past their retention. */
 export interface Upkeep {
   leaseKeeper: Loop;
   rescuer: Rescuer;
