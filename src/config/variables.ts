@@ -97,7 +97,7 @@ export const VARIABLES = {
   ),
   databaseApiPoolMax: withDefault(
     'DATABASE_API_POOL_MAX',
-    '10',
+    '4',
     integer(2, 1000),
     'Most connections to the database for what the API reads, so that no query holds up the engine. One caller gets half of them at most.',
   ),

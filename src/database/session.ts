@@ -4,7 +4,7 @@ import pg from 'pg';
  * Settings of a session that our statements rely on. `ALTER DATABASE`, `ALTER ROLE` and postgresql.conf give sessions
  * other ones, which neither fail nor warn: under SERIALIZABLE, say, claims and outcomes of two instances fail one another.
  *
- * Left to the database: what it costs (memory, the planner), how durable a commit is, and `default_transaction_read_only`,
+ * Left to the database: memory, the planner's costs, how durable a commit is, and `default_transaction_read_only`,
  * by which operators and hosts with a full disk stop all writes.
  */
 const SETTINGS: Readonly<Record<string, string>> = {
@@ -18,6 +18,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   idle_session_timeout: '0',
   // PostgreSQL 17 and later.
   transaction_timeout: '0',
+  // A query that scans a long table takes one core and leaves the others to what is due.
+  max_parallel_workers_per_gather: '0',
   // Prisma's adapter reads and writes instants without their zone: they are right only where the session's is UTC.
   TimeZone: 'UTC',
   DateStyle: 'ISO, MDY',

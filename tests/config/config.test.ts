@@ -22,7 +22,7 @@ describe('loadConfig', () => {
       databaseDirectUrl: undefined,
       databasePoolMax: 20,
       databaseIdleTimeoutMs: 30_000,
-      databaseApiPoolMax: 10,
+      databaseApiPoolMax: 4,
       databaseConnectTimeoutMs: 2000,
       databaseQueryTimeoutMs: 15_000,
       nodeEnv: 'development',
