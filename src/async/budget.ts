@@ -1,12 +1,12 @@
-/** What somebody holds of a budget. */
+/** A part of a budget that a caller holds. */
 export interface Part {
-  /** Gives back all but so much; 0 gives back the rest. */
+  /** Keeps this much and gives back the rest; 0 gives back all. */
   keep: (amount: number) => void;
 }
 
-/** An amount that is given out in parts, in the order in which they are asked for. */
+/** An amount that callers take in parts, in the order of their requests. */
 export interface Budget {
-  /** A part at once where there is room for it, else when there is; null where none has come within `waitMs`. */
+  /** Takes a part at once when there is room, else later; null when there is no room within `waitMs`. */
   take: (amount: number, waitMs?: number) => Part | Promise<Part | null>;
 }
 
@@ -15,7 +15,7 @@ interface Waiting {
   begin: (part: Part) => void;
 }
 
-/** @param total what all parts come to at most; who asks for more gets all of it */
+/** @param total the most that all parts may have together; a larger request gets all of it */
 export function createBudget(total: number): Budget {
   const waiting = new Set<Waiting>();
   let free = total;
@@ -57,7 +57,7 @@ export function createBudget(total: number): Budget {
         function giveUp(): void {
           waiting.delete(entry);
           resolve(null);
-          // Those behind may need less.
+          // Later requests may need less.
           goOn();
         }
         waiting.add(entry);

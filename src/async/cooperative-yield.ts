@@ -1,35 +1,35 @@
-/** Turns of those who work on what is at hand, so that whatever else the machine does is not kept waiting for long. */
+/** Lets callers work in turns, so other work of the process does not wait long. */
 export interface CooperativeYield {
-  /** Calls back when it is the caller's turn: what that sets off without waiting is its turn. */
+  /** Calls back when it is the caller's turn. The turn is the callback and the work that follows without waiting. */
   turn: (begin: () => void) => void;
 }
 
 export interface SpareTimeOptions {
-  /** Whether there is work that goes before. */
+  /** Whether more important work exists. */
   isBusy: () => boolean;
   monotonicMs?: () => number;
-  /** Calls back after so many milliseconds, 0 for as soon as everything else at hand is done. */
+  /** Calls back after so many milliseconds; 0 means after all other present work. */
   after?: (ms: number, run: () => void) => void;
 }
 
-/** How long a round of turns may take: all that comes meanwhile waits for its end. */
+/** How long a round of turns may take. Other work waits for its end. */
 const LONGEST_ROUND_MS = 8;
 /**
- * So many turns begin before the time is looked at: what they set off may be one event each, or hundreds. As many follow as fit
- * into what is left of the time, by what turns took so far, but never more than twice as many as before.
+ * How many turns begin before the first look at the time, because a turn may handle one event or hundreds. After
+ * that, as many turns follow as fit into the rest of the time, but at most twice as many as before.
  */
 const FIRST_SLICE = 8;
-/** Of a round that took longer all the same, more is not made up for: something else took the time. */
+/** The most time of one round that counts for the pause after it. In a longer round, something else took the time. */
 const LONGEST_COUNTED_MS = 4 * LONGEST_ROUND_MS;
-/** How much of the time rounds may take while there is work that goes before. */
+/** The share of time that rounds may take while more important work exists. */
 const BUSY_SHARE = 0.03;
-/** Turns of one round. */
+/** The most turns of one round. */
 const MOST_TURNS = 2_048;
 
 /**
- * Gives turns in rounds, each in a turn of the event loop of its own, as many as fit into some milliseconds. While the
- * process is busy they are followed by pauses, the longer the more time they took. That the event loop has nothing to do
- * does not show that there is time to spare: it may be waiting for a database that needs the processor.
+ * Gives turns in rounds. Each round is one turn of the event loop and has as many turns as fit into some
+ * milliseconds. While the process is busy, a pause follows each round; a longer round gets a longer pause. An idle
+ * event loop does not prove that there is spare time: it may wait for a database that needs the processor.
  */
 export function createCooperativeYield({
   isBusy,
@@ -44,7 +44,7 @@ export function createCooperativeYield({
     after(0, beginRound);
   }
 
-  /** Callbacks of one phase of the event loop: what turns set off is done between them, and nothing else. */
+  /** The turns are callbacks of one phase of the event loop. Only the work that they start runs between them. */
   function beginRound(): void {
     const turns = waiting.slice(0, MOST_TURNS);
     waiting = waiting.slice(MOST_TURNS);

@@ -1,18 +1,20 @@
-/** Lets so many pieces of work run at once, the others one after the other as they came. */
+/** Lets a limited number of pieces of work run at once. The others wait in their order. */
 export interface Limiter {
   /** Runs the work when its turn comes. */
   take: <T>(work: () => Promise<T>) => Promise<T>;
-  /** The same in two steps: null where the turn has come, else a promise of it; `leave` is to follow. */
+  /**
+   * The same in two steps: null when the turn has come, else a promise of it. The caller must call `leave` after the
+   * work.
+   */
   enter: () => Promise<void> | null;
   leave: () => void;
-  /** To be called when there may be room again. */
+  /** Call it when there may be room again. */
   goOn: () => void;
 }
 
 /**
- * @param most pieces of work under way at once
- * @param hasRoom whether there is room for what comes of a further one beside those under way; while there is none, nothing
- * begins
+ * @param most how many pieces of work may run at once
+ * @param hasRoom whether there is room for the result of one more; without room nothing begins
  */
 export function createLimiter(most: number, hasRoom: (underWay: number) => boolean = () => true): Limiter {
   const waiting: (() => void)[] = [];
@@ -26,7 +28,7 @@ export function createLimiter(most: number, hasRoom: (underWay: number) => boole
     }
   }
 
-  /** Counted in the next turn of the event loop: what came of the work is still on its way to where it takes up room. */
+  /** The end counts in the next turn of the event loop. Only then the result of the work takes up its room. */
   function leave(): void {
     leaving += 1;
     if (leaving > 1) return;

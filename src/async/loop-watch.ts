@@ -1,12 +1,12 @@
 import type { Loop } from './loop.ts';
 
-/** Tells which of some loops do not go on. */
+/** Tells which loops are stalled. */
 export interface LoopWatch {
-  /** Loops whose step has been due for longer than it should be, by name; empty when all is well. */
+  /** The names of loops whose step has been due for too long; empty when all is well. */
   stalled: () => string[];
 }
 
-/** Steps take seconds at most; a loop whose step has been due for this long and has not succeeded hangs or fails. */
+/** Steps take seconds at most. A loop whose step has been due for this long without success hangs or fails. */
 const STALL_MS = 15_000;
 
 export function watchLoops(loops: readonly Pick<Loop, 'name' | 'dueAtMs'>[]): LoopWatch {

@@ -1,28 +1,31 @@
 /**
- * One repeated piece of work with one way of waiting: until its own next time, or until it is woken. Every part of
- * the engine that runs by itself is one of these, so that a test can step each by hand with `runOnce`.
+ * A repeated step with one way of waiting: until its next time, or until somebody wakes it. Every part of the engine
+ * that runs by itself is a loop, so a test can step each by hand with `runOnce`.
  */
 export interface Loop {
   readonly name: string;
   /**
-   * When the step that comes next, or is under way, was or will be due, in milliseconds of the monotonic clock; a step that
-   * fails stays due. Null while the loop is not started.
+   * When the current or next step is due, in milliseconds of the monotonic clock. A failed step stays due. Null
+   * before the loop starts.
    */
   readonly dueAtMs: number | null;
   start: () => void;
-  /** No step begins after this; resolves when the one under way has ended. */
+  /** No step begins after this. Resolves when the current step has ended. */
   stop: () => Promise<void>;
-  /** Runs a step as soon as possible, after the one under way if there is one. */
+  /** Runs a step as soon as possible, after the current one if there is one. */
   wake: () => void;
-  /** Runs one step now, or joins the one under way; throws what it throws. */
+  /** Runs one step now, or joins the current one. Throws what the step throws. */
   runOnce: () => Promise<void>;
 }
 
 export interface LoopOptions {
   name: string;
-  /** Does the work; answers in how many milliseconds there is more, unless woken before; Infinity: only when woken. */
+  /**
+   * Does the work. Returns the milliseconds until the next step, unless it is woken before; Infinity: only when
+   * woken.
+   */
   step: () => Promise<number>;
-  /** A step that threw is tried again after this long. */
+  /** How long to wait after a step that threw. */
   retryMs?: number;
   onError: (error: unknown) => void;
   monotonicMs?: () => number;
@@ -94,7 +97,7 @@ export function createLoop({
       if (!started) return;
       dueAtMs = Math.min(dueAtMs ?? Infinity, monotonicMs());
       if (running) wokenDuringStep = true;
-      // Not at once: whoever else has something to say in this turn of the event loop is served by the same step.
+      // The step does not begin at once, so one step serves all wake-ups of this turn of the event loop.
       else soon ??= setImmediate(tick);
     },
     async runOnce() {
@@ -103,7 +106,7 @@ export function createLoop({
   };
 }
 
-/** A loop that can do more, or does some of it in another way. A spread alone would keep the `dueAtMs` of this moment. */
+/** A loop with more methods, or with some of them replaced. A spread alone would copy the present `dueAtMs`. */
 export function extendLoop<Extended extends Loop>(
   loop: Loop,
   more: Omit<Extended, keyof Loop> & Partial<Loop>,
@@ -115,6 +118,6 @@ export function extendLoop<Extended extends Loop>(
     },
     ...more,
   };
-  // All that it has beyond a loop is in `more`.
+  // `more` has everything that a plain loop does not have.
   return extended as Extended;
 }

@@ -1,11 +1,11 @@
-/** How often things have happened lately, each counted by its name. */
+/** Counts how often things have happened recently, by name. */
 export interface RecentCounts {
   note: (name: string, count?: number) => void;
-  /** How often it happened in the fuller of the window under way and the one before; 0 for what has stopped. */
+  /** The larger count of the current window and the one before; 0 for things that no longer happen. */
   of: (name: string) => number;
 }
 
-/** Counts in windows of fixed length, so that what no longer happens is forgotten after two of them. */
+/** Counts in windows of fixed length. A thing that no longer happens is forgotten after two windows. */
 export function createRecentCounts(
   windowMs: number,
   monotonicMs: () => number = () => performance.now(),

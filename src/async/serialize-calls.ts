@@ -1,4 +1,4 @@
-/** Has calls that overlap run one after the other, in the order in which they came. */
+/** Runs overlapping calls one after the other, in their order. */
 export function serializeCalls<T>(call: () => Promise<T>): () => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
   let underWay = 0;

@@ -1,4 +1,4 @@
-/** Callers that come while it runs get its result: probes must not pile up on a database that hangs. */
+/** Callers during a run get the result of that run. So probes do not pile up on a database that hangs. */
 export function shareBetweenCallers<T>(run: () => Promise<T>): () => Promise<T> {
   let running: Promise<T> | undefined;
   return () =>

@@ -1,4 +1,4 @@
-/** What keeps a start from succeeding and the operator can mend: the message says what to do, and needs no stack. */
+/** A reason why a start fails that the operator can fix. The message says what to do, so it needs no stack. */
 export class StartError extends Error {
   override readonly name = 'StartError';
 }

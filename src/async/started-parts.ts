@@ -1,9 +1,9 @@
 type Stop = () => Promise<unknown>;
 
-/** What was started, to be stopped in the opposite order. */
+/** Started parts, which stop in the opposite order. */
 export interface StartedParts {
   add: (name: string, stop: Stop) => void;
-  /** Stops all of them one by one, also where one fails. */
+  /** Stops all parts one by one, also after one fails. */
   stop: () => Promise<void>;
 }
 

@@ -1,21 +1,22 @@
 /**
- * Something that gives items in steps until it is closed. Waiting and taking are apart, so that a subscriber that waits holds
- * one promise: ten thousand of them wait for each event, and what they hold meanwhile has to be copied and collected.
+ * A source of items in steps, until it is closed. Waiting and taking are separate, so a waiting subscriber holds only
+ * one promise. Ten thousand subscribers may wait for each event, and the garbage collector must handle all that they
+ * hold.
  */
 export interface StepSource<T> {
-  /** Resolves when there may be a step to take, or the end. One at a time. */
+  /** Resolves when there may be a step or the end. Only one wait at a time. */
   arrival: () => Promise<void>;
-  /** After an arrival: what has come, which may be nothing; null at the end. */
+  /** The items after an arrival, perhaps none; null at the end. */
   step: () => readonly T[] | null;
   /**
-   * The cursor up to which everything was given, or is not to be given; null while there is something to give before it.
-   * Absent where items have no cursors.
+   * The cursor up to which all items were given or need not be given; null while items before it are left. Absent
+   * when items have no cursors.
    */
   position?: () => string | null;
   close: () => void;
 }
 
-/** The steps of something that gives them one by one: null at the end. */
+/** The steps of a function that gives them one by one; null at the end. */
 export function stepsOf<T>(
   next: () => Promise<readonly T[] | null>,
 ): Pick<StepSource<T>, 'arrival' | 'step'> {
@@ -32,7 +33,7 @@ export function stepsOf<T>(
   };
 }
 
-/** Waits for a step with something in it; null at the end. */
+/** Waits for a step that is not empty; null at the end. */
 export async function nextStep<T>(source: StepSource<T>): Promise<readonly T[] | null> {
   for (;;) {
     await source.arrival();
@@ -42,8 +43,8 @@ export async function nextStep<T>(source: StepSource<T>): Promise<readonly T[] |
 }
 
 /**
- * The `[Symbol.asyncIterator]` of an object that is an iterator already. All iterators share this one function: a method
- * written into each object costs that object 170 bytes, because a computed name is built anew each time.
+ * The `[Symbol.asyncIterator]` of an object that is an iterator already. All iterators share this function: a method
+ * of its own costs each object 170 bytes, because of the computed name.
  */
 export function selfIterator<T>(this: T): T {
   return this;

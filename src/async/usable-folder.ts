@@ -3,8 +3,8 @@ import { dirname } from 'node:path';
 import { StartError } from './start-error.ts';
 
 /**
- * Makes a folder and those above it, where they are missing. Node's own `recursive` says ENOENT of a read-only disk, and
- * never returns where the system refuses a folder with ENOENT, as it does below /proc.
+ * Creates a folder and its missing parents. Node's own `recursive` reports ENOENT for a read-only disk. It never
+ * returns when the system refuses a folder with ENOENT, as below /proc.
  */
 export function makeFolder(path: string): void {
   try {
@@ -32,9 +32,9 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /**
- * The refusal of a folder that a setting names, where an error of the file system tells that it cannot be used.
+ * The error for a folder of a setting, when an error of the file system shows that the folder cannot be used.
  *
- * @param remedy what else to do than to name another folder
+ * @param remedy another thing to do than to name another folder
  */
 export function unusableFolder(
   setting: string,
@@ -44,7 +44,7 @@ export function unusableFolder(
 ): StartError | undefined {
   const { code = '', path: at = path, syscall = '' } = cause as NodeJS.ErrnoException;
   const reason = REASONS[code];
-  // A program that cannot be run says nothing about the folder.
+  // A program that cannot run says nothing about the folder.
   if (reason === undefined || syscall.startsWith('spawn')) return undefined;
   return new StartError(
     `${setting} is ${path}, which cannot be used: ${at === path ? 'it' : at} ${reason}. ` +

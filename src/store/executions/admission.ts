@@ -19,23 +19,23 @@ export interface Admitted {
   errorMessage: string | null;
 }
 
-/** What became of the executions whose place new ones take. */
+/** The result for executions that new ones replace. */
 export interface Replaced {
-  /** To be appended before the events of the new ones. */
+  /** Events to append before those of the new executions. */
   events: NewEvent[];
-  /** Calls under way were asked to stop: lease keepers are to be woken after the commit. */
+  /** Calls in flight must stop. The caller wakes the lease keepers after the commit. */
   isReplacing: boolean;
 }
 
-/** A job that is to have one execution more. */
+/** A job that gets one more execution. */
 type AdmittingJob = ConcurrencyRule & { id: string };
 
 /**
- * Admits one execution of each job that no slot names (run by hand, by a dependency or as a redrive) beside the job's
- * unfinished ones. The transaction must hold the jobs' rows: that is what keeps two admissions from counting the same
- * place.
+ * Admits one execution of each job beside the job's unfinished ones. The execution has no slot: it is a manual run, a
+ * run by a dependency, or a redrive. The transaction must lock the jobs' rows, so two admissions cannot count the
+ * same place.
  *
- * @returns how each enters the table, in the order of the jobs
+ * @returns the status of each new execution, in the order of the jobs
  */
 export async function admitExecutions(
   tx: Queryable,
@@ -70,7 +70,7 @@ export async function admitExecution(
   return { ...entry, ...replaced };
 }
 
-/** @param hasPlace whether one that replaces others need not wait for any to end */
+/** @param hasPlace whether an execution that replaces others can run without waiting for an end */
 function entryOf(rule: ConcurrencyRule, admission: Admission, hasPlace: boolean): Admitted {
   switch (admission) {
     case 'run':

@@ -2,18 +2,18 @@ import type { NextState } from '../../domain/execution/verdict.ts';
 import type { AwaitedExecution } from './callbacks.ts';
 import type { Settlement } from './settling.ts';
 
-/** The column ends at 24.8 days: after an outage longer than that the exact figure is of no use to anybody. */
+/** The column's maximum is 24.8 days. After a longer outage nobody needs the exact number. */
 const MAX_DURATION_MS = 2 ** 31 - 1;
 
-/** What a callback left behind; null where the answer to the call is all there is. */
+/** The output of a callback; null when only the answer to the call exists. */
 export interface CallbackOutput {
   body: string;
   truncated: boolean;
 }
 
 /**
- * How an attempt ended whose callback was awaited. It began with the call and ends now; its history shows the answer to
- * the call and, in the place of its body, what was called back with.
+ * The settlement of an attempt that waited for its callback. It began with the call and ends now. Its history shows
+ * the answer to the call, with the callback's body instead of the answer's body.
  */
 export function settlementOfWait(
   execution: AwaitedExecution,
@@ -31,7 +31,7 @@ export function settlementOfWait(
     attemptDurationMs: durationMs(execution.attemptStartedAt, now),
     failureReason: resting.failureReason,
     errorMessage: resting.errorMessage,
-    // Until the answer is recorded the columns still show the attempt before.
+    // Until the answer is recorded, the columns still show the earlier attempt.
     responseStatus: response ? execution.responseStatus : null,
     responseHeaders: response?.headers ?? null,
     responseBody: output?.body ?? (response ? execution.responseBody : null),

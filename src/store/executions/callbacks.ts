@@ -11,13 +11,16 @@ import type { Settlement } from './settling.ts';
 import type { Queryable } from '../statements/sql.ts';
 import { toJsonb } from '../statements/sql.ts';
 
-/** What is kept of an answer until the callback comes. */
+/** The parts of an answer that are kept until the callback comes. */
 export interface AwaitedResponse {
   headers: Record<string, string> | null;
   timings: KeptTimings | null;
 }
 
-/** A target has answered, and its callback is awaited: what would settle the attempt if the answer were its end. */
+/**
+ * The start of a wait for a callback, after the target has answered. It has the fields that would settle the attempt
+ * if the answer were its end.
+ */
 export type CallbackWait = Pick<
   Settlement,
   | 'executionId'
@@ -33,14 +36,16 @@ export type CallbackWait = Pick<
 > & { deadlineAt: Date };
 
 /**
- * What became of a wait: it has begun; it has not, since the execution is to be cancelled and the claim is still held; or
- * the claim was lost, to a callback that was quicker than the answer or to another instance.
+ * The result of starting a wait. `waiting`: it has begun. `cancelRequested`: it has not, because a user cancelled the
+ * execution; the claim is still held. `lost`: the callback came before the answer, or another instance took the
+ * claim.
  */
 export type WaitStart = 'waiting' | 'cancelRequested' | 'lost';
 
 const START_WAIT = `
--- start to wait for the callback of execution $1: nobody holds it any more, and its lease ends with the deadline.
--- Repeated by a writer that could not know whether it had succeeded, it changes nothing and tells nothing twice.
+-- start to wait for the callback of execution $1: no instance holds it any more, and its lease ends with the
+-- deadline.
+-- A writer may repeat it after a lost answer. Then it changes nothing and appends no second event.
 WITH held AS MATERIALIZED (
   SELECT id, cancel_requested_at IS NOT NULL AS is_cancelled, callback_deadline_at IS NULL AS is_new
   FROM job_executions WHERE id = $1 AND claim_seq = $2 AND status = 'RUNNING'
@@ -73,7 +78,7 @@ WITH held AS MATERIALIZED (
 )
 SELECT is_cancelled AND is_new AS "isCancelled" FROM held`;
 
-/** Records an answer whose callback is to come, and gives up the claim that it was made under. */
+/** Records an answer whose callback is still to come, and gives up the claim. */
 export async function startWait(db: Queryable, wait: CallbackWait): Promise<WaitStart> {
   const { request, log } = wait;
   const { rows } = await db.query<{ isCancelled: boolean }>({
@@ -99,7 +104,7 @@ export async function startWait(db: Queryable, wait: CallbackWait): Promise<Wait
   return held.isCancelled ? 'cancelRequested' : 'waiting';
 }
 
-/** An attempt that a callback may still end, with what decides where it leads. */
+/** An attempt that a callback may still end, with the fields that decide its next state. */
 export interface AwaitedExecution {
   id: string;
   jobId: string;
@@ -110,7 +115,7 @@ export interface AwaitedExecution {
   attemptCount: number;
   attemptStartedAt: Date;
   cancelRequested: boolean;
-  /** Null where the answer is not recorded yet, and so are the fields of the response. */
+  /** Null until the answer is recorded. The fields of the response are null as well. */
   callbackDeadlineAt: Date | null;
   responseStatus: number | null;
   responseBody: string | null;
@@ -133,9 +138,8 @@ type AwaitedRow = Omit<AwaitedExecution, 'retryPolicy'> & RetryPolicyColumns & Q
 export type SilentExecution = AwaitedExecution & { callbackDeadlineAt: Date };
 
 const FIND_SILENT = `
--- find executions whose wait ended by $1, at most $2, but for $3: the deadline has passed, or they are to be cancelled.
--- The lock lasts no longer than this statement, which it keeps from finding what somebody holds, perhaps for long: what is
--- then written is conditional on the same claim.
+-- find executions whose wait ended by $1, at most $2, without $3: the deadline has passed, or they must be cancelled.
+-- The lock skips rows that others hold, and ends with this statement. A later write checks the same claim.
 SELECT ${AWAITED}
 WHERE e.callback_deadline_at IS NOT NULL AND e.lease_expires_at <= $1 AND e.id <> ALL($3::uuid[])
 ORDER BY e.lease_expires_at
@@ -143,9 +147,9 @@ LIMIT $2
 FOR NO KEY UPDATE OF e SKIP LOCKED`;
 
 /**
- * Finds executions that wait no longer, the longest over first.
+ * Finds executions whose wait is over, the oldest end first.
  *
- * @param except executions that are left out
+ * @param except executions to exclude
  */
 export async function findSilent(
   db: Queryable,
@@ -160,7 +164,7 @@ export async function findSilent(
   return rows.map((row) => ({ retryPolicy: retryPolicyOf(row), ...row }));
 }
 
-/** When the next wait of anybody ends; null where no callback is awaited. */
+/** When the next wait ends; null when no execution waits for a callback. */
 export async function nextWaitEndAt(db: Queryable): Promise<Date | null> {
   const { rows } = await db.query<{ endsAt: Date | null }>({
     name: 'next-wait-end',
@@ -169,14 +173,14 @@ export async function nextWaitEndAt(db: Queryable): Promise<Date | null> {
   return rows[0]?.endsAt ?? null;
 }
 
-/** The execution of a callback, as it is now, and what became of the attempt that was called back about. */
+/** The execution of a callback as it is now, and the end of the callback's attempt. */
 export interface CalledBackExecution extends AwaitedExecution {
   status: ExecutionStatus;
-  /** Why that attempt failed; null where it has not. */
+  /** Why that attempt failed; null when it has not. */
   attemptFailureReason: FailureReason | null;
 }
 
-/** Reads the execution that a callback is about; null where it is not, or no longer, known. */
+/** Reads the execution of a callback; null when it does not exist or was pruned. */
 export async function findCalledBack(
   db: Queryable,
   { executionId, attempt }: Pick<CallbackClaim, 'executionId' | 'attempt'>,

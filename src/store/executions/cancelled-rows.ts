@@ -2,7 +2,7 @@ import type { ExecutionStatus, ExecutionTrigger } from '../../domain/execution/e
 import type { NewEvent } from '../events/append-events.ts';
 import { statusAfter } from './transitions.ts';
 
-/** What a statement answers of an execution that it cancelled while it waited. */
+/** The columns that a statement returns for a waiting execution that it cancelled. */
 export interface CancelledRow {
   id: string;
   jobId: string;
@@ -28,7 +28,7 @@ export const CANCELLED_ROW = `id, job_id AS "jobId", previous_status AS "previou
 /** Cancels the executions `e`, which wait, at $2 for the reason $3. */
 export const SET_CANCELLED = `status = ${statusAfter('cancel')}, finished_at = $2,
       cancel_requested_at = coalesce(e.cancel_requested_at, $2), cancel_reason = coalesce(e.cancel_reason, $3),
-      -- greatest() passes over a null: without the CASE, what never started would have taken 0 ms.
+      -- greatest() ignores a null: without the CASE, an execution that never started would have a duration of 0 ms.
       duration_ms = CASE WHEN e.started_at IS NOT NULL THEN
         least(greatest(extract(epoch FROM ($2::timestamptz - e.started_at)) * 1000, 0), 2147483647)::int END`;
 

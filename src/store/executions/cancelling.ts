@@ -4,12 +4,12 @@ import type { Queryable } from '../statements/sql.ts';
 import { CANCELLED_ROW, type CancelledRow, cancelledEvent, SET_CANCELLED } from './cancelled-rows.ts';
 import { isWaiting } from './transitions.ts';
 
-/** What of an execution decides whether and how it can be cancelled. */
+/** The fields of an execution that decide whether and how it can be cancelled. */
 export interface CancellableExecution {
   id: string;
   jobId: string;
   status: ExecutionStatus;
-  /** An attempt was made, so that it waits for a retry rather than for its start. */
+  /** An attempt was made, so the execution waits for a retry and not for its start. */
   wasStarted: boolean;
   isCancelRequested: boolean;
 }
@@ -33,8 +33,8 @@ export interface Cancellation {
 }
 
 /**
- * Asks the instance that runs a locked execution to abort its call. One whose callback is awaited is held by nobody: its
- * lease ends, and whoever looks first ends it. The first reason stays.
+ * Asks the instance that runs a locked execution to abort its call. No instance holds an execution that waits for its
+ * callback: this ends its lease, and the first callback watch that looks ends the wait. The first reason stays.
  */
 export async function requestCancellationOf(
   tx: Queryable,
@@ -61,9 +61,9 @@ WITH cancelled AS (
 SELECT ${CANCELLED_ROW} FROM cancelled`;
 
 /**
- * Ends an execution that waits; it must be locked, and be seen to wait, by this transaction.
+ * Ends a waiting execution. This transaction must have locked it and seen that it waits.
  *
- * @param message what its history is to say
+ * @param message the text for its history
  * @returns the event to append
  */
 export async function cancelWaiting(

@@ -4,13 +4,13 @@ import type { RetryPolicy } from '../../domain/execution/retry.ts';
 import type { JobCompletion, JobType } from '../../generated/prisma/enums.ts';
 import { retryPolicyOf, type RetryPolicyColumns } from '../../domain/execution/retry-policy-columns.ts';
 
-/** An execution that this instance holds, with all that its attempt needs of the job as it is now. */
+/** An execution that this instance holds, with the job's present fields that its attempt needs. */
 export interface ClaimedExecution extends ExecutionOfAttempt, AttemptStart, JobOfAttempt {
-  /** The job's, unless the execution replaces it. */
+  /** The job's body, unless the execution replaces it. */
   body: unknown;
 }
 
-/** What a statement that claims answers of the execution itself. */
+/** The execution's own fields in the result of a claim. */
 export interface ExecutionOfAttempt {
   id: string;
   jobId: string;
@@ -24,8 +24,8 @@ export interface ExecutionOfAttempt {
   claimSeq: number;
   host: string;
   /**
-   * Of the executions whose end set this one off, the one that ended last; null where there was none, and where the
-   * request holds no template that could ask for it.
+   * The upstream execution that ended last and triggered this one. Null when there is none, or when no template of
+   * the request can use it.
    */
   upstream: UpstreamExecution | null;
 }
@@ -36,7 +36,7 @@ export interface AttemptStart {
   attemptStartedAt: Date;
 }
 
-/** What an attempt takes from its job. The executions of one claim share it. */
+/** The fields that an attempt takes from its job. The executions of one claim share them. */
 export interface JobOfAttempt {
   jobName: string;
   jobType: JobType;
@@ -51,7 +51,7 @@ export interface JobOfAttempt {
   retryPolicy: RetryPolicy | null;
 }
 
-/** What templates may name of an execution that set another one off. */
+/** The fields of an upstream execution that templates may name. */
 export interface UpstreamExecution {
   executionId: string;
   jobId: string;
@@ -61,7 +61,7 @@ export interface UpstreamExecution {
   body: string | null;
 }
 
-/** What an attempt takes from its job's row `j`, but for the body, which its execution may replace. */
+/** The columns that an attempt takes from its job's row `j`, without the body, which its execution may replace. */
 export const ATTEMPT_OF_JOB = attemptOfJob({
   jobName: 'name',
   jobType: 'type',
@@ -84,7 +84,7 @@ export const ATTEMPT_OF_JOB = attemptOfJob({
 function attemptOfJob(columns: Record<string, string>): {
   selection: string;
   names: string;
-  /** All of it and the body as one value: without names, which take longer to write than what they name. */
+  /** All columns and the body as one value, without names: writing the names takes longer than writing the values. */
   json: string;
   /** Reads that value. */
   read: (json: readonly unknown[]) => JobOfAttempt;
@@ -103,7 +103,7 @@ function attemptOfJob(columns: Record<string, string>): {
 /** The columns of {@link ATTEMPT_OF_JOB}, and the body. */
 type JobColumns = Omit<JobOfAttempt, 'retryPolicy'> & RetryPolicyColumns;
 
-/** A claimed execution as a statement answers it that names its job's columns beside its own. */
+/** A claimed execution from a statement that returns the job's columns beside its own. */
 export type ClaimedRow = ExecutionOfAttempt & AttemptStart & JobColumns;
 
 export function claimedOf(row: ClaimedRow): ClaimedExecution {
@@ -126,7 +126,7 @@ function jobOf(row: JobColumns): JobOfAttempt {
   };
 }
 
-/** Named one by one: two spreads in one object would give each claim a shape of its own. */
+/** The fields are named one by one: two spreads in one object would give each claim its own hidden class. */
 export function claimedOfJob(
   execution: ExecutionOfAttempt,
   job: JobOfAttempt,

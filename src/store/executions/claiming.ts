@@ -10,7 +10,7 @@ import { setRunning } from './running.ts';
 import { eventOf, mayMove } from './transitions.ts';
 import type { Queryable } from '../statements/sql.ts';
 
-/** What a claim takes: the backlog is what makes up for missed slots, by trigger CATCH_UP; fresh is all else. */
+/** What a claim takes. The backlog has the executions for missed slots, with trigger CATCH_UP. All others are fresh. */
 export type ClaimKind = 'fresh' | 'backlog';
 
 export interface ClaimOptions {
@@ -20,39 +20,42 @@ export interface ClaimOptions {
   leaseExpiresAt: Date;
   /** {@link MAX_CLAIM} at most. */
   limit: number;
-  /** What this instance has under way per host, where anything is. */
+  /** How many calls this instance has in flight per host, for hosts with any. */
   busyHosts: ReadonlyMap<string, number>;
-  /** Calls that this instance may have under way at one host. */
+  /** How many calls this instance may have in flight at one host. */
   hostLimit: number;
   /**
    * How far down the queue to look.
-   * - head: no further than the largest claim. The cheapest, and enough while nothing at the head has to be left out.
-   * - wide: four times as far as is wanted; the rest stands for what full hosts leave out, and for what others have locked.
+   * - head: no further than the largest claim. This is the cheapest, and enough while a claim can take everything at
+   *   the head.
+   * - wide: four times as far as the wanted number, because of full hosts and of rows that others have locked.
    * - deep: past all executions of full hosts, however many there are.
    */
   look: 'head' | 'wide' | 'deep';
 }
 
-/** Executions in one claim at most. */
+/** The most executions of one claim. */
 export const MAX_CLAIM = 200;
 
 /**
- * How far down the queue a claim looks. It is a constant of the statement, and only the deep one names hosts: with
- * parameters there, the plan that PostgreSQL keeps for all values reads and sorts the whole queue each time.
+ * How far down the queue a claim looks. It is a constant of the statement, and only the deep statement names hosts.
+ * With parameters, PostgreSQL's plan for all values would read and sort the whole queue each time.
  */
 const LOOKS = { short: MAX_CLAIM, long: 4 * MAX_CLAIM } as const;
 
 const claimStatement = (kind: ClaimKind, look: number, isDeep: boolean): string => `
 -- claim: take up to $4 due executions for instance $1 at $2, leased until $3, and tell the log that they started.
--- A lease is as long by the database's clock: an instance that has slept must not take what is rescued at once.
--- IS FALSE and IS TRUE, not a comparison or NOT: only so is the claim's index found to be in the wanted order.
+-- The lease is just as long by the database's clock. Otherwise a claim of an instance that has slept would be rescued
+-- at once.
+-- IS FALSE and IS TRUE, not a comparison or NOT: only with them the planner sees that the claim's index has the
+-- wanted order.
 -- SKIP LOCKED lets instances pass each other instead of queueing up on the same rows.
 -- Materialized CTEs, not joined subqueries: the planner may run a subquery's LIMIT twice and claim more than $4.
--- No host gets more of the batch than it has places left: one that hangs must not fill the batch, or this instance, with
--- calls that nobody answers. $5 are hosts to be passed over altogether.
--- The upstream is read for requests that may ask for it only: CASE keeps all others from looking.
--- Behind the executions come their jobs, each once, as JSON, and not beside each execution: their bodies may be large. The
--- order of the executions stands, as parts of a UNION ALL are answered one after the other; nothing that writes runs in parallel.
+-- No host gets more of the batch than it has free places: a host that hangs must not fill the batch or this instance
+-- with calls. The claim skips the hosts $5.
+-- CASE reads the upstream only for requests that may use it.
+-- After the executions come their jobs as JSON, each once, because bodies may be large. The order of the executions
+-- stays: the parts of a UNION ALL come one after the other, and a writing statement never runs in parallel.
 WITH candidate AS MATERIALIZED (
   SELECT id, host, priority, available_at FROM job_executions
   WHERE ${mayMove('claim')} AND (trigger = 'CATCH_UP') IS ${kind === 'backlog' ? 'TRUE' : 'FALSE'}
@@ -67,8 +70,8 @@ WITH candidate AS MATERIALIZED (
   SELECT e.id, e.status FROM (
     SELECT id FROM placed WHERE calls + place <= $8 ORDER BY priority DESC, available_at, id
   ) AS p, LATERAL (
-    -- LATERAL, and the status as text, leave the planner nothing but one look by id for each candidate. A join reads the
-    -- whole backlog for each of them where the statistics do not know yet how long it is: seconds a claim.
+    -- LATERAL and the status as text force the planner to look each candidate up by its id. With old statistics a
+    -- join would read the whole backlog for each candidate, which takes seconds.
     SELECT id, status FROM job_executions
     WHERE id = p.id AND ${mayMove('claim', 'status::text')} AND available_at <= $2
     FOR NO KEY UPDATE SKIP LOCKED
@@ -79,8 +82,8 @@ WITH candidate AS MATERIALIZED (
   SET ${setRunning({ instanceId: '$1', claimedAt: '$2', leaseExpiresAt: '$3' })},
       max_attempts = e.attempt_count + 1 + greatest(coalesce(j.max_retries, 0) - e.retry_count, 0)
   FROM due, jobs AS j
-  -- Named twice: by the array the planner finds each row by its id. By the join alone it reads a table from end to end
-  -- that has some ten thousand rows.
+  -- The id is named twice: with the array the planner finds each row by its id. With the join alone it would read a
+  -- whole table of some ten thousand rows.
   WHERE e.id = ANY (ARRAY(SELECT id FROM due)) AND e.id = due.id AND j.id = e.job_id
   RETURNING e.id, e.job_id, e.status, e.trigger, e.created_at, e.scheduled_at, e.available_at, e.priority, e.started_at,
     e.attempt_started_at, e.attempt_count, e.retry_count, e.rescue_count, e.claim_seq, e.claimed_by, e.lateness_ms, e.host,
@@ -123,10 +126,10 @@ SELECT NULL, job_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
 FROM (SELECT DISTINCT job_id FROM claimed) AS c,
   LATERAL (SELECT ${ATTEMPT_OF_JOB.json} AS json FROM jobs AS j WHERE j.id = c.job_id OFFSET 0) AS j`;
 
-/** An execution, or, with the job's id alone, what an attempt takes from that job. */
+/** A row of an execution, or a row with a job's fields. */
 type ClaimAnswer =
   | (ExecutionOfAttempt & {
-      /** Null where this is its start. */
+      /** Null when this is its start. */
       startedBefore: Date | null;
       replacesBody: boolean;
       body: unknown;
@@ -165,7 +168,7 @@ function claimedOfAnswer(rows: readonly ClaimAnswer[], now: Date): ClaimedExecut
   return rows.flatMap((row) => {
     if (row.id === null) return [];
     const job = jobs.get(row.jobId);
-    // Thrown, it is given back by whoever looks for claims that got lost.
+    // After this error, the search for lost claims gives the execution back.
     if (!job) throw new Error(`Execution ${row.id} was claimed without its job`);
     return claimedOfJob(row, job, {
       startedAt: row.startedBefore ?? now,
@@ -176,8 +179,8 @@ function claimedOfAnswer(rows: readonly ClaimAnswer[], now: Date): ClaimedExecut
 }
 
 export const NEXT_AVAILABLE = `
--- next available: when the next execution of each kind may be claimed by anybody. One step in the claim's index for each
--- priority that there is: an index by time alone would tempt the planner to have claims sort the backlog.
+-- next available: when the next execution of each kind may be claimed. It takes one step in the claim's index for
+-- each priority. With an index by time alone, the planner might sort the backlog for claims.
 WITH RECURSIVE level (is_backlog, priority) AS (
   SELECT is_backlog, (
     SELECT priority FROM job_executions
@@ -200,7 +203,7 @@ WITH RECURSIVE level (is_backlog, priority) AS (
 )
 SELECT min(at) FILTER (WHERE NOT is_backlog) AS "fresh", min(at) FILTER (WHERE is_backlog) AS "backlog" FROM earliest`;
 
-/** When the next execution of each kind may be claimed by anybody; null where none waits. */
+/** When the next execution of each kind may be claimed; null when none waits. */
 export async function nextAvailableAt(db: Queryable): Promise<Record<ClaimKind, Date | null>> {
   const { rows } = await db.query<Record<ClaimKind, Date | null>>({
     name: 'next-available',
@@ -209,7 +212,7 @@ export async function nextAvailableAt(db: Queryable): Promise<Record<ClaimKind, 
   return rows[0] ?? { fresh: null, backlog: null };
 }
 
-/** Hosts at which this instance has no place left. */
+/** The hosts without a free place on this instance. */
 export function fullHosts({ busyHosts, hostLimit }: Pick<ClaimOptions, 'busyHosts' | 'hostLimit'>): string[] {
   return [...busyHosts].filter(([, calls]) => calls >= hostLimit).map(([host]) => host);
 }

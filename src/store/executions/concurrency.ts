@@ -2,8 +2,8 @@ import type { ConcurrencyLoad } from '../../domain/job/concurrency.ts';
 import type { Queryable } from '../statements/sql.ts';
 
 const LOADS = `
--- what of these jobs is not finished. To be asked in a statement of its own, after the jobs were locked: the locking
--- statement's snapshot may be older than the commit of whoever held them before.
+-- the unfinished executions of these jobs. It needs its own statement after the lock: the locking statement's
+-- snapshot may be older than the commit of the transaction that held the jobs before.
 SELECT job_id AS "jobId", count(*) FILTER (WHERE status = 'RUNNING')::int AS running,
   count(*) FILTER (WHERE status IN ('PENDING', 'RETRYING'))::int AS waiting,
   count(*) FILTER (WHERE status = 'BLOCKED')::int AS blocked, count(*) FILTER (WHERE trigger = 'REDRIVE')::int AS redriven,

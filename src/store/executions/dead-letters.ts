@@ -2,15 +2,15 @@ import type { FailureReason } from '../../domain/execution/outcome.ts';
 import type { TagQuestion } from '../../domain/job/tag-filter.ts';
 import type { Queryable } from '../statements/sql.ts';
 
-/** Which dead letters a command is about; what is null restricts nothing. */
+/** The dead letters of a command. A null field restricts nothing. */
 export interface DeadLetterSelection {
   ids: readonly string[] | null;
   jobIds: readonly string[] | null;
   failureReasons: readonly FailureReason[] | null;
   failedAt: { gt: Date | null; gte: Date | null; lt: Date | null; lte: Date | null };
-  /** Of the dead letter's job. */
+  /** The tags of the dead letter's job. */
   tags: TagQuestion;
-  /** Leave out those of deleted jobs, which nobody can run again. */
+  /** Exclude dead letters of deleted jobs, which nobody can run again. */
   ofLiveJobsOnly: boolean;
 }
 
@@ -25,13 +25,14 @@ export interface FoundDeadLetter extends DeadLetterPlace {
   jobId: string;
 }
 
-/** The tags of a dead letter's job, as far as they are named. */
+/** The tags of a dead letter's job with these names. */
 const TAGS_NAMED = `SELECT FROM job_tag_associations AS a JOIN job_tags AS t ON t.id = a.tag_id
     WHERE a.job_id = d.job_id AND t.name =`;
 
 const FIND_OPEN = `
--- open dead letters that the selection names, oldest failure first, behind the place ($8, $9).
--- Without a name, so that it is planned anew each time: a plan for all selections would read the whole queue for one id.
+-- open dead letters of the selection, oldest failure first, after the place ($8, $9).
+-- The statement has no name, so PostgreSQL plans it each time: a plan for all selections would read the whole queue
+-- for one id.
 SELECT d.execution_id AS id, d.failed_at AS "failedAt", d.job_id AS "jobId"
 FROM failed_jobs_dlq AS d
 WHERE d.redriven_at IS NULL AND d.discarded_at IS NULL
@@ -50,7 +51,7 @@ WHERE d.redriven_at IS NULL AND d.discarded_at IS NULL
 ORDER BY d.failed_at, d.execution_id
 LIMIT $11`;
 
-/** Finds open dead letters without locking them; {@link lockOpenDeadLetters} says which still are. */
+/** Finds open dead letters without a lock. {@link lockOpenDeadLetters} returns those that are still open. */
 export async function findOpenDeadLetters(
   db: Queryable,
   { ids, jobIds, failureReasons, failedAt, tags, ofLiveJobsOnly }: DeadLetterSelection,
@@ -87,7 +88,7 @@ export interface LockedDeadLetter {
   jobId: string;
 }
 
-/** Locks those of the dead letters that are still open, until the transaction ends; in the order of their ids. */
+/** Locks the dead letters that are still open until the transaction ends, in the order of their ids. */
 export async function lockOpenDeadLetters(
   tx: Queryable,
   ids: readonly string[],
@@ -95,7 +96,7 @@ export async function lockOpenDeadLetters(
   const { rows } = await tx.query<LockedDeadLetter & Record<string, unknown>>({
     name: 'lock-open-dead-letters',
     text: `
--- Whoever waits here for another command looks at each row again, and leaves out what that command closed.
+-- After a wait for another command, the statement checks each row again and skips the rows that the command closed.
 SELECT execution_id AS id, job_id AS "jobId" FROM failed_jobs_dlq
 WHERE execution_id = ANY($1) AND redriven_at IS NULL AND discarded_at IS NULL
 ORDER BY execution_id
@@ -105,15 +106,15 @@ FOR NO KEY UPDATE`,
   return rows;
 }
 
-/** What became of a dead letter. */
+/** The state of a dead letter. */
 export interface DeadLetterState {
   redrivenAt: Date | null;
-  /** Null also where the execution is no longer kept. */
+  /** Also null when the execution is pruned. */
   redriveExecutionId: string | null;
   discardedAt: Date | null;
 }
 
-/** Locks the dead letter of an execution; null where it has none. */
+/** Locks the dead letter of an execution; null when it has none. */
 export async function lockDeadLetter(tx: Queryable, executionId: string): Promise<DeadLetterState | null> {
   const { rows } = await tx.query<DeadLetterState & Record<string, unknown>>({
     name: 'lock-dead-letter',
@@ -124,7 +125,7 @@ FROM failed_jobs_dlq WHERE execution_id = $1 FOR NO KEY UPDATE`,
   return rows[0] ?? null;
 }
 
-/** Gives locked dead letters up. */
+/** Discards locked dead letters. */
 export async function discard(tx: Queryable, ids: readonly string[], now: Date): Promise<void> {
   await tx.query({
     name: 'discard-dead-letters',

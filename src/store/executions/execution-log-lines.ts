@@ -3,7 +3,7 @@ import { logLockBehind } from '../events/append-events.ts';
 import type { Queryable } from '../statements/sql.ts';
 import { toJsonb } from '../statements/sql.ts';
 
-/** A line for an execution's log, written by a command; the position is given by the event log. */
+/** A line for an execution's log from a command. The event log gives its position. */
 export interface NewLogLine {
   executionId: string;
   at: Date;
@@ -13,7 +13,7 @@ export interface NewLogLine {
 
 const APPEND_LINES = `
 -- append log lines in the order given. Takes the event log's lock, so only the events themselves may follow in the
--- transaction; see append-events for how the positions stay behind the lock.
+-- transaction; see append-events for why positions are drawn under the lock.
 WITH ${logLockBehind()},
 line AS (
   SELECT l.* FROM ROWS FROM (jsonb_to_recordset($1::jsonb) AS (
@@ -24,8 +24,8 @@ INSERT INTO job_execution_logs (execution_id, position, at, level, message)
 SELECT "executionId", nextval('event_log_position_seq'), at, level, message FROM log_lock, line`;
 
 /**
- * Appends lines inside the caller's transaction, which must hold the executions locked: with the event log's lock
- * taken, no row may be waited for any more.
+ * Appends lines inside the caller's transaction, which must have locked the executions: under the event log's lock a
+ * transaction must not wait for a row.
  */
 export async function appendLogLines(tx: Queryable, lines: readonly NewLogLine[]): Promise<void> {
   if (lines.length === 0) return;

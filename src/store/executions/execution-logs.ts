@@ -16,8 +16,8 @@ export interface ExecutionLogLine {
 }
 
 const READ_LINES = `
--- the lines behind $2 together with the status, in one snapshot: lines are written with the change that they tell of,
--- so a finished status seen here means that no line will follow these.
+-- the lines after $2 and the status, in one snapshot. A line is written together with its change. So a finished
+-- status here means that no more lines will follow.
 SELECT e.status, l.position, l.at, l.level, l.message, l.attempt, l.metadata
 FROM job_executions AS e
 LEFT JOIN LATERAL (SELECT * FROM all_execution_logs WHERE execution_id = e.id AND position > $2 ORDER BY position LIMIT $3)
@@ -25,7 +25,7 @@ LEFT JOIN LATERAL (SELECT * FROM all_execution_logs WHERE execution_id = e.id AN
 WHERE e.id = $1
 ORDER BY l.position`;
 
-/** A page of an execution's log. `exists` is false where the execution is not (or no longer) known. */
+/** A page of an execution's log. `exists` is false when the execution does not exist or was pruned. */
 export async function readExecutionLogs(
   db: Queryable,
   executionId: string,
@@ -49,8 +49,8 @@ export async function readExecutionLogs(
 }
 
 const READ_PAGES = ({ order, within }: { order: string; within: string }): string => `
--- the first lines of each of many executions, the last, or those at a place, in one statement: one look into an index per
--- execution.
+-- the first lines, the last lines, or the lines at a place of each of many executions, in one statement with one
+-- index look-up per execution.
 SELECT execution.id AS "executionId", l.position, l.at, l.level, l.message, l.attempt, l.metadata
 FROM unnest($1::uuid[]) AS execution(id), LATERAL (
   SELECT * FROM all_execution_logs WHERE execution_id = execution.id AND ${within} ORDER BY ${order} LIMIT $2
@@ -59,7 +59,7 @@ ORDER BY ${order}`;
 
 const LINE_COLUMNS = { position: { sql: 'position', type: 'bigint' } };
 
-/** Per execution the lines of its log that are asked for. */
+/** The requested log lines of each execution. */
 export async function readLogPages(
   db: Queryable,
   executionIds: readonly string[],

@@ -13,14 +13,14 @@ const ORDER_COLUMNS: Readonly<Record<string, PageColumn>> = {
   finishedAt: { sql: 'e.finished_at', type: 'timestamptz' },
 };
 
-/** Indexes by these instants hold what has ended; the rest is read beside it. */
+/** The indexes by these instants contain ended executions only. A second part reads the unfinished ones. */
 const UNFINISHED_AND_ENDED = ['e.finished_at IS NULL', 'e.finished_at IS NOT NULL'];
 const SETS: Readonly<Record<string, readonly string[]>> = {
   scheduledAt: UNFINISHED_AND_ENDED,
   startedAt: UNFINISHED_AND_ENDED,
 };
 
-/** Per job the executions that are asked for, in the order that is asked for. */
+/** The requested executions of each job, in the requested order. */
 export function executionIdsOfJobs(
   db: Queryable,
   jobIds: readonly string[],
@@ -38,8 +38,8 @@ export function executionIdsOfJobs(
   );
   return readIdsByOwner(db, {
     text: `
--- the ids of $2 executions of each of many jobs, from one end of its history or from a place in it, in one statement. By
--- creation it is one walk along an index per job, past what the condition does not select.
+-- the ids of $2 executions of each of many jobs, from one end of its history or from a place in it. In the order of
+-- creation this is one walk along an index per job, which skips rows outside the condition.
 SELECT job.id AS owner, chosen.id
 FROM unnest($1::uuid[]) AS job(id), LATERAL (
   SELECT * FROM (${parts.join(' UNION ALL ')}) AS part ORDER BY ${order} LIMIT $2

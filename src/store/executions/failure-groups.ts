@@ -7,10 +7,10 @@ import { EXECUTION_COLUMNS } from './filter-columns.ts';
 import type { Queryable } from '../statements/sql.ts';
 
 /**
- * Groups failed executions by job, reason and status, the largest group first. Reads the dead letters of the time, open
- * and closed ones: every failure has one, and they are far fewer than executions.
+ * Groups failed executions by job, reason and status, the largest group first. It reads the open and closed dead
+ * letters of the time. Every failure has one, and there are far fewer of them than executions.
  *
- * @returns null where that took longer than a statement may
+ * @returns null when it took longer than a statement may
  */
 export async function readFailureGroups(
   db: Queryable,
@@ -23,7 +23,7 @@ export async function readFailureGroups(
   const result = await nullIfTooSlow(
     db.query<FailureGroup & Record<string, unknown>>({
       text: `
--- group failures since $1, and answer the $2 largest groups, each with its latest execution.
+-- group failures since $1, and return the $2 largest groups, each with its latest execution.
 WITH failure_group AS MATERIALIZED (
   SELECT d.job_id, d.failure_reason, e.response_status, count(*)::int AS count, min(d.failed_at) AS first_at,
     max(d.failed_at) AS last_at

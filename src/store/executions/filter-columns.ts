@@ -2,7 +2,7 @@ import { type ExecutionStatus, isFinished } from '../../domain/execution/executi
 import type { ExecutionField, JobField } from '../../domain/execution/filter-fields.ts';
 import type { SqlColumn, Telling } from '../statements/condition-sql.ts';
 
-/** Where the fields of a condition on executions stand, in statements that call the table `e`. */
+/** The columns of the fields of a condition on executions, in statements with the table alias `e`. */
 export const EXECUTION_COLUMNS: Readonly<Record<ExecutionField, SqlColumn>> = {
   id: { sql: 'e.id', type: 'uuid' },
   jobId: { sql: 'e.job_id', type: 'uuid' },
@@ -21,7 +21,7 @@ export const EXECUTION_COLUMNS: Readonly<Record<ExecutionField, SqlColumn>> = {
   instanceId: { sql: 'e.claimed_by', type: 'text' },
 };
 
-/** The same for jobs, in statements that call the table `j`. */
+/** The same for jobs, with the table alias `j`. */
 export const JOB_COLUMNS: Readonly<Record<JobField, SqlColumn>> = {
   id: { sql: 'j.id', type: 'uuid' },
   key: { sql: 'j.key', type: 'text' },
@@ -33,7 +33,7 @@ export const JOB_COLUMNS: Readonly<Record<JobField, SqlColumn>> = {
   createdAt: { sql: 'j.created_at', type: 'timestamptz' },
 };
 
-/** Partial indexes of executions go by these columns; CHECK constraints make them tell what the status does. */
+/** Partial indexes of executions use these columns. CHECK constraints make the columns agree with the status. */
 function toldOfStatus(statuses: readonly (string | number)[]): Telling | null {
   if (statuses.length === 0) return null;
   if (statuses.every((status) => status === 'FAILED'))

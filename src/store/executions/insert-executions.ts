@@ -1,4 +1,4 @@
-/** The column of each field that a new execution may have; the database gives all others their defaults. */
+/** The column of each field that a new execution may have. All others get the database's defaults. */
 export const EXECUTION_COLUMNS = {
   id: 'id',
   jobId: 'job_id',
@@ -32,7 +32,7 @@ type RequiredField =
 /** Follows from the status: {@link Skip}. */
 type SkipField = 'finishedAt' | 'skipReason' | 'errorMessage';
 
-/** What an execution is given that enters the table as SKIPPED; each an SQL expression. */
+/** The extra fields of an execution that is inserted as SKIPPED, each as an SQL expression. */
 interface Skip {
   reason: string;
   errorMessage: string;
@@ -41,13 +41,13 @@ interface Skip {
 /** An SQL expression for each field of new executions. */
 type NewExecutions = Readonly<Record<RequiredField, string>> &
   Readonly<Partial<Record<Exclude<Field, RequiredField | SkipField>, string>>> & {
-    /** Missing where none of them is skipped. */
+    /** Missing when none of them is skipped. */
     skip?: Skip;
   };
 
 /**
- * The statement that inserts executions, one for each row of `from`. All executions are inserted by it, whoever makes them:
- * it is composed with what decides about them, and with what else must happen in the same statement.
+ * The statement that inserts executions, one for each row of `from`. It inserts all executions of the scheduler.
+ * Callers combine it with the other parts of their statement.
  */
 export function insertExecutionsSql({ skip, ...given }: NewExecutions, from: string): string {
   const values: Partial<Record<Field, string>> = { ...given, ...(skip && skipValues(given, skip)) };
@@ -57,7 +57,7 @@ export function insertExecutionsSql({ skip, ...given }: NewExecutions, from: str
   FROM ${from}`;
 }
 
-/** An execution that is skipped ends as it is made. */
+/** A skipped execution ends when it is inserted. */
 function skipValues(
   { status, createdAt }: Pick<NewExecutions, 'status' | 'createdAt'>,
   { reason, errorMessage }: Skip,

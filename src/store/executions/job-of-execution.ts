@@ -1,8 +1,8 @@
 import type { Queryable } from '../statements/sql.ts';
 
 /**
- * The job of an execution, read without a lock, as it never changes: whoever locks both takes the job first. Null where
- * there is no such execution.
+ * The job of an execution; null when there is no such execution. It needs no lock because it never changes. A
+ * transaction that locks both locks the job first.
  */
 export async function jobOfExecution(db: Queryable, executionId: string): Promise<string | null> {
   const { rows } = await db.query<{ jobId: string }>({

@@ -1,7 +1,7 @@
 import type { ExecutionFacts } from '../../domain/alert/alert-notice.ts';
 import type { Queryable } from '../statements/sql.ts';
 
-/** One execution that one alert has told, or is to tell, is late. */
+/** An execution that one alert has reported or will report as late. */
 export interface LateMark {
   alertId: string;
   executionId: string;
@@ -13,7 +13,7 @@ export interface OverdueExecution extends LateMark {
   facts: ExecutionFacts;
 }
 
-/** Waiting executions of slots that alerts watch and have not told of. */
+/** Waiting executions of slots that alerts watch and have not reported. */
 const WATCHED = `
 FROM job_alerts AS a
 JOIN job_executions AS e ON e.job_id = a.job_id
@@ -25,8 +25,9 @@ WHERE a.enabled AND 'LATE' = ANY (a.events)
 const LATE_AT = `e.scheduled_at + a.lateness_threshold_ms * interval '1 ms'`;
 
 /**
- * When the next waiting execution becomes late for an alert that has not told so yet: in the past where one is; null
- * where none waits. Sent without a name: which way round is shorter depends on how many wait and how many alerts watch.
+ * When the next waiting execution becomes late for an alert that has not reported it. The instant is in the past when
+ * one is late already, and null when none waits. The statement has no name: the best plan depends on how many
+ * executions wait and how many alerts watch.
  */
 export async function nextLateAt(tx: Queryable): Promise<Date | null> {
   const { rows } = await tx.query<{ lateAt: Date | null }>({
@@ -35,7 +36,7 @@ export async function nextLateAt(tx: Queryable): Promise<Date | null> {
   return rows[0]?.lateAt ?? null;
 }
 
-/** Executions that are late at `now` without having started, earliest first, and the alerts that have to tell so. */
+/** Executions that are late at `now` and have not started, earliest first, with the alerts that must report them. */
 export async function findOverdue(tx: Queryable, now: Date, limit: number): Promise<OverdueExecution[]> {
   type Row = Omit<ExecutionFacts, 'executionId'> & LateMark & { jobId: string };
   const { rows } = await tx.query<Row & Record<string, unknown>>({
@@ -56,7 +57,7 @@ ORDER BY e.scheduled_at, a.id LIMIT $2`,
   }));
 }
 
-/** Remembers that these were told, so that they are not told again, however often they start. */
+/** Remembers these reports, so the alert does not report an execution again, however often it starts. */
 export async function insertLateMarks(tx: Queryable, marks: readonly LateMark[]): Promise<void> {
   if (marks.length === 0) return;
   await tx.query({
@@ -67,7 +68,7 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[]) ON CONFLICT DO NOTHING`,
   });
 }
 
-/** The marks of executions. They stay when one has started: its claim may be undone, and it starts once more. */
+/** The marks of executions. They stay after a start: the claim may be undone, and then the execution starts again. */
 export async function readLateMarks(tx: Queryable, executionIds: readonly string[]): Promise<LateMark[]> {
   if (executionIds.length === 0) return [];
   const { rows } = await tx.query<LateMark & Record<string, unknown>>({

@@ -9,15 +9,14 @@ export interface HeldClaim {
 }
 
 const EXTEND_LEASES = `
--- extend to $4 ms from now on the leases of what this instance has in flight of which less than $5 ms are left; answer those
--- it still holds, for how long, and which were cancelled. It is $3, or later where the database's clock says so.
--- SKIP LOCKED: a row that somebody holds, for however long, must not let all other leases end. Whoever locks one is about
--- to settle it, to rescue it or to cancel it; the next look sees what came of that. So this waits for nobody, and takes
--- part in no circle of those who do.
--- An attempt that was ended under the claim, by anybody but a rescuer, was ended by its callback. One that has begun to wait
--- for its callback is not held any more, and its lease means something else.
--- Each is looked up by its id: OFFSET and LATERAL, the status as text, and a subquery in the place of EXISTS leave the planner
--- nothing else. It would read all executions instead, where they are some ten thousand, or for each of them all that run.
+-- extend the leases of this instance to $4 ms from now when less than $5 ms are left. Return the claims that it still
+-- holds, for how long, and which were cancelled. Now is $3, or later if the database's clock is later.
+-- SKIP LOCKED: one locked row must not let all other leases end. The transaction that locks it settles, rescues or
+-- cancels it, and the next look sees the result. So this statement waits for nobody and cannot be part of a deadlock.
+-- If an attempt ended under the claim and no rescuer ended it, its callback did. An attempt that waits for its
+-- callback is no longer held, and its lease has another meaning.
+-- OFFSET, LATERAL, the status as text and a subquery instead of EXISTS force the planner to look each claim up by its
+-- id. Otherwise it may read all of some ten thousand executions, or all running ones for each claim.
 WITH moment AS MATERIALIZED (
   SELECT greatest($3::timestamptz, clock_timestamp()) AS now
 ), claim AS MATERIALIZED (
@@ -49,7 +48,7 @@ WHERE is_held OR (SELECT a.failure_reason = 'INSTANCE_LOST' FROM all_execution_a
 
 export interface LeaseState {
   cancelRequested: boolean;
-  /** How long the lease goes on from the statement on; null where the execution is not RUNNING any more. */
+  /** How long the lease continues after the statement; null when the execution is no longer RUNNING. */
   leftMs: number | null;
 }
 
@@ -57,16 +56,16 @@ export interface LeaseState {
 export interface Extension {
   now: Date;
   leaseMs: number;
-  /** A lease that goes on for so long is left alone. */
+  /** A lease with at least this time left is not extended. */
   leastMs: number;
 }
 
 /**
- * Extends leases in one statement, but for those of rows that are locked at the moment, and those that are long enough: each
- * one extended is a new version of its row, with an entry in every index.
+ * Extends leases in one statement. It skips locked rows and leases that are long enough, because each extension
+ * writes a new version of the row and an entry in every index.
  *
- * @returns the state of each claim that is still held, or whose attempt was ended by its callback, by the execution's id; an
- *   id that is missing was lost
+ * @returns by execution id, the state of each claim that is still held or whose callback ended the attempt; a missing
+ *   claim is lost
  */
 export async function extendLeases(
   db: Queryable,
@@ -102,9 +101,9 @@ export interface LostExecution {
 }
 
 const FIND_LOST = `
--- find executions whose lease ended before $1, at most $2, but for $3 and those whose callback is awaited: nobody held
--- them. The lock lasts no longer than this statement, which it keeps from finding what somebody holds, perhaps for long:
--- what is then written is conditional on the same claim, and on the lease still being over.
+-- find executions whose lease ended before $1, at most $2, without $3 and without those that wait for a callback: no
+-- instance held them. The lock skips rows that others hold, and ends with this statement. A later write checks the
+-- same claim and that the lease is still over.
 SELECT e.id, e.job_id AS "jobId", j.type AS "jobType", e.claim_seq AS "claimSeq", e.rescue_count AS "rescueCount",
   e.attempt_started_at AS "attemptStartedAt", e.attempt_count AS "attemptCount",
   e.cancel_requested_at IS NOT NULL AS "cancelRequested", e.claimed_by AS "claimedBy"
@@ -115,9 +114,9 @@ LIMIT $2
 FOR NO KEY UPDATE OF e SKIP LOCKED`;
 
 /**
- * Finds what has lost its holder, longest lost first.
+ * Finds executions that have lost their holder, the longest lost first.
  *
- * @param except executions that are left out
+ * @param except executions to exclude
  */
 export async function findLostExecutions(
   db: Queryable,
@@ -132,11 +131,11 @@ export async function findLostExecutions(
   return rows;
 }
 
-/** The earliest end of a lease under which somebody calls. */
+/** The earliest end of a lease with a call. */
 export const NEXT_LEASE_END = `SELECT min(lease_expires_at) AS "endsAt" FROM job_executions
 WHERE status = 'RUNNING' AND callback_deadline_at IS NULL`;
 
-/** When the earliest lease of anybody ends; null where nobody holds anything. */
+/** When the earliest lease of any instance ends; null when no execution is held. */
 export async function nextLeaseEndAt(db: Queryable): Promise<Date | null> {
   const { rows } = await db.query<{ endsAt: Date | null }>({ name: 'next-lease-end', text: NEXT_LEASE_END });
   return rows[0]?.endsAt ?? null;

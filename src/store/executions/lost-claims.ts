@@ -7,7 +7,7 @@ export interface DatedClaim extends HeldClaim {
   claimedAt: Date;
 }
 
-/** Finds the claims of an instance by the instants at which they were made, but for those that wait for a callback. */
+/** Finds the claims of an instance by their instants, without those that wait for a callback. */
 export async function findClaimsMadeAt(
   db: Queryable,
   instanceId: string,

@@ -4,11 +4,11 @@ import { insertExecutionsSql } from './insert-executions.ts';
 import type { Queryable } from '../statements/sql.ts';
 import { toJsonb } from '../statements/sql.ts';
 
-/** A run that somebody asks for: no slot, due at once. */
+/** A run that a user asks for. It has no slot and is due at once. */
 export interface ManualExecution {
   id: string;
   jobId: string;
-  /** PENDING where it is absent. */
+  /** PENDING when absent. */
   status?: 'PENDING' | 'BLOCKED' | 'SKIPPED';
   /** Why it is skipped. */
   errorMessage?: string | null;
@@ -16,11 +16,11 @@ export interface ManualExecution {
   body?: unknown;
   idempotencyKey?: string | null | undefined;
   auditId: string;
-  /** What the audit log says of it. */
+  /** The entry's new values in the audit log. */
   after: Record<string, unknown>;
 }
 
-/** When and by whom runs are asked for. */
+/** When runs are asked for, and by whom. */
 export interface ManualOrigin {
   now: Date;
   actor: string;
@@ -29,8 +29,8 @@ export interface ManualOrigin {
 }
 
 /**
- * The CTE `run`: the runs of $2 in their order, with what an execution takes from its job. The body comes as text: JSON's
- * null, which sends no body, would become SQL's, which keeps the job's.
+ * The CTE `run`: the runs of $2 in their order, with the fields that an execution takes from its job. The body comes
+ * as text. JSON's null sends no body, but as SQL's null it would keep the job's body.
  *
  * @param jobs a table or CTE
  */

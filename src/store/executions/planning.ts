@@ -5,7 +5,7 @@ import { insertExecutionsSql } from './insert-executions.ts';
 import type { Queryable } from '../statements/sql.ts';
 import { toJsonb } from '../statements/sql.ts';
 
-/** What planning needs of a job's row. */
+/** The columns of a job that planning needs. */
 const DUE_JOB = `id, schedule, timezone, run_at AS "runAt", start_at AS "startAt", end_at AS "endAt", created_at AS "createdAt",
   jitter_ms AS "jitterMs", misfire_policy AS "misfirePolicy", misfire_grace_ms AS "misfireGraceMs",
   dst_gap_policy AS "dstGapPolicy", dst_overlap_policy AS "dstOverlapPolicy", priority,
@@ -18,11 +18,12 @@ const DUE_JOB = `id, schedule, timezone, run_at AS "runAt", start_at AS "startAt
 const LOCK_DUE_JOBS = `
 -- lock up to $3 jobs that became due after $1 and up to $2, earliest first, but for $4. SKIP LOCKED: another instance's
 -- batch is its own.
--- NO KEY UPDATE, not UPDATE: settling inserts rows that refer to these jobs and checks them while it holds the
--- event log's lock, which we will want; a full lock here would close that circle.
--- Left-out slots that are due already stand in for themselves; asked for here, they also take no part in what is
--- decided for the others: none of them is the one run that stands for all missed ones, or replaces what is running.
--- Locked first, then looked at: another instance may hold a thousand of them until their slots come.
+-- NO KEY UPDATE, not UPDATE: settling inserts rows that refer to these jobs, and checks them under the event log's
+-- lock. The planner needs that lock later, so a full lock here could cause a deadlock.
+-- A skipped slot has its execution already. Reading it here excludes it from the plan, so it does not become the one
+-- run for all missed slots and replaces no running execution.
+-- The subquery locks first and reads the other columns later, because another instance may hold a thousand of the
+-- jobs until their slots come.
 SELECT ${DUE_JOB}
 FROM (
   SELECT * FROM jobs
@@ -33,13 +34,13 @@ FROM (
 ) AS jobs
 ORDER BY next_run_at`;
 
-/** The jobs whose next run lies after one instant and not after another. */
+/** The jobs whose next run lies after `after` and not after `until`. */
 export interface DueRange {
   after: Date;
   until: Date;
-  /** Jobs that are left out. */
+  /** Jobs to exclude. */
   except: readonly string[];
-  /** The only one that is asked for; all where null. */
+  /** The only job to plan; null for all. */
   only: string | null;
 }
 
@@ -57,19 +58,19 @@ export async function lockDueJobs(
   return rows;
 }
 
-/** What the planner has to do next; null where there is nothing. */
+/** The next work of the planner; null when there is none. */
 export interface NextPlanning {
-  /** The earliest next run of a job, but for those left out. */
+  /** The earliest next run of a job that is not excluded. */
   runAt: Date | null;
   /** The earliest end of a pause. */
   pauseEndsAt: Date | null;
 }
 
-/** Jobs that are left out where it is asked what comes next. */
+/** Jobs that do not count for the next work. */
 export interface NotCounted {
-  /** Those whose runs do not count. */
+  /** Jobs whose runs do not count. */
   except: readonly string[];
-  /** Those whose runs do not count from `from` on; sooner ones do, since the job has changed. */
+  /** Jobs whose runs from `from` on do not count. A sooner run counts, because the job has changed. */
   prefetched: { jobIds: readonly string[]; from: Date | null };
 }
 
@@ -94,17 +95,17 @@ export interface UpcomingJob extends DueJob {
 
 export const UPCOMING_JOB = `${DUE_JOB}, version, host_of(api) AS host`;
 
-/** Jobs that are due soon, as they are now; nothing is locked. */
+/** Jobs that are due soon, as they are now, without locks. */
 export interface Upcoming {
   /** In the order of their next runs. */
   jobs: UpcomingJob[];
-  /** What comes next, apart from them; null where there are none, and nobody has looked. */
+  /** The next work without these jobs; null when there are no jobs and it was not read. */
   apart: NextPlanning | null;
 }
 
 const READ_UPCOMING = `
 -- upcoming: the jobs that are due at $1 or before, but for $2; and what comes next apart from them.
--- Chosen first, then looked at: else the host of each job that is due is worked out before they are put in order.
+-- The subquery chooses the jobs first. Otherwise PostgreSQL computes the host of every due job before it sorts them.
 SELECT ${UPCOMING_JOB},
   (SELECT min(next_run_at) FROM jobs WHERE next_run_at > $1 AND id <> ALL($2::uuid[])) AS "laterRunAt",
   (SELECT min(paused_until) FROM jobs WHERE paused_until IS NOT NULL) AS "pauseEndsAt"
@@ -117,9 +118,10 @@ FROM (
 ORDER BY next_run_at, priority DESC, id`;
 
 /**
- * Reads the jobs that are due up to an instant, those first whose slot is first and who have the higher priority.
+ * Reads the jobs that are due up to an instant, in the order of their slots. At one instant, higher priorities come
+ * first.
  *
- * @param except jobs that are left out
+ * @param except jobs to exclude
  */
 export async function readUpcoming(
   db: Queryable,
@@ -134,15 +136,15 @@ export async function readUpcoming(
   });
   const last = rows.at(-1);
   if (!last) return { jobs: [], apart: null };
-  // As many as were asked for: those that were not read may be due with the last one.
+  // When the read is full, further jobs may be due together with the last one.
   const runAt = rows.length < limit ? last.laterRunAt : last.nextRunAt;
   return { jobs: rows, apart: { runAt, pauseEndsAt: last.pauseEndsAt } };
 }
 
 const RECORD_PLAN = `
 -- record a plan: insert the executions, move the jobs on, and tell the log, in one statement.
--- DO NOTHING: whoever planned a slot first has planned it; a second plan of it (after a failover, or by an instance
--- that was frozen) adds nothing and says nothing.
+-- DO NOTHING: the first plan of a slot wins. A second plan of it, after a failover or by an instance that was frozen,
+-- adds no row and no event.
 WITH planned AS (
   ${insertExecutionsSql(
     {
@@ -203,7 +205,7 @@ ${appendEventsSql(
 RETURNING execution_id`;
 
 /**
- * Writes what the planner decided for the jobs that it holds locked.
+ * Writes the plans of jobs that the planner has locked.
  *
  * @returns how many executions were new
  */

@@ -5,7 +5,7 @@ import { insertJobsSql, type StoredJob } from '../jobs/jobs.ts';
 import type { Queryable } from '../statements/sql.ts';
 import { toJsonb } from '../statements/sql.ts';
 
-/** What is told of changes: to those who ask later who did it, and to those who follow the log. */
+/** The records of changes: entries for the audit log, and events for the event log. */
 export interface ChangeRecord {
   audit: readonly NewAuditEntry[];
   events: readonly NewEvent[];
@@ -19,8 +19,8 @@ const INSERT_JOB = appendBehind(
 );
 
 /**
- * Writes down changes, in one statement: the last one of their transaction, because the event log's lock is to be the last
- * one taken.
+ * Records changes in one statement. It must be the last of its transaction, because the event log's lock must be
+ * taken last.
  */
 export async function recordChanges(tx: Queryable, { audit, events }: ChangeRecord): Promise<void> {
   if (events.length === 0) return insertAuditEntries(tx, audit);
@@ -28,8 +28,8 @@ export async function recordChanges(tx: Queryable, { audit, events }: ChangeReco
 }
 
 /**
- * Inserts a job without tags and writes it down, in one statement, which may be its own transaction. A taken key throws;
- * see `isKeyTaken`.
+ * Inserts a job without tags and records it, in one statement. The statement may be its own transaction. A taken key
+ * throws; see `isKeyTaken`.
  */
 export async function insertRecordedJob(
   db: Queryable,

@@ -11,8 +11,8 @@ export interface LiveJob extends ConcurrencyRule {
 }
 
 /**
- * Locks jobs until the transaction ends, and answers those that are not deleted: an execution that is inserted meanwhile
- * is seen by a deletion that waits for us, and whoever else admits executions of them counts ours.
+ * Locks jobs until the transaction ends, and returns those that are not deleted. A deletion that waits for the lock
+ * then sees the new executions, and other admissions count them.
  */
 export async function lockLiveJobs(tx: Queryable, jobIds: readonly string[]): Promise<Map<string, LiveJob>> {
   const { rows } = await tx.query<LiveJob & { isLive: boolean }>({
@@ -25,7 +25,10 @@ FROM jobs WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE`,
   return new Map(rows.filter(({ isLive }) => isLive).map((job) => [job.id, job]));
 }
 
-/** Reads where an execution stands and keeps it from being pruned until the transaction ends; null where it is gone. */
+/**
+ * Reads the status of an execution and keeps it from being pruned until the transaction ends; null when it does not
+ * exist.
+ */
 export async function holdExecution(tx: Queryable, id: string): Promise<ExecutionStatus | null> {
   const { rows } = await tx.query<{ status: ExecutionStatus }>({
     name: 'hold-execution',
@@ -35,7 +38,7 @@ export async function holdExecution(tx: Queryable, id: string): Promise<Executio
   return rows[0]?.status ?? null;
 }
 
-/** An execution that is to run another one again. */
+/** A new execution that repeats another one. */
 export interface NewRedrive {
   id: string;
   jobId: string;
@@ -43,8 +46,8 @@ export interface NewRedrive {
 }
 
 /**
- * Which redrives may run and which have to wait for others of their job. Unlike a slot, what somebody asked to be run
- * again is not skipped where executions may not overlap, and takes nobody's place: it waits for its turn.
+ * Decides which redrives may run and which must wait for others of their job. When executions may not overlap, a
+ * redrive is not skipped and replaces no other execution, unlike a slot. It waits for its turn.
  */
 async function admitInTurn(
   tx: Queryable,
@@ -66,8 +69,9 @@ async function admitInTurn(
 }
 
 const INSERT_REDRIVES = `
--- redrive: for each finished execution $2 a new one $1 of the same job, slot and body, and its dead letter closed.
--- The slot's unique index knows schedules and catch-ups only, so it stands beside the execution that served the slot.
+-- redrive: for each finished execution $2, insert a new one $1 of the same job, slot and body, and close the dead
+-- letter.
+-- The unique index of slots covers schedules and catch-ups only, so the redrive can have the same slot.
 WITH pair AS (
   SELECT * FROM unnest($1::uuid[], $2::uuid[], $4::execution_status[]) AS p(id, original_id, status)
 ), redriven AS (
@@ -90,8 +94,8 @@ WITH pair AS (
   )}
   RETURNING id, scheduled_at
 ), upstream AS MATERIALIZED (
-  -- What set the original off sets its redrive off too. Locked: one that is pruned at this moment must not be
-  -- referred to, nor be waited for.
+  -- The redrive has the same upstream executions as the original. The lock skips an upstream that is being pruned:
+  -- the redrive must not refer to it or wait for it.
   SELECT p.id, t.triggered_by_id
   FROM pair AS p JOIN job_execution_triggers AS t ON t.execution_id = p.original_id
   JOIN job_executions AS u ON u.id = t.triggered_by_id
@@ -105,8 +109,8 @@ WITH pair AS (
 SELECT id, scheduled_at AS "scheduledAt" FROM redriven`;
 
 /**
- * Inserts redrives. Their `jobs` must be locked by {@link lockLiveJobs}, and the dead letters that this is to close by
- * `lockOpenDeadLetters`.
+ * Inserts redrives and closes their dead letters. {@link lockLiveJobs} must have locked the `jobs`, and
+ * `lockOpenDeadLetters` the dead letters.
  *
  * @returns the events to append, in the order of `redrives`
  */

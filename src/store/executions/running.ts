@@ -5,7 +5,7 @@ import { statusAfter } from './transitions.ts';
 interface Waiting {
   claimSeq: string;
   attemptCount: string;
-  /** Null where this is its first start. */
+  /** Null before its first start. */
   startedAt: string;
   latenessMs: string;
   scheduledAt: string;
@@ -34,7 +34,7 @@ const RUNNING_FIELDS = [
 type RunningValues = Record<(typeof RUNNING_FIELDS)[number], string>;
 
 /**
- * What makes an execution RUNNING, as an SQL expression for each field: it has one attempt more, under a lease of the
+ * The fields of an execution that becomes RUNNING, each as an SQL expression: one more attempt, and a lease of the
  * instance that claims it. Nothing else writes this status.
  */
 function runningValues(waiting: Waiting, { instanceId, claimedAt, leaseExpiresAt }: Claim): RunningValues {
@@ -46,7 +46,7 @@ function runningValues(waiting: Waiting, { instanceId, claimedAt, leaseExpiresAt
     attemptCount: `${waiting.attemptCount} + 1`,
     attemptStartedAt: `${claimedAt}::timestamptz`,
     startedAt: `coalesce(${waiting.startedAt}, ${claimedAt}::timestamptz)`,
-    // A retry, a redrive or a manual run serves no slot anew: lateness is that of the first start.
+    // A retry, a redrive or a manual run serves no new slot. Lateness belongs to the first start.
     latenessMs: `CASE WHEN ${waiting.startedAt} IS NULL AND ${waiting.trigger} IN ('SCHEDULE', 'CATCH_UP')
       THEN ${latenessSql(waiting.scheduledAt, claimedAt)} ELSE ${waiting.latenessMs} END`,
   };
@@ -80,9 +80,9 @@ const PENDING: RunningValues = {
 };
 
 /**
- * The fields of executions that are inserted for slots: RUNNING where they start at once, PENDING where they do not.
+ * The fields of executions that are inserted for slots: RUNNING if they start at once, else PENDING.
  *
- * @param starts the condition that one starts at once
+ * @param starts the condition that an execution starts at once
  */
 export function runningWhere(
   starts: string,
@@ -98,8 +98,8 @@ export function runningWhere(
 }
 
 /**
- * The end of the lease of a claim that is made now, in a statement that is given the instant of the claim and the end that it
- * would have by that: later where the database's clock is ahead of the instance's, as where its machine has slept.
+ * The end of a new claim's lease. The statement gets the instant of the claim and the end by the instance's clock.
+ * The end is later when the database's clock is ahead, for example after the instance's machine has slept.
  */
 function leaseEndSql(endsAt: string, claimedAt: string): string {
   return `greatest(${endsAt}::timestamptz, clock_timestamp() + (${endsAt}::timestamptz - ${claimedAt}::timestamptz))`;

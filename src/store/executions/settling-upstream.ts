@@ -5,23 +5,23 @@ import { lockJoinsBehind, recordEnds } from '../jobs/joins.ts';
 import { lockHeld, settle, settleLocked, type SettlementRow } from './settling.ts';
 import { inTransaction } from '../statements/sql.ts';
 
-/** What came of settlements whose executions others wait for. */
+/** The result of settlements whose executions other jobs wait for. */
 export interface UpstreamSettled {
-  /** Ids that were written; one that is missing had lost its claim. */
+  /** The ids that were written. A missing one had lost its claim. */
   written: ReadonlySet<string>;
-  /** Runs of dependent jobs that their ends set off. */
+  /** How many runs of dependent jobs the ends triggered. */
   planned: number;
-  /** Calls under way were asked to stop for those runs: lease keepers are to be woken. */
+  /** Calls in flight must stop for those runs. The caller wakes the lease keepers. */
   isReplacing: boolean;
 }
 
 /**
- * Records attempts whose executions other jobs wait for, and in the same transaction what their ends mean for those:
- * neither is ever there without the other.
+ * Records attempts whose executions other jobs wait for. The same transaction records what their ends mean for those
+ * jobs, so both exist or neither.
  *
  * Locks in the one order that all writers keep: jobs, executions, the event log.
  *
- * @param newId draws the ids of the runs that are set off
+ * @param newId creates the ids of the triggered runs
  */
 export async function settleUpstream(
   pool: Pool,
@@ -44,7 +44,7 @@ export async function settleUpstream(
   });
 }
 
-/** Records attempts in whichever of the two ways each of them needs; in the plain one where no job waits for it. */
+/** Records each attempt in one of the two ways: together with its effects when a job waits for it, else alone. */
 export async function settleAny(
   pool: Pool,
   settlements: readonly SettlementRow[],

@@ -8,16 +8,16 @@ import { countEnds } from '../metrics/rollups.ts';
 import type { Queryable } from '../statements/sql.ts';
 import { toJsonb } from '../statements/sql.ts';
 
-/** How one claim ended and where that takes its execution. All instants are the scheduler's clock. */
+/** The end of one claim, and the next state of its execution. All instants are of the scheduler's clock. */
 export interface Settlement {
   executionId: string;
-  /** The claim under which the attempt was made; with another holder since, nothing is written. */
+  /** The claim of the attempt. If the execution has a newer holder, nothing is written. */
   claimSeq: number;
   /** SUCCESS, FAILED and CANCELLED end the execution; RETRYING and PENDING wait until `availableAt`. */
   status: 'SUCCESS' | 'FAILED' | 'CANCELLED' | 'RETRYING' | 'PENDING';
   availableAt: Date | null;
   attemptFinishedAt: Date;
-  /** Null where no call was made. Then there was no attempt either: the execution waits as before its claim. */
+  /** Null when no call was made. Then there was no attempt, and the execution waits as before its claim. */
   attemptDurationMs: number | null;
   failureReason: FailureReason | null;
   errorMessage: string | null;
@@ -26,24 +26,27 @@ export interface Settlement {
   responseBody: string | null;
   responseTruncated: boolean;
   timings: KeptTimings | null;
-  /** The request as it was sent, as `keptRequest` leaves it, secrets masked; null leaves what is there. */
+  /** The sent request from `keptRequest`, with masked secrets; null keeps the stored one. */
   request: ShownRequest | null;
   /** The attempt ended with the death of its instance. */
   instanceLost: boolean;
   log: {
     level: LogLevel;
     message: string;
-    /** Null: the method and the URL of the request, where there is one here. */
+    /** Null stands for the method and the URL of the request, if there is one. */
     metadata: Record<string, unknown> | null;
   };
 }
 
 /**
- * A settlement as the statements take it. Outcomes wait to be recorded, hundreds of them where calls are many: as a
- * text each, they leave the garbage collector nothing to follow.
+ * A settlement as the statements take it. With many calls, hundreds of outcomes wait for their record. Each is one
+ * text, so the garbage collector has no objects to follow.
  */
 export interface SettlementRow extends Pick<Settlement, 'executionId' | 'claimSeq' | 'status'> {
-  /** What of the settlement is neither null nor false, which the statements take for granted; its line as fields of it. */
+  /**
+   * The fields of the settlement that are neither null nor false, with the log line's fields beside them. The
+   * statements take a missing field as null or false.
+   */
   json: string;
 }
 
@@ -53,8 +56,8 @@ export function settlementRow(settlement: Settlement): SettlementRow {
 }
 
 /**
- * Most of a settlement is null, and reading one is a tenth of what it costs to record it. Named field by field: to write an
- * object that was put together in a loop takes twice as long.
+ * Most fields of a settlement are null, and reading them is a tenth of the cost of a record. The fields are named one
+ * by one: JSON of an object from a loop takes twice as long.
  */
 function orAbsentIn(settlement: Settlement): Partial<Record<OutcomeField, unknown>> {
   const { log } = settlement;
@@ -82,19 +85,19 @@ function orAbsentIn(settlement: Settlement): Partial<Record<OutcomeField, unknow
 
 type OutcomeField = Exclude<keyof Settlement, 'log'> | 'logLevel' | 'logMessage' | 'logMetadata';
 
-/** The same outcome without what the target answered, which may be what the database refuses. */
+/** The same outcome without the target's answer, which the database may refuse. */
 export function withoutAnswer({ json, ...row }: SettlementRow): SettlementRow {
   const outcome = JSON.parse(json) as Record<OutcomeField, unknown>;
   const bare = { ...outcome, ...NO_ANSWER, responseStatus: outcome.responseStatus };
   return { ...row, json: toJsonb(bare) };
 }
 
-/** What JSON leaves out is null to whoever reads it. */
+/** A field that is missing in the JSON reads as null. */
 function orAbsent<T>(value: T): Exclude<T, null | false> | undefined {
   return value === null || value === false ? undefined : (value as Exclude<T, null | false>);
 }
 
-/** What a settlement says of the answer where there was none to the call, or no call. */
+/** The answer's fields in a settlement without an answer or without a call. */
 export const NO_ANSWER = {
   responseStatus: null,
   responseHeaders: null,
@@ -108,24 +111,28 @@ const CANCELLED_BEFORE_REPEAT = 'It is not repeated: its cancellation was asked 
 const CANCELLED_BEFORE_CALL = 'Cancelled before its call was made.';
 
 /**
- * Who still holds the claim. Rescues come from somebody else, and hold only while the lease is over: a holder that was
- * slow may have extended it since it was looked at. What waits for its callback was called, whoever says that it was not.
+ * The condition that the claim is still valid. A rescue comes from another instance and is valid only after the end
+ * of the lease: a slow holder may have extended it after the look. An execution that waits for its callback was
+ * called, so a settlement without a call is not valid for it.
  */
 const STILL_HELD = `e.claim_seq = o."claimSeq" AND e.status = 'RUNNING'
     AND (o."instanceLost" IS NOT TRUE OR e.lease_expires_at < o."attemptFinishedAt")
     AND (o."attemptDurationMs" IS NOT NULL OR e.callback_deadline_at IS NULL)`;
 
-/** No call was made, and none before: it has not started. */
+/** Neither this claim nor an earlier one made a call: the execution has not started. */
 const IS_UNSTARTED = `(o."attemptDurationMs" IS NULL AND e.attempt_count = 1)`;
 
 /**
- * What was asked to be cancelled is not called again, whatever its last attempt gave; nor is what was taken back before its
- * first call.
+ * A cancelled execution is not called again, whatever the outcome of its last attempt. The same holds for one that
+ * was withdrawn before its first call.
  */
 const IS_CANCELLED = `(o.status IN ('RETRYING', 'PENDING')
     AND (e.cancel_requested_at IS NOT NULL OR ${IS_UNSTARTED} AND e.withdraw_reason IS NOT NULL))`;
 
-/** Whether this is an end that a job without slots waits for; it is recorded together with what it means. */
+/**
+ * Whether this is an end that a job without slots waits for. `settleUpstream` records such an end together with its
+ * effects.
+ */
 const IS_AWAITED = `(${IS_CANCELLED} OR o.status IN ('SUCCESS', 'FAILED', 'CANCELLED')) AND NOT ${IS_UNSTARTED}
   AND EXISTS (
     SELECT FROM job_dependencies AS d JOIN jobs AS j ON j.id = d.job_id
@@ -140,14 +147,15 @@ const OUTCOME = `outcome AS (
 )`;
 
 const SETTLE = `
--- settle: record how attempts ended, with their history, counters and events, for a whole batch.
--- Only who still holds the claim writes: a row that was rescued meanwhile has another claim_seq or is not RUNNING,
--- and then none of its history is written either. Where $2 is true, ends that other jobs wait for are left out and
--- answered as deferred.
--- An attempt that ends its execution in success or failure is kept in the execution's row, with its log line (is_kept). The
--- line's position is drawn by the update, which comes behind the log's lock for that; its rows are locked by then.
+-- settle: record the ends of a batch of attempts, with their history, counters and events.
+-- Only a valid claim writes: a row that was rescued in between has another claim_seq or is not RUNNING, and then its
+-- history is not written either. If $2 is true, ends that other jobs wait for are not written but returned as
+-- deferred.
+-- An attempt that ends its execution in success or failure stays in the execution's row, with its log line (is_kept).
+-- The update draws the line's position, so it comes after the log's lock. Its rows are locked by then.
 WITH ${OUTCOME}, held AS MATERIALIZED (
-  -- Locked by id, as all do who lock several executions: two batches in two orders would wait for each other for ever.
+  -- Every statement that locks several executions locks them in the order of ids. Two batches in two orders would
+  -- deadlock.
   SELECT o.*, ${IS_UNSTARTED} AS is_unstarted, ${IS_CANCELLED} AS is_cancelled,
     e.cancel_requested_at IS NULL AS is_unasked,
     'Reason: ' || CASE WHEN e.cancel_requested_at IS NULL THEN e.withdraw_reason ELSE e.cancel_reason END AS why_cancelled,
@@ -173,7 +181,7 @@ WITH ${OUTCOME}, held AS MATERIALIZED (
       awaited_response = NULL,
       available_at = coalesce(o."availableAt", e.available_at),
       attempt_count = e.attempt_count - is_uncalled::int,
-      -- The call began when it had a place, perhaps long after the claim.
+      -- The call began when it got a place, perhaps long after the claim.
       attempt_started_at = CASE WHEN is_uncalled THEN e.attempt_started_at ELSE
         greatest(e.attempt_started_at, o."attemptFinishedAt" - o."attemptDurationMs" * interval '1 ms') END,
       started_at = CASE WHEN NOT is_unstarted THEN e.started_at END,
@@ -198,7 +206,7 @@ WITH ${OUTCOME}, held AS MATERIALIZED (
       log_position = CASE WHEN is_kept THEN nextval('event_log_position_seq') END,
       log_level = CASE WHEN is_kept THEN o."logLevel" END,
       log_message = CASE WHEN is_kept THEN o.line END,
-      -- Where it is null, it names the request that stands in the row; whoever reads it writes that out.
+      -- A null stands for the request in the row. Readers write it out.
       log_metadata = CASE WHEN is_kept THEN coalesce(o."logMetadata", CASE WHEN o.request IS NULL THEN 'null'::jsonb END) END
   FROM log_lock, decided AS o
   WHERE e.id = o."executionId"
@@ -251,26 +259,26 @@ SELECT execution_id AS "executionId", false AS "isDeferred" FROM told
 UNION ALL
 SELECT "executionId", true FROM held WHERE is_deferred`;
 
-/** What came of a batch: an execution that is in neither set had lost its claim, and whoever took it over decides. */
+/** The result of a batch. An execution in neither set had lost its claim, and its new holder decides. */
 export interface Settled {
   written: ReadonlySet<string>;
-  /** Not written: other jobs wait for these ends, and `settleUpstream` records them with what they mean. */
+  /** Not written: other jobs wait for these ends, and `settleUpstream` records them with their effects. */
   deferred: ReadonlySet<string>;
 }
 
 /**
- * Records a batch of attempts in one statement: status, attempt, log line, dead letter, counters, events. Ends that other
- * jobs wait for are left to `settleUpstream`.
+ * Records a batch of attempts in one statement: status, attempt, log line, dead letter, counters, events.
+ * `settleUpstream` records the ends that other jobs wait for.
  *
- * An edge that is being added at this moment counts from the next end on: the outcome of this one was known before.
+ * An edge that is added at the same time counts from the next end on, because this outcome was known before.
  */
 export async function settle(db: Queryable, settlements: readonly SettlementRow[]): Promise<Settled> {
   return runSettle(db, settlements, true);
 }
 
 /**
- * The same without leaving anything out, for the transaction that holds the rows (see {@link lockHeld}) and has
- * recorded what the ends mean.
+ * The same for all ends, in the transaction that has locked the rows (see {@link lockHeld}) and has recorded the
+ * effects of the ends.
  *
  * @returns the ids that were written
  */
@@ -298,17 +306,17 @@ async function runSettle(
   return { written, deferred };
 }
 
-/** An execution whose attempt can still be recorded by whoever asks. */
+/** An execution whose claim is still valid, so its attempt can be recorded. */
 export interface HeldExecution {
   executionId: string;
   jobId: string;
-  /** How the attempt ends the execution; null where it does not. */
+  /** The status with which the attempt ends the execution; null when it does not end it. */
   endStatus: RunEndStatus | null;
   at: Date;
 }
 
 const LOCK_HELD = `
--- lock what a batch of attempts can be recorded for, in the order of ids, before it is decided what the ends mean.
+-- lock the executions of a batch whose claims are valid, in the order of ids, before a decision about the ends.
 WITH ${OUTCOME}
 SELECT e.id AS "executionId", e.job_id AS "jobId", o."attemptFinishedAt" AS at,
   CASE WHEN ${IS_CANCELLED} THEN 'CANCELLED' WHEN o.status IN ('SUCCESS', 'FAILED', 'CANCELLED') THEN o.status::text END
@@ -331,7 +339,7 @@ export async function lockHeld(
   return rows;
 }
 
-/** What the statement asks of a settlement; the answers of targets need not travel twice. */
+/** The fields of a settlement that the statement needs. So the targets' answers travel only once. */
 function claimAndEndOf({ json }: SettlementRow): object {
   const { executionId, claimSeq, status, attemptFinishedAt, attemptDurationMs, instanceLost } = JSON.parse(
     json,

@@ -7,40 +7,40 @@ import { eventOf } from './transitions.ts';
 import { toJsonb, type Queryable } from '../statements/sql.ts';
 
 export interface MakeSlotsOptions {
-  /** Each with the version of the job that it was computed from, and the host of the job's URL. */
+  /** The slots, each with the version of its job and the host of the job's URL. */
   slots: readonly (PlainSlot & { version: number; host: string })[];
-  /** Which of them this instance claims at once. */
+  /** Which slots this instance claims at once. */
   starts: readonly boolean[];
   instanceId: string;
   /** When the executions are created and started: the instant of their slots. */
   now: Date;
   leaseExpiresAt: Date;
-  /** For how long the transaction may stand still from now on. */
+  /** For how long the transaction may be idle from now on. */
   maxStandstillMs: number;
   /** For how long a statement of the transaction may wait for a lock. */
   maxLockWaitMs: number;
 }
 
 export interface MadeSlots {
-  /** Jobs that were as expected, and have moved on. The others are locked, or have changed. */
+  /** The jobs that have a new next run. The others are locked or have changed. */
   jobIds: string[];
   /** The new executions. */
   executionIds: string[];
-  /** Those that this instance has claimed. */
+  /** The executions that this instance has claimed. */
   claimed: ClaimedExecution[];
 }
 
 const SCHEDULE = `'SCHEDULE'::execution_trigger`;
 
 const MAKE_SLOTS = `
--- make slots: insert the executions of slots that are about to come, claim those that start at once for instance $2 until
--- $4, and move their jobs on.
--- A job must be as it was when its slot was computed: same version, same next run, and no slot that an operator skipped,
--- which changes neither. SKIP LOCKED: whoever holds a job is planning or changing it.
--- bounds: how long the transaction may stand still and wait for locks. It is set before a job is locked, and here because
--- that saves two statements.
--- LATERAL, and rows named by an array, as in a claim: one look by id for each, whatever the statistics say.
--- DO NOTHING: a slot that has an execution is planned already, and its job only moves on.
+-- make slots: insert the executions of slots that come soon, claim those that start at once for instance $2 until $4,
+-- and set the next runs of their jobs.
+-- A job must be as it was when its slot was computed: same version, same next run, and no skipped slot, because a
+-- skip changes neither of them. SKIP LOCKED: another transaction is planning or changing a locked job.
+-- bounds: how long the transaction may be idle and wait for locks. It comes before the first lock. Setting it here
+-- saves two statements.
+-- LATERAL and an array of ids, as in a claim: one look-up by id for each row, whatever the statistics say.
+-- DO NOTHING: a slot that has an execution is planned already. Its job only gets its next run.
 WITH bounds AS MATERIALIZED (
   SELECT set_config('idle_in_transaction_session_timeout', $6, true) || set_config('lock_timeout', $7, true) <> '' AS "areSet"
 ), held AS MATERIALIZED (
@@ -89,12 +89,12 @@ SELECT held.id AS "jobId", planned.id, planned.status, trigger, scheduled_at AS 
 FROM held LEFT JOIN planned ON planned.id = held."executionId"
 ORDER BY held.priority DESC, held."availableAt", held."executionId"`;
 
-/** Null where the slot had an execution before. */
+/** Null when the slot had an execution before. */
 type MadeRow = Omit<ClaimedRow, 'id'> & { id: string | null; status: 'PENDING' | 'RUNNING' | null };
 
 /**
- * Makes executions in a transaction that stays open until their slots come. Its last statement must be that of
- * {@link slotsStartedSql}. Until the commit it holds the jobs, and nobody sees anything of this.
+ * Inserts executions in a transaction that stays open until their slots come. Its last statement must be {@link
+ * slotsStartedSql}. Until the commit it locks the jobs, and nobody sees the new rows.
  */
 export async function makeSlots(tx: Queryable, options: MakeSlotsOptions): Promise<MadeSlots> {
   const { slots, starts, instanceId, now, leaseExpiresAt, maxStandstillMs, maxLockWaitMs } = options;
@@ -121,8 +121,8 @@ export async function makeSlots(tx: Queryable, options: MakeSlotsOptions): Promi
 }
 
 /**
- * The statement that tells the event log of executions that {@link makeSlots} made. It takes the log's lock, and has no
- * parameters, so that it can be sent together with the commit.
+ * The statement that appends the events of executions that {@link makeSlots} inserted. It takes the log's lock. It
+ * has no parameters, so it can be sent together with the commit.
  */
 export function slotsStartedSql(executionIds: readonly string[]): string {
   return `

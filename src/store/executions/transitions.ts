@@ -24,7 +24,7 @@ export function eventOf(transition: Transition): string {
   return literals([TRANSITIONS[transition].event]);
 }
 
-/** The condition that an execution waits: it may be cancelled at once, since nobody runs it. */
+/** The condition that an execution waits. No instance runs it, so it may be cancelled at once. */
 export function isWaiting(column = 'status'): string {
   return isOneOf(
     column,
@@ -32,7 +32,7 @@ export function isWaiting(column = 'status'): string {
   );
 }
 
-/** Where the end of a claim may lead. */
+/** The transitions at the end of a claim. */
 const SETTLEMENTS = ['succeed', 'giveUp', 'cancel', 'retryLater', 'interrupt'] as const;
 
 /** The kind of the event that tells how a claim ended, by the status that the execution has then. */

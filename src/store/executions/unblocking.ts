@@ -13,9 +13,9 @@ LIMIT $1
 FOR NO KEY UPDATE SKIP LOCKED`;
 
 /**
- * Jobs with executions that wait for others to end, in the order of their ids, locked until the end of the transaction.
+ * Locks jobs with blocked executions until the end of the transaction, in the order of their ids.
  *
- * @param after those with ids up to this are left out; null for none
+ * @param after jobs with ids up to this one are excluded; null for none
  */
 export async function lockBlockedJobs(
   tx: Queryable,
@@ -39,7 +39,7 @@ WITH room AS (
     ORDER BY created_at, coalesce(scheduled_at, created_at), id LIMIT r.places
   ) AS e
 ), locked AS MATERIALIZED (
-  -- In the order of ids, as all do who lock several; the update would take them in any.
+  -- In the order of ids, as in every statement that locks several executions. The update alone has no fixed order.
   SELECT id FROM job_executions WHERE id IN (SELECT id FROM chosen) AND ${mayMove('unblock')} ORDER BY id FOR NO KEY UPDATE
 ), unblocked AS (
   UPDATE job_executions AS e SET status = ${statusAfter('unblock')}, available_at = greatest(e.available_at, $3)
@@ -52,7 +52,7 @@ ${appendEventsSql(
 )}
 RETURNING execution_id`;
 
-/** Admits blocked executions of jobs that the transaction holds locked; answers how many. */
+/** Admits blocked executions of jobs that the transaction has locked. Returns how many. */
 export async function unblock(
   tx: Queryable,
   rooms: readonly { jobId: string; places: number }[],

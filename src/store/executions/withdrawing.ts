@@ -3,14 +3,14 @@ import type { NewEvent } from '../events/append-events.ts';
 import type { Queryable } from '../statements/sql.ts';
 import { CANCELLED_ROW, type CancelledRow, cancelledEvent, SET_CANCELLED } from './cancelled-rows.ts';
 
-/** Which waiting executions of jobs are taken back, and why, for a person. */
+/** Which waiting executions of jobs are withdrawn, and the reason in words. */
 export interface Withdrawal {
   /**
-   * - planned: what slots or dependencies have planned and nobody has started; what is claimed for the first time too, should
-   *   its claim end without a call.
-   * - named: of that, the executions of `executionIds`.
-   * - waiting: everything that waits, whatever made it.
-   * - replaceable: of that, what a new execution may take the place of.
+   * - planned: executions of slots or dependencies that have not started. An execution with its first claim is
+   *   included if the claim ends without a call.
+   * - named: of these, the executions of `executionIds`.
+   * - waiting: all waiting executions, with any trigger.
+   * - replaceable: of these, the executions that a new one may replace.
    */
   scope: 'planned' | 'named' | 'waiting' | 'replaceable';
   reason: string;
@@ -23,23 +23,23 @@ const NEVER_STARTED = `finished_at IS NULL AND started_at IS NULL AND status IN 
     AND ${OF_THE_PLANNER}`;
 
 /**
- * What a new execution takes the place of, where its job's policy has it do so. Under FORBID catch-ups that have not begun;
- * else whatever made them, but for redrives: what somebody asked to be run again is not lost to the next slot.
+ * The executions that a new one replaces, if its job's policy says so. Under FORBID these are catch-ups that have not
+ * begun. Otherwise these are all except redrives: the next slot must not replace a run that a user asked to repeat.
  */
 export const REPLACEABLE = `finished_at IS NULL
     AND CASE (SELECT j.concurrency_policy FROM jobs AS j WHERE j.id = job_executions.job_id)
       WHEN 'FORBID' THEN trigger = 'CATCH_UP' AND status = 'PENDING' AND started_at IS NULL ELSE trigger <> 'REDRIVE' END`;
 
-/** Which executions are cancelled, out of those that are locked. */
+/** The executions that each scope locks, and those of them that it cancels. */
 const SCOPES: Record<Withdrawal['scope'], { locked: string; cancelled: string; marksClaims: boolean }> = {
-  // Also what is claimed for the first time: its claim may be undone at this moment, or later.
+  // This includes executions with their first claim, because the claim may be undone now or later.
   planned: {
     locked: `finished_at IS NULL AND attempt_count <= 1 AND status IN ('PENDING', 'BLOCKED', 'RUNNING') AND ${OF_THE_PLANNER}`,
     cancelled: `status <> 'RUNNING' AND started_at IS NULL`,
     marksClaims: true,
   },
   named: { locked: `${NEVER_STARTED} AND id = ANY($4::uuid[])`, cancelled: 'true', marksClaims: false },
-  // Also those that run, whose cancellation is asked for next: locked only then, they would be locked out of the order of
+  // This also locks running executions, whose cancellation is requested next. A later lock would break the order of
   // ids.
   waiting: {
     locked: `finished_at IS NULL`,
@@ -50,7 +50,7 @@ const SCOPES: Record<Withdrawal['scope'], { locked: string; cancelled: string; m
   replaceable: { locked: REPLACEABLE, cancelled: `status <> 'RUNNING'`, marksClaims: false },
 };
 
-/** Tells whoever undoes a claim that the execution is not to wait again. */
+/** Marks claimed executions, so they do not wait again when their claim is undone. */
 const MARKED_CLAIMS = `marked AS (
   UPDATE job_executions AS e SET withdraw_reason = $3 FROM locked WHERE e.id = locked.id AND locked.status = 'RUNNING'
 ), `;
@@ -59,9 +59,9 @@ function withdrawStatement(scope: Withdrawal['scope']): string {
   const { locked, cancelled, marksClaims } = SCOPES[scope];
   return `
 -- withdraw (${scope}): cancel executions of the jobs $1 that wait, at $2, for reason $3; $4 are their ids, where named.
--- The rows are locked before they are changed: one that is being claimed at this moment is waited for, and the second
--- look at its status then leaves it alone. All in one order, that of ids, whatever their job: two turns, job by job, would
--- meet others who lock several (a batch that is being settled) in a circle.
+-- The rows are locked before the change: the lock waits for a claim in progress, and the second check of the status
+-- then skips that row. All rows are locked in the order of ids. Locking job by job could deadlock with others that
+-- lock several, such as a batch that is settled.
 WITH locked AS MATERIALIZED (
   SELECT id, status, started_at FROM job_executions
   WHERE job_id = ANY($1::uuid[]) AND ${locked} ORDER BY id FOR NO KEY UPDATE
@@ -69,8 +69,8 @@ WITH locked AS MATERIALIZED (
   SELECT * FROM locked WHERE ${cancelled}
 ), ${marksClaims ? MARKED_CLAIMS : ''}withdrawn AS (
   UPDATE job_executions AS e
-  -- What waits has no lease. It is cleared still: the constraints first see the row as this statement's snapshot has it,
-  -- and there it may still run.
+  -- A waiting execution has no lease. The update still clears it: the constraints first see the row of this
+  -- statement's snapshot, where it may still run.
   SET ${SET_CANCELLED}, lease_expires_at = NULL,
       error_message = concat_ws(' ', CASE WHEN e.started_at IS NULL THEN 'Cancelled before it was started.'
         ELSE 'Cancelled while it waited for its next attempt.' END, 'Reason: ' || $3)
@@ -82,8 +82,8 @@ FROM withdrawn ORDER BY id`;
 }
 
 /**
- * Cancels executions that wait, because their jobs no longer are what they were when they were planned. The transaction
- * must hold the jobs' rows.
+ * Cancels waiting executions, because their jobs have changed since the plan. The transaction must have locked the
+ * jobs' rows.
  *
  * @returns the events to append, in the order of the executions' ids
  */
@@ -102,14 +102,17 @@ export async function withdrawExecutions(
   return rows.map((row) => cancelledEvent(row, now));
 }
 
-/** An execution that a slot has planned, and that is not to start yet. */
+/** A planned execution of a slot that may not start yet. */
 export interface WaitingSlot {
   id: string;
   jobId: string;
   scheduledAt: Date;
 }
 
-/** What jobs' slots have planned for later than `now`: a slot is planned when it comes, and starts after its jitter. */
+/**
+ * The planned executions of slots that start after `now`. A slot is planned when it comes, and starts after its
+ * jitter.
+ */
 export async function readWaitingSlots(
   tx: Queryable,
   jobIds: readonly string[],
@@ -128,7 +131,7 @@ ORDER BY id`,
   return rows;
 }
 
-/** Those of the jobs that have anything planned that nobody has started. */
+/** The jobs that have a planned execution without a start. */
 export async function jobsWithPlanned(tx: Queryable, jobIds: readonly string[]): Promise<Set<string>> {
   if (jobIds.length === 0) return new Set();
   const { rows } = await tx.query<{ jobId: string }>({
@@ -144,11 +147,11 @@ SELECT DISTINCT job_id AS "jobId" FROM job_executions WHERE job_id = ANY($1::uui
 const STOPPED = { all: 'finished_at IS NULL', replaceable: REPLACEABLE };
 
 /**
- * Asks the instances that run executions of the jobs to abort them; they look at each extension of their leases, and when
- * they are woken. Those whose callback is awaited are held by nobody: their lease ends, and whoever looks first ends
- * them. The first reason stays.
+ * Asks the instances that run executions of the jobs to abort them. Instances look at each extension of their leases
+ * and when they are woken. No instance holds an execution that waits for its callback: this ends its lease, and the
+ * first callback watch that looks ends the wait. The first reason stays.
  *
- * @returns the jobs of which something runs; where there are any, lease keepers are to be woken after the commit
+ * @returns the jobs with a running execution; if there are any, the caller wakes the lease keepers after the commit
  */
 export async function requestCancellation(
   tx: Queryable,
@@ -174,10 +177,10 @@ RETURNING e.job_id AS "jobId"`,
 }
 
 /**
- * Cancels all that new executions of the jobs take the place of: at once what waits, and asks what runs to stop. The
- * transaction must hold the jobs' rows.
+ * Cancels all executions that new ones of the jobs replace. Waiting ones end at once, and running ones are asked to
+ * stop. The transaction must have locked the jobs' rows.
  *
- * @returns the events to append; and the jobs of which something runs, whose new executions have to wait for its end
+ * @returns the events to append, and the jobs with a running execution, whose new executions must wait
  */
 export async function replaceUnfinished(
   tx: Queryable,
