@@ -45,14 +45,11 @@ const LOOKS = { short: MAX_CLAIM, long: 4 * MAX_CLAIM } as const;
 
 const claimStatement = (kind: ClaimKind, look: number, isDeep: boolean): string => `
 -- claim: take up to $4 due executions for instance $1 at $2, leased until $3, and tell the log that they started.
--- The lease is just as long by the database's clock. Otherwise a claim of an instance that has slept would be rescued
--- at once.
--- IS FALSE and IS TRUE, not a comparison or NOT: only with them the planner sees that the claim's index has the
--- wanted order.
+-- The lease is as long by the database's clock, so a claim of an instance that has slept is not rescued at once.
+-- IS FALSE and IS TRUE, not a comparison or NOT: the planner needs them to see the order of the claim's index.
 -- SKIP LOCKED lets instances pass each other instead of queueing up on the same rows.
 -- Materialized CTEs, not joined subqueries: the planner may run a subquery's LIMIT twice and claim more than $4.
--- No host gets more of the batch than it has free places: a host that hangs must not fill the batch or this instance
--- with calls. The claim skips the hosts $5.
+-- No host gets more of the batch than it has free places, so a host that hangs cannot fill it. $5 are skipped hosts.
 -- CASE reads the upstream only for requests that may use it.
 -- After the executions come their jobs as JSON, each once, because bodies may be large. The order of the executions
 -- stays: the parts of a UNION ALL come one after the other, and a writing statement never runs in parallel.
