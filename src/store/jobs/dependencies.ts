@@ -2,20 +2,20 @@ import type { DependencyCondition, Edge } from '../../domain/workflow/dependency
 import type { Queryable } from '../statements/sql.ts';
 
 /**
- * Key of the advisory transaction lock under which edges are added. Two edges that would close a cycle together are
- * each harmless to a transaction that does not see the other.
+ * The key of the advisory transaction lock for adding edges. Without it, two transactions could each add an edge of
+ * the same cycle, because neither sees the other's edge.
  *
- * Taken FIRST, before any row: whoever waits for it must hold nothing.
+ * Take it FIRST, before any row: a transaction that waits for it must hold no lock.
  */
 const EDGE_CHANGES_LOCK = 7_265_002;
 
-/** An edge as it is stored, without what satisfies it at the moment. */
+/** An edge as it is stored, without the execution that satisfies it. */
 export interface Dependency extends Edge {
   id: string;
   condition: DependencyCondition;
 }
 
-/** Keeps everybody else from adding edges until the transaction ends. Must be its first statement. */
+/** Prevents other transactions from adding edges until this one ends. Must be its first statement. */
 export async function lockEdgeChanges(tx: Queryable): Promise<void> {
   await tx.query({
     name: 'lock-edge-changes',
@@ -24,7 +24,7 @@ export async function lockEdgeChanges(tx: Queryable): Promise<void> {
   });
 }
 
-/** What a job waits for; a job that holds the edge's job locked reads what stays so. */
+/** The edges of a job. They cannot change while the transaction has locked the job. */
 export async function readDependencies(tx: Queryable, jobId: string): Promise<Dependency[]> {
   const { rows } = await tx.query<Dependency & Record<string, unknown>>({
     name: 'read-dependencies',
@@ -35,7 +35,7 @@ export async function readDependencies(tx: Queryable, jobId: string): Promise<De
 }
 
 const READ_EDGES_UPSTREAM = `
--- all edges on the ways upstream from job $1. UNION, not UNION ALL: an edge that is reached twice is followed once.
+-- all edges on the paths upstream from job $1. UNION, not UNION ALL, follows an edge only once.
 WITH RECURSIVE upstream(job_id, depends_on_id) AS (
   SELECT job_id, depends_on_id FROM job_dependencies WHERE job_id = $1
   UNION
@@ -43,7 +43,7 @@ WITH RECURSIVE upstream(job_id, depends_on_id) AS (
 )
 SELECT job_id AS "jobId", depends_on_id AS "dependsOnId" FROM upstream`;
 
-/** All edges that lead upstream from a job, however far. */
+/** All edges on the paths upstream from a job. */
 export async function readEdgesUpstream(tx: Queryable, jobId: string): Promise<Edge[]> {
   const { rows } = await tx.query<Edge & Record<string, unknown>>({
     name: 'read-edges-upstream',
@@ -53,7 +53,7 @@ export async function readEdgesUpstream(tx: Queryable, jobId: string): Promise<E
   return rows;
 }
 
-/** Adds an edge, not satisfied yet. The transaction must hold {@link lockEdgeChanges} and its job's row. */
+/** Adds an edge that is not satisfied. The transaction must hold {@link lockEdgeChanges} and its job's row. */
 export async function insertDependency(tx: Queryable, dependency: Dependency, now: Date): Promise<void> {
   const { id, jobId, dependsOnId, condition } = dependency;
   await tx.query({
@@ -64,7 +64,7 @@ VALUES ($1, $2, $3, $4::dependency_condition, $5)`,
   });
 }
 
-/** Removes an edge, and with it what satisfied it. The transaction must hold its job's row. */
+/** Removes an edge. The transaction must hold its job's row. */
 export async function deleteDependency(tx: Queryable, id: string): Promise<void> {
   await tx.query({
     name: 'delete-dependency',
@@ -73,7 +73,7 @@ export async function deleteDependency(tx: Queryable, id: string): Promise<void>
   });
 }
 
-/** Forgets what satisfied the edges of jobs. The transaction must hold the jobs' rows. */
+/** Marks all edges of jobs as not satisfied. The transaction must hold the jobs' rows. */
 export async function forgetSatisfactions(tx: Queryable, jobIds: readonly string[]): Promise<void> {
   if (jobIds.length === 0) return;
   await tx.query({
@@ -85,8 +85,8 @@ WHERE job_id = ANY($1::uuid[]) AND satisfied_at IS NOT NULL`,
 }
 
 /**
- * Removes all that jobs wait for: they were deleted. What waits for them goes on to wait, and so never runs by a
- * condition that nobody asked for; the edge can be seen and removed. The transaction must hold the jobs' rows.
+ * Removes the edges of deleted jobs. Jobs that wait for the deleted ones keep waiting, so they never run by a
+ * condition that nobody asked for. A user can see and remove such an edge. The transaction must hold the jobs' rows.
  */
 export async function deleteDependenciesOf(tx: Queryable, jobIds: readonly string[]): Promise<void> {
   if (jobIds.length === 0) return;

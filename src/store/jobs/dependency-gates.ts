@@ -3,9 +3,10 @@ import { type GateEdge, unmetDependency } from '../../domain/workflow/dependency
 import type { Queryable } from '../statements/sql.ts';
 
 const READ_GATES = `
--- what jobs with slots wait for, and how the latest run of each of those ended, be its execution still kept or not: by the
--- counts of ends, of which a job has some two hundred rows at most. Of ends in the same millisecond the worse one counts.
--- A run, not an execution: what was skipped, or cancelled before it was started, says nothing.
+-- the edges of jobs with slots, and the end of each upstream's latest run, also when its execution is pruned. The
+-- ends come from the counts, of which a job has about two hundred rows at most. If two runs end in the same
+-- millisecond, the worse end counts.
+-- An execution that was skipped, or cancelled before its start, is not a run and does not count.
 SELECT d.job_id AS "jobId", d.depends_on_id AS "dependsOnId", d.condition, u.name AS "dependsOnName",
   latest.status AS "latestEnd"
 FROM job_dependencies AS d
@@ -25,9 +26,9 @@ WHERE d.job_id = ANY($1::uuid[])
 ORDER BY d.created_at, d.id`;
 
 /**
- * Why jobs with slots may not fire now, by their ids: a sentence for each; a job that may is missing.
+ * Why jobs with slots may not fire now, as a sentence by job id. A job that may fire is missing.
  *
- * @param jobIds jobs that the transaction holds locked, so that their edges stay as they are
+ * @param jobIds jobs that the transaction has locked, so their edges cannot change
  */
 export async function readUnmetDependencies(
   tx: Queryable,

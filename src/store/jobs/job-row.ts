@@ -5,7 +5,7 @@ import {
   retryPolicyOf,
 } from '../../domain/execution/retry-policy-columns.ts';
 
-/** A job as its row and its tags hold it, the retry columns read as one policy. */
+/** A job from its row and its tags, with the retry columns as one policy. */
 export type StoredJob = JobDefinition & {
   id: string;
   status: JobStatus;
@@ -20,10 +20,10 @@ export type StoredJob = JobDefinition & {
   deletedAt: Date | null;
 };
 
-/** What of a job stands in its row. */
+/** The fields of a job that are in its row. */
 export type JobRow = Omit<StoredJob, 'retryPolicy' | 'tags'> & RetryPolicyColumns;
 
-/** The row's columns, by the fields' names, with their types. */
+/** The types of the row's columns, by field name. */
 const TYPES: Readonly<Record<keyof JobRow, string>> = {
   id: 'uuid',
   key: 'text',
@@ -76,7 +76,7 @@ function columnOf(field: string): string {
   return field.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
-/** The pieces of statements on whole rows. Rows come as a JSON list, so that one text does for any number of them. */
+/** The parts of statements on whole rows. Rows come as a JSON list, so one text works for any number of rows. */
 export const JOB_SQL = {
   /** The select list that reads a {@link JobRow}. */
   selection: FIELDS.map(({ field, column }) => `${column} AS "${field}"`).join(', '),
@@ -91,12 +91,12 @@ export const JOB_SQL = {
     `jsonb_to_recordset(${parameter}::jsonb) AS j(${FIELDS.map(({ field, type }) => `"${field}" ${type}`).join(', ')})`,
 } as const;
 
-/** What is written of a job into its row; {@link JOB_SQL.given} takes no notice of what has no column. */
+/** The row of a job. {@link JOB_SQL.given} ignores fields without a column. */
 export function rowOf(job: StoredJob): JobRow {
   return { ...job, ...retryPolicyColumns(job.retryPolicy) };
 }
 
-/** The job that a row and its tags make. */
+/** The job from a row and its tags. */
 export function jobOf(row: JobRow, tags: readonly string[]): StoredJob {
   const {
     maxRetries,

@@ -6,7 +6,7 @@ import { toJsonb } from '../statements/sql.ts';
 
 export type { StoredJob } from './job-row.ts';
 
-/** A job of which it is not known what tags it has. */
+/** A job without its tags, which were not read. */
 export type UntaggedJob = Omit<StoredJob, 'tags'>;
 
 /** The statement that inserts the jobs that a parameter holds, without their tags. */
@@ -21,8 +21,8 @@ export async function insertJobs(tx: Queryable, jobs: readonly StoredJob[]): Pro
 }
 
 /**
- * Writes jobs that this transaction has locked, without their tags. A taken key throws; see {@link isKeyTaken}. Whole
- * rows, whatever changed: one statement to prepare, and a row is locked and rewritten either way.
+ * Writes jobs that this transaction has locked, without their tags. A taken key throws; see {@link isKeyTaken}. It
+ * writes whole rows, so there is only one statement to prepare. PostgreSQL rewrites the row in any case.
  */
 export async function updateJobs(tx: Queryable, jobs: readonly StoredJob[]): Promise<void> {
   if (jobs.length === 0) return;
@@ -39,18 +39,18 @@ export async function updateJob(tx: Queryable, job: StoredJob): Promise<void> {
 }
 
 /**
- * NO KEY UPDATE, not UPDATE: inserting an execution takes a key-share lock on its job, and the planner would wait for
- * this command while this command waits for the event log's lock, which the planner holds.
- * Ordered by id, as all do who lock several jobs.
+ * NO KEY UPDATE, not UPDATE: an insert of an execution takes a key-share lock on its job. With UPDATE, the planner
+ * could wait for this command while this command waits for the event log's lock of the planner. The order is by id,
+ * as in every statement that locks several jobs.
  */
 const LOCKED = 'ORDER BY id FOR NO KEY UPDATE';
 
-/** The jobs, in the order of their ids, locked against changes by others until the transaction ends. */
+/** Locks jobs until the transaction ends. Returns them in the order of their ids. */
 export async function lockJobs(tx: Queryable, ids: readonly string[]): Promise<StoredJob[]> {
   return withTags(tx, await lockRows(tx, ids));
 }
 
-/** The job, locked in the same way, for whoever does not ask for its tags; null where there is none. */
+/** Locks a job in the same way, without reading its tags; null when there is none. */
 export async function lockUntaggedJob(tx: Queryable, id: string): Promise<UntaggedJob | null> {
   const [row] = await lockRows(tx, [id]);
   return row ? jobOf(row, []) : null;
@@ -65,7 +65,7 @@ async function lockRows(tx: Queryable, ids: readonly string[]): Promise<JobRow[]
   return rows;
 }
 
-/** The same for those jobs that bear the keys and are not deleted. What cannot be a key is one that none bears. */
+/** The same for jobs with these keys that are not deleted. A text that cannot be a key matches no job. */
 export async function lockJobsByKey(tx: Queryable, keys: readonly string[]): Promise<StoredJob[]> {
   const { rows } = await tx.query<JobRow>({
     name: 'lock-jobs-by-key',
@@ -75,7 +75,7 @@ export async function lockJobsByKey(tx: Queryable, keys: readonly string[]): Pro
   return withTags(tx, rows);
 }
 
-/** The job, locked against changes by others until the transaction ends; null where there is none. */
+/** Locks a job until the transaction ends; null when there is none. */
 export async function lockJob(tx: Queryable, id: string): Promise<StoredJob | null> {
   const [job] = await lockJobs(tx, [id]);
   return job ?? null;

@@ -13,17 +13,17 @@ import type { Queryable } from '../statements/sql.ts';
 import { toJsonb } from '../statements/sql.ts';
 import { REPLACEABLE } from '../executions/withdrawing.ts';
 
-/** A job without slots that waits for others, locked, with what its executions take from it. */
+/** A locked job without slots that waits for others, with the fields that its executions take. */
 export interface LockedJoin extends JoinJob, ConcurrencyRule {
   priority: number;
   maxRetries: number | null;
 }
 
 const LOCK_JOINS = `
--- lock the jobs that run by the end of any of the executions $1: two upstreams of one join that end at the same moment
--- decide one after the other, and the second sees what the first has marked.
--- Before any execution is locked, as all do who lock both, and in the order of ids; NO KEY UPDATE, not UPDATE: settling
--- inserts rows that refer to these jobs and checks them while it holds the event log's lock.
+-- lock the jobs that run by the end of any of the executions $1. When two upstreams of one join end at the same time,
+-- they decide one after the other, and the second sees the first one's marks.
+-- Jobs are locked before executions, and in the order of ids. NO KEY UPDATE, not UPDATE: settling inserts rows that
+-- refer to these jobs and checks them under the event log's lock.
 SELECT j.id, j.status, j.start_at AS "startAt", j.end_at AS "endAt", j.priority, j.max_retries AS "maxRetries",
   j.concurrency_policy AS "concurrencyPolicy", j.max_concurrency AS "maxConcurrency"
 FROM jobs AS j
@@ -34,8 +34,8 @@ ORDER BY j.id
 FOR NO KEY UPDATE OF j`;
 
 const LOCK_REPLACEABLE = `
--- lock the executions $1 together with those that a run of the jobs $2 may cancel to take their place, all in the order
--- of ids: locked in two turns, they would meet others who lock several (a lease keeper, say) in a circle.
+-- lock the executions $1 and those that a run of the jobs $2 may replace, all in the order of ids. Two separate locks
+-- could deadlock with other transactions that lock several executions.
 SELECT FROM job_executions
 WHERE id = ANY($1::uuid[])
   OR job_id = ANY($2::uuid[]) AND ${REPLACEABLE}
@@ -43,9 +43,9 @@ ORDER BY id
 FOR NO KEY UPDATE`;
 
 /**
- * Locks the joins behind executions that are about to end. Must come before the transaction locks anything else.
+ * Locks the joins behind executions that end soon. Must be the first lock of the transaction.
  *
- * A job that comes to wait for one of them after this is not among those locked: what ends now ended before.
+ * A job that begins to wait for one of them later is not locked: for it, these ends came before.
  */
 export async function lockJoinsBehind(tx: Queryable, executionIds: readonly string[]): Promise<LockedJoin[]> {
   const { rows: joins } = await tx.query<LockedJoin & Record<string, unknown>>({
@@ -65,22 +65,23 @@ export async function lockJoinsBehind(tx: Queryable, executionIds: readonly stri
 }
 
 const READ_EDGES = `
--- all edges of locked joins, in a statement of its own: its snapshot is younger than the locks.
+-- all edges of locked joins. It is a separate statement, so its snapshot is newer than the locks.
 SELECT id, job_id AS "jobId", depends_on_id AS "dependsOnId", condition, satisfied_by_execution_id AS "satisfiedBy"
 FROM job_dependencies WHERE job_id = ANY($1::uuid[])
 ORDER BY job_id, created_at, id`;
 
 const MARK_EDGES = `
--- mark edges as satisfied or used. They are written only by whoever holds their job's lock, so none is waited for.
+-- mark edges as satisfied or used. Only the transaction with the job's lock writes edges, so this statement never
+-- waits.
 UPDATE job_dependencies AS d SET satisfied_by_execution_id = m."satisfiedBy", satisfied_at = m."satisfiedAt"
 FROM jsonb_to_recordset($1::jsonb) AS m(id uuid, "satisfiedBy" uuid, "satisfiedAt" timestamptz)
 WHERE d.id = m.id`;
 
 const INSERT_RUNS = `
--- insert runs of joins, with what set them off.
+-- insert runs of joins, with their upstream executions.
 WITH upstream AS MATERIALIZED (
-  -- An earlier satisfaction may have been pruned since; what is still there is kept from going before the commit.
-  -- SKIP LOCKED: what is being pruned at this moment is as good as gone, and whoever prunes it may want an edge of ours.
+  -- An earlier upstream execution may be pruned already. The lock keeps the others until the commit.
+  -- SKIP LOCKED: an execution that is being pruned counts as gone, and its pruner may wait for one of our edges.
   SELECT e.id FROM job_executions AS e
   WHERE e.id IN (SELECT t."triggeredById" FROM jsonb_to_recordset($2::jsonb) AS t("triggeredById" uuid))
   FOR KEY SHARE SKIP LOCKED
@@ -107,22 +108,23 @@ SELECT t."executionId", t."triggeredById"
 FROM jsonb_to_recordset($2::jsonb) AS t("executionId" uuid, "triggeredById" uuid)
 JOIN upstream ON upstream.id = t."triggeredById"`;
 
-/** What ends of runs have set off, taking the place of others included. */
+/** The effects of ended runs. */
 export interface SetOff {
   events: NewEvent[];
-  /** Calls under way were asked to stop for new runs. */
+  /** Calls in flight must stop for new runs. */
   isReplacing: boolean;
 }
 
 /**
- * Records what ends of runs mean for the joins behind them: edges satisfied and used, runs inserted, beside others of
- * their job as its concurrency policy allows.
+ * Records what ended runs mean for the joins behind them. It marks edges as satisfied or used, and inserts runs as
+ * each job's concurrency policy allows.
  *
- * To be called in the transaction that records the ends, behind {@link lockJoinsBehind} and before the event log's lock
- * is taken; only by whoever holds the rows of the ended executions.
+ * Call it in the transaction that records the ends, after {@link lockJoinsBehind} and before the event log's lock.
+ * The transaction must have locked the ended executions.
  *
- * @param newId draws the id of a run
- * @returns the events to append: where there are some, workers are to be woken, and lease keepers where runs are replaced
+ * @param newId creates the id of a run
+ * @returns the events to append; if there are any, the caller wakes the workers, and after a replacement the lease
+ *   keepers
  */
 export async function recordEnds(
   tx: Queryable,
@@ -145,7 +147,7 @@ export async function recordEnds(
   await insertRuns(tx, free);
   const events = free.map(eventOf);
   let isReplacing = false;
-  // One after the other, each beside those before it.
+  // One after the other, so each counts those before it.
   for (const run of planned.filter(({ join }) => isLimited(join))) {
     const { events: replaced, ...admitted } = await admitExecution(tx, run.join, run.at);
     const admittedRun = { ...run, ...admitted };

@@ -2,7 +2,7 @@ import { NEXT_AVAILABLE } from '../executions/claiming.ts';
 import { NEXT_LEASE_END } from '../executions/leases.ts';
 import type { Queryable } from '../statements/sql.ts';
 
-/** When there is next something to do, by what it is; null where nothing waits. Of each kind only the earliest. */
+/** The earliest next work of each kind; null when nothing waits. */
 export interface NextDue {
   /** A job's next run. */
   runAt: Date | null;
@@ -10,7 +10,7 @@ export interface NextDue {
   pauseEndsAt: Date | null;
   /** An execution that may be claimed. */
   availableAt: Date | null;
-  /** The end of a lease under which somebody calls. */
+  /** The end of a lease with a call. */
   leaseEndsAt: Date | null;
   /** The end of the wait for a callback. */
   waitEndsAt: Date | null;
@@ -32,10 +32,10 @@ SELECT
   EXISTS (SELECT FROM job_executions WHERE status = 'BLOCKED') AS "isAnythingBlocked",
   (SELECT min(greatest(available_at, lease_expires_at)) FROM job_alert_deliveries WHERE status = 'PENDING')
     AS "deliveryAt",
-  -- The least of an index of the enabled ones: it is read then, however many others there are.
+  -- min() reads the index of the enabled alerts, however many others there are.
   (SELECT min(since_position) FROM job_alerts WHERE enabled) IS NOT NULL AS "isAnyAlertEnabled"`;
 
-/** Reads what comes next, for all parts of an instance together. */
+/** Reads the next work for all parts of an instance. */
 export async function readNextDue(db: Queryable): Promise<NextDue> {
   const { rows } = await db.query<NextDue & Record<string, unknown>>({ name: 'next-due', text: NEXT_DUE });
   const [row] = rows;

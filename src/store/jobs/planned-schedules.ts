@@ -29,10 +29,10 @@ type PlannedRow = RuleRow & Pick<PlannedRule, 'jobs' | 'jobIds'>;
 const RULE_COLUMNS = `schedule, timezone, "dstGapPolicy", "dstOverlapPolicy", "runAt", "anchorAt", "beginsAt", "endsAt"`;
 
 /**
- * Active jobs with a run in [$1, $2), and paused ones whose pause ends before $2, each with what decides its slots there:
- * equal where the slots are, as far as that can be seen.
+ * Active jobs with a run in [$1, $2), and paused jobs whose pause ends before $2. Each comes with the values that
+ * decide its slots there, so jobs with equal slots mostly have equal values.
  *
- * @param firstJobs for those that run first: how many of them
+ * @param firstJobs how many jobs to read, those that run first
  */
 function plannableJobs(condition: string, firstJobs: string | null): string {
   const first = (instant: string): string =>
@@ -46,7 +46,7 @@ function plannableJobs(condition: string, firstJobs: string | null): string {
      WHERE j.next_run_at IS NOT NULL AND ($2::timestamptz IS NULL OR j.next_run_at < $2) AND ${condition}
      ${first('j.next_run_at')})
     UNION ALL
-    -- The first slot behind the end of a pause runs.
+    -- The first slot after the end of a pause runs.
     (SELECT j.*, greatest(j.start_at, j.paused_until + interval '1 ms') FROM jobs AS j
      WHERE j.paused_until IS NOT NULL AND ($2::timestamptz IS NULL OR j.paused_until < $2)
        AND (j.schedule IS NOT NULL OR j.run_at IS NOT NULL) AND ${condition}
@@ -55,9 +55,9 @@ function plannableJobs(condition: string, firstJobs: string | null): string {
 }
 
 /**
- * Reads which slots jobs have within a span, as rules that many jobs share, and which of them were left out.
+ * Reads the slots of jobs within a span, as rules that many jobs share, and the skipped slots.
  *
- * @returns null where there are more rules or left-out slots than anybody should compute with
+ * @returns null when there are too many rules or skipped slots
  */
 export async function readPlannedSchedules(
   db: Queryable,
@@ -65,7 +65,7 @@ export async function readPlannedSchedules(
 ): Promise<PlannedSchedules | null> {
   const skipped = await readSkipped(db, asked);
   if (skipped.length > MAX_LEFT_OUT) return null;
-  // One that was left out does not count, and must not be all that is known of its rule.
+  // A skipped slot does not count, and its job must not be the only known one of its rule.
   const rows = await readRules(db, { ...asked, idsPerRule: asked.idsPerRule + skipped.length });
   return rows.length > MAX_RULES ? null : { rules: rulesOf(rows), skipped };
 }
@@ -101,7 +101,7 @@ async function readSkipped(db: Queryable, { condition, from, to }: AskedSchedule
   const where = conditionSql(condition, JOB_COLUMNS, values);
   const { rows } = await db.query<RuleRow & Pick<Skipped, 'jobId' | 'scheduledAt'>>({
     text: `
--- slots in [$1, $2) that somebody left out, with the rules of their jobs.
+-- skipped slots in [$1, $2), with the rules of their jobs.
 SELECT e.job_id AS "jobId", e.scheduled_at AS "scheduledAt", ${RULE_COLUMNS}
 FROM job_executions AS e JOIN (${plannableJobs(where, null)}) AS job ON job.id = e.job_id
 WHERE e.skip_reason = 'OPERATOR' AND e.scheduled_at >= $1 AND ($2::timestamptz IS NULL OR e.scheduled_at < $2)
@@ -114,7 +114,7 @@ LIMIT ${MAX_LEFT_OUT + 1}`,
   });
 }
 
-/** Null for a schedule that cannot be read, which the planner complains about. */
+/** Null for a schedule that is not valid. The planner reports it. */
 function ruleOf(row: RuleRow): SlotRule | null {
   const schedule = scheduleOf(row);
   if (schedule === null) return null;

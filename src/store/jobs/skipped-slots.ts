@@ -3,7 +3,7 @@ import type { NewEvent } from '../events/append-events.ts';
 import { insertExecutionsSql } from '../executions/insert-executions.ts';
 import { type Queryable, toTimestamps } from '../statements/sql.ts';
 
-/** Per job its slots from an instant on that somebody left out, in order; a job without any is missing. */
+/** The skipped slots of each job from an instant on, in order. A job without any is missing. */
 export async function skippedSlots(
   db: Queryable,
   jobs: readonly { id: string; from: Date }[],
@@ -20,14 +20,14 @@ GROUP BY e.job_id`,
   return new Map(rows.map(({ jobId, slots }) => [jobId, slots]));
 }
 
-/** The execution that a slot has already. */
+/** The existing execution of a slot. */
 export interface SlotExecution {
   id: string;
   status: ExecutionStatus;
   skipReason: SkipReason | null;
 }
 
-/** What stands in a job's slot; null where nothing does. A redrive of the slot's execution does not count. */
+/** The execution of a job's slot; null when there is none. A redrive of it does not count. */
 export async function executionOfSlot(
   db: Queryable,
   jobId: string,
@@ -42,9 +42,9 @@ WHERE job_id = $1 AND scheduled_at = $2 AND trigger IN ('SCHEDULE', 'CATCH_UP')`
   return rows[0] ?? null;
 }
 
-/** A slot that is not to run. */
+/** A slot that must not run. */
 export interface SkippedSlot {
-  /** The slot's own, as whoever plans it would derive it. */
+  /** The slot's own execution id, the same that a planner derives. */
   id: string;
   jobId: string;
   scheduledAt: Date;
@@ -55,7 +55,7 @@ export interface SkippedSlot {
 }
 
 const INSERT = `
--- leave out a slot: a finished execution takes its place, so that whoever plans it finds it taken.
+-- skip a slot: a finished execution takes its place, so every planner finds it taken.
 ${insertExecutionsSql(
   {
     id: '$1::uuid',
@@ -74,7 +74,7 @@ ${insertExecutionsSql(
 )}`;
 
 /**
- * Takes a slot's place. The job must be locked by this transaction, and the slot be free.
+ * Inserts the SKIPPED execution of a slot. This transaction must have locked the job, and the slot must be free.
  *
  * @returns the event to append
  */

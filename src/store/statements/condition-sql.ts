@@ -1,28 +1,28 @@
 import type { Condition, Test } from '../../domain/values/condition.ts';
 
-/** How another column, by which an index goes, tells the same. */
+/** A condition on another, indexed column with the same meaning. */
 export interface Telling {
   sql: string;
-  /** Whether it tells all of it: the column itself need not be asked. */
+  /** Whether it has the whole meaning, so the column itself needs no condition. */
   isAll: boolean;
 }
 
-/** Where a field of a condition stands in a statement. */
+/** The column of a field of a condition. */
 export type SqlColumn =
   | {
       sql: string;
       type: string;
-      /** What the column tells by being one of these; null where no other column tells it as well. */
+      /** The same condition on another column; null when no other column has it. */
       toldBy?: (values: readonly (string | number)[]) => Telling | null;
     }
   /** The tags of a job, given by its id. */
   | { tagsOfJob: string };
 
 /**
- * Writes a condition as SQL, with the same answers that `matches` gives. Its values become parameters: they are added to
- * `values`, which may hold others already.
+ * Writes a condition as SQL with the same results as `matches`. It adds its values to the parameters in `values`,
+ * which may hold others already.
  *
- * The statement differs with the condition, so it must not bear a name.
+ * The statement differs with the condition, so it must not have a name.
  */
 export function conditionSql<Field extends string>(
   condition: Condition<Field>,
@@ -33,7 +33,7 @@ export function conditionSql<Field extends string>(
     case 'test':
       return testSql(condition.test, columns[condition.field], (value) => `$${values.push(value)}`);
     case 'not': {
-      // Without it, NOT of a test of a null would be unknown instead of true.
+      // Without coalesce, NOT of a test of a null is unknown instead of true.
       return `NOT coalesce(${conditionSql(condition.of, columns, values)}, false)`;
     }
     case 'all':
@@ -72,7 +72,7 @@ function testSql(test: Test, column: SqlColumn, parameter: (value: unknown) => s
   }
 }
 
-/** The same told twice would be to the planner as if hardly any row had both. */
+/** With the same condition twice, the planner would expect hardly any rows. */
 function isOneOf(
   { sql, type, toldBy }: Extract<SqlColumn, { sql: string }>,
   values: readonly (string | number)[],

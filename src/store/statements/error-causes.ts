@@ -1,7 +1,7 @@
-/** Errors stand inside one another: a resolver's around Prisma's around the driver's. */
+/** Errors are nested: a resolver's error contains Prisma's, which contains the driver's. */
 const MAX_DEPTH = 8;
 
-/** Whether something holds of an error, or of one that stands inside it, however deep. */
+/** Whether a condition holds for an error or for one inside it. */
 export function holdsOfAnyCause(error: unknown, holds: (error: unknown) => boolean): boolean {
   return holdsOfAny([error], holds, 0);
 }
@@ -19,7 +19,7 @@ function causesOf(error: unknown): unknown[] {
   return [cause, originalError, driverAdapterError, ...several].filter((each) => typeof each === 'object');
 }
 
-/** The fields of an error; none of what is no object. */
+/** The fields of an error; none for a value that is no object. */
 export function fieldsOf(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }

@@ -3,7 +3,7 @@ import type { PageRequest } from '../../domain/execution/page-request.ts';
 import { type PageColumn, pageSql } from './page-sql.ts';
 import type { Queryable } from './sql.ts';
 
-/** What a list's statement is made of; its keys are never missing. */
+/** The parts of a list's statement. Its keys are never null. */
 interface PageParts {
   keys: string;
   order: string;
@@ -11,8 +11,8 @@ interface PageParts {
 }
 
 const LATEST_EXECUTIONS = `
--- the ids of the newest executions of each of many jobs, in one statement: one look into an index per job. Without those
--- of slots after $3, which somebody has left out.
+-- the ids of the newest executions of each of many jobs, in one statement with one index look-up per job. It excludes
+-- skipped slots after $3.
 SELECT job.id AS owner, latest.id
 FROM unnest($1::uuid[]) AS job(id), LATERAL (
   SELECT e.id, e.created_at FROM job_executions AS e
@@ -23,8 +23,8 @@ FROM unnest($1::uuid[]) AS job(id), LATERAL (
 ORDER BY latest.created_at DESC, latest.id DESC`;
 
 const AUDIT_ENTRIES = ({ keys, order, within }: PageParts) => `
--- the ids of the newest audit entries of each of many jobs, the oldest, or those at a place, in one statement: one look into an
--- index per job.
+-- the ids of the newest or oldest audit entries of each of many jobs, or of those at a place, in one statement with
+-- one index look-up per job.
 SELECT job.id AS owner, chosen.id
 FROM unnest($1::uuid[]) AS job(id), LATERAL (
   SELECT a.id, ${keys} FROM job_audit_log AS a WHERE a.job_id = job.id AND ${within} ORDER BY ${order} LIMIT $2
@@ -34,8 +34,8 @@ ORDER BY ${order}`;
 const AUDIT_COLUMNS = { at: { sql: 'a.at', type: 'timestamptz' }, id: { sql: 'a.id', type: 'uuid' } };
 
 const DELIVERIES = ({ keys, order, within }: PageParts) => `
--- the ids of the newest deliveries of each of many alerts, the oldest, or those at a place, in one statement: one look into an
--- index per alert.
+-- the ids of the newest or oldest deliveries of each of many alerts, or of those at a place, in one statement with
+-- one index look-up per alert.
 SELECT alert.id AS owner, chosen.id
 FROM unnest($1::uuid[]) AS alert(id), LATERAL (
   SELECT d.id, ${keys} FROM job_alert_deliveries AS d WHERE d.alert_id = alert.id AND ${within} ORDER BY ${order} LIMIT $2
@@ -47,13 +47,13 @@ const DELIVERY_COLUMNS = {
   id: { sql: 'd.id', type: 'uuid' },
 };
 
-/** Jobs from which on a tag is common. */
+/** A tag with at least this many jobs is common. */
 const COMMON_TAG_JOBS = 1_000;
 
 const TAG_JOBS = ({ keys, order, within }: PageParts) => `
--- the ids of the newest jobs, the oldest, or those at a place, deleted ones left out, that have each of many tags, in one
--- statement. Of a common tag some of the jobs at that end have it: they are walked from there on. The subquery keeps the
--- planner from doing anything else. Of a rare tag few have it: they are sorted.
+-- the ids of the newest or oldest jobs of each of many tags, or of those at a place, without deleted jobs, in one
+-- statement. For a common tag it walks all jobs from that end, and the subquery forces this plan. For a rare tag it
+-- sorts the few jobs of the tag.
 WITH tag AS MATERIALIZED (
   SELECT id, (SELECT count(*) FROM (
     SELECT FROM job_tag_associations AS a WHERE a.tag_id = t.id LIMIT ${COMMON_TAG_JOBS}) AS borne) = ${COMMON_TAG_JOBS} AS is_common
@@ -79,13 +79,13 @@ const JOB_COLUMNS = {
   id: { sql: 'j.id', type: 'uuid' },
 };
 
-/** Per owner the ids of its rows, in the order in which they were asked for; an owner without any is missing. */
+/** The ids of each owner's rows, in the requested order. An owner without rows is missing. */
 export type IdsByOwner = Promise<Map<string, string[]>>;
 
 /**
- * Per job its newest executions, at most `limit` of each.
+ * The newest executions of each job, at most `limit`.
  *
- * @param slotsUntil leaves out slots behind this, which have an execution only because somebody has skipped them
+ * @param slotsUntil excludes later slots, which have an execution only because a user skipped them
  */
 export function latestExecutionIds(
   db: Queryable,
@@ -100,7 +100,7 @@ export function latestExecutionIds(
   });
 }
 
-/** Per job its audit entries that are asked for. */
+/** The requested audit entries of each job. */
 export function auditEntryIdsOfJobs(
   db: Queryable,
   jobIds: readonly string[],
@@ -109,7 +109,7 @@ export function auditEntryIdsOfJobs(
   return readPages(db, { name: 'audit-entries', text: AUDIT_ENTRIES, columns: AUDIT_COLUMNS }, jobIds, asked);
 }
 
-/** Per alert its deliveries that are asked for. */
+/** The requested deliveries of each alert. */
 export function deliveryIdsOfAlerts(
   db: Queryable,
   alertIds: readonly string[],
@@ -118,7 +118,7 @@ export function deliveryIdsOfAlerts(
   return readPages(db, { name: 'deliveries', text: DELIVERIES, columns: DELIVERY_COLUMNS }, alertIds, asked);
 }
 
-/** Per tag its jobs that are asked for, by when they were created. */
+/** The requested jobs of each tag, in the order of their creation. */
 export function jobIdsOfTags(db: Queryable, tagIds: readonly string[], asked: PageRequest): IdsByOwner {
   return readPages(db, { name: 'tag-jobs', text: TAG_JOBS, columns: JOB_COLUMNS }, tagIds, asked);
 }
@@ -129,7 +129,7 @@ interface ListOfOwner {
   columns: Readonly<Record<string, PageColumn>>;
 }
 
-/** The statement of a page at the end of its list is the same each time, and so has a name. */
+/** The statement for a page at an end of the list is always the same, so it has a name. */
 function readPages(
   db: Queryable,
   { name, text, columns }: ListOfOwner,
@@ -146,7 +146,7 @@ function readPages(
   });
 }
 
-/** Reads pairs of an owner and an id, in the order in which each owner is to have its ids. */
+/** Reads pairs of an owner and an id, in the order of each owner's ids. */
 export async function readIdsByOwner(
   db: Queryable,
   statement: { name?: string; text: string; values: unknown[] },

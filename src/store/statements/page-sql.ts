@@ -1,6 +1,6 @@
 import type { PageRequest, Place } from '../../domain/execution/page-request.ts';
 
-/** A column that a list may be sorted by. */
+/** A column that can sort a list. */
 export interface PageColumn {
   sql: string;
   type: string;
@@ -14,20 +14,20 @@ interface Key extends PageColumn {
 type Side = 'after' | 'before';
 type Parameter = (value: unknown) => string;
 
-/** The parts of a statement that reads a page of a list of each of many owners. */
+/** The parts of a statement that reads one page of each of many owners' lists. */
 export interface PageSql {
-  /** The keys as columns of the rows that are read, in which {@link order} finds them. */
+  /** The keys as columns of the rows, for {@link order}. */
   keys: string;
   /** The order of rows that have been read. */
   order: string;
   /**
-   * Reads that give the page together, each as long as the page. Where the first key may be missing there are two: no index has
-   * nulls last in both directions.
+   * The reads that together give the page, each as long as the page. There are two when the first key may be null: no
+   * index has nulls last in both directions.
    */
   reads: { within: string; order: string }[];
 }
 
-/** @param parameter adds a value to those of the statement, and gives its mark */
+/** @param parameter adds a value to the statement's parameters and returns its mark */
 export function pageSql(
   { order, isReversed, after, before }: PageRequest,
   columns: Readonly<Record<string, PageColumn>>,
@@ -66,7 +66,7 @@ export function pageSql(
   };
 }
 
-/** Whether a place lies among the rows without a first key. */
+/** Whether a place is among the rows without a first key. */
 function isEmptyAt(place: Place | null): boolean {
   return place !== null && (place[0] ?? null) === null;
 }
@@ -80,7 +80,7 @@ function orderSql(keys: readonly Key[], isReversed: boolean): string {
     .join(', ');
 }
 
-/** Whether a row lies on that side of a place. */
+/** The condition that a row is on this side of a place. */
 function beside(keys: readonly Key[], place: Place, side: Side, parameter: Parameter): string {
   const marks = keys.map(({ type }, index) => {
     const value = place[index] ?? null;
@@ -99,7 +99,7 @@ function beside(keys: readonly Key[], place: Place, side: Side, parameter: Param
   return [...firstBound(keys, marks, side), isBeyond].join(' AND ');
 }
 
-/** Rows whose key lies on that side of the value; null where there can be none. */
+/** The condition that a key is on this side of the value; null when no key can be. */
 function beyondKey({ sql, direction, nullable }: Key, mark: string | null, side: Side): string | null {
   if (mark === null) return side === 'after' ? null : `${sql} IS NOT NULL`;
   const beyond = `${sql} ${(direction === 'asc') === (side === 'after') ? '>' : '<'} ${mark}`;
@@ -107,8 +107,8 @@ function beyondKey({ sql, direction, nullable }: Key, mark: string | null, side:
 }
 
 /**
- * Says of the first key alone what the alternatives imply. PostgreSQL does not see it in them, and without it would walk the
- * index from its end instead of entering it at the place.
+ * The condition on the first key that follows from the alternatives. PostgreSQL does not derive it. Without it,
+ * PostgreSQL would read the index from its end and not from the place.
  */
 function firstBound([key]: readonly Key[], [mark]: readonly (string | null)[], side: Side): string[] {
   if (!key || key.nullable || !mark) return [];

@@ -1,7 +1,7 @@
 import { fieldsOf, holdsOfAnyCause } from './error-causes.ts';
 import { isTooSlow, isTooSlowCode } from './failures.ts';
 
-/** Whether something failed because a statement took longer than it may, however deep that stands in the error. */
+/** Whether an error, or one inside it, says that a statement took too long. */
 export function isOverTime(error: unknown): boolean {
   return holdsOfAnyCause(error, (each) => {
     const { originalCode } = fieldsOf(each);

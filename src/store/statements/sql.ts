@@ -12,45 +12,46 @@ export interface Statement {
   name?: string;
   text: string;
   values?: unknown[];
-  /** How long to wait for the answer; the pool says it where this does not. */
+  /** How long to wait for the answer; the pool's setting by default. */
   query_timeout?: number;
 }
 
 /**
- * How long a transaction may stand still between two statements. A process that is frozen, or cut off without a word,
- * in the middle of one holds rows and perhaps the event log's lock, and with that every other instance: PostgreSQL ends
- * its session after this. Far longer than anything that is computed between two statements.
+ * How long a transaction may be idle between two statements. A process that freezes or loses its connection inside a
+ * transaction holds rows and perhaps the event log's lock, which blocks every other instance. PostgreSQL ends its
+ * session after this time. No work between two statements takes nearly as long.
  */
 const MAX_STANDSTILL_MS = 10_000;
 
-/** Gives up what was written, where it can; its answer is worth no long wait, since the server does so by itself. */
+/** Rolls back. It does not wait long for the answer, because the server also rolls back by itself. */
 const ROLLBACK = { text: 'ROLLBACK', query_timeout: 2_000 };
 
-/** A transaction that is open: one of its ends must be called, once. */
+/** An open transaction. The caller must call `commit` or `rollback`, once. */
 export interface OpenTransaction {
   tx: PoolClient;
   /**
-   * @param last a statement without parameters that is sent together with the commit: what it locks is held for no longer
-   *   than the server needs
-   * @param maxMs how long to wait for the answer; the pool says it where this does not
-   * @throws where it was not committed, and, with an error of `isAway`, where that is not known
+   * @param last a statement without parameters that is sent together with the commit, so its locks are held only
+   *   briefly
+   * @param maxMs how long to wait for the answer; the pool's setting by default
+   * @throws when it was not committed; with an error of `isAway` when that is not known
    */
   commit: (last?: string, maxMs?: number) => Promise<void>;
   /**
    * Never throws.
    *
-   * @param reason what failed, where that is why
+   * @param reason the error that caused it, if any
    */
   rollback: (reason?: unknown) => Promise<void>;
 }
 
 /**
- * Opens a transaction, which the database ends when it stands still for longer than it may.
+ * Opens a transaction. The database ends it when it is idle for too long.
  *
- * A connection that cannot even roll back, or that has fallen silent, is closed rather than handed to the next caller
- * with an open transaction in it.
+ * It closes a connection that cannot roll back or has fallen silent. So the next caller does not get a connection
+ * with an open transaction.
  *
- * @param maxStandstillMs for how long it may stand still; null where its first statement says that, before which it holds nothing
+ * @param maxStandstillMs for how long it may be idle; null when its first statement sets that, before it holds any
+ *   lock
  */
 export async function openTransaction(
   pool: Pick<Pool, 'connect'>,
@@ -103,8 +104,8 @@ export async function inTransaction<T>(pool: Pool, work: (tx: PoolClient) => Pro
 }
 
 /**
- * Runs `work` in one transaction whose statements may take as long as `timeoutMs` each, which is longer than others may:
- * for upkeep that nobody waits for.
+ * Runs `work` in one transaction whose statements may each take `timeoutMs`, longer than other statements. It is for
+ * upkeep that no user waits for.
  */
 export async function inPatientTransaction<T>(
   pool: Pool,
@@ -117,13 +118,16 @@ export async function inPatientTransaction<T>(
   });
 }
 
-/** A client that waits for answers as befits a transaction whose statements may take so long. */
+/** A client that waits for answers as long as such statements may take. */
 export function boundedBy(tx: Queryable, timeoutMs: number): Queryable {
   const patience = { query_timeout: surelyAnsweredMs(timeoutMs) };
   return { query: (statement) => tx.query({ ...statement, ...patience }) };
 }
 
-/** Without an answer in so short a time a connection need not have fallen silent, and says nothing of others. */
+/**
+ * The time limit is short, so a missing answer does not prove that the connection fell silent. It says nothing about
+ * other connections.
+ */
 function notRolledBack(error: unknown): Error {
   return isUnanswered(error) ? new Error('Not rolled back in time', { cause: error }) : asError(error);
 }
@@ -132,17 +136,17 @@ function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
 }
 
-/** Values for a timestamptz[]: pg would write each Date in local time, piece by piece. */
+/** Values for a timestamptz[]. pg would write each Date slowly and in local time. */
 export function toTimestamps(instants: readonly Date[]): string[] {
   return instants.map((instant) => instant.toISOString());
 }
 
-/** As JSON spells NUL and halves of surrogate pairs; or a text that only looks like it. */
+/** The JSON form of NUL and halves of surrogate pairs, or text that looks like it. */
 const REFUSED_ESCAPES = /\\u(?:0000|d[89a-f])/;
 
 /**
- * A value as JSON text that jsonb accepts: a target may answer with NUL characters or half of a surrogate pair,
- * which PostgreSQL refuses in text; each becomes U+FFFD instead of failing the statement of a whole batch.
+ * A value as JSON text that jsonb accepts. A target may answer with NUL characters or half of a surrogate pair, which
+ * PostgreSQL refuses in text. Each becomes U+FFFD, so it does not fail the statement of a whole batch.
  */
 export function toJsonb(value: unknown): string {
   const text = JSON.stringify(value);

@@ -3,14 +3,14 @@ import type { Clock } from '../../domain/values/clock.ts';
 import type { Pool } from 'pg';
 import type { Queryable } from '../statements/sql.ts';
 
-/** The database's clock, followed without asking it each time. */
+/** Shows the database's time without a query each time. */
 export interface DatabaseClock extends Clock {
-  /** Asks the database for its time. Rejects when it cannot be reached; the clock then goes on as before. */
+  /** Asks the database for its time. Rejects when the database is unreachable; the clock then continues as before. */
   refresh: () => Promise<void>;
   /**
-   * How many milliseconds ago a refresh found that the database's clock had been set forward, as where its machine has slept;
-   * Infinity where none has. Others may find out later. Of several times in ten minutes the first one counts: who gives others
-   * time would give it without end.
+   * How many milliseconds ago a refresh found that the database's clock was set forward, for example after its
+   * machine slept; Infinity when it never was. Other instances may notice later. If it happens several times in ten
+   * minutes, the first time counts, so a grace for other instances ends.
    */
   sinceSetForwardMs: () => number;
 }
@@ -19,7 +19,7 @@ export interface DatabaseClock extends Clock {
  * A clock that shows the database's time: an offset to this machine's monotonic clock, measured with each refresh
  * and corrected by half the round trip. A wall clock that jumps on this machine changes nothing.
  *
- * It never runs backwards by a refresh's small error; a real step of the database's clock is followed.
+ * A refresh's small error never moves it backwards. It follows a real step of the database's clock.
  *
  * @throws what the first query throws: without a first answer there is no time to show
  */
@@ -46,14 +46,17 @@ export async function createDatabaseClock(pool: Pick<Pool, 'connect'>): Promise<
   };
 }
 
-/** The quickest of a few answers counts: one that had to wait may have waited on one way only. */
+/**
+ * How many questions a measurement asks; the quickest answer counts. A slow answer may have waited in one direction
+ * only.
+ */
 const QUESTIONS = 3;
-/** An answer as quick as this leaves an error of half a millisecond at most, and needs no other. */
+/** The error of such a quick answer is half a millisecond at most, so no further question is needed. */
 const QUICK_MS = 1;
 
 /**
- * Answers the offset of the database's clock to this machine's monotonic one. It has its connection before it asks: a wait for
- * one would count as the way to the database, and the clock run ahead by half of it.
+ * Returns the offset of the database's clock to this machine's monotonic clock. It gets its connection before it
+ * asks. Otherwise the wait for a connection would count as round trip, and the clock would be ahead by half of it.
  */
 async function measure(pool: Pick<Pool, 'connect'>): Promise<number> {
   const client = await pool.connect();
@@ -88,8 +91,8 @@ async function ask(db: Queryable): Promise<{ offsetMs: number; roundTripMs: numb
   return { offsetMs: row.nowMs - (askedMs + answeredMs) / 2, roundTripMs: answeredMs - askedMs };
 }
 
-/** Within this after the first time, further ones at which the clock was set forward are of the same series. */
+/** Steps forward within this time after the first belong to the same series. */
 const SERIES_MS = 600_000;
 
-/** A refresh's error is bounded by a round trip; anything larger is the database's clock itself being set. */
+/** A refresh's error is at most a round trip. A larger difference means that the database's clock was set. */
 const MAX_ERROR_MS = 1_000;

@@ -1,14 +1,14 @@
 import { appendEvents } from '../events/append-events.ts';
 import type { Queryable } from '../statements/sql.ts';
 
-/** What a beat finds of others, as of their last beats. */
+/** The state of other instances by their last heartbeats. */
 export interface Others {
   isAnyAlive: boolean;
   isAnySilent: boolean;
   isAnyForgettable: boolean;
 }
 
-/** What an instance says of itself with each beat. */
+/** The data of a heartbeat. */
 export interface Beat {
   instanceId: string;
   hostname: string;
@@ -19,8 +19,9 @@ export interface Beat {
 }
 
 const BEAT = `
--- beat: say that this instance lives. One that was taken for dead, because it was frozen or cut off, is alive again.
--- It also looks whether others have been silent since $7, or ended before $8: most often there are none.
+-- beat: say that this instance is alive. An instance that was marked as lost, because it froze or was cut off, is
+-- alive again.
+-- It also checks whether others have been silent since $7 or ended before $8. Usually there are none.
 INSERT INTO scheduler_metadata (instance_id, hostname, version, started_at, last_heartbeat_at, running_executions)
 VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (instance_id) DO UPDATE
@@ -48,13 +49,13 @@ export async function beat(
 
 const NEVER = new Date(0);
 
-/** Enters this instance, with its event. Inside a transaction. */
+/** Inserts this instance and its event. Call it inside a transaction. */
 export async function enterInstance(tx: Queryable, entry: Beat): Promise<void> {
   await beat(tx, entry, { silentSince: NEVER, endedBefore: NEVER });
   await appendEvents(tx, [{ at: entry.now, kind: 'INSTANCE_STARTED', instanceId: entry.instanceId }]);
 }
 
-/** Says goodbye, with its event. Inside a transaction. */
+/** Marks this instance as stopped, with its event. Call it inside a transaction. */
 export async function leaveInstance(tx: Queryable, instanceId: string, now: Date): Promise<void> {
   await tx.query({
     text: `UPDATE scheduler_metadata SET stopped_at = $2, last_heartbeat_at = $2, running_executions = 0 WHERE instance_id = $1`,
@@ -64,8 +65,8 @@ export async function leaveInstance(tx: Queryable, instanceId: string, now: Date
 }
 
 const MARK_LOST = `
--- mark as lost whoever has not beaten since $2, or is among $3, and has not said goodbye.
--- SKIP LOCKED: one that somebody else marks is marked, and one that beats at this moment lives.
+-- mark as lost the instances without a heartbeat since $2 or in $3 that have not stopped.
+-- SKIP LOCKED: a locked row is either marked by another instance or sends its heartbeat now.
 WITH silent AS MATERIALIZED (
   SELECT instance_id FROM scheduler_metadata
   WHERE stopped_at IS NULL AND lost_at IS NULL AND (last_heartbeat_at < $2 OR instance_id = ANY ($3::text[]))
@@ -74,12 +75,18 @@ WITH silent AS MATERIALIZED (
 UPDATE scheduler_metadata AS m SET lost_at = $1 FROM silent WHERE m.instance_id = silent.instance_id
 RETURNING m.instance_id AS "instanceId"`;
 
-/** Marks instances that were silent since an instant, with their events. Inside a transaction. @returns which */
+/**
+ * Marks instances that have been silent since an instant, with their events. Call it inside a transaction. @returns
+ * which
+ */
 export function markSilentInstances(tx: Queryable, now: Date, silentSince: Date): Promise<string[]> {
   return markLost(tx, now, { silentSince, instanceIds: [] });
 }
 
-/** Marks instances whose leases have ended; their next beat says that they live. Inside a transaction. @returns which */
+/**
+ * Marks instances whose leases have ended. Their next heartbeat makes them alive. Call it inside a transaction.
+ * @returns which
+ */
 export function markRescuedInstances(
   tx: Queryable,
   now: Date,

@@ -2,9 +2,9 @@ import type { Queryable } from '../statements/sql.ts';
 
 const PRUNE_EXECUTIONS = `
 -- delete up to $2 executions that finished before $1; attempts, logs and dead letters go with them.
--- A slot that was left out is finished before its time: its row stays until the slot, too, is older than that.
--- An open dead letter is a task for somebody: its execution stays until it is redriven or discarded.
--- SKIP LOCKED: instances that prune at once take rows of their own, instead of waiting for each other in two orders.
+-- A skipped slot is finished before its time. Its row stays until the slot is old enough too.
+-- An open dead letter needs a decision: its execution stays until it is redriven or discarded.
+-- SKIP LOCKED: instances that prune at the same time take different rows and do not deadlock.
 WITH doomed AS MATERIALIZED (
   SELECT e.id FROM job_executions AS e
   WHERE e.finished_at < $1 AND (e.scheduled_at IS NULL OR e.scheduled_at < $1)
@@ -24,13 +24,13 @@ WITH doomed AS MATERIALIZED (
 )
 DELETE FROM job_audit_log WHERE id IN (SELECT id FROM doomed)`;
 
-/** Deletes a batch of audit entries; answers how many went. */
+/** Deletes a batch of audit entries. Returns how many. */
 export async function pruneAuditLog(db: Queryable, before: Date, limit: number): Promise<number> {
   const { rowCount } = await db.query({ text: PRUNE_AUDIT_LOG, values: [before, limit] });
   return rowCount ?? 0;
 }
 
-/** Deletes a batch of finished executions; answers how many went. */
+/** Deletes a batch of finished executions. Returns how many. */
 export async function pruneExecutions(db: Queryable, finishedBefore: Date, limit: number): Promise<number> {
   const { rowCount } = await db.query({ text: PRUNE_EXECUTIONS, values: [finishedBefore, limit] });
   return rowCount ?? 0;

@@ -1,6 +1,6 @@
 import type { Queryable } from '../statements/sql.ts';
 
-/** Secrets that every instance shares; the migrations make them. */
+/** Secrets that all instances share. The migrations create them. */
 export type SecretName = 'callbacks';
 
 /** Reads a secret. It must never be logged or shown. */

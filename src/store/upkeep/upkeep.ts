@@ -1,15 +1,15 @@
 import { LOOSE_COUNTS } from '../jobs/job-counts.ts';
 import type { Queryable } from '../statements/sql.ts';
 
-/** Whatever may be past its time: the oldest of what is kept for a while only, by what it is; null where there is none. */
+/** The oldest row of each kind that retention deletes; null when there is none. */
 export interface OldestKept {
   eventAt: Date | null;
   finishedAt: Date | null;
   deliveryCreatedAt: Date | null;
   auditEntryAt: Date | null;
-  /** Job counts that are to be summed up. */
+  /** Whether there are job counts to sum up. */
   areJobCountsLoose: boolean;
-  /** Of each length of buckets that was asked for. */
+  /** One for each requested length of buckets. */
   rollupAt: (Date | null)[];
 }
 
@@ -23,7 +23,7 @@ SELECT (SELECT at FROM event_log ORDER BY position LIMIT 1) AS "eventAt",
   ARRAY(SELECT (SELECT min(bucket_at) FROM job_execution_rollups WHERE bucket_minutes = asked.minutes)
     FROM unnest($1::int[]) WITH ORDINALITY AS asked(minutes, n) ORDER BY n) AS "rollupAt"`;
 
-/** Says in one statement whether there is anything to prune or to fold, which there seldom is. */
+/** Reads in one statement whether there is anything to prune or to fold. Usually there is not. */
 export async function readOldestKept(db: Queryable, bucketMinutes: readonly number[]): Promise<OldestKept> {
   const { rows } = await db.query<OldestKept & Record<string, unknown>>({
     name: 'oldest-kept',

@@ -2,14 +2,15 @@ import type { Pool } from 'pg';
 import { inTransaction } from '../statements/sql.ts';
 
 /**
- * Long enough for what others do in passing. Shorter than the second after which PostgreSQL looks for deadlocks: a
- * migration that waits for one of these tables while the probe waits for another must not be chosen to fail.
+ * This is longer than ordinary locks last. It is shorter than the second after which PostgreSQL looks for deadlocks.
+ * So a migration that waits for one of these tables while the probe waits for another does not fail.
  */
 const LOCK_TIMEOUT_MS = 700;
 
 /**
- * probe-write: the locks that the scheduler's writes take, on the tables that every execution passes through.
- * With so little memory a list of numbers goes to a file: an update finds room in a page that is there, also on a full disk.
+ * probe-write: the locks that the scheduler's writes take, on the tables that every execution passes through. With so
+ * little memory PostgreSQL writes a list of numbers to a file, which fails on a full disk. An update alone may find
+ * room in an existing page.
  */
 const TAKE_LOCKS = `
 SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS};
@@ -22,7 +23,7 @@ WITH own_row AS (
 )
 SELECT count(*) FROM generate_series(1, 20000)`;
 
-/** Writes and commits what changes nothing, by the way that the scheduler's writes go. Rejects with why it cannot. */
+/** Writes and commits without a change, in the same way as the scheduler. Rejects with the reason when it cannot. */
 export async function probeWrite(pool: Pool, instanceId: string, answerTimeoutMs: number): Promise<void> {
   await inTransaction(pool, async (tx) => {
     const inTime = { query_timeout: answerTimeoutMs };
