@@ -69,7 +69,7 @@ export const MECHANISMS: readonly Mechanism[] = [
     name: 'bounded memo',
     file: 'domain/values/bounded-memo.ts',
     from: 'return hit;',
-    to: '',
+    to: ';',
     probes: ['backlog', 'http'],
   },
   {

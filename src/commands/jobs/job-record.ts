@@ -105,7 +105,12 @@ export function jobEvent(
   const { key, name, status, api, nextRunAt, createdAt, tags } = job;
   const previousTags = before?.tags ?? [];
   const change = isDeepStrictEqual(previousTags, tags) ? {} : { previousTags };
-  return { at, kind, jobId: job.id, data: { key, name, status, api, nextRunAt, createdAt, tags, ...change } };
+  return {
+    at,
+    kind,
+    jobId: job.id,
+    data: { key, name, status, api: maskUrl(api), nextRunAt, createdAt, tags, ...change },
+  };
 }
 
 function presentFields(job: StoredJob): (keyof StoredJob)[] {

@@ -2,6 +2,7 @@ import { type CommandResult, failWith, validationError } from '../../commands/co
 import type { JobSelection } from '../../commands/jobs/job-chunks.ts';
 import type { FeedEvent } from '../../events/feed.ts';
 import { type Condition, type FieldValue, matches, mentions } from '../../domain/values/condition.ts';
+import { maskUrl } from '../../domain/request/secrets.ts';
 import type { JobField } from '../../domain/execution/filter-fields.ts';
 import type { Prisma } from '../../generated/prisma/client.ts';
 import { type Column, toPrismaWhere } from './prisma-where.ts';
@@ -26,7 +27,7 @@ const COLUMNS: Readonly<Record<JobField, Column>> = {
   key: { name: 'key', nullable: true },
   name: { name: 'name', nullable: false },
   status: { name: 'status', nullable: false },
-  api: { name: 'api', nullable: false },
+  api: { name: 'shownApi', nullable: false },
   tags: { jobId: 'id', ofJob: (job) => job },
   nextRunAt: { name: 'nextRunAt', nullable: true },
   createdAt: { name: 'createdAt', nullable: false },
@@ -93,7 +94,7 @@ function selectionOf(condition: Condition<JobField>, context: GraphqlContext): J
       });
       return rows.map(({ id }) => id);
     },
-    selects: (job) => matches(condition, (field) => job[field]),
+    selects: (job) => matches(condition, (field) => (field === 'api' ? maskUrl(job.api) : job[field])),
   };
 }
 

@@ -174,7 +174,7 @@ WITH planned AS (
       updated_at = CASE WHEN m.status = 'COMPLETED' THEN $3 ELSE j.updated_at END
   FROM jsonb_to_recordset($2::jsonb) AS m(id uuid, "nextRunAt" timestamptz, status job_status)
   WHERE j.id = m.id
-  RETURNING j.id, j.key, j.name, j.status, j.api, j.created_at
+  RETURNING j.id, j.key, j.name, j.status, j.shown_api, j.created_at
 ), ${logLockBehind('planned', `moved WHERE status = 'COMPLETED'`)}, counted AS (
   ${countEnds(`SELECT job_id, status, finished_at AS at, NULL::int AS duration_ms, NULL::int AS lateness_ms
     FROM log_lock, planned WHERE status = 'SKIPPED'`)}
@@ -184,7 +184,7 @@ WITH planned AS (
       at: '$3',
       kind: `'JOB_COMPLETED'`,
       jobId: 'id',
-      data: `jsonb_build_object('key', key, 'name', name, 'status', status, 'api', api, 'nextRunAt', NULL,
+      data: `jsonb_build_object('key', key, 'name', name, 'status', status, 'api', shown_api, 'nextRunAt', NULL,
       'createdAt', created_at, 'tags', ARRAY(
         SELECT t.name FROM job_tag_associations AS a JOIN job_tags AS t ON t.id = a.tag_id WHERE a.job_id = moved.id
         ORDER BY t.name COLLATE "C"))`,

@@ -1,4 +1,5 @@
 import type { JobDefinition, JobStatus } from '../../domain/job/job-definition.ts';
+import { maskUrl } from '../../domain/request/secrets.ts';
 import {
   type RetryPolicyColumns,
   retryPolicyColumns,
@@ -71,6 +72,9 @@ const TYPES: Readonly<Record<keyof JobRow, string>> = {
 };
 
 const FIELDS = Object.entries(TYPES).map(([field, type]) => ({ field, type, column: columnOf(field) }));
+/** Written with each row and read by filters alone: the URL as it is shown. */
+const SHOWN_API = { field: 'shownApi', type: 'text', column: 'shown_api' };
+const WRITTEN = [...FIELDS, SHOWN_API];
 
 function columnOf(field: string): string {
   return field.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
@@ -80,20 +84,20 @@ function columnOf(field: string): string {
 export const JOB_SQL = {
   /** The select list that reads a {@link JobRow}. */
   selection: FIELDS.map(({ field, column }) => `${column} AS "${field}"`).join(', '),
-  columns: FIELDS.map(({ column }) => column).join(', '),
+  columns: WRITTEN.map(({ column }) => column).join(', '),
   /** The same columns of {@link JOB_SQL.given}. */
-  values: FIELDS.map(({ field }) => `j."${field}"`).join(', '),
-  assignments: FIELDS.filter(({ field }) => field !== 'id')
+  values: WRITTEN.map(({ field }) => `j."${field}"`).join(', '),
+  assignments: WRITTEN.filter(({ field }) => field !== 'id')
     .map(({ field, column }) => `${column} = j."${field}"`)
     .join(', '),
   /** The rows that a parameter holds. */
   given: (parameter: string) =>
-    `jsonb_to_recordset(${parameter}::jsonb) AS j(${FIELDS.map(({ field, type }) => `"${field}" ${type}`).join(', ')})`,
+    `jsonb_to_recordset(${parameter}::jsonb) AS j(${WRITTEN.map(({ field, type }) => `"${field}" ${type}`).join(', ')})`,
 } as const;
 
-/** The row of a job. {@link JOB_SQL.given} ignores fields without a column. */
-export function rowOf(job: StoredJob): JobRow {
-  return { ...job, ...retryPolicyColumns(job.retryPolicy) };
+/** What is written of a job into its row; {@link JOB_SQL.given} takes no notice of what has no column. */
+export function rowOf(job: StoredJob): JobRow & { shownApi: string } {
+  return { ...job, ...retryPolicyColumns(job.retryPolicy), shownApi: maskUrl(job.api) };
 }
 
 /** The job from a row and its tags. */
