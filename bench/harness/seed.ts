@@ -6,8 +6,8 @@ export const BODY = '{"hello":"world"}';
 /** Jobs without a schedule that call the target; @returns their ids */
 export async function seedJobs(pool: Pool, count: number, api: string): Promise<string[]> {
   const { rows } = await pool.query<{ id: string }>(
-    `INSERT INTO jobs (id, name, api, method, body, headers, retry_on, created_at, updated_at)
-     SELECT gen_random_uuid(), 'Job ' || n, $2, 'POST', $3, '{"content-type":"application/json"}', '{}', now(), now()
+    `INSERT INTO jobs (id, name, api, shown_api, method, body, headers, retry_on, created_at, updated_at)
+     SELECT gen_random_uuid(), 'Job ' || n, $2, $2, 'POST', $3, '{"content-type":"application/json"}', '{}', now(), now()
      FROM generate_series(1, $1) AS n RETURNING id`,
     [count, api, BODY],
   );
@@ -57,8 +57,8 @@ export async function seedSchedules(
   nextRunAt: Date = new Date(Math.ceil(Date.now() / 1_000 + 1) * 1_000),
 ): Promise<void> {
   await pool.query(
-    `INSERT INTO jobs (id, name, api, method, body, headers, retry_on, schedule, next_run_at, created_at, updated_at)
-     SELECT gen_random_uuid(), 'Job ' || n, $2, 'POST', $3, '{"content-type":"application/json"}', '{}', $4, $5, now(), now()
+    `INSERT INTO jobs (id, name, api, shown_api, method, body, headers, retry_on, schedule, next_run_at, created_at, updated_at)
+     SELECT gen_random_uuid(), 'Job ' || n, $2, $2, 'POST', $3, '{"content-type":"application/json"}', '{}', $4, $5, now(), now()
      FROM generate_series(1, $1) AS n`,
     [count, api, BODY, schedule, nextRunAt],
   );

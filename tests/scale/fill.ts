@@ -114,11 +114,11 @@ async function fillJobs(client: pg.Client, jobs: number): Promise<void> {
   await client.query(`INSERT INTO job_tags (id, name, created_at)
     SELECT gen_random_uuid(), 'tag-' || n, '2025-01-01' FROM generate_series(0, 9) AS n`);
   await client.query(
-    `INSERT INTO jobs (id, key, name, api, schedule, status, paused_at, next_run_at, retry_on, created_at, updated_at)
-     SELECT ${idOf('at', 'n')}, 'key-' || n, 'Job ' || n, 'https://example.com/' || n, '0 0 * * * *',
+    `INSERT INTO jobs (id, key, name, api, shown_api, schedule, status, paused_at, next_run_at, retry_on, created_at, updated_at)
+     SELECT ${idOf('at', 'n')}, 'key-' || n, 'Job ' || n, url, url, '0 0 * * * *',
        CASE WHEN n % 20 = 0 THEN 'PAUSED' ELSE 'ACTIVE' END::job_status, CASE WHEN n % 20 = 0 THEN at END,
        CASE WHEN n % 20 <> 0 THEN timestamptz '2026-01-01' + n * interval '1 second' END, '{}', at, at + n * interval '1 second'
-     FROM generate_series(1, $1::int) AS n, LATERAL (SELECT timestamptz '2025-01-01' + n * interval '1 second' AS at) AS t`,
+     FROM generate_series(1, $1::int) AS n, LATERAL (SELECT timestamptz '2025-01-01' + n * interval '1 second' AS at, 'https://example.com/' || n AS url) AS t`,
     [jobs],
   );
   await client.query(`INSERT INTO job_tag_associations (job_id, tag_id)
