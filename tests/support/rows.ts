@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Pool, QueryResultRow } from 'pg';
 import type { ExecutionStatus } from '../../src/domain/execution/execution.ts';
+import { maskUrl } from '../../src/domain/request/secrets.ts';
 import type { EndCounts } from '../../src/domain/metrics/metrics-series.ts';
 import { ALL_JOBS } from '../../src/store/metrics/rollups.ts';
 import { START, plus } from './manual-clock.ts';
@@ -31,10 +32,12 @@ function asParameter(value: unknown): unknown {
 
 /** An active job with neither schedule nor next run, unless the test says otherwise. Answers its id. */
 export async function insertJob(pool: Pool, overrides: Row = {}): Promise<string> {
+  const { api = 'http://127.0.0.1:9/unreachable' } = overrides;
   const row = await insertRow(pool, 'jobs', {
     id: randomUUID(),
     name: 'Job of a test',
-    api: 'http://127.0.0.1:9/unreachable',
+    api,
+    shown_api: maskUrl(api as string),
     created_at: START,
     updated_at: START,
     ...overrides,
