@@ -3,7 +3,9 @@ import { IDENTITY_HEADERS, isFramingHeader } from '../domain/request/header-rule
 import { ACCEPTED_ENCODINGS, identityHeaders } from '../domain/request/kept-request.ts';
 import type { OutgoingRequest, ShownRequest } from '../domain/request/outgoing-request.ts';
 import { maskCallbackUrl } from '../domain/execution/callback-token.ts';
+import { maskBodyText } from '../domain/request/masked-body.ts';
 import { maskHeaders, maskUrl } from '../domain/request/secrets.ts';
+import { percentDecode } from '../domain/values/percent-decode.ts';
 
 /** A body as it goes over the wire. */
 export type EncodedBody = { text: string; contentType: string };
@@ -67,7 +69,7 @@ export function showRequest(
     method: request.method,
     url: maskUrl(request.url),
     headers: { ...maskHeaders(headers), ...callback },
-    body: body?.text ?? null,
+    body: body && maskBodyText(body.text),
   };
 }
 
@@ -81,12 +83,3 @@ export const basicAuthorization = boundedMemo(KNOWN_LIMIT, (url): string | null 
   if (username === '' && password === '') return null;
   return `Basic ${Buffer.from(`${percentDecode(username)}:${percentDecode(password)}`).toString('base64')}`;
 });
-
-function percentDecode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    // A lone % is no escape; it is then part of the password.
-    return text;
-  }
-}

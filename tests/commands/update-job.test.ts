@@ -72,14 +72,25 @@ describe('updateJob', () => {
     expect(changed.headers).toEqual({ authorization: 'Bearer s3cret', Accept: 'application/json' });
   });
 
+  it('keeps secrets of the body where the rest of it is changed', async () => {
+    const job = await existing();
+    await update(job, { method: 'POST', body: { login: { user: 'ada', password: 's3cret' }, page: 1 } });
+    const changed = valueOf(
+      await update(job, { body: { login: { user: 'bob', password: '***' }, page: 2 } }),
+    );
+    expect(changed.body).toEqual({ login: { user: 'bob', password: 's3cret' }, page: 2 });
+  });
+
   it('refuses a mask that stands for no secret of the job', async () => {
     const job = await existing();
     const result = await update(job, {
       api: 'https://user:***@other.test/',
       headers: { 'X-Api-Key': '***' },
+      method: 'POST',
+      body: { token: '***' },
     });
     const issues = !result.ok && result.errors[0]?.kind === 'ValidationError' ? result.errors[0].issues : [];
-    expect(issues.map(({ path }) => path)).toEqual([['api'], ['headers', 'X-Api-Key']]);
+    expect(issues.map(({ path }) => path)).toEqual([['api'], ['headers', 'X-Api-Key'], ['body']]);
   });
 
   it('asks about the address of a new URL, and not about that of an old one', async () => {

@@ -199,6 +199,9 @@ describe('a job', () => {
         errors: [],
       },
     });
+    expect(
+      await mutate('triggerJob', 'TriggerJobInput', { body: { token: '***' } }, 'execution { id }'),
+    ).toEqual({ triggerJob: { execution: null, errors: [{ code: 'VALIDATION' }] } });
     expect(await mutate('deleteJob', 'DeleteJobInput', { expectedVersion: 1 })).toEqual({
       deleteJob: { job: null, errors: [{ code: 'VERSION_CONFLICT' }] },
     });

@@ -114,7 +114,7 @@ describe('showRequest', () => {
   it('hides credentials and keeps the rest', () => {
     const outgoing = request('http://user:s3cret@target.test/?token=s3cret', {
       method: 'POST',
-      body: { a: 1 },
+      body: { a: 1, accessToken: 's3cret' },
     });
     const body = encodeBody(outgoing.body);
     const shown = showRequest(outgoing, buildRequestHeaders(outgoing, body, '1'), body);
@@ -123,7 +123,7 @@ describe('showRequest', () => {
     expect(shown).toMatchObject({
       method: 'POST',
       url: 'http://user:***@target.test/?token=***',
-      body: '{"a":1}',
+      body: '{"a":1,"accessToken":"***"}',
     });
     expect(shown.headers['idempotency-key']).toBe('exec_1');
   });

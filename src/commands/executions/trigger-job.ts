@@ -2,6 +2,7 @@ import type { PoolClient } from 'pg';
 import { whyNoBody } from '../../domain/request/http-method.ts';
 import { checkJobBody } from '../../domain/job/job-body.ts';
 import type { FieldIssue } from '../../domain/job/job-definition.ts';
+import { maskedBodyIssues } from '../../domain/job/job-input.ts';
 import { JOB_LIMITS } from '../../domain/job/job-limits.ts';
 import { checkTemplates } from '../../domain/request/template-check.ts';
 import { decodePublicId } from '../../domain/values/public-id.ts';
@@ -76,12 +77,15 @@ function triggered(executionId: string, created: boolean, wakes: readonly WakeUp
 }
 
 function triggerIssues(body: unknown, idempotencyKey: string | null): FieldIssue[] {
-  const bodyMessage = body === undefined ? null : checkJobBody(body);
-  const templateIssues = bodyMessage === null ? checkTemplates({ body }) : [];
   const keyMessage = idempotencyKey === null ? null : checkText(idempotencyKey, JOB_LIMITS.idempotencyKey);
   return [
-    ...(bodyMessage === null ? [] : [{ path: ['body'], message: bodyMessage }]),
-    ...templateIssues,
+    ...(body === undefined ? [] : bodyIssues(body)),
     ...(keyMessage === null ? [] : [{ path: ['idempotencyKey'], message: keyMessage }]),
   ];
+}
+
+function bodyIssues(body: unknown): FieldIssue[] {
+  const message = checkJobBody(body);
+  if (message !== null) return [{ path: ['body'], message }];
+  return [...checkTemplates({ body }), ...maskedBodyIssues(body)];
 }

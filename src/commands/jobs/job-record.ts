@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PoolClient } from 'pg';
+import { maskBody } from '../../domain/request/masked-body.ts';
 import { maskHeaders, maskUrl } from '../../domain/request/secrets.ts';
 import type { NewAuditEntry } from '../../store/events/audit-log.ts';
 import type { NewEvent } from '../../store/events/append-events.ts';
@@ -120,6 +121,11 @@ function presentFields(job: StoredJob): (keyof StoredJob)[] {
 }
 
 function pick(job: StoredJob, fields: readonly (keyof StoredJob)[]): Record<string, unknown> {
-  const shown: StoredJob = { ...job, headers: maskHeaders(job.headers), api: maskUrl(job.api) };
+  const shown: StoredJob = {
+    ...job,
+    headers: maskHeaders(job.headers),
+    api: maskUrl(job.api),
+    body: maskBody(job.body),
+  };
   return Object.fromEntries(fields.map((field) => [field, shown[field]]));
 }

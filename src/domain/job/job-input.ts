@@ -7,7 +7,10 @@ import {
   type RetryPolicyInput,
 } from './job-definition.ts';
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '../execution/retry.ts';
+import { holdsMask, unmaskBody } from '../request/masked-body.ts';
 import { isSecretHeaderName, MASK, maskUrl } from '../request/secrets.ts';
+import { isObject } from '../values/json-value.ts';
+import { checkJobBody } from './job-body.ts';
 
 /** A definition that is complete but not yet checked: `headers` may still be any JSON. */
 export type Draft = Omit<JobDefinition, 'headers'> & { headers: unknown };
@@ -16,7 +19,11 @@ export type Draft = Omit<JobDefinition, 'headers'> & { headers: unknown };
 export function draftNewJob(input: JobInput): { draft: Draft; issues: FieldIssue[] } {
   const draft: Draft = { ...JOB_DEFAULTS, name: '', api: '' };
   for (const [field, value] of entriesOf(input)) if (value !== null) assign(draft, field, value);
-  const issues = [...maskedUrlIssues(draft.api), ...maskedHeaderIssues(draft.headers)];
+  const issues = [
+    ...maskedUrlIssues(draft.api),
+    ...maskedHeaderIssues(draft.headers),
+    ...maskedBodyIssues(draft.body),
+  ];
   return { draft, issues };
 }
 
@@ -58,9 +65,12 @@ export function draftReplacement(
 function unmask(draft: Draft, current: JobDefinition): FieldIssue[] {
   if (draft.api !== current.api && draft.api === maskUrl(current.api)) draft.api = current.api;
   if (draft.headers !== current.headers) draft.headers = unmaskHeaders(draft.headers, current.headers);
+  const isNewBody = draft.body !== current.body && checkJobBody(draft.body) === null;
+  if (isNewBody) draft.body = unmaskBody(draft.body, current.body);
   return [
     ...(draft.api === current.api ? [] : maskedUrlIssues(draft.api)),
     ...maskedHeaderIssues(draft.headers),
+    ...(isNewBody ? maskedBodyIssues(draft.body) : []),
   ];
 }
 
@@ -109,6 +119,11 @@ function maskedHeaderIssues(headers: unknown): FieldIssue[] {
     .map(([name]) => ({ path: ['headers', name.slice(0, 128)], message: MASK_REFUSED }));
 }
 
+/** A body that is no valid one has issues of its own. */
+export function maskedBodyIssues(body: unknown): FieldIssue[] {
+  return checkJobBody(body) === null && holdsMask(body) ? [{ path: ['body'], message: MASK_REFUSED }] : [];
+}
+
 /**
  * Masking does not change this URL although it contains a mask. So a user has copied it from a place that shows it
  * masked.
@@ -121,8 +136,4 @@ function maskedUrlIssues(api: string): FieldIssue[] {
 
 function isMaskedUrl(api: string): boolean {
   return maskUrl(api.replaceAll(MASK, 'shown')) !== api.replaceAll(MASK, 'shown');
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -37,3 +37,8 @@ function findProblem(value: unknown, levelsLeft: number): string | null {
   }
   return null;
 }
+
+/** Whether a JSON value is an object and not an array. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,6 +1,6 @@
 import { MessageType, validateMessage } from 'graphql-ws';
 import type { SubscribePayload } from 'graphql-ws';
-import { nestsDeeperThan } from '../../domain/values/json-value.ts';
+import { isObject, nestsDeeperThan } from '../../domain/values/json-value.ts';
 import { parseJson } from '../http/json-body.ts';
 import { MAX_NESTING } from '../limits/limits.ts';
 
@@ -49,10 +49,6 @@ function sorted(message: ReturnType<typeof validateMessage>): ReadMessage {
 
 function refused(reason: string): ReadMessage {
   return { kind: 'refused', reason };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 const BEFORE_ID = Buffer.from('{"id":');

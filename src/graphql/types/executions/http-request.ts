@@ -6,6 +6,7 @@ import { JOB_LIMITS } from '../../../domain/job/job-limits.ts';
 import { sentRequest } from '../../../domain/request/kept-request.ts';
 import type { ShownRequest } from '../../../domain/request/outgoing-request.ts';
 import { encodePublicId } from '../../../domain/values/public-id.ts';
+import { maskBodyText } from '../../../domain/request/masked-body.ts';
 import { maskHeaders, maskUrl } from '../../../domain/request/secrets.ts';
 import { builder } from '../../builder.ts';
 import { HttpMethod } from '../jobs/job-enums.ts';
@@ -40,7 +41,8 @@ export const HttpRequest = builder.objectRef<HttpRequestShape>('HttpRequest').im
     body: t.exposeString('body', {
       extensions: longestBytes(2 * JOB_LIMITS.bodyBytes + 2),
       nullable: true,
-      description: 'The body as text; null where none is sent.',
+      description:
+        'The body as text; null where none is sent. Texts of fields that look like credentials are shown as `***`.',
     }),
   }),
 });
@@ -82,7 +84,7 @@ export function requestOf({ request, bodyOverride, job, ...execution }: Executio
       body === null || whyNoBody(job.method, body) !== null
         ? null
         : typeof body === 'string'
-          ? body
-          : JSON.stringify(body),
+          ? maskBodyText(body)
+          : maskBodyText(JSON.stringify(body)),
   };
 }

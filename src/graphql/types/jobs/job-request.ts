@@ -2,6 +2,7 @@ import { longestBytes, longestHeaders, longestUrl } from '../../answer-sizes.ts'
 import { HEADER_LIMITS } from '../../../domain/request/header-rules.ts';
 import { MAX_TARGET_URL_LENGTH } from '../../../domain/request/target-url.ts';
 import { JOB_LIMITS } from '../../../domain/job/job-limits.ts';
+import { maskBody } from '../../../domain/request/masked-body.ts';
 import { maskHeaders, maskUrl } from '../../../domain/request/secrets.ts';
 import { builder } from '../../builder.ts';
 import { HttpMethod, JobCompletion, ConcurrencyPolicy } from './job-enums.ts';
@@ -31,9 +32,10 @@ builder.prismaObjectFields(Job, (t) => ({
     extensions: longestBytes(JOB_LIMITS.bodyBytes),
     type: 'JSON',
     nullable: true,
-    description: 'Body of the call: a text is sent as it is, any other value as JSON; null sends none.',
+    description:
+      'Body of the call: a text is sent as it is, any other value as JSON; null sends none. Texts of fields that look like credentials are shown as `***`; written back by an update, that leaves them as they are.',
     select: { body: true },
-    resolve: ({ body }) => body,
+    resolve: ({ body }) => maskBody(body),
   }),
   timeoutMs: t.exposeInt('timeoutMs', { description: 'How long one attempt may take, in milliseconds.' }),
   successStatuses: t.exposeStringList('successStatuses', {
