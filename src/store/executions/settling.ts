@@ -2,7 +2,9 @@ import { EVENT_OF_SETTLEMENT } from './transitions.ts';
 import type { LogLevel } from '../../generated/prisma/enums.ts';
 import type { RunEndStatus } from '../../domain/workflow/dependency.ts';
 import type { FailureReason } from '../../domain/execution/outcome.ts';
+import { MAX_TARGET_URL_LENGTH } from '../../domain/request/target-url.ts';
 import type { KeptTimings, ShownRequest } from '../../domain/request/outgoing-request.ts';
+import { boundLogs, mayHaveLongLog } from './log-bound.ts';
 import { appendEventsSql, logLockBehind, OF_EXECUTION } from '../events/append-events.ts';
 import { countEnds } from '../metrics/rollups.ts';
 import type { Queryable } from '../statements/sql.ts';
@@ -216,7 +218,8 @@ WITH ${OUTCOME}, held AS MATERIALIZED (
     o."failureReason" AS attempt_failure_reason, o."errorMessage" AS attempt_error_message, o."responseHeaders",
     o.timings, o."logLevel", o.line, is_uncalled, is_kept,
     CASE WHEN NOT is_kept THEN coalesce(o."logMetadata", CASE WHEN o.request IS NOT NULL
-      THEN jsonb_build_object('method', o.request -> 'method', 'url', o.request -> 'url') END) END AS metadata
+      THEN jsonb_build_object('method', o.request -> 'method', 'url', left(o.request ->> 'url', ${MAX_TARGET_URL_LENGTH})) END)
+      END AS metadata
 ), attempts AS (
   INSERT INTO job_execution_attempts (execution_id, number, started_at, finished_at, duration_ms, response_status,
     failure_reason, error_message, response_headers, response_body, instance_id, timings)
@@ -297,6 +300,11 @@ async function runSettle(
   const written = new Set<string>();
   const deferred = new Set<string>();
   if (settlements.length === 0) return { written, deferred };
+  // Before the outcomes, because these would read as lost claims if they were written twice.
+  await boundLogs(
+    db,
+    settlements.filter(mayHaveLongLog).map(({ executionId }) => executionId),
+  );
   const { rows } = await db.query<{ executionId: string; isDeferred: boolean }>({
     name: 'settle',
     text: SETTLE,

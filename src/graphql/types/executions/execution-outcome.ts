@@ -61,7 +61,7 @@ builder.prismaObjectFields(Execution, (t) => ({
   logs: t.connection(
     {
       type: ExecutionLog,
-      description: `Its log, oldest line first. ${BAD_LIST_ARGUMENT}.`,
+      description: `Its log, oldest line first, kept to 60 KB: of a longer one, a line says how much is left out in the middle. ${BAD_LIST_ARGUMENT}.`,
       select: { id: true },
       resolve: ({ id }, args, context) => logPageOf(id, args, context),
     },
