@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import type winston from 'winston';
 import DailyRotateFile from 'winston-daily-rotate-file';
+import { linkFlagIn } from '../async/no-links.ts';
 import { makeFolder } from '../async/usable-folder.ts';
 import { asEntry } from './entry.ts';
 import type { LogLevel } from './level.ts';
@@ -42,7 +43,8 @@ export class LogFileTransport extends DailyRotateFile {
     makeFolder(dir);
     // A fixed name. The default name changes with every option, and a new name would lose the list of old files.
     const auditFile = join(dir, `.${file.name}-audit.json`);
-    removeBrokenAudit(auditFile);
+    const linkFlag = linkFlagIn(dir);
+    removeBrokenAudit(auditFile, linkFlag);
     super({
       level,
       dirname: dir,
@@ -54,7 +56,7 @@ export class LogFileTransport extends DailyRotateFile {
       auditFile,
       options: {
         flags: 'a',
-        fs: watchDisk({
+        fs: watchDisk(linkFlag, {
           opened: (path) => (this.#path = path),
           written: (bytes) => {
             this.#pendingBytes -= bytes;
@@ -101,14 +103,21 @@ export class LogFileTransport extends DailyRotateFile {
 
 /**
  * The list of files to remove later is rewritten in place, so a full disk can leave it empty or incomplete. The
- * transport then silently keeps every file for ever. Without a list it begins a new one.
+ * transport then silently keeps every file for ever. Without a list it begins a new one. Where links are not to be
+ * followed, a link in its place goes too.
  */
-function removeBrokenAudit(auditFile: string): void {
-  try {
-    const audit = JSON.parse(fs.readFileSync(auditFile, 'utf8')) as { files?: unknown } | null;
-    if (Array.isArray(audit?.files)) return;
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) return;
+function removeBrokenAudit(auditFile: string, linkFlag: number): void {
+  if (linkFlag === 0 || !isLink(auditFile)) {
+    try {
+      const audit = JSON.parse(fs.readFileSync(auditFile, 'utf8')) as { files?: unknown } | null;
+      if (Array.isArray(audit?.files)) return;
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) return;
+    }
   }
   fs.rmSync(auditFile, { force: true });
+}
+
+function isLink(path: string): boolean {
+  return fs.lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
 }

@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import { APPEND, READ_AND_WRITE } from '../async/no-links.ts';
 
 type Written = (error: NodeJS.ErrnoException | null, bytes: number, what: unknown) => void;
 
@@ -8,11 +9,13 @@ export type StreamFs = Record<'open' | 'write' | 'writev' | 'close', unknown>;
 /**
  * The file functions for a write stream, which also report what they do. winston-daily-rotate-file passes them to its
  * stream, but says neither which file is open nor how many bytes are written.
+ *
+ * @param linkFlag whether links are followed; see `linkFlagIn`
  */
-export function watchDisk(on: {
-  opened: (path: string) => void;
-  written: (bytes: number) => void;
-}): StreamFs {
+export function watchDisk(
+  linkFlag: number,
+  on: { opened: (path: string) => void; written: (bytes: number) => void },
+): StreamFs {
   const counted =
     (callback: Written): Written =>
     (error, bytes, what) => {
@@ -20,9 +23,9 @@ export function watchDisk(on: {
       callback(error, bytes, what);
     };
   return {
-    open(path: string, flags: string, mode: number, callback: (error: Error | null, fd?: number) => void) {
-      endTornLine(path);
-      fs.open(path, flags, mode, (error, fd) => {
+    open(path: string, _flags: string, mode: number, callback: (error: Error | null, fd?: number) => void) {
+      endTornLine(path, linkFlag);
+      fs.open(path, APPEND | linkFlag, mode, (error, fd) => {
         if (error === null) on.opened(path);
         callback(error, fd);
       });
@@ -40,9 +43,9 @@ export function watchDisk(on: {
 }
 
 /** A full disk or a killed process leaves an incomplete line. The next line must not become part of it. */
-function endTornLine(path: string): void {
+function endTornLine(path: string, linkFlag: number): void {
   try {
-    const fd = fs.openSync(path, 'r+');
+    const fd = fs.openSync(path, READ_AND_WRITE | linkFlag);
     try {
       const { size } = fs.fstatSync(fd);
       const last = Buffer.alloc(1);

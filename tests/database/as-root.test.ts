@@ -1,4 +1,17 @@
-import { chmod, cp, lstat, mkdir, readlink, readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
+import {
+  chmod,
+  cp,
+  lstat,
+  mkdir,
+  readlink,
+  readdir,
+  readFile,
+  realpath,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { unprivilegedAccount } from '../../src/database/embedded/account.ts';
@@ -42,6 +55,39 @@ describe.skipIf(!isRoot)(
       expect(await query(second.connectionString, 'SELECT * FROM kept')).toEqual([{ one: 1 }]);
       expect(log.filter((message) => message.includes('kept elsewhere'))).toHaveLength(1);
     });
+
+    it('follows no link that the account has put in the place of its log', async () => {
+      const dataDir = await dataFolder();
+      await (await start(dataDir)).stop();
+      const victim = join(await closedFolder(), 'victim');
+      await writeFile(victim, 'of root\n', { mode: 0o600 });
+      const log = join(dataDir, 'postgres', 'postgres.log');
+      await rm(log);
+      await symlink(victim, log);
+      await expect(start(dataDir)).rejects.toThrow(
+        `DATA_DIR is ${dataDir}, which cannot be used: ${log} has a link in its path that may not be followed.`,
+      );
+      expect(await readFile(victim, 'utf8')).toBe('of root\n');
+      expect((await stat(victim)).uid).toBe(0);
+    });
+
+    it.each(['PG_VERSION', 'job_scheduler.password'])(
+      'shows nothing of a file to which the account has linked its %s',
+      async (name) => {
+        const dataDir = await dataFolder();
+        await (await start(dataDir)).stop();
+        const victim = join(await closedFolder(), 'victim');
+        await writeFile(victim, 'of-root', { mode: 0o600 });
+        const file = join(clusterFolder(dataDir), name);
+        await rm(file);
+        await symlink(victim, file);
+        const told: string[] = [];
+        const started = start(dataDir, (message) => told.push(message)).catch(String);
+        const answer = await started;
+        const shown = typeof answer === 'string' ? answer : answer.connectionString;
+        expect([shown, ...told].join('\n')).not.toContain('of-root');
+      },
+    );
 
     it('starts empty after the data folder was deleted', async () => {
       const dataDir = join(await closedFolder(), 'data');

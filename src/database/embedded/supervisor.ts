@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
-import { open, rename, stat } from 'node:fs/promises';
+import { lstat, open, rename } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { APPEND, NO_LINKS, READ } from '../../async/no-links.ts';
 import { childOptions } from './account.ts';
 import type { Binaries } from './binaries.ts';
 import { findPostmaster, type Cluster } from './cluster.ts';
@@ -75,7 +76,7 @@ export async function launchServer(
   const logPath = join(home.folder, 'postgres.log');
   if ((await sizeOf(logPath)) > LOG_LIMIT_BYTES) await rename(logPath, `${logPath}.1`);
   const startsAt = await sizeOf(logPath);
-  const logFile = await open(logPath, 'a', 0o600);
+  const logFile = await open(logPath, APPEND | NO_LINKS, 0o600);
   // An ordinary user whose database root has started once must be able to write to it again.
   if (home.account !== undefined) await logFile.chown(home.account.uid, home.account.gid);
 
@@ -145,14 +146,14 @@ async function readAll(stream: Socket): Promise<string> {
 }
 
 async function sizeOf(path: string): Promise<number> {
-  return stat(path).then(
+  return lstat(path).then(
     ({ size }) => size,
     () => 0,
   );
 }
 
 async function readFrom(path: string, position: number): Promise<string> {
-  const file = await open(path, 'r');
+  const file = await open(path, READ | NO_LINKS);
   try {
     const { size } = await file.stat();
     const { buffer, bytesRead } = await file.read(
