@@ -50,20 +50,27 @@ describe('docker-compose.yml', () => {
     expect(known).toEqual(expect.arrayContaining(Object.keys(scheduler.environment)));
     expect(loadConfig(withDefaults(scheduler.environment))).toMatchObject({
       nodeEnv: 'production',
-      databaseUrl: 'postgresql://scheduler:scheduler@postgres:5432/job_scheduler',
+      databaseUrl: 'postgresql://scheduler_runtime:scheduler@postgres:5432/job_scheduler',
       databaseDirectUrl: undefined,
     });
   });
 
   it('lets the scheduler into the database that PostgreSQL makes', () => {
     const { username, password, pathname } = new URL(
-      withDefaults(scheduler.environment)['DATABASE_URL'] ?? '',
+      withDefaults(scheduler.environment)['DATABASE_MIGRATION_URL'] ?? '',
     );
     expect(withDefaults(postgres.environment)).toEqual({
       POSTGRES_USER: username,
       POSTGRES_PASSWORD: password,
       POSTGRES_DB: pathname.slice(1),
     });
+  });
+
+  it('has the scheduler work under another role than the one that owns the tables, in the same database', () => {
+    const { DATABASE_URL, DATABASE_MIGRATION_URL } = withDefaults(scheduler.environment);
+    const [runtime, owner] = [new URL(DATABASE_URL ?? ''), new URL(DATABASE_MIGRATION_URL ?? '')];
+    expect(runtime.username).not.toBe(owner.username);
+    expect([runtime.host, runtime.pathname]).toEqual([owner.host, owner.pathname]);
   });
 
   it('keeps the database of PostgreSQL 16 in a named volume', () => {

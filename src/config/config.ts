@@ -125,11 +125,14 @@ function ownNames({ host, publicUrl, allowedHosts = [] }: Values): string[] {
 
 /** Values that are each allowed and together cannot work. A value that was refused itself is `undefined` here. */
 function contradictions(values: Partial<Values>, hasDatabaseUrl: boolean): string[] {
-  const { port, embeddedPostgresPort, databaseDirectUrl } = values;
+  const { port, embeddedPostgresPort } = values;
   const { databaseConnectTimeoutMs = 0, leaseMs = Infinity } = values;
   const found: string[] = [];
-  if (databaseDirectUrl !== undefined && !hasDatabaseUrl) {
-    found.push('DATABASE_DIRECT_URL is set, but DATABASE_URL is not; allowed: both, or DATABASE_URL alone.');
+  for (const key of ['databaseDirectUrl', 'databaseMigrationUrl'] as const) {
+    if (values[key] === undefined || hasDatabaseUrl) continue;
+    found.push(
+      `${VARIABLES[key].name} is set, but DATABASE_URL is not; allowed: both, or DATABASE_URL alone.`,
+    );
   }
   if (port !== undefined && port === embeddedPostgresPort && !hasDatabaseUrl) {
     found.push(`PORT and EMBEDDED_POSTGRES_PORT both hold "${port}"; allowed: two different ports.`);

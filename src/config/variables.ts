@@ -89,6 +89,12 @@ export const VARIABLES = {
     description:
       'Connection for LISTEN and migrations, past the pooler; needed only where DATABASE_URL leads through a transaction pooler.',
   }),
+  databaseMigrationUrl: optional('DATABASE_MIGRATION_URL', postgresUrl(), {
+    whenUnset: 'DATABASE_DIRECT_URL',
+    example: 'postgresql://owner:secret@localhost:5432/job_scheduler',
+    description:
+      'Connection of the role that owns the tables, for migrations. With it, the role of DATABASE_URL only reads and writes rows; the start makes that role where it is missing.',
+  }),
   databasePoolMax: withDefault(
     'DATABASE_POOL_MAX',
     '20',

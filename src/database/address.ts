@@ -11,7 +11,7 @@ export function databaseAddress(connectionString: string): string {
 export function unreachable(connectionString: string, cause: unknown): StartError {
   return new StartError(
     `The database at ${databaseAddress(connectionString)} cannot be reached: ${reasonOf(cause)}. ` +
-      'Start it, or correct DATABASE_URL (or DATABASE_DIRECT_URL, where that is set).',
+      'Start it, or correct DATABASE_URL (or DATABASE_DIRECT_URL or DATABASE_MIGRATION_URL, where that is set).',
     { cause },
   );
 }

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { createServer, type AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -19,8 +20,10 @@ import type { DatabaseLog } from './log.ts';
 
 /** A PostgreSQL server of our own, reachable from this machine only. */
 export type EmbeddedPostgres = {
-  /** Holds the cluster's password: not for logs. */
+  /** Of the superuser, who owns the tables. Holds its password: not for logs. */
   connectionString: string;
+  /** Of the role that the scheduler runs under; the migrations make it. Holds its password, too. */
+  runtimeConnectionString: string;
   /** Shuts the server down and resolves when its process is gone. May be called again, and at any time. */
   stop: () => Promise<void>;
 };
@@ -38,6 +41,7 @@ export type EmbeddedPostgresOptions = {
 };
 
 const DATABASE = 'job_scheduler';
+const RUNTIME_ROLE = 'job_scheduler_runtime';
 const PORT_ATTEMPTS = 5;
 /** How long a server that has just lost its owner may take to begin its shutdown. */
 const HANDOVER_MS = 2_000;
@@ -107,10 +111,18 @@ async function startIn(
     await stop();
     throw error;
   }
+  const connect = (role: string, password: string) =>
+    `postgresql://${role}:${password}@127.0.0.1:${port}/${DATABASE}`;
   return {
-    connectionString: `postgresql://${SUPERUSER}:${cluster.password}@127.0.0.1:${port}/${DATABASE}`,
+    connectionString: connect(SUPERUSER, cluster.password),
+    runtimeConnectionString: connect(RUNTIME_ROLE, runtimePassword(cluster.password)),
     stop,
   };
+}
+
+/** Follows from the superuser's, so that one secret is kept; does not tell it. */
+function runtimePassword(superuserPassword: string): string {
+  return createHmac('sha256', superuserPassword).update(RUNTIME_ROLE).digest('base64url');
 }
 
 type Parts = { home: Home; cluster: Cluster; binaries: Binaries; dataDir: string };

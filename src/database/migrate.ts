@@ -8,12 +8,15 @@ import type { DatabaseLog } from './log.ts';
 import { installedSchemaFiles, readMigrations } from './migration-files.ts';
 import { settleInterrupted } from './migration-record.ts';
 import { refuseReadOnly } from './read-only.ts';
+import { provideRuntimeRole, type DatabaseRole } from './runtime-role.ts';
 import { sessionSettings } from './session.ts';
 import { withSchemaEngine, type SchemaEngine } from './schema-engine.ts';
 
 export type MigrateOptions = {
   /** A direct connection: the lock belongs to a session, which a transaction pooler does not keep. */
   connectionString: string;
+  /** Whom the running scheduler logs in as; is let read and write rows. Left out where that is the owner itself. */
+  runtimeRole?: DatabaseRole;
   log?: DatabaseLog;
   /** Another folder of migrations than this installation's. */
   migrationsDir?: string;
@@ -44,20 +47,24 @@ const NO_FILTER = { externalTables: [], externalEnums: [] };
  * When a migration fails, the error names it and the cause. The signal's reason, when that kept it from its end
  */
 export async function migrate(options: MigrateOptions): Promise<{ applied: string[] }> {
-  const { log = () => undefined, migrationsDir } = options;
+  const { log = () => undefined, migrationsDir, runtimeRole } = options;
   const migrations = await readMigrations(migrationsDir ?? installedSchemaFiles().migrationsDir);
-  return withMigrationLock(options, () =>
-    withSchemaEngine(options, async (engine) => {
-      await refuseUnlessSound(engine, migrations);
-      const { appliedMigrationNames: applied } = await engine
-        .applyMigrations({ migrationsList: migrations, filters: NO_FILTER })
-        .catch((error: unknown) => {
-          throw explain(error);
-        });
-      log('database is up to date', { applied });
-      return { applied };
-    }),
-  );
+  return withMigrationLock(options, async (owner) => {
+    const applied = await withSchemaEngine(options, (engine) => applyMissing(engine, migrations));
+    if (runtimeRole !== undefined) await provideRuntimeRole(owner, runtimeRole);
+    log('database is up to date', { applied });
+    return { applied };
+  });
+}
+
+async function applyMissing(engine: SchemaEngine, migrations: MigrationList): Promise<string[]> {
+  await refuseUnlessSound(engine, migrations);
+  try {
+    const filters = NO_FILTER;
+    return (await engine.applyMigrations({ migrationsList: migrations, filters })).appliedMigrationNames;
+  } catch (error) {
+    throw explain(error);
+  }
 }
 
 /**
@@ -70,7 +77,10 @@ export async function markRolledBack(connectionString: string, migrationName: st
   );
 }
 
-async function withMigrationLock<T>(options: MigrateOptions, use: () => Promise<T>): Promise<T> {
+async function withMigrationLock<T>(
+  options: MigrateOptions,
+  use: (owner: pg.Client) => Promise<T>,
+): Promise<T> {
   const { connectionString, connectTimeoutMs = 2_000, answerTimeoutMs = 15_000 } = options;
   const { log = () => undefined, signal } = options;
   const client = new pg.Client({
@@ -90,7 +100,7 @@ async function withMigrationLock<T>(options: MigrateOptions, use: () => Promise<
     await refuseOldServer(client);
     await refuseReadOnly(client, connectionString);
     await takeTurn(client, log, signal);
-    return await use();
+    return await use(client);
   } finally {
     // The end of the session gives the lock back.
     await hangUp(client);

@@ -1,13 +1,16 @@
-import { startEmbeddedPostgres } from './embedded-postgres.ts';
+import { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded-postgres.ts';
 import type { DatabaseLog } from './log.ts';
 import { migrate } from './migrate.ts';
 import { surelyAnsweredMs } from './pool.ts';
+import { refuseOtherDatabase, roleOf } from './runtime-role.ts';
 
 export interface DatabaseOptions {
   /** An embedded PostgreSQL in the data folder where it is left out. */
   databaseUrl: string | undefined;
   /** The way past a pooler, where there is one. */
   databaseDirectUrl: string | undefined;
+  /** Of the role that owns the tables, where that is another than the running scheduler's. */
+  databaseMigrationUrl: string | undefined;
   dataDir: string;
   embeddedPostgresPort: number | undefined;
   databaseConnectTimeoutMs: number;
@@ -21,19 +24,25 @@ export interface DatabaseOptions {
 
 export interface DatabaseAddress {
   connectionString: string;
-  /** For sessions that last: migrations, LISTEN, leases. */
+  /** For sessions that last: LISTEN, leases. */
   directConnectionString: string;
 }
 
 /** Gets a database that has the schema of this version: the one that is named, else an embedded one. */
 export async function provideDatabase(options: DatabaseOptions): Promise<DatabaseAddress> {
-  const connectionString = options.databaseUrl ?? (await startEmbedded(options));
-  const directConnectionString = options.databaseDirectUrl ?? connectionString;
-  await bringUpToDate(directConnectionString, options);
-  return { connectionString, directConnectionString };
+  const { databaseUrl, databaseDirectUrl = databaseUrl, databaseMigrationUrl } = options;
+  if (databaseUrl === undefined || databaseDirectUrl === undefined) {
+    const { connectionString, runtimeConnectionString } = await startEmbedded(options);
+    await bringUpToDate(connectionString, runtimeConnectionString, options);
+    return { connectionString: runtimeConnectionString, directConnectionString: runtimeConnectionString };
+  }
+  await bringUpToDate(databaseMigrationUrl ?? databaseDirectUrl, databaseUrl, options);
+  if (databaseMigrationUrl !== undefined)
+    await refuseOtherDatabase(databaseUrl, databaseMigrationUrl, options.databaseConnectTimeoutMs);
+  return { connectionString: databaseUrl, directConnectionString: databaseDirectUrl };
 }
 
-async function startEmbedded(options: DatabaseOptions): Promise<string> {
+async function startEmbedded(options: DatabaseOptions): Promise<EmbeddedPostgres> {
   const { dataDir, embeddedPostgresPort: port, connections, log, onStarted } = options;
   const embedded = await startEmbeddedPostgres({
     dataDir,
@@ -42,14 +51,19 @@ async function startEmbedded(options: DatabaseOptions): Promise<string> {
     ...(port !== undefined && { port }),
   });
   onStarted('embedded PostgreSQL', embedded.stop);
-  return embedded.connectionString;
+  return embedded;
 }
 
 /** A stop meanwhile lets the migration that is under way come to its end, and begins no other. */
-async function bringUpToDate(connectionString: string, options: DatabaseOptions): Promise<void> {
+async function bringUpToDate(
+  connectionString: string,
+  runtimeConnectionString: string,
+  options: DatabaseOptions,
+): Promise<void> {
   const stopped = new AbortController();
   const migrating = migrate({
     connectionString,
+    runtimeRole: roleOf(runtimeConnectionString),
     log: options.log,
     connectTimeoutMs: options.databaseConnectTimeoutMs,
     answerTimeoutMs: surelyAnsweredMs(options.databaseQueryTimeoutMs),

@@ -20,6 +20,7 @@ describe('loadConfig', () => {
       publicUrl: undefined,
       databaseUrl: undefined,
       databaseDirectUrl: undefined,
+      databaseMigrationUrl: undefined,
       databasePoolMax: 20,
       databaseIdleTimeoutMs: 30_000,
       databaseApiPoolMax: 4,
@@ -236,9 +237,9 @@ describe('loadConfig', () => {
     },
   );
 
-  it('refuses a direct database address without the main one', () => {
-    expect(mistakesOf({ DATABASE_DIRECT_URL: 'postgresql://localhost/jobs' })).toEqual([
-      'DATABASE_DIRECT_URL is set, but DATABASE_URL is not; allowed: both, or DATABASE_URL alone.',
+  it.each(['DATABASE_DIRECT_URL', 'DATABASE_MIGRATION_URL'])('refuses %s without DATABASE_URL', (name) => {
+    expect(mistakesOf({ [name]: 'postgresql://localhost/jobs' })).toEqual([
+      `${name} is set, but DATABASE_URL is not; allowed: both, or DATABASE_URL alone.`,
     ]);
   });
 

@@ -60,7 +60,9 @@ it.each(CASES)(
   async ({ what, by, settings }) => {
     const { target, pool } = world;
     await change(by, settings);
-    const servers = await Promise.all([world.startServer(DEFAULTS), world.startServer(DEFAULTS)]);
+    // Under the role whose settings were changed.
+    const env = { ...DEFAULTS, DATABASE_URL: world.connectionString, DATABASE_MIGRATION_URL: '' };
+    const servers = await Promise.all([world.startServer(env), world.startServer(env)]);
     target.script('/work', within(500));
     await createJobs(apiClient(servers[0]), JOBS, (index) => ({
       api: `${target.url}/work`,

@@ -23,6 +23,14 @@ export function observingPool(connectionString: string): Pool {
   return createPool({ connectionString, max: 4, connectTimeoutMs: TEST_LIMIT_MS, applicationName: 'test' });
 }
 
+/** Has a server migrate as the owner, and work under a role that only reads and writes rows. */
+function asRuntimeRole(ownerConnectionString: string): Record<string, string> {
+  const runtime = new URL(ownerConnectionString);
+  runtime.username = 'runtime';
+  runtime.password = 'runtime';
+  return { DATABASE_URL: runtime.href, DATABASE_MIGRATION_URL: ownerConnectionString };
+}
+
 /**
  * Registers the hooks that make a world for each test, or one for the whole file, and end it with every server in it.
  * Where a test fails, what its servers wrote is shown.
@@ -72,7 +80,7 @@ export function useWorld(per: 'test' | 'file'): World {
       return target;
     },
     async startServer(env = {}) {
-      const server = await startServerProcess({ DATABASE_URL: database.connectionString, ...env });
+      const server = await startServerProcess({ ...asRuntimeRole(database.connectionString), ...env });
       servers.push(server);
       return server;
     },
