@@ -24,7 +24,7 @@ const ALLOWED = {
   logging: [],
   store: ['domain', 'generated', 'database'],
   http: ['domain'],
-  events: ['domain', 'store'],
+  events: ['domain', 'store', 'database'],
   engine: ['domain', 'store', 'http', 'events'],
   alerts: ['domain', 'store', 'events', 'http'],
   commands: ['domain', 'store', 'events'],

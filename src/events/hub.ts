@@ -5,7 +5,8 @@ import type { Queryable } from '../store/statements/sql.ts';
 import type { FeedItem, FeedOptions } from './feed.ts';
 import { createItems } from './items.ts';
 import { createLogChunks } from './log-chunks.ts';
-import { createLogTail, type TailView } from './log-tail.ts';
+import { createLogTail } from './log-tail.ts';
+import type { TailView } from './log-view.ts';
 import { walkLog } from './log-walk.ts';
 import { startingPoint } from './starting-point.ts';
 import { createWaiter, type Waiter } from './waiter.ts';
@@ -43,48 +44,30 @@ export interface EventHub {
 }
 
 const WINDOW_CAPACITY = 8_192;
-/**
- * With more events than these in a fifth of a second, this instance or another works off many executions, and subscribers
- * take what is left of the time. While calls wait for a place here, the same number counts in a whole second: outcomes are
- * then recorded a few times a second, and the log is quiet between two records.
- */
 const BUSY_EVENTS = 200;
 const BUSY_WINDOW_MS = 200;
 const PRESSED_WINDOW_MS = 1_000;
 
-export function createEventHub({
-  db,
-  pollIntervalMs,
-  windowCapacity = WINDOW_CAPACITY,
-  isPressed = () => false,
-  onError,
-}: HubOptions): EventHub {
+export function createEventHub(options: HubOptions): EventHub {
+  const { db, windowCapacity = WINDOW_CAPACITY, isPressed = () => false } = options;
   const waiters = new Set<Waiter>();
   const chunks = createLogChunks(db);
-  const recent = createRecentCounts(BUSY_WINDOW_MS);
-  const lastSecond = createRecentCounts(PRESSED_WINDOW_MS);
-  const cooperativeYield = createCooperativeYield({
-    isBusy: () => recent.of('events') > BUSY_EVENTS || (isPressed() && lastSecond.of('events') > BUSY_EVENTS),
-  });
+  const busyness = createBusyness(isPressed);
+  const cooperativeYield = createCooperativeYield(busyness);
   const itemOf = createItems();
   let stopped = false;
   let generation = 0;
   const tail = createLogTail({
-    db,
-    pollIntervalMs,
+    ...options,
     windowCapacity,
     isWanted: () => waiters.size > 0,
-    onEvents: (count) => {
-      recent.note('events', count);
-      lastSecond.note('events', count);
-    },
+    onEvents: busyness.noteEvents,
     onChange: () => {
       const current = tail.view?.generation ?? generation;
       if (current !== generation) chunks.forget();
       generation = current;
       for (const waiter of waiters) waiter.notify();
     },
-    onError,
   });
 
   async function open({ after, filter, usesTags = false }: FeedOptions): Promise<StepSource<FeedItem>> {
@@ -95,7 +78,9 @@ export function createEventHub({
       const view = await readView();
       const start = await startingPoint(view, after ?? null, chunks);
       view.window.reached(start.position);
-      return walkLog({ chunks, tail, waiter, cooperativeYield, itemOf, filter, usesTags, ...view, ...start });
+      const { epoch, generation } = view;
+      const parts = { chunks, tail, waiter, cooperativeYield, itemOf };
+      return walkLog({ ...parts, filter, usesTags, epoch, generation, ...start });
     } catch (error) {
       waiter.close();
       throw error;
@@ -142,6 +127,26 @@ export function createEventHub({
       for (const waiter of waiters) waiter.close();
       await tail.stop();
     },
+  };
+}
+
+/**
+ * With more than {@link BUSY_EVENTS} in a fifth of a second, this instance or another works off many executions, and
+ * subscribers take what is left of the time. While calls wait for a place here, the same number counts in a whole second:
+ * outcomes are then recorded a few times a second, and the log is quiet between two records.
+ */
+function createBusyness(isPressed: () => boolean): {
+  noteEvents: (count: number) => void;
+  isBusy: () => boolean;
+} {
+  const recent = createRecentCounts(BUSY_WINDOW_MS);
+  const lastSecond = createRecentCounts(PRESSED_WINDOW_MS);
+  return {
+    noteEvents(count) {
+      recent.note('events', count);
+      lastSecond.note('events', count);
+    },
+    isBusy: () => recent.of('events') > BUSY_EVENTS || (isPressed() && lastSecond.of('events') > BUSY_EVENTS),
   };
 }
 

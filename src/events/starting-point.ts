@@ -2,7 +2,7 @@ import { decodeCursor } from './cursor.ts';
 import type { FeedGap } from './feed.ts';
 import { gapTo } from './items.ts';
 import type { LogChunks } from './log-chunks.ts';
-import type { TailView } from './log-tail.ts';
+import type { TailView } from './log-view.ts';
 
 /** Where a subscriber begins, and the gap that it gets first where events behind its cursor are lost. */
 export async function startingPoint(

@@ -1,5 +1,5 @@
-import pg from 'pg';
 import type { Queryable } from '../store/statements/sql.ts';
+import { createListenSession } from './listen-session.ts';
 
 /**
  * What may have changed: jobs (the planner looks), executions to claim (the worker), those that wait for others of their
@@ -34,8 +34,6 @@ export interface WakeUpOptions {
 }
 
 const CHANNEL = 'job_scheduler_wake_up';
-const RECONNECT_MS = 2_000;
-const GOODBYE_MS = 1_000;
 const COALESCE_MS = 20;
 const ALL: readonly WakeUp[] = [
   'jobs',
@@ -58,9 +56,6 @@ export function createWakeUps(options: WakeUpOptions): WakeUps {
   const listeners = new Map<WakeUp, (() => void)[]>();
   const unsent = new Set<WakeUp>();
   let sending: Promise<void> | null = null;
-  let client: pg.Client | null = null;
-  let reconnect: NodeJS.Timeout | undefined;
-  let ping: NodeJS.Timeout | undefined;
   let stopped = false;
   let isAnyoneListening = true;
 
@@ -86,73 +81,25 @@ export function createWakeUps(options: WakeUpOptions): WakeUps {
     sending = null;
   }
 
-  function receive(payload: string | undefined): void {
-    const [sender, ...kinds] = (payload ?? '').split(' ');
+  function receive(payload: string): void {
+    const [sender, ...kinds] = payload.split(' ');
     if (sender === instanceId) return;
     for (const kind of ALL) if (kinds.includes(kind)) ring(kind);
   }
 
-  async function listen(): Promise<void> {
-    const session = new pg.Client({
-      connectionString,
-      application_name: 'job-scheduler listen',
-      keepAlive: true,
-      connectionTimeoutMillis: answerTimeoutMs,
-      query_timeout: answerTimeoutMs,
-    });
-    client = session;
-    session.on('notification', (message) => {
-      receive(message.payload);
-    });
-    session.on('error', onError);
-    session.on('end', () => {
-      listenAgainLater(session);
-    });
-    await session.connect();
-    await session.query(sessionSettings);
-    await session.query(`LISTEN ${CHANNEL}`);
-    pingLater(session);
+  const session = createListenSession({
+    channel: CHANNEL,
+    connectionString,
+    sessionSettings,
+    pingIntervalMs,
+    answerTimeoutMs,
     // What was notified while nobody listened is lost; look at everything once.
-    for (const kind of ALL) ring(kind);
-  }
-
-  function pingLater(session: pg.Client): void {
-    clearTimeout(ping);
-    if (stopped || client !== session) return;
-    ping = setTimeout(() => {
-      session.query('SELECT 1').then(
-        () => {
-          pingLater(session);
-        },
-        (error: unknown) => {
-          onError(error);
-          // With a statement unanswered, it is cut off without a goodbye.
-          session.end().catch(() => undefined);
-        },
-      );
-    }, pingIntervalMs);
-    ping.unref();
-  }
-
-  function listenAgainLater(ended: pg.Client): void {
-    if (stopped || client !== ended) return;
-    client = null;
-    clearTimeout(reconnect);
-    reconnect = setTimeout(() => {
-      tryToListen();
-    }, RECONNECT_MS);
-    reconnect.unref();
-  }
-
-  function tryToListen(): void {
-    listen().catch((error: unknown) => {
-      onError(error);
-      const failed = client;
-      if (!failed) return;
-      failed.end().catch(() => undefined);
-      listenAgainLater(failed);
-    });
-  }
+    onListening: () => {
+      ALL.forEach(ring);
+    },
+    onNotification: receive,
+    onError,
+  });
 
   return {
     on(kind, listener) {
@@ -169,22 +116,11 @@ export function createWakeUps(options: WakeUpOptions): WakeUps {
     noteOthers(isAnyAlive) {
       isAnyoneListening = isAnyAlive;
     },
-    start: tryToListen,
+    start: session.start,
     async stop() {
       stopped = true;
-      clearTimeout(reconnect);
-      clearTimeout(ping);
       await sending;
-      if (client) await hangUp(client);
+      await session.stop();
     },
   };
-}
-
-/** Says goodbye, and waits no longer than a moment for the answer: where the peer has vanished there is none. */
-async function hangUp(session: pg.Client): Promise<void> {
-  const cutOff = setTimeout(() => {
-    session.connection.stream.destroy();
-  }, GOODBYE_MS);
-  await session.end().catch(() => undefined);
-  clearTimeout(cutOff);
 }
