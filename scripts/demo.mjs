@@ -17,6 +17,7 @@ async function importLoader() {
 const loader = await importLoader();
 if (loader) await import('./generate.mjs');
 if (loader && !process.exitCode) {
+  await import('./temp-folder.mjs');
   loader.register();
   await import('./demo.ts');
 }

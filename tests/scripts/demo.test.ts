@@ -62,6 +62,14 @@ describe.concurrent('The demo', () => {
     expect((await readdir(folder)).filter((name) => name.startsWith('job-scheduler'))).toEqual([]);
   });
 
+  it('runs where the folder for temporary files cannot be used', { timeout: 60_000 }, async (context) => {
+    const demo = runDemo(context, ['--for', '2s'], { TMPDIR: '/nowhere' });
+    context.expect({ exit: await demo.exit, output: demo.output() }).toMatchObject({
+      exit: 0,
+      output: context.expect.stringMatching(/2 s: \d+ calls/) as string,
+    });
+  });
+
   it('says what to run first where the packages are not installed', async (context) => {
     const { expect } = context;
     const folder = await temporaryFolder(context);

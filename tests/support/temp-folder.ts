@@ -1,4 +1,4 @@
-import { access, chmod, constants, mkdtemp, realpath, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -10,7 +10,7 @@ export type TempFolder = { path: string; remove: () => Promise<void> };
  * @param name part of the folder's name; may hold a space
  */
 export async function makeTempFolder(name: string): Promise<TempFolder> {
-  const path = await mkdtemp(join(await writableTempRoot(), `job-scheduler-${name}-`));
+  const path = await mkdtemp(join(tmpdir(), `job-scheduler-${name}-`));
   await chmod(path, 0o755);
   return {
     path,
@@ -21,13 +21,4 @@ export async function makeTempFolder(name: string): Promise<TempFolder> {
       await rm(path, { recursive: true, force: true });
     },
   };
-}
-
-/** Some machines open /tmp to root alone. */
-async function writableTempRoot(): Promise<string> {
-  const usual = tmpdir();
-  return access(usual, constants.W_OK).then(
-    () => usual,
-    () => '/var/tmp',
-  );
 }
