@@ -1,4 +1,3 @@
-import './scripts/temp-folder.mjs';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
