@@ -263,9 +263,10 @@ describe('a log folder in trouble', () => {
   });
 
   it('that is read-only is told once, and used as soon as it can be written', async () => {
-    mkdirSync(dir, { mode: 0o500 });
+    mkdirSync(dir);
     // Root may write everywhere; a name that a folder has taken refuses root too.
     for (const name of FILES) mkdirSync(join(dir, `${name}-2026-03-10.log`));
+    chmodSync(dir, 0o500);
     configure();
     const log = createLogger('Api');
     await vi.waitFor(() => {
@@ -274,8 +275,8 @@ describe('a log folder in trouble', () => {
     });
     expect(shown.filter((line) => line.includes('Log files cannot be written'))).toHaveLength(1);
 
-    for (const name of FILES) rmSync(join(dir, `${name}-2026-03-10.log`), { recursive: true });
     chmodSync(dir, 0o700);
+    for (const name of FILES) rmSync(join(dir, `${name}-2026-03-10.log`), { recursive: true });
     tick(5000);
     log.info('after');
     expect(await messagesOf('all')).toContain('after');
