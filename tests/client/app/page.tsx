@@ -3,18 +3,18 @@ import { ApolloProvider, useApolloClient } from '@apollo/client/react';
 import { StrictMode, useRef, type ReactNode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { Provider, useClient } from 'urql';
-import { createApolloClient } from '../../../client/src/apollo.ts';
+import { createApolloClient } from 'job-scheduler-client/apollo';
 import {
   ListExecutionsDocument,
   WatchExecutionsDocument,
   type ListExecutionsQuery,
   type WatchExecutionsSubscription,
-} from '../../../client/src/generated/graphql.ts';
-import type { EventOf, Feed } from '../../../client/src/feed.ts';
-import { useFeed as useApolloFeed } from '../../../client/src/react/apollo.ts';
-import { useEvents, useLiveState } from '../../../client/src/react/hooks.ts';
-import { useFeed as useUrqlFeed } from '../../../client/src/react/urql.ts';
-import { createUrqlClient } from '../../../client/src/urql.ts';
+} from 'job-scheduler-client/documents';
+import type { EventOf, Feed } from 'job-scheduler-client/feed';
+import { useFeed as useApolloFeed } from 'job-scheduler-client/react/apollo';
+import { useEvents, useLiveState } from 'job-scheduler-client/react';
+import { useFeed as useUrqlFeed } from 'job-scheduler-client/react/urql';
+import { createUrqlClient } from 'job-scheduler-client/urql';
 
 type Event = EventOf<WatchExecutionsSubscription>;
 type Load = () => Promise<ListExecutionsQuery | undefined>;

@@ -1,5 +1,7 @@
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join, posix } from 'node:path';
+import { promisify } from 'node:util';
 import { createServer, type ViteDevServer } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeCursor } from '../../src/events/cursor.ts';
@@ -8,21 +10,63 @@ import { apiClient, type ApiClient } from '../support/api-client.ts';
 import { missingBrowser, openBrowser, type BrowserPage } from '../support/browser.ts';
 import { startCuttingProxy, type CuttingProxy } from '../support/cutting-proxy.ts';
 import { SHORT_LEASE, type ServerProcess } from '../support/server-process.ts';
-import { makeTempFolder, type TempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
 import { useWorld } from '../support/world.ts';
+import { installApp, type InstalledApp } from './installed-app.ts';
 
-const PAGE = fileURLToPath(new URL('page', import.meta.url));
 const missing = missingBrowser();
+let app: InstalledApp;
+
+beforeAll(async () => {
+  app = await installApp();
+}, 180_000);
+afterAll(async () => {
+  await app.remove();
+});
+
+const read = (path: string) => readFile(join(app.client, path), 'utf8');
+
+it('the packed client holds all that it names', async () => {
+  const { stdout } = await promisify(execFile)('find', ['.', '-type', 'f'], { cwd: app.client });
+  const held = stdout
+    .trim()
+    .split('\n')
+    .map((path) => posix.normalize(path));
+  expect(held).toEqual(
+    expect.arrayContaining(['LICENSE', 'README.md', 'dist/schema.graphql', 'dist/persisted-documents.json']),
+  );
+
+  const { exports } = JSON.parse(await read('package.json')) as {
+    exports: Record<string, string | Record<string, string>>;
+  };
+  const named = Object.values(exports).flatMap((one) =>
+    Object.values(typeof one === 'string' ? { one } : one),
+  );
+  expect(named.map((path) => posix.normalize(path)).filter((path) => !held.includes(path))).toEqual([]);
+
+  for (const map of held.filter((path) => path.endsWith('.map'))) {
+    const { sources } = JSON.parse(await read(map)) as { sources: string[] };
+    for (const source of sources) expect(held).toContain(posix.join(posix.dirname(map), source));
+  }
+});
+
+it('compiles strictly and runs on Node with graphql 17', { timeout: 120_000 }, async () => {
+  expect(await app.run('node_modules/typescript/bin/tsc')).toBe('');
+  const told = JSON.parse(await app.run('compiled/node.js')) as { graphql: string };
+  expect(told).toMatchObject({
+    scalars: { DateTime: 'string', JSON: 'unknown' },
+    feeds: ['function', 'function'],
+  });
+  expect(told.graphql).toMatch(/^17\./);
+});
 
 describe.skipIf(missing !== null)(
-  `hooks in a browser${missing === null ? '' : ` (skipped: ${missing})`}`,
+  `its hooks in a browser${missing === null ? '' : ` (skipped: ${missing})`}`,
   () => {
     const world = useWorld('file');
     let server: ServerProcess;
     let api: ApiClient;
     let proxy: CuttingProxy;
-    let cache: TempFolder;
     let pages: ViteDevServer;
     let browser: BrowserPage;
 
@@ -34,12 +78,10 @@ describe.skipIf(missing !== null)(
         },
       });
       proxy = await startCuttingProxy(() => server.url);
-      cache = await makeTempFolder('vite');
       pages = await createServer({
-        root: PAGE,
+        root: app.path,
         configFile: false,
         logLevel: 'silent',
-        cacheDir: join(cache.path, 'cache'),
         server: {
           port: 0,
           host: '127.0.0.1',
@@ -55,7 +97,6 @@ describe.skipIf(missing !== null)(
       await browser.close();
       await pages.close();
       await proxy.close();
-      await cache.remove();
     });
 
     const addressOf = (client: string) => `${pages.resolvedUrls?.local[0] ?? ''}#${client}`;
