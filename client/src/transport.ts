@@ -1,23 +1,18 @@
-import { parse, print, type DocumentNode } from 'graphql';
-import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
-import type { Client } from 'graphql-ws/client';
-import { authorizedFetch, type TokenSource } from './authorization.ts';
+import { authorizedFetch } from './authorization.ts';
 import { DEFAULT_BACKOFF, type Backoff } from './backoff.ts';
+import { createConnection, type Connection, type ConnectionOptions } from './connection.ts';
 import { createFeedPosition } from './feed-position.ts';
 import { follow } from './follow.ts';
-import { persistedHashOf, persistedQuery } from './persisted.ts';
+import { documentOf, payloadOf, type Operation } from './operation.ts';
 import { planResume, type ResumePlan } from './resume-plan.ts';
 import { callSafely, guarded, type Sink } from './sink.ts';
-import { createSocket, type WebSocketClass } from './socket.ts';
+
+export type { Operation } from './operation.ts';
 
 /** Whether what is subscribed is live. `connecting` also while it waits before the next try. */
 export type ConnectionState = 'idle' | 'connecting' | 'connected';
 
-export interface TransportOptions {
-  /** The endpoint, such as `https://scheduler.example/graphql`, or a path on the page's own origin. */
-  url: string;
-  /** Goes out as the header Authorization, and in the payload of `connection_init`. */
-  token?: TokenSource | undefined;
+export interface TransportOptions extends ConnectionOptions {
   /**
    * Sends the ids of generated documents in the place of their texts, for a server that was given the list of them
    * (`PERSISTED_OPERATIONS`). Default false.
@@ -27,23 +22,9 @@ export interface TransportOptions {
   onConnectionChange?: ((state: ConnectionState) => void) | undefined;
   /** Hears why a subscription was broken off and is asked for again: for logs, there is nothing to be done. */
   onBreak?: ((reason: unknown) => void) | undefined;
-  /** Where there is no WebSocket of the platform's own: the package `ws` on Node 20. */
-  webSocket?: WebSocketClass | undefined;
   fetch?: typeof fetch | undefined;
   /** Between two tries to connect. Default 250 to 10000 ms, doubling. */
   backoff?: Backoff | undefined;
-  /** How often the server must give a sign of life in milliseconds; default 10000. */
-  keepAliveMs?: number | undefined;
-  /** How long the server may take for it, and to accept a connection, in milliseconds; default 5000. */
-  answerTimeoutMs?: number | undefined;
-}
-
-/** What to subscribe to, as any client of GraphQL has it at hand. */
-export interface Operation<Data, Variables> {
-  query: string | DocumentNode | TypedDocumentNode<Data, Variables>;
-  variables?: Variables | undefined;
-  operationName?: string | null | undefined;
-  extensions?: Record<string, unknown> | undefined;
 }
 
 export interface SubscribeOptions {
@@ -82,37 +63,18 @@ export interface Transport {
 /** This feed alone is over some day: with the last line of an execution's log. */
 const FEEDS_WITH_END = ['executionLogs'];
 
-export function createTransport(options: TransportOptions): Transport {
-  const { token, onConnectionChange, onBreak, backoff = DEFAULT_BACKOFF } = options;
-  /** The subscriptions that are followed. */
-  const running = new Set<{ complete: () => void; tell: () => void }>();
-  let isConnected = false;
-  let told: ConnectionState = 'idle';
-  let socket: Client | undefined;
+const PLAIN: ResumePlan = { kind: 'plain' };
 
-  /** Made when first needed: a page that is rendered on a server only asks, and may have neither WebSocket nor origin. */
-  function openSocket(): Client {
-    socket ??= createSocket({
-      url: socketUrl(options.url),
-      token,
-      webSocketImpl: options.webSocket ?? platformWebSocket(),
-      keepAliveMs: options.keepAliveMs ?? 10_000,
-      answerTimeoutMs: options.answerTimeoutMs ?? 5_000,
-      onConnected: () => {
-        isConnected = true;
-        tell();
-      },
-      onClosed: () => {
-        isConnected = false;
-        tell();
-      },
-    });
-    return socket;
-  }
+export function createTransport(options: TransportOptions): Transport {
+  const { token, onConnectionChange, onBreak, persisted = false, backoff = DEFAULT_BACKOFF } = options;
+  /** The subscriptions that are followed. */
+  const running = new Set<{ complete: () => void; link: Link }>();
+  const connection = createConnection(options, tell);
+  let told: ConnectionState = 'idle';
 
   function tell(): void {
-    for (const subscription of running) subscription.tell();
-    const whenRunning = isConnected ? 'connected' : 'connecting';
+    for (const { link } of running) link.tell();
+    const whenRunning = connection.isConnected ? 'connected' : 'connecting';
     const state = running.size > 0 ? whenRunning : 'idle';
     if (state === told) return;
     told = state;
@@ -120,47 +82,26 @@ export function createTransport(options: TransportOptions): Transport {
   }
 
   function subscribe<Data, Variables>(
-    { query, variables, operationName, extensions }: Operation<Data, Variables>,
+    operation: Operation<Data, Variables>,
     receiver: Sink<Data>,
     { onBegun, onConnectionChange: onOwnChange, resume = true }: SubscribeOptions = {},
   ): () => void {
     const sink = guarded(receiver);
-    const plan = resume ? planResume(asDocument(query), operationName) : PLAIN;
+    const plan = resume ? planResume(documentOf(operation), operation.operationName) : PLAIN;
     if (plan.kind === 'refused') {
       sink.error(new Error(plan.reason));
       return () => undefined;
     }
-    const given: Record<string, unknown> = { ...variables };
+    const given: Record<string, unknown> = { ...operation.variables };
     const position = plan.kind === 'feed' ? createFeedPosition(plan, given) : null;
-    const hash = options.persisted === true ? persistedHashOf(query) : undefined;
-    const payload = {
-      // The protocol asks for a query, also where it is named.
-      query: hash === undefined ? asText(query) : '',
-      operationName,
-      extensions: hash === undefined ? extensions : { ...extensions, persistedQuery: persistedQuery(hash) },
-      // Read with each sending: on a close with code 1000 graphql-ws sends its payload again by itself.
-      get variables() {
-        return position?.variables ?? given;
-      },
-    };
-    /** Whether the socket has this subscription, and it has not ended since. */
-    let isAsked = false;
-    let ownTold = false;
-    const subscription = {
-      complete,
-      tell: () => {
-        const isLinked = isAsked && isConnected;
-        if (isLinked === ownTold) return;
-        ownTold = isLinked;
-        callSafely(() => onOwnChange?.(isLinked ? 'connected' : 'connecting'));
-      },
-    };
+    const payload = payloadOf(operation, persisted, () => position?.variables ?? given);
+    const link = createLink(connection, onOwnChange);
+    const subscription = { complete, link };
     const stop = follow<Data>({
       subscribe: (once) => {
-        isAsked = true;
-        const unsubscribe = openSocket().subscribe<Data>(payload, once);
-        subscription.tell();
-        return unsubscribe;
+        const client = connection.open();
+        link.set(true);
+        return client.subscribe<Data>(payload, once);
       },
       position,
       hasEnd: plan.kind === 'plain' || FEEDS_WITH_END.includes(plan.field),
@@ -176,8 +117,7 @@ export function createTransport(options: TransportOptions): Transport {
         callSafely(() => onBegun?.(cursor));
       },
       onBreak: (reason) => {
-        isAsked = false;
-        subscription.tell();
+        link.set(false);
         callSafely(() => onBreak?.(reason));
       },
       backoff,
@@ -206,31 +146,34 @@ export function createTransport(options: TransportOptions): Transport {
     subscribe,
     close() {
       for (const { complete } of running) complete();
-      // Fails with the connection that was just being made.
-      Promise.resolve(socket?.dispose()).catch(() => undefined);
+      connection.close();
     },
   };
 }
 
-const PLAIN: ResumePlan = { kind: 'plain' };
-
-function asDocument(query: string | DocumentNode): DocumentNode {
-  return typeof query === 'string' ? parse(query) : query;
+/** Tells one subscription whether it is asked for over a connection that stands. */
+interface Link {
+  /** @param isAsked whether the socket has the subscription, and it has not ended since */
+  set: (isAsked: boolean) => void;
+  tell: () => void;
 }
 
-function asText(query: string | DocumentNode): string {
-  return typeof query === 'string' ? query : print(query);
-}
+function createLink(connection: Connection, onChange: SubscribeOptions['onConnectionChange']): Link {
+  let isAsked = false;
+  let told = false;
 
-function platformWebSocket(): WebSocketClass {
-  const platform = globalThis as { WebSocket?: WebSocketClass };
-  if (!platform.WebSocket)
-    throw new Error('There is no WebSocket here: pass `webSocket`, such as that of the package ws.');
-  return platform.WebSocket;
-}
+  function tell(): void {
+    const isLinked = isAsked && connection.isConnected;
+    if (isLinked === told) return;
+    told = isLinked;
+    callSafely(() => onChange?.(isLinked ? 'connected' : 'connecting'));
+  }
 
-function socketUrl(url: string): string {
-  const absolute = new URL(url, typeof location === 'undefined' ? undefined : location.href);
-  absolute.protocol = absolute.protocol.replace(/^http/, 'ws');
-  return absolute.href;
+  return {
+    set(value) {
+      isAsked = value;
+      tell();
+    },
+    tell,
+  };
 }
