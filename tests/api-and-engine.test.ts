@@ -9,10 +9,10 @@ import { startTarget } from './support/target-server.ts';
 import { until } from './support/until.ts';
 
 const ALIASES = 250;
-/** What each statement of the greedy caller takes. */
+/** The duration of each statement of the greedy caller. */
 const SLOW_S = 0.3;
 
-/** An app whose dead letters are slow to read and may be written as ever, and the test's own look at its database. */
+/** An app whose dead letters are slow to read but fast to write, and the test's own pool on its database. */
 async function slowApp() {
   const { connectionString, drop } = await createTestDatabase();
   onTestFinished(drop);
@@ -36,7 +36,7 @@ async function slowApp() {
   return { url, pool };
 }
 
-/** Asks the API from an address of this machine: who asks is told apart by it. */
+/** Queries the API from a local address. The server distinguishes callers by address. */
 function ask(url: string, from: string, query: string): { answer: Promise<string>; abort: () => void } {
   const asked = request(`${url}/graphql`, {
     method: 'POST',
@@ -57,7 +57,7 @@ function ask(url: string, from: string, query: string): { answer: Promise<string
   return { answer, abort: () => asked.destroy() };
 }
 
-/** As many slow lists as one operation may ask for. */
+/** The most slow lists that one operation may contain. */
 function greedyQuery(): string {
   const lists = Array.from(
     { length: ALIASES },
@@ -74,7 +74,7 @@ async function slowReadsUnderWay(pool: Pool): Promise<number> {
   return rows[0]?.count ?? 0;
 }
 
-it('claims and the query of another caller go on while one caller asks for hundreds of slow lists', async () => {
+it("serves claims and another caller's query while one caller requests hundreds of slow lists", async () => {
   const { url, pool } = await slowApp();
   const target = await startTarget();
   onTestFinished(target.close);
@@ -95,7 +95,7 @@ it('claims and the query of another caller go on while one caller asks for hundr
   expect(await underWay()).toBeLessThanOrEqual(5);
 });
 
-it('lists that wait for their turn are not read once their client has left', async () => {
+it('does not read queued lists after their client has left', async () => {
   const { url, pool } = await slowApp();
   const greedy = ask(url, '127.0.0.1', greedyQuery());
   greedy.answer.catch(() => undefined);
@@ -106,7 +106,7 @@ it('lists that wait for their turn are not read once their client has left', asy
   expect(rows[0]?.begun).toBeLessThan(ALIASES / 2);
 });
 
-it('a list behind a locked table is UNAVAILABLE, before the time of a statement is over', async () => {
+it('answers UNAVAILABLE for a list behind a locked table, before the statement timeout', async () => {
   const { url, pool } = await slowApp();
   const holder = await pool.connect();
   await holder.query('BEGIN; LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE');

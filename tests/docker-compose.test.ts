@@ -25,7 +25,7 @@ const file = fileURLToPath(new URL('../docker-compose.yml', import.meta.url));
 const { services, volumes } = parse(readFileSync(file, 'utf8')) as Compose;
 const { postgres, scheduler } = services;
 
-/** What Compose puts in place of `${NAME:-default}` where NAME is not set. */
+/** The value that Compose uses for `${NAME:-default}` when NAME is not set. */
 function withDefaults(environment: Record<string, string>): Record<string, string> {
   const entries = Object.entries(environment);
   return Object.fromEntries(
@@ -45,7 +45,7 @@ describe('docker-compose.yml', () => {
     await expect(linted).resolves.toMatchObject({ stdout: expect.not.stringContaining('error') as string });
   });
 
-  it('gives the scheduler an environment that its configuration takes, and no variable that it does not know', () => {
+  it('gives the scheduler an environment that its configuration accepts, without unknown variables', () => {
     const known = configReference().map(({ name }) => name);
     expect(known).toEqual(expect.arrayContaining(Object.keys(scheduler.environment)));
     expect(loadConfig(withDefaults(scheduler.environment))).toMatchObject({
@@ -55,7 +55,7 @@ describe('docker-compose.yml', () => {
     });
   });
 
-  it('lets the scheduler into the database that PostgreSQL makes', () => {
+  it('gives the scheduler access to the database that PostgreSQL creates', () => {
     const { username, password, pathname } = new URL(
       withDefaults(scheduler.environment)['DATABASE_MIGRATION_URL'] ?? '',
     );
@@ -66,7 +66,7 @@ describe('docker-compose.yml', () => {
     });
   });
 
-  it('has the scheduler work under another role than the one that owns the tables, in the same database', () => {
+  it('runs the scheduler under a role that does not own the tables, in the same database', () => {
     const { DATABASE_URL, DATABASE_MIGRATION_URL } = withDefaults(scheduler.environment);
     const [runtime, owner] = [new URL(DATABASE_URL ?? ''), new URL(DATABASE_MIGRATION_URL ?? '')];
     expect(runtime.username).not.toBe(owner.username);
@@ -92,15 +92,15 @@ describe('docker-compose.yml', () => {
     expect(postgres.ports).toBeUndefined();
   });
 
-  it('waits longer for the scheduler to stop than the scheduler for its calls', () => {
+  it('waits longer for the scheduler to stop than the scheduler waits for its calls', () => {
     const { shutdownGraceMs } = loadConfig({});
     expect(parseInt(scheduler.stop_grace_period) * 1000).toBeGreaterThanOrEqual(shutdownGraceMs + 10_000);
   });
 
-  it('asks for the health of the scheduler with code that is sound', async () => {
+  it('checks the health of the scheduler with code that works', async () => {
     const [, command, flag, code = ''] = scheduler.healthcheck.test;
     expect([command, flag]).toEqual(['node', '-e']);
-    // Nothing listens on the port in the code's place here: what counts is that the code itself is sound.
+    // Nothing listens on the port here. The test only checks that the code itself runs.
     const failed = promisify(execFile)(process.execPath, ['-e', code.replace(':3000', ':1')]);
     await expect(failed).rejects.toMatchObject({ code: 1, stderr: '' });
   });

@@ -15,24 +15,24 @@ describe('the Dockerfile', () => {
   const valuesOf = (name: string): unknown[] =>
     image?.instructions.filter((instruction) => instruction.name === name).map(({ value }) => value) ?? [];
 
-  it('builds every stage on one and the same Node', () => {
+  it('builds every stage on the same Node', () => {
     expect(new Set(stages.map(({ base }) => base))).toEqual(new Set(['node:26-trixie-slim']));
   });
 
-  it('runs as user 1001, who owns nothing but the folders for logs and data', () => {
+  it('runs as user 1001, who owns only the folders for logs and data', () => {
     expect(valuesOf('USER')).toEqual(['1001:1001']);
     const owned = image?.instructions.filter(({ flags }) => flags.has('chown')).map(({ value }) => value);
     expect(owned).toEqual(['/app/logs ./logs', '/app/data ./data']);
   });
 
-  it('starts node itself, which then gets the stop signal', () => {
+  it('starts node itself, which then receives the stop signal', () => {
     expect(valuesOf('CMD')).toEqual([
       ['node', expect.stringMatching(/^--max-semi-space-size=/), 'dist/main.js'],
     ]);
     expect(valuesOf('STOPSIGNAL')).toEqual(['SIGTERM']);
   });
 
-  it('asks the live endpoint for its health', () => {
+  it('requests the live endpoint for its health', () => {
     expect(valuesOf('HEALTHCHECK')).toEqual([expect.stringMatching(/^CMD \["node", "-e", .*\/health\/live/)]);
   });
 
@@ -77,7 +77,7 @@ describe('the build context', () => {
     expect(ignores(path)).toBe(false);
   });
 
-  it('is entered only where something is kept', () => {
+  it('is entered only where files are kept', () => {
     expect(mayKeepWithin('scripts')).toBe(true);
     expect(mayKeepWithin('data')).toBe(false);
   });
@@ -106,7 +106,7 @@ describe('parseDockerfile', () => {
     });
   });
 
-  it('refuses what it could not carry out', () => {
+  it('refuses input that it could not evaluate', () => {
     expect(() => parseDockerfile('FROM node\nADD https://example.com/x /')).toThrow(
       'line 2: ADD is not known',
     );

@@ -39,7 +39,7 @@ function wrap(text: string): string[] {
 
 describe('.env.example', () => {
   // After a change of the configuration: npx vitest run tests/env-example.test.ts --update
-  it('says what the code says, of every variable and of no other', async () => {
+  it('shows the values of the code, for every variable and no other', async () => {
     const expected = HEAD + configReference().map(section).join('') + COMPOSE;
     await expect(expected).toMatchFileSnapshot(file);
   });
@@ -54,7 +54,7 @@ describe('.env.example', () => {
     );
 
     expect(loadConfig(stated)).toEqual(loadConfig({}));
-    // A key that everybody knows signs nothing.
+    // A published key protects nothing.
     expect(() => loadConfig(env)).toThrow(/^The configuration has a mistake:\n.*ALERT_SIGNING_SECRET.*$/);
     expect(() => loadConfig({ ...env, ALERT_SIGNING_SECRET: '' })).not.toThrow();
   });

@@ -63,7 +63,7 @@ async function createAlert(api: ApiClient, input: Record<string, unknown>): Prom
   return createJobAlert.alert?.id ?? '';
 }
 
-/** Runs a job once, and waits until it has ended. */
+/** Runs a job once and waits for its end. */
 async function run(api: ApiClient, job: { id: string }): Promise<void> {
   const id = await api.trigger(job);
   await until(async () => {
@@ -75,7 +75,7 @@ async function run(api: ApiClient, job: { id: string }): Promise<void> {
   });
 }
 
-it('A job that fails three times is told once by mail and once by webhook, and so is its recovery', async () => {
+it('Sends one mail and one webhook for a job that fails three times, and one of each for its recovery', async () => {
   const { target, pool } = world;
   const mail = await startMailServer({ user: 'sched', password: 's3cret' });
   const server = await world.startServer({
@@ -142,7 +142,7 @@ it('A job that fails three times is told once by mail and once by webhook, and s
   await mail.close();
 });
 
-it('A failure is told once though the server that was to tell it was killed, and two servers share the telling', async () => {
+it('Sends a failure alert once, though the sending server is killed and two servers share the work', async () => {
   const { target, pool } = world;
   const doomed = await world.startServer(SHORT_LEASE);
   const job = await apiClient(doomed).createJob({ api: `${target.url}/work` });
@@ -159,7 +159,7 @@ it('A failure is told once though the server that was to tell it was killed, and
   await doomed.kill();
 
   await Promise.all([world.startServer(), world.startServer()]);
-  // Nobody waits for the lease to end by itself: what is tested is that it is taken over, once.
+  // // The test ends the lease itself. It checks that another server takes over the delivery, once.
   await pool.query(`UPDATE job_alert_deliveries SET lease_expires_at = now() - interval '1 s'`);
   const calls = await target.received('/alerts', 2);
   await until(async () => {
@@ -170,15 +170,15 @@ it('A failure is told once though the server that was to tell it was killed, and
   expect(target.callsTo('/alerts')).toHaveLength(2);
 });
 
-/** As many as a job may have, and jobs enough for receivers to take every place that there is to send from. */
+/** The most alerts that a job may have, and enough jobs that their receivers take every sending slot. */
 const ALERTS_PER_JOB = 10;
 const JOBS = 5;
 const SENDS_AT_ONCE = 20;
 const SLOTS = 5;
-/** A tenth of the time for which a receiver may hang: a busy machine is no failure, waiting for alerts is. */
+/** A tenth of the time that a receiver may hang. A busy machine may be slow, but no job may wait for alerts. */
 const LATENESS_LIMIT_MS = 6_000;
 
-it('Jobs start on time and none of their runs is left out while all receivers of their alerts hang', async () => {
+it('Jobs start on time and no run is skipped while all receivers of their alerts hang', async () => {
   const { target, pool } = world;
   const receivers = await startHosts(JOBS);
   receivers.target.script('/alerts', 'hang');
@@ -208,7 +208,7 @@ it('Jobs start on time and none of their runs is left out while all receivers of
     { timeoutMs: 60_000, what: 'every job has been called for every second' },
   );
   expect(Math.max(...late)).toBeLessThan(LATENESS_LIMIT_MS);
-  // The alerts were there to be sent, and still are.
+  // The alerts were due and are still not sent.
   const waiting = await count(pool, `job_alert_deliveries WHERE status = 'PENDING'`);
   expect(waiting).toBeGreaterThan(JOBS * ALERTS_PER_JOB);
   expect(await count(pool, `job_alert_deliveries WHERE status <> 'PENDING'`)).toBe(0);

@@ -37,7 +37,7 @@ beforeEach(async () => {
   counted = await countRows();
 });
 
-// Whatever was sent: nothing is written, and the process goes on.
+// For every request: the server writes nothing and keeps running.
 afterEach(async () => {
   expect(await countRows()).toEqual(counted);
   const { body } = await post<{ health: { status: string } }>(server.url, '{ health { status } }');
@@ -66,7 +66,7 @@ function create(input: Record<string, unknown>) {
 
 const THE_FIELDS = /cron takes 6 \(second, minute, .*\) or 5 /;
 
-describe('a job is refused with a typed error that names the field and what is allowed, where it has', () => {
+describe('a job is refused with a typed error that names the field and the allowed values when it has', () => {
   it.each<[what: string, input: Record<string, unknown>, type: string, path: string, message: RegExp]>([
     ['an unknown zone', { timezone: 'Mars/Olympus' }, 'ValidationError', 'timezone', /IANA time zone/],
     ['a cron of 1 field', { schedule: '5' }, 'InvalidScheduleError', 'schedule', THE_FIELDS],
@@ -115,7 +115,7 @@ describe('a job is refused with a typed error that names the field and what is a
   });
 });
 
-describe('a value that is none of its type is refused before anything is executed: it is', () => {
+describe('a value of the wrong type is refused before anything runs: it is', () => {
   it.each<[what: string, input: Record<string, unknown>, field: string, message: RegExp]>([
     ['a timeout of 2^31', { timeoutMs: 2 ** 31 }, 'input.timeoutMs', /32-bit/],
     ['a delay of 2^31', { retryPolicy: { maxDelayMs: 2 ** 31 } }, 'input.retryPolicy.maxDelayMs', /32-bit/],
@@ -130,7 +130,7 @@ describe('a value that is none of its type is refused before anything is execute
   });
 });
 
-it('refuses a name of 10 MB by the limit of a request', async () => {
+it('refuses a name of 10 MB because of the request size limit', async () => {
   const { status, body } = await create({ name: 'x'.repeat(10_000_000) });
   expect(status).toBe(413);
   expect(body.errors).toEqual([
@@ -151,9 +151,9 @@ it.each(['NaN', '1e999', '"unfinished'])('refuses a body whose JSON holds %s', a
   expect(errors[0]?.extensions.code).toMatch(/^BAD_(REQUEST|USER_INPUT)$/);
 });
 
-describe('what is not there', () => {
+describe('an unknown id', () => {
   it.each(['job_01h455vb4pex5vsknk084sn02q', 'nonsense', `job_${'z'.repeat(100_000)}`])(
-    'is a typed error of a mutation: %.40s',
+    'gives a mutation a typed error: %.40s',
     async (id) => {
       const pause = `mutation ($id: ID!) { pauseJob(input: { id: $id }) { job { id } errors { __typename path } } }`;
       const { body } = await post(server.url, pause, { id });
@@ -162,7 +162,7 @@ describe('what is not there', () => {
     },
   );
 
-  it('is null for a query', async () => {
+  it('gives null for a query', async () => {
     const { body } = await post(server.url, `{ job(id: "nonsense") { id } execution(id: "exec_x") { id } }`);
     expect(body).toEqual({ data: { job: null, execution: null } });
   });
@@ -188,18 +188,18 @@ describe('a cursor', () => {
     return (await client.subscribe<GapData>(FOLLOW, { after }).next()).data?.executionEvents;
   }
 
-  it('that is none is an error of a connection', async () => {
+  it('that is invalid is an error of a connection', async () => {
     const { body } = await post(server.url, '{ jobs(after: "garbage") { nodes { id } } }');
     expect(body.errors).toMatchObject([
       { message: 'after: is no cursor of this connection.', extensions: { code: 'BAD_USER_INPUT' } },
     ]);
   });
 
-  it('that is none is a typed gap of a feed', async () => {
+  it('that is invalid gives a feed a typed gap', async () => {
     expect(await gapBehind('garbage')).toMatchObject({ reason: 'CURSOR_INVALID', fromCursor: 'garbage' });
   });
 
-  it('whose events are no longer kept is a typed gap of a feed, up to where it goes on', async () => {
+  it('whose events were pruned gives a feed a typed gap that ends where the feed continues', async () => {
     await world.pool.query('UPDATE event_log_state SET pruned_through = 1');
     onTestFinished(async () => {
       await world.pool.query('UPDATE event_log_state SET pruned_through = 0');

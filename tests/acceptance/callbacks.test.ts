@@ -32,7 +32,7 @@ async function read(api: ApiClient, id: string): Promise<Execution> {
   return (await api.query<{ execution: Execution }>(READ, { id })).execution;
 }
 
-/** Waits until the target's answer is recorded. */
+/** Waits until the server has recorded the target's answer. */
 async function awaited(api: ApiClient, id: string): Promise<Execution> {
   return until(async () => {
     const execution = await read(api, id);
@@ -56,7 +56,7 @@ async function post(url: string, body: unknown): Promise<{ status: number; body:
   return { status: response.status, body: await response.json() };
 }
 
-it('A job is done when its target calls back, by the URL of the server as it listens', async () => {
+it('A job succeeds when its target calls back at the URL where the server listens', async () => {
   const { target, pool } = world;
   const server = await world.startServer();
   const api = apiClient(server);
@@ -99,7 +99,7 @@ it('A job is done when its target calls back, by the URL of the server as it lis
   for (const token of tokens) expect(server.output()).not.toContain(token);
 });
 
-it('A callback arrives although the server that made the call was killed, and the call is not repeated', async () => {
+it('A callback succeeds after the calling server was killed, and the call is not repeated', async () => {
   const { target, pool } = world;
   const env = { PUBLIC_URL: 'https://scheduler.example.com/jobs/' };
   const doomed = await world.startServer(env);
@@ -124,7 +124,7 @@ it('A callback arrives although the server that made the call was killed, and th
   expect(target.calls).toHaveLength(1);
 });
 
-it('A wait ends by itself at its deadline, and at once where the execution is cancelled', async () => {
+it('A wait for a callback ends at its deadline, and at once when the execution is cancelled', async () => {
   const { target } = world;
   const api = apiClient(await world.startServer());
   target.script('/work', 202);

@@ -29,7 +29,7 @@ const READ = /* GraphQL */ `
   }
 `;
 
-it('A job that calls the API of its own scheduler changes nothing, and its attempt says why', async () => {
+it('A job that calls the API of its own scheduler changes nothing, and its attempt gives the reason', async () => {
   const server = await world.startServer();
   const api = apiClient(server);
   const job = await api.createJob({

@@ -13,10 +13,10 @@ interface Read {
   execution: { status: string; instanceId: string; errorMessage: string | null };
 }
 
-/** From the question to the end of the call, whoever makes it. */
+/** The time from the cancel request to the end of the call, on either server. */
 const PROMISED_MS = 2_000;
 
-it('aborts calls under way, also those of the other server', async () => {
+it('aborts running calls, also those of the other server', async () => {
   const { target } = world;
   target.script('/hang', 'hang');
   const env = { MAX_CONCURRENCY: '2' };
@@ -33,7 +33,7 @@ it('aborts calls under way, also those of the other server', async () => {
     servers.flatMap(({ instanceId }) => [instanceId, instanceId]).toSorted(),
   );
   const askedMs = performance.now();
-  // Each is cancelled at the server that does not make its call.
+  // Each execution is cancelled through the server that does not make its call.
   await Promise.all(
     ids.map((id, index) => {
       const elsewhere = holders[index] === servers[0].instanceId ? two : one;

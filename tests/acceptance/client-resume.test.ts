@@ -95,7 +95,7 @@ type Item =
   | WatchJobsSubscription['jobEvents']
   | WatchLogSubscription['executionLogs'];
 
-/** A client on the way to the server, which stays where it is when the server does not. */
+/** A proxy between client and server. Its address stays the same when the server moves. */
 type Remote = { proxy: CuttingProxy; watch: Watch };
 
 async function connectBoth(): Promise<Remote[]> {
@@ -110,8 +110,8 @@ async function connectBoth(): Promise<Remote[]> {
 }
 
 /**
- * Follows a feed, and cuts its connection each time that so many more items have arrived. What had arrived before a cut is
- * told after it: where the next cut is due before there is a connection again, it waits for the next item.
+ * Follows a feed, and cuts its connection after each given number of new items. Items that arrived before a cut are
+ * published after the cut. If the next cut is due before the client has reconnected, it waits for the next item.
  */
 function follow(
   { watch, proxy }: Remote,
@@ -144,7 +144,7 @@ function follow(
 type Feed = ReturnType<typeof follow>;
 type Kinds = 'EXECUTION' | 'JOB';
 
-/** Follows with both clients, and waits until both feeds stand. */
+/** Subscribes with both clients and waits until both feeds are open. */
 async function followWithBoth(
   remotes: Remote[],
   document: Parameters<Watch>[0],
@@ -157,7 +157,7 @@ async function followWithBoth(
 
 const positionOf = (cursor = '') => decodeCursor(cursor)?.position ?? -1n;
 
-/** Where the events are in the log that a feed is to tell. */
+/** The log positions of the events that a feed must send. */
 async function writtenFor({ begun }: Pick<Feed, 'begun'>, kinds: Kinds): Promise<bigint[]> {
   const { rows } = await world.pool.query<{ position: bigint }>(
     'SELECT position FROM event_log WHERE kind::text LIKE $1 AND position > $2 ORDER BY position',
@@ -166,7 +166,10 @@ async function writtenFor({ begun }: Pick<Feed, 'begun'>, kinds: Kinds): Promise
   return rows.map(({ position }) => position);
 }
 
-/** Waits until all that was written is told and the connections are there again, for what comes next to be cut off. */
+/**
+ * Waits until both clients have received everything written so far and are connected again. The next events can then be
+ * cut off.
+ */
 async function allBack(feeds: Feed[], countWritten: (feed: Feed) => Promise<number>): Promise<void> {
   for (const feed of feeds) {
     const isBack = async () => {
@@ -180,7 +183,7 @@ async function allBack(feeds: Feed[], countWritten: (feed: Feed) => Promise<numb
 const allBackAfter = (feeds: Feed[], kinds: Kinds) =>
   allBack(feeds, async (feed) => (await writtenFor(feed, kinds)).length);
 
-/** Waits until as many events were told as stand in the log, and expects them to be the same ones in the same order. */
+/** Waits until a client has received as many events as the log holds, and expects the same events in the same order. */
 async function expectEachOnce(
   { items, troubles, begun }: Pick<Feed, 'items' | 'troubles' | 'begun'>,
   kinds: Kinds,
@@ -193,7 +196,7 @@ async function expectEachOnce(
   expect(troubles).toEqual([]);
 }
 
-/** Expects that a feed was cut so many times at least, and came back from each. */
+/** Expects that a feed was cut at least this many times, and resumed after each cut. */
 async function expectCuts({ cuts, proxy }: Feed, least: number): Promise<void> {
   expect(cuts()).toBeGreaterThanOrEqual(least);
   await until(() => proxy.opened > cuts());
@@ -211,9 +214,9 @@ it('gives urql and Apollo Client every event once, in order, while their connect
   );
 
   const ROUNDS = 6;
-  // Planned, started, to be retried, started, succeeded.
+  // The five events: planned, started, retry planned, started, succeeded.
   const EVENTS_OF_ROUND = 6 * 5;
-  // Not all at once: what is there together is told together, and a cut then has nothing left to break off.
+  // Writes the events in steps. Events that exist together are sent together, so a later cut would interrupt nothing.
   for (let round = 1; round <= ROUNDS; round += 1) {
     await api.triggerMany(job, 6);
     await allEnded(pool);
@@ -222,12 +225,12 @@ it('gives urql and Apollo Client every event once, in order, while their connect
   for (const feed of feeds) {
     await expectEachOnce(feed, 'EXECUTION');
     expect(feed.items).toHaveLength(ROUNDS * EVENTS_OF_ROUND);
-    // One in each round at least, since each has more events than lie between two cuts.
+    // At least one cut in each round, since a round has more events than the distance between two cuts.
     await expectCuts(feed, ROUNDS);
   }
 });
 
-it('gives them every change of a job once', async () => {
+it('sends them every change of a job once', async () => {
   const cuts = [1, 2, 1, 3];
   const feeds = await followWithBoth(await connectBoth(), WatchJobsDocument, cuts);
   const { id } = await api.createJob({ api: `${world.target.url}/ok` });
@@ -244,7 +247,7 @@ it('gives them every change of a job once', async () => {
   }
 });
 
-it('keeps a list true that is read while jobs come and go', async () => {
+it('keeps a list correct that is read while jobs are created and deleted', async () => {
   const proxy = await startCuttingProxy(() => server.url);
   onTestFinished(proxy.close);
   const backoff = { initialDelayMs: 10, maxDelayMs: 200 };
@@ -287,7 +290,7 @@ it('keeps a list true that is read while jobs come and go', async () => {
       if (number % 2) await api.query(print(DeleteJobDocument), { input: { id } });
     }),
   );
-  // Past the proxy, which may cut whoever asks through it.
+  // Goes past the proxy, which may cut the connections through it.
   const { jobs } = await api.query<{ jobs: { nodes: { id: string; name: string }[] } }>(
     print(ListJobsDocument),
     { first: 100 },
@@ -299,7 +302,7 @@ it('keeps a list true that is read while jobs come and go', async () => {
   await until(() => proxy.opened > 1);
 });
 
-it('gives them each line of a log once', async () => {
+it('sends them each line of a log once', async () => {
   const { target, pool } = world;
   const gate = target.gate('/failing', 503);
   const retryPolicy = { maxRetries: 12, backoffStrategy: 'FIXED', initialDelayMs: 50 };
@@ -313,7 +316,8 @@ it('gives them each line of a log once', async () => {
     follow(remote, WatchLogDocument, { executionId: id }, [1, 2, 1, 3, 1]),
   );
   const back = () => allBack(feeds, async () => (await readLines()).length);
-  // Three attempts at a time: lines of the first find the clients there, those of the others may find them gone.
+  // Three attempts at a time. The clients are connected for the lines of the first, and may be disconnected for the
+  // others.
   target.script('/failing', ({ headers }) =>
     Number(headers['x-attempt']) % 3 === 1 ? { status: 503, after: back() } : 503,
   );
@@ -332,7 +336,7 @@ it('gives them each line of a log once', async () => {
   }
 });
 
-it('tells them of a gap, and goes on behind it', async () => {
+it('reports a gap to them and continues behind it', async () => {
   const job = await api.createJob({ api: `${world.target.url}/ok` });
   const feeds = (await connectBoth()).map((remote) =>
     follow(remote, WatchExecutionsDocument, { after: 'from another time' }, [1, 1]),
@@ -350,7 +354,7 @@ it('tells them of a gap, and goes on behind it', async () => {
   }
 });
 
-it('gives them every event once across the death of the server', async () => {
+it('sends them every event once when the server is killed', async () => {
   await server.stop();
   server = await world.startServer(SHORT_LEASE);
   const { target, pool } = world;

@@ -12,10 +12,10 @@ import { observingPool } from '../support/world.ts';
 import { inMs, schedulesOver } from './endings.ts';
 
 const LIMIT = { timeoutMs: 60_000 };
-/** Over before the database is back: what its calls gave must be recorded all the same, and none be made again. */
+/** Shorter than the outage: the outcomes of these calls must be recorded later, and no call may repeat. */
 const LEASE_MS = 8_000;
 
-/** A database that can be away for a while; it comes back on the same port. */
+/** A database that can stop for a while. It comes back on the same port. */
 async function startDatabase() {
   const folder = await makeTempFolder('outage');
   onTestFinished(folder.remove);
@@ -49,7 +49,7 @@ async function readiness(url: string): Promise<{ status: number; reasons: string
   return { status: response.status, reasons };
 }
 
-/** Whatever is asked for is answered, without a word of why, under an id that the log has. */
+/** Expects an answer without the cause of the failure, under a request id that the log also has. */
 async function expectUnavailable(server: ServerProcess): Promise<void> {
   const createJob = `mutation { createJob(input: { name: "New", api: "http://a.test/" }) { job { id } } }`;
   const answers = [
@@ -69,7 +69,7 @@ async function expectUnavailable(server: ServerProcess): Promise<void> {
       server
         .logged('Request refused while the database is away')
         .filter((line) => line['errorId'] === errorId);
-    // The answer may be here before the line is.
+    // The answer can arrive before the log line.
     await until(() => lines().length > 0);
     expect(lines()).toHaveLength(1);
   }
@@ -77,7 +77,7 @@ async function expectUnavailable(server: ServerProcess): Promise<void> {
 }
 
 it(
-  'lives through the absence of its database for longer than a lease, and loses and repeats nothing',
+  'survives a database outage that is longer than a lease, and loses and repeats nothing',
   { timeout: 180_000 },
   async () => {
     const target = await startTarget();
@@ -109,7 +109,7 @@ it(
     expect((await readiness(server.url)).reasons).toContain('database: The database does not answer.');
     expect((await fetch(`${server.url}/health/live`)).status).toBe(200);
     await expectUnavailable(server);
-    // What answers meanwhile is kept until it can be recorded.
+    // The server keeps outcomes during the outage until it can record them.
     gate.open();
     await until(
       () =>
@@ -118,13 +118,13 @@ it(
         ),
       LIMIT,
     );
-    // The planner has something to do; the poller looks for all who have not.
+    // The planner has due jobs. The poller finds work for all other loops.
     const failed = (message: string) => server.logged(message).map(({ part }) => part);
     await until(() => failed('A step failed and is tried again').includes('planner'), LIMIT);
     await until(() => failed('The database could not be reached').includes('poller'), LIMIT);
 
     await until(() => performance.now() - goneMs > LEASE_MS + 1_000, LIMIT);
-    // Taken before: the first calls may be made before the start returns.
+    // Read before the start, because the first calls can run before the start returns.
     const backAt = new Date();
     await database.start();
     await until(async () => (await readiness(server.url)).status === 200, LIMIT);
@@ -137,7 +137,7 @@ it(
     const logged = await executionEventPositions(pool);
     await until(() => follower.events.length >= logged.length, LIMIT);
     expect(follower.positions()).toEqual(logged);
-    // On one connection, which was told nothing of it.
+    // On one connection, which received no notification of the outage.
     expect({ troubles: follower.troubles, connections: follower.connections() }).toEqual({
       troubles: [],
       connections: 1,

@@ -7,7 +7,7 @@ import { until } from '../support/until.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const LIMIT = { timeoutMs: 90_000 };
 
-/** Runs `npm run demo` as a terminal does: in a process group of its own, to which Ctrl-C goes. */
+/** Runs `npm run demo` as a terminal does: in its own process group, which receives Ctrl-C. */
 function runDemo(env: Record<string, string>, time: string) {
   const child = spawn('npm', ['run', 'demo', '--', '--for', time], {
     cwd: ROOT,
@@ -55,7 +55,7 @@ function accepts(port: number): Promise<boolean> {
   });
 }
 
-it('runs in two copies at once: one ends after its time, the other on Ctrl-C, with no database left', async () => {
+it('runs twice at once: one copy ends after its time, the other on Ctrl-C, and no database process remains', async () => {
   const ports = [await freePort(), await freePort()] as const;
   const timed = runDemo({ PORT: '0', EMBEDDED_POSTGRES_PORT: String(ports[0]) }, '6s');
   const interrupted = runDemo({ PORT: '0', EMBEDDED_POSTGRES_PORT: String(ports[1]) }, '90s');
@@ -71,7 +71,7 @@ it('runs in two copies at once: one ends after its time, the other on Ctrl-C, wi
   expect(await accepts(ports[0])).toBe(false);
 }, 180_000);
 
-it('says what to do about a port that is taken, and leaves no database behind', async () => {
+it('reports how to handle a port in use, and leaves no database behind', async () => {
   const other = createServer();
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void other.close());

@@ -19,7 +19,7 @@ function attemptsById(calls: readonly RecordedCall[]): Map<string, string[]> {
   return found;
 }
 
-it('ends every execution that was in flight when its server was killed, under the same ids', async () => {
+it('ends every execution of a killed server under the same id', async () => {
   const { target } = world;
   const gate = target.gate('/slow');
   const first = await world.startServer(SHORT_LEASE);
@@ -42,7 +42,7 @@ it('ends every execution that was in flight when its server was killed, under th
   expect(history.slots).toBeGreaterThanOrEqual(2);
 });
 
-it('lets calls in flight finish within the grace when it is asked to stop', async () => {
+it('finishes running calls within the shutdown grace', async () => {
   const { target } = world;
   const gate = target.gate('/slow');
   const server = await world.startServer();
@@ -50,7 +50,7 @@ it('lets calls in flight finish within the grace when it is asked to stop', asyn
   await api.triggerMany(await api.createJob({ api: `${target.url}/slow` }), IN_FLIGHT);
   await target.received('/slow', IN_FLIGHT);
 
-  // Twice, as a Ctrl-C arrives where npm is in between.
+  // Sends two signals, as a Ctrl-C does when npm is the parent process.
   server.signal('SIGTERM');
   server.signal('SIGTERM');
   await until(() => server.logged('Waiting for calls in flight').length > 0);
@@ -70,7 +70,7 @@ it('lets calls in flight finish within the grace when it is asked to stop', asyn
   });
 });
 
-it('gives back calls that outlast the grace, and the next server repeats them under the same ids', async () => {
+it('gives back calls that exceed the grace, and the next server repeats them under the same ids', async () => {
   const { target } = world;
   const gate = target.gate('/slow');
   const first = await world.startServer({ SHUTDOWN_GRACE_MS: '100' });

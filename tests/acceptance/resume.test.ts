@@ -14,7 +14,7 @@ import { allEnded } from './endings.ts';
 
 const world = useWorld('test');
 
-/** Waits until the follower has as many events as the log, and expects them to be the same ones in the same order. */
+/** Waits until the follower has as many events as the log, and expects the same events in the same order. */
 async function expectEachOnce(follower: EventFollower): Promise<void> {
   const logged = await executionEventPositions(world.pool);
   await until(() => follower.events.length >= logged.length, { timeoutMs: 30_000 });
@@ -22,7 +22,7 @@ async function expectEachOnce(follower: EventFollower): Promise<void> {
   expect(follower.troubles).toEqual([]);
 }
 
-it('gives a subscriber that keeps losing its socket each event exactly once, in order', async () => {
+it('sends each event exactly once and in order to a subscriber that keeps losing its socket', async () => {
   const { target, pool } = world;
   const server = await world.startServer();
   const api = apiClient(server);
@@ -32,7 +32,8 @@ it('gives a subscriber that keeps losing its socket each event exactly once, in 
   const dropAfter = [1, 1, 2, 3, 5, 8, 13, 21, 34, 1, 2, 1, 3, 1, 40];
   const url = () => server.url;
   const after = await firstCursor(pool);
-  // While anybody follows, events come from memory; a subscriber who is alone comes back to what only the log has.
+  // With another subscriber connected, the server reads events from memory. A subscriber that is alone resumes with
+  // events that only the log has.
   const steady = followEvents({ url, after });
   const follower = followEvents({ url, after, dropAfter });
 
@@ -44,12 +45,12 @@ it('gives a subscriber that keeps losing its socket each event exactly once, in 
   await allEnded(pool);
   await expectEachOnce(follower);
   await expectEachOnce(steady);
-  // Planned, started, to be retried, started, succeeded.
+  // The five events: planned, started, retry planned, started, succeeded.
   expect(follower.events).toHaveLength(4 * 15 * 5);
   expect(follower.connections()).toBe(dropAfter.length + 1);
 });
 
-it('gives a subscriber each event exactly once across the death of its server', async () => {
+it('sends a subscriber each event exactly once when its server is killed', async () => {
   const { target, pool } = world;
   const gate = target.gate('/slow');
   let server = await world.startServer(SHORT_LEASE);

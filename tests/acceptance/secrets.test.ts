@@ -9,7 +9,7 @@ import { useWorld } from '../support/world.ts';
 
 const world = useWorld('test');
 
-/** Found in no other text. */
+/** Occurs in no other text. */
 const SECRET = 'pl4nted-v4lue';
 
 const READ = /* GraphQL */ `
@@ -76,7 +76,7 @@ async function filesOf(folder: string): Promise<string[]> {
   return Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')));
 }
 
-it('A secret of a job goes to its target, and is neither shown, found, logged nor kept anywhere else', async () => {
+it('A secret of a job goes to its target, and is not shown, searchable, logged or stored elsewhere', async () => {
   const logs = await makeTempFolder('secrets');
   onTestFinished(() => logs.remove());
   const server = await world.startServer({ LOG_DIR: logs.path, LOG_LEVEL: 'debug' });

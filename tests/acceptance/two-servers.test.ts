@@ -10,10 +10,16 @@ import { inMs, schedulesOver } from './endings.ts';
 const world = useWorld('test');
 const JOBS = 5;
 const SECONDS = 6;
-/** From the first job's creation to the first slot: all jobs have it, or its calls would wait for those that have not. */
+/**
+ * From the first job's creation to the first slot. All jobs must share that slot, or its calls would wait for missing
+ * ones.
+ */
 const LEAD_MS = 3_000;
 
-/** Holds the calls of each slot until all jobs' calls of that slot are there: more than one instance may have at once. */
+/**
+ * Holds the calls of each slot until the calls of all jobs for that slot have arrived. One instance cannot run them
+ * all.
+ */
 function meetings() {
   const waiting = new Map<string, { count: number; gate: ReturnType<typeof createGate> }>();
   let isOver = false;
@@ -27,7 +33,7 @@ function meetings() {
       if (meeting.count === JOBS) meeting.gate.open();
       return { after: meeting.gate.opened };
     },
-    /** Lets go of all who wait; from now on nobody does. */
+    /** Releases all held calls. Later calls are not held. */
     end: () => {
       isOver = true;
       for (const { gate } of waiting.values()) gate.open();
@@ -35,7 +41,7 @@ function meetings() {
   };
 }
 
-it('runs each slot exactly once on two servers, of which one leaves', async () => {
+it('runs each slot exactly once on two servers when one of them stops', async () => {
   const { target, pool } = world;
   const { reply, end } = meetings();
   target.script('/meet', reply);

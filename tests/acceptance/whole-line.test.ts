@@ -113,7 +113,7 @@ function websocket(): WsClient {
   return client;
 }
 
-/** The events of one execution that come from now on, up to its end. */
+/** The future events of one execution, up to its end. */
 async function restOf(feed: EventFeed, id: string): Promise<Event[]> {
   const events: Event[] = [];
   do {
@@ -126,7 +126,7 @@ async function restOf(feed: EventFeed, id: string): Promise<Event[]> {
 const event = (kind: string, previousStatus: string | null, status: string, attempt: number | null) =>
   expect.objectContaining({ kind, previousStatus, status, attempt }) as Event;
 
-it('takes a job from its schedule to the target and to a live subscriber', async () => {
+it('runs a job from its schedule to the target and sends the events to a live subscriber', async () => {
   const { target } = world;
   target.script('/hook', { status: 200, body: 'done', headers: { 'x-answer': '42' } });
   const job = await api.createJob({
@@ -181,7 +181,7 @@ it('takes a job from its schedule to the target and to a live subscriber', async
   expect(JSON.stringify(execution['request'])).not.toContain('sesame');
 });
 
-it('retries what fails until it succeeds, at the distance that the policy sets', async () => {
+it('retries a failed job until it succeeds, with the delays of its policy', async () => {
   const { target } = world;
   target.script('/flaky', [503, 503, 200]);
   const delayMs = 300;
@@ -218,7 +218,7 @@ it('retries what fails until it succeeds, at the distance that the policy sets',
   expect(target.callsTo('/flaky').map(({ headers }) => headers['x-attempt'])).toEqual(['1', '2', '3']);
 });
 
-it('puts what fails for good into the dead letter queue, and tells it', async () => {
+it('puts a job that fails for good into the dead letter queue, and publishes an event', async () => {
   const { target } = world;
   target.script('/down', 500);
   const retryPolicy = { maxRetries: 2, backoffStrategy: 'FIXED', initialDelayMs: 20 };
@@ -248,7 +248,7 @@ it('puts what fails for good into the dead letter queue, and tells it', async ()
   expect(target.callsTo('/down')).toHaveLength(3);
 });
 
-it('gives the log lines that an execution has, then the live ones, and then ends', async () => {
+it('sends the existing log lines of an execution, then the live ones, and then ends', async () => {
   const { target } = world;
   const gate = createGate();
   target.script('/logged', [503, { after: gate.opened }]);
@@ -271,7 +271,7 @@ it('gives the log lines that an execution has, then the live ones, and then ends
   await expect(logs.next()).rejects.toThrow('The subscription is complete');
 });
 
-it('leaves a sound history behind', async () => {
+it('leaves a consistent history', async () => {
   await allEnded(world.pool);
   const { executions } = await checkHistory(world.pool, world.target.calls);
   expect(executions).toBeGreaterThanOrEqual(4);

@@ -25,7 +25,7 @@ async function waitFor(api: ApiClient, job: { id: string }, upstream: { id: stri
   expect(added).toEqual({ addJobDependency: { errors: [] } });
 }
 
-it('sets off one run with each end, on two servers of which one is killed in the middle', async () => {
+it('triggers one run for each end, on two servers when one is killed midway', async () => {
   const { target, pool } = world;
   const [first, second] = await Promise.all([world.startServer(SHORT_LEASE), world.startServer(SHORT_LEASE)]);
   const api = apiClient(second);
@@ -56,7 +56,7 @@ it('sets off one run with each end, on two servers of which one is killed in the
   await first.kill();
   await allEnded(pool);
 
-  // Each load set off one run on either side, and was passed on to it; an attempt that was lost is made again.
+  // Each end of `load` triggered one run on each side and was passed to it. A lost attempt runs again.
   for (const side of ['/left', '/right']) {
     const passedOn = new Map(
       target
@@ -67,7 +67,8 @@ it('sets off one run with each end, on two servers of which one is killed in the
       loads.map((id) => ({ of: id, got: `loaded by ${id}` })).sort(byUpstream),
     );
   }
-  // How the two sides meet is up to their pace; but no end is used twice, and each run of the foot has one of each side.
+  // The pairs depend on the pace of the two sides. But no end is used twice, and each run of `foot` uses one end of
+  // each side.
   const { rows: feet } = await pool.query<{ sides: string[]; of: string[] }>(
     `SELECT array_agg(j.name ORDER BY j.name) AS sides, array_agg(u.id) AS of
      FROM job_executions AS e JOIN job_execution_triggers AS t ON t.execution_id = e.id
@@ -84,12 +85,12 @@ it('sets off one run with each end, on two servers of which one is killed in the
   expect(history.executions).toBe(3 * RUNS + feet.length);
 });
 
-it('holds back the slots of a job until what it waits for has succeeded', async () => {
+it('skips the slots of a job until its upstream job has succeeded', async () => {
   const { target, pool } = world;
   target.script('/load', [500, 200]);
   const api = apiClient(await world.startServer());
   const load = await api.createJob({ api: `${target.url}/load` });
-  // Paused until it waits: no slot is to come between.
+  // Paused until its dependency exists, so that no slot comes first.
   const everySecond = { schedule: '* * * * * *', status: 'PAUSED' };
   const report = await api.createJob({ api: `${target.url}/report`, ...everySecond });
   await waitFor(api, report, load);

@@ -29,7 +29,7 @@ import { until } from '../support/until.ts';
 const scene = useScene();
 const RECEIVER = 'http://receiver.test/alerts';
 
-/** Runs a job by hand, once for each letter: F fails, S succeeds. Answers the id of the last execution. */
+/** Runs a job by hand once per letter: F fails, S succeeds. Returns the id of the last execution. */
 async function run(instance: TestInstance, job: StoredJob, letters: string): Promise<string | undefined> {
   const path = new URL(job.api).pathname;
   let last: string | undefined;
@@ -52,8 +52,8 @@ async function toldOf(alert: { id: string }): Promise<unknown[]> {
   return (await deliveriesOf(scene.pool, alert.id)).map((delivery) => delivery['event']);
 }
 
-describe('what runs come to', () => {
-  it('is told by rows of deliveries, with all that the event says', async () => {
+describe('the result of a run', () => {
+  it('is written as deliveries with all facts of the event', async () => {
     const instance = scene.instance();
     const job = await jobOf(instance, { key: 'reports/nightly' });
     const alert = await createAlert(instance, job, {
@@ -105,7 +105,7 @@ describe('what runs come to', () => {
     });
   });
 
-  it('is told to each alert by its own rules, and of its own job only', async () => {
+  it('is reported to each alert by its own rules, and only for its own job', async () => {
     const instance = scene.instance();
     const [job, other] = [await jobOf(instance), await jobOf(instance)];
     const first = await createAlert(instance, job, { target: RECEIVER });
@@ -124,7 +124,7 @@ describe('what runs come to', () => {
     expect(await toldOf(disabled)).toEqual([]);
   });
 
-  it('counts the end of all retries as one failure, and each of them as none', async () => {
+  it('counts as one failure when all retries have ended, and each retry counts as none', async () => {
     const instance = scene.instance();
     const job = await jobOf(instance, { retryPolicy: { maxRetries: 2, initialDelayMs: 1_000 } });
     const alert = await createAlert(instance, job, { target: RECEIVER, events: ['FAILED', 'DEAD_LETTERED'] });
@@ -138,7 +138,7 @@ describe('what runs come to', () => {
     }
   });
 
-  it('is nothing where a run was cancelled, which leaves the failures in a row as they are', async () => {
+  it('is not reported when the run was cancelled, and the failures in a row stay as they are', async () => {
     const instance = scene.instance();
     const job = await jobOf(instance);
     const alert = await createAlert(instance, job, {
@@ -154,7 +154,7 @@ describe('what runs come to', () => {
     expect(await toldOf(alert)).toEqual(['FAILED']);
   });
 
-  it('is told where a callback did not come', async () => {
+  it('is reported when a callback did not arrive', async () => {
     const instance = scene.instance();
     const job = await jobOf(instance, { completion: 'CALLBACK', completionTimeoutMs: 1_000 });
     const alert = await createAlert(instance, job, { target: RECEIVER });
@@ -169,7 +169,7 @@ describe('what runs come to', () => {
     ]);
   });
 
-  it('is told where an instance died: what its rescue gives up is a failure', async () => {
+  it('is reported when an instance died: a run that its rescue gives up is a failure', async () => {
     const instance = scene.instance();
     const job = await jobOf(instance, { type: 'ATMOST_ONCE' });
     const alert = await createAlert(instance, job, { target: RECEIVER });
@@ -182,7 +182,7 @@ describe('what runs come to', () => {
     ]);
   });
 
-  it('is told of slots that the planner skips, with the reason, and not of those that somebody left out', async () => {
+  it('is reported for slots that the planner skips, with the reason, and not for slots that a user skipped', async () => {
     const instance = scene.instance();
     const job = await jobOf(instance, { schedule: '0 * * * * *', misfirePolicy: 'SKIP' });
     const alert = await createAlert(instance, job, { target: RECEIVER, events: ['SKIPPED'] });
@@ -196,7 +196,7 @@ describe('what runs come to', () => {
     ]);
   });
 
-  it('is told though its execution was pruned before anybody read of it', async () => {
+  it('is reported although its execution was pruned before the reader ran', async () => {
     const instance = scene.instance();
     const job = await jobOf(instance);
     const alert = await createAlert(instance, job, { target: RECEIVER, events: ['SUCCEEDED'] });
@@ -208,7 +208,7 @@ describe('what runs come to', () => {
     ]);
   });
 
-  it('is told of deleted jobs no more', async () => {
+  it('is no longer reported for deleted jobs', async () => {
     const instance = scene.instance();
     const job = await jobOf(instance);
     const alert = await createAlert(instance, job, { target: RECEIVER });
@@ -220,7 +220,7 @@ describe('what runs come to', () => {
 });
 
 describe('an alert', () => {
-  it('tells of nothing from before it was made', async () => {
+  it('reports nothing from before its creation', async () => {
     const instance = scene.instance();
     const job = await jobOf(instance);
     await run(instance, job, 'FFF');
@@ -236,7 +236,7 @@ describe('an alert', () => {
     expect(await readRow(scene.pool, 'job_alerts', later.id)).toMatchObject({ failures_in_row: 1 });
   });
 
-  it('that is enabled again begins anew', async () => {
+  it('that is enabled again starts from zero', async () => {
     const instance = scene.instance();
     const job = await jobOf(instance);
     const alert = await createAlert(instance, job, { target: RECEIVER, events: ['FAILED', 'RECOVERED'] });
@@ -258,7 +258,7 @@ describe('lateness', () => {
   const late = { target: RECEIVER, events: ['LATE'], latenessThresholdMs: 5_000 } as const;
   const minutely = { schedule: '0 * * * * *', misfirePolicy: 'RUN_ALL', misfireGraceMs: 600_000 } as const;
 
-  it('is told of a run that started too late, once, and not of one that did not', async () => {
+  it('is reported once for a run that started too late, and not for other runs', async () => {
     const instance = scene.instance();
     const job = await jobOf(instance, { ...minutely, retryPolicy: { maxRetries: 1, initialDelayMs: 1 } });
     const alert = await createAlert(instance, job, late);
@@ -281,7 +281,7 @@ describe('lateness', () => {
     ]);
   });
 
-  it('is told of a run that does not start, as soon as it is late, and not again when it starts', async () => {
+  it('is reported as soon as a waiting run is late, and not again when the run starts', async () => {
     const instance = scene.instance();
     const job = await jobOf(instance, minutely);
     const alert = await createAlert(instance, job, late);
@@ -307,31 +307,34 @@ describe('lateness', () => {
   it.each([
     ['before it is claimed', 6_001],
     ['when it is claimed', 0],
-  ])('is told once of a run that is claimed and given back again and again, first %s', async (_, waitMs) => {
-    const instance = scene.instance();
-    const job = await jobOf(instance, minutely);
-    const alert = await createAlert(instance, job, late);
-    scene.clock.advance(60_000);
-    await instance.planner.runOnce();
-    scene.clock.advance(waitMs);
-    await instance.alertReader.runOnce();
-    scene.clock.advance(6_001);
-    for (let claimSeq = 1; claimSeq <= 3; claimSeq += 1) {
-      const [claimed] = await claimFor(scene.pool, 'another', scene.clock.now());
-      await instance.alertReader.runOnce();
-      await settle(scene.pool, [uncalled(claimed?.id ?? '', claimSeq)].map(settlementRow));
-      await instance.alertReader.runOnce();
+  ])(
+    'is reported once for a run that is claimed and given back again and again, first %s',
+    async (_, waitMs) => {
+      const instance = scene.instance();
+      const job = await jobOf(instance, minutely);
+      const alert = await createAlert(instance, job, late);
       scene.clock.advance(60_000);
+      await instance.planner.runOnce();
+      scene.clock.advance(waitMs);
       await instance.alertReader.runOnce();
-    }
-    expect(await toldOf(alert)).toEqual(['LATE']);
-    await instance.work();
-    await instance.alertReader.runOnce();
-    expect(await toldOf(alert)).toEqual(['LATE']);
-    expect(await count(scene.pool, 'job_alert_late_executions')).toBe(0);
-  });
+      scene.clock.advance(6_001);
+      for (let claimSeq = 1; claimSeq <= 3; claimSeq += 1) {
+        const [claimed] = await claimFor(scene.pool, 'another', scene.clock.now());
+        await instance.alertReader.runOnce();
+        await settle(scene.pool, [uncalled(claimed?.id ?? '', claimSeq)].map(settlementRow));
+        await instance.alertReader.runOnce();
+        scene.clock.advance(60_000);
+        await instance.alertReader.runOnce();
+      }
+      expect(await toldOf(alert)).toEqual(['LATE']);
+      await instance.work();
+      await instance.alertReader.runOnce();
+      expect(await toldOf(alert)).toEqual(['LATE']);
+      expect(await count(scene.pool, 'job_alert_late_executions')).toBe(0);
+    },
+  );
 
-  it('of what waits for earlier runs is told too, and what has no slot is never late', async () => {
+  it('is also reported for a run that waits for earlier runs, and never for a run without a slot', async () => {
     const instance = scene.instance();
     const job = await jobOf(instance);
     const alert = await createAlert(instance, job, late);
@@ -344,7 +347,7 @@ describe('lateness', () => {
     ]);
   });
 
-  it('is looked for when it is due, not by polling', async () => {
+  it('is checked when it is due, without polling', async () => {
     const instance = scene.instance();
     const job = await jobOf(instance, minutely);
     await createAlert(instance, job, late);
@@ -364,7 +367,7 @@ describe('lateness', () => {
 });
 
 describe('many events', () => {
-  it('are told one by one up to the limit, and counted by one more delivery beyond it', async () => {
+  it('are reported one by one up to the limit, and one more delivery counts the rest', async () => {
     const instance = scene.instance();
     const job = await jobOf(instance);
     const alert = await createAlert(instance, job, { target: RECEIVER, events: ['SUCCEEDED'] });
@@ -386,7 +389,7 @@ describe('many events', () => {
     );
   });
 
-  it('of one kind do not hold up another kind, nor another alert', async () => {
+  it('of one kind delay neither another kind nor another alert', async () => {
     const instance = scene.instance();
     const job = await jobOf(instance);
     const alert = await createAlert(instance, job, { target: RECEIVER, events: ['SUCCEEDED', 'FAILED'] });
@@ -412,7 +415,7 @@ describe('many events', () => {
   it.each([
     ['FSFSFSFSF', 'FAILED'],
     ['FSFSFSFSFS', 'RECOVERED'],
-  ])('that contradict each other, %s, end with %s, which is true then', async (letters, last) => {
+  ])('that contradict each other, %s, end with %s, which is then true', async (letters, last) => {
     const instance = scene.instance();
     const job = await jobOf(instance);
     await createAlert(instance, job, {
@@ -433,7 +436,7 @@ describe('many events', () => {
     expect(told).toHaveLength(2 * ALERT_MAX_PER_MINUTE + 2);
   });
 
-  it('are told one by one again when a minute has passed', async () => {
+  it('are reported one by one again after a minute', async () => {
     const instance = scene.instance();
     const job = await jobOf(instance);
     const alert = await createAlert(instance, job, { target: scene.target.url, events: ['SUCCEEDED'] });
@@ -450,7 +453,7 @@ describe('many events', () => {
 });
 
 describe('reading and sending at once', () => {
-  it('tells of each event once: nothing joins a delivery that is being sent', async () => {
+  it('reports each event once: nothing joins a delivery that is being sent', async () => {
     const instances = [scene.instance(), scene.instance()];
     const [first = scene.instance()] = instances;
     const job = await jobOf(first);
@@ -496,7 +499,7 @@ describe('reading and sending at once', () => {
 });
 
 describe('the reader', () => {
-  it('reads each event once, however many instances read at once', async () => {
+  it('reads each event once when several instances read at once', async () => {
     const instances = [scene.instance(), scene.instance(), scene.instance()];
     const [first = scene.instance()] = instances;
     const job = await jobOf(first);
@@ -519,7 +522,7 @@ describe('the reader', () => {
     ]);
   });
 
-  it('leaves everything as it was where it fails, and tells all of it with the next step', async () => {
+  it('changes nothing when it fails, and reports all events in the next step', async () => {
     const instance = scene.instance();
     const job = await jobOf(instance);
     const alert = await createAlert(instance, job, { target: RECEIVER });
@@ -532,7 +535,7 @@ describe('the reader', () => {
     expect(await toldOf(alert)).toEqual(['FAILED']);
   });
 
-  it('passes another one that is reading, and looks again soon', async () => {
+  it('skips its step when another reader is reading, and polls again soon', async () => {
     const instance = scene.instance();
     const job = await jobOf(instance);
     await createAlert(instance, job, { target: RECEIVER });
@@ -545,7 +548,7 @@ describe('the reader', () => {
     expect(rests).toEqual([1_000]);
   });
 
-  it('goes through a long log in steps without a rest between them', async () => {
+  it('reads a long log in steps without waiting between them', async () => {
     const instance = scene.instance();
     const job = await jobOf(instance);
     await createAlert(instance, job, { target: RECEIVER });
@@ -565,7 +568,7 @@ describe('the reader', () => {
     expect(await count(scene.pool, 'job_alert_deliveries')).toBe(1);
   });
 
-  it('asks nothing but whether there are alerts while there are none, whatever happens', async () => {
+  it('only checks for alerts while there are none, whatever happens', async () => {
     const instance = scene.instance();
     const job = await jobOf(instance);
     const { rests } = watchTicks();
@@ -582,7 +585,7 @@ describe('the reader', () => {
     expect(await count(scene.pool, 'alert_reader WHERE position < $1', [tip.toString()])).toBe(1);
   });
 
-  it('is woken by events once it knows of an alert', async () => {
+  it('wakes on events once an alert exists', async () => {
     const instance = scene.instance();
     const job = await jobOf(instance);
     instance.wakeUps.on('alerts', instance.alertReader.wake);
@@ -595,7 +598,7 @@ describe('the reader', () => {
 });
 
 describe('pruning the event log', () => {
-  it('leaves what alerts have not been asked about, and takes it once they have', async () => {
+  it('keeps events that alerts have not read, and deletes them afterwards', async () => {
     const instance = scene.instance();
     const job = await jobOf(instance);
     const alert = await createAlert(instance, job, { target: RECEIVER });
@@ -611,7 +614,7 @@ describe('pruning the event log', () => {
     expect(await pruneEvents(scene.pool, soon, 100)).toBe(unread.length);
   });
 
-  it('asks no reader where no alert is enabled', async () => {
+  it('does not wait for the reader when no alert is enabled', async () => {
     const instance = scene.instance();
     const job = await jobOf(instance);
     await createAlert(instance, job, { target: RECEIVER, enabled: false });

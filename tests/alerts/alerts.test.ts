@@ -10,7 +10,7 @@ import { until } from '../support/until.ts';
 
 const scene = useScene();
 
-/** The alerts of an instance, as the application makes them. */
+/** The alerts of an instance, as the application builds them. */
 function alertsOf({ pool, sender, wakeUps }: TestInstance): Alerts {
   return createAlerts({
     pool,
@@ -36,7 +36,7 @@ function alertsOf({ pool, sender, wakeUps }: TestInstance): Alerts {
 }
 
 describe('the alerts of an instance', () => {
-  it('tell of what happens without being asked, and stop although a receiver hangs', async () => {
+  it('send notices without being called, and stop although a receiver hangs', async () => {
     const instance = scene.instance();
     const alerts = alertsOf(instance);
     alerts.start();
@@ -53,7 +53,7 @@ describe('the alerts of an instance', () => {
     expect(await deliveriesOf(scene.pool)).toMatchObject([{ status: 'DELIVERED', attempts: 2 }]);
   });
 
-  it('read and send nothing more once they have stopped', async () => {
+  it('read and send nothing after they have stopped', async () => {
     const instance = scene.instance();
     const alerts = alertsOf(instance);
     alerts.start();
@@ -68,7 +68,7 @@ describe('the alerts of an instance', () => {
     expect(await deliveriesOf(scene.pool)).toHaveLength(1);
   });
 
-  it('are told apart from those that go on where a step of theirs has been due for too long', async () => {
+  it('are listed by name when a step of theirs has been due for too long', async () => {
     const alerts = alertsOf(scene.instance());
     const { rests } = watchTicks();
     alerts.start();

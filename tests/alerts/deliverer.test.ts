@@ -28,7 +28,7 @@ afterEach(async () => {
   await mail.close();
 });
 
-/** An alert on a path of the target, and how its deliveries get there. */
+/** An alert whose receiver is a path of the target, and its deliveries. */
 async function alertAt(instance: TestInstance, path: string, name = 'Nightly report'): Promise<StoredAlert> {
   const job = await createJob(instance, { name });
   return createAlert(instance, job, { target: `${scene.target.url}${path}` });
@@ -38,7 +38,7 @@ async function mailAlert(instance: TestInstance, target = 'ops@test.example'): P
   return createAlert(instance, await createJob(instance), { channel: 'EMAIL', target });
 }
 
-/** A delivery that is due, as the reader writes it. Answers its id. */
+/** A delivery that is due, as the reader writes it. Returns its id. */
 async function insertDue(alert: { id: string }, facts: Partial<AlertNotice> = {}): Promise<string> {
   const id = newUuidV7(scene.clock.now());
   const now = scene.clock.now();
@@ -65,7 +65,7 @@ function delivery(id: string) {
 }
 
 describe('a result that cannot be recorded', () => {
-  it('is recorded as soon as the database is back, and not sent again', async () => {
+  it('is recorded when the database is back, and not sent again', async () => {
     const instance = scene.instance();
     const id = await insertDue(await alertAt(instance, '/alerts'));
     let tries = 0;
@@ -78,7 +78,7 @@ describe('a result that cannot be recorded', () => {
     expect(scene.target.callsTo('/alerts')).toHaveLength(1);
   });
 
-  it('is given up when somebody else may send the delivery, and at a stop', async () => {
+  it('is given up when another instance may send the delivery, and on stop', async () => {
     const instance = scene.instance();
     const id = await insertDue(await alertAt(instance, '/alerts'));
     onStatements(instance.pool, 'record-delivery', () => {
@@ -128,7 +128,7 @@ describe('a webhook', () => {
     });
   });
 
-  it('is signed as Standard Webhooks says, where there is a key', async () => {
+  it('is signed by the Standard Webhooks scheme when there is a key', async () => {
     const key = Buffer.from('a key of thirty-two bytes, random');
     const instance = scene.instance({ alertSigningKey: key });
     await insertDue(await alertAt(instance, '/alerts'));
@@ -142,7 +142,7 @@ describe('a webhook', () => {
     expect(headers['webhook-signature']).toBe(`v1,${signature}`);
   });
 
-  it('is sent user and password of its URL as a header', async () => {
+  it('sends user and password of its URL as a header', async () => {
     const instance = scene.instance();
     const job = await createJob(instance);
     const target = scene.target.url.replace('://', '://ops:s%40cret@');
@@ -152,7 +152,7 @@ describe('a webhook', () => {
     expect(scene.target.callsTo('/alerts')[0]?.headers['authorization']).toBe(`Basic ${basic}`);
   });
 
-  it('that fails is tried again, under the same id, until it takes the notice', async () => {
+  it('that fails is retried under the same id until it succeeds', async () => {
     const instance = scene.instance();
     scene.target.script('/alerts', [500, 404, { status: 429, headers: { 'retry-after': '90' } }, 204]);
     const id = await insertDue(await alertAt(instance, '/alerts'));
@@ -179,7 +179,7 @@ describe('a webhook', () => {
     expect(new Set(keys).size).toBe(1);
   });
 
-  it('that never takes the notice is given up after the last try, with the reason', async () => {
+  it('that always fails is given up after the last try, with the reason', async () => {
     const instance = scene.instance();
     scene.target.script('/alerts', 503);
     const id = await insertDue(await alertAt(instance, '/alerts'));
@@ -196,7 +196,7 @@ describe('a webhook', () => {
     });
   });
 
-  it('that is gone for good is given up at once', async () => {
+  it('that answers 410 is given up at once', async () => {
     const instance = scene.instance();
     scene.target.script('/alerts', 410);
     const id = await insertDue(await alertAt(instance, '/alerts'));
@@ -204,7 +204,7 @@ describe('a webhook', () => {
     expect(await delivery(id)).toMatchObject({ status: 'FAILED', attempts: 1 });
   });
 
-  it('that hangs is given up after the time of a try, and says so without its path', async () => {
+  it('that hangs is given up after the timeout of a try, and the reason does not show its path', async () => {
     const instance = scene.instance({ alertTimeoutMs: 200 });
     scene.target.script('/s3cret-path', 'hang');
     const id = await insertDue(await alertAt(instance, '/s3cret-path'));
@@ -216,7 +216,7 @@ describe('a webhook', () => {
     });
   });
 
-  it('at an address that must not be called is not called, whatever leads there', async () => {
+  it('at a blocked address is not called, also after redirects', async () => {
     const instance = scene.instance({ blockedRanges: ['127.0.0.2/32'] });
     const job = await createJob(instance);
     const direct = await insertDue(await createAlert(instance, job, { target: 'http://127.0.0.2:9/alerts' }));
@@ -227,7 +227,7 @@ describe('a webhook', () => {
       status: 'FAILED',
       last_error: expect.stringContaining('must not be called') as string,
     });
-    // A body goes to no other origin: the redirect is the answer.
+    // The body goes to no other origin, so the redirect is the answer.
     expect(await delivery(moved)).toMatchObject({
       status: 'PENDING',
       last_error: 'The receiver answered with status 307.',
@@ -235,7 +235,7 @@ describe('a webhook', () => {
   });
 });
 
-/** The text objects of a message to Slack, wherever they stand. */
+/** The text objects of a message to Slack, at any depth. */
 function textObjectsOf(part: unknown): { type: string; verbatim?: boolean }[] {
   if (typeof part !== 'object' || part === null) return [];
   if ('type' in part && (part.type === 'mrkdwn' || part.type === 'plain_text'))
@@ -244,7 +244,7 @@ function textObjectsOf(part: unknown): { type: string; verbatim?: boolean }[] {
 }
 
 describe('Slack', () => {
-  it('gets blocks, and a text for those who do not show them', async () => {
+  it('gets blocks, and a text for clients without blocks', async () => {
     const instance = scene.instance();
     const job = await createJob(instance);
     const target = `${scene.target.url}/services/T0/B0/s3cret`;
@@ -262,7 +262,7 @@ describe('Slack', () => {
     for (const { fields: shown = [] } of body.blocks) expect(shown.length).toBeLessThanOrEqual(10);
   });
 
-  it('takes nothing that a target or a name says for a mention or a link', async () => {
+  it('treats nothing from a target or a name as a mention or a link', async () => {
     const instance = scene.instance();
     const job = await createJob(instance);
     const alert = await createAlert(instance, job, { channel: 'SLACK', target: `${scene.target.url}/slack` });
@@ -276,7 +276,7 @@ describe('Slack', () => {
     const { text } = JSON.parse(body) as { text: string };
     expect(text).toMatch(/^A &amp; &lt;!channel&gt; failed 3 times in a row\n/);
     expect(body).toContain('&lt;https://evil.example|click&gt; &amp; more');
-    // Slack makes links of bare URLs and mentions of names, unless it is told not to.
+    // Slack turns bare URLs into links and names into mentions, unless the message disables that.
     const texts = textObjectsOf(JSON.parse(body));
     expect(texts.map(({ type }) => type)).toEqual(expect.arrayContaining(['plain_text', 'mrkdwn']));
     for (const object of texts) expect(object.verbatim).toBe(object.type === 'mrkdwn' ? true : undefined);
@@ -284,7 +284,7 @@ describe('Slack', () => {
 });
 
 describe('mail', () => {
-  it('comes as text and as HTML, from and to whom it should', async () => {
+  it('arrives as text and as HTML, with the right sender and receivers', async () => {
     const instance = scene.instance({ smtpUrl: mail.url });
     const id = await insertDue(await mailAlert(instance, 'ops@test.example'));
     await deliverAll(instance);
@@ -303,7 +303,7 @@ describe('mail', () => {
     await until(() => mail.connections() === 0);
   });
 
-  it('holds nothing of a job or an answer that a mail program would take for more than text', async () => {
+  it('contains nothing of a job or an answer that a mail program would treat as more than text', async () => {
     const instance = scene.instance({ smtpUrl: mail.url });
     const { execution } = notice();
     await insertDue(await mailAlert(instance), {
@@ -322,7 +322,7 @@ describe('mail', () => {
     expect(received?.parsed.text).toContain('<img src="https://evil.example/?x=1"> & \'more\'');
   });
 
-  it('is sent with user and password, and tried again where they are refused', async () => {
+  it('is sent with user and password, and retried when they are refused', async () => {
     const guarded = await startMailServer({ user: 'sched', password: 'p@ss/word', offersTls: true });
     const smtpUrl = `${guarded.url}?tls.rejectUnauthorized=false`;
     const known = scene.instance({ smtpUrl });
@@ -342,7 +342,7 @@ describe('mail', () => {
     await guarded.close();
   });
 
-  it('sends user and password over TLS only, unless SMTP_URL says otherwise', async () => {
+  it('sends user and password over TLS only, unless SMTP_URL allows otherwise', async () => {
     const open = await startMailServer({ user: 'sched', password: 'secret' });
     const careful = scene.instance({ smtpUrl: open.url });
     const id = await insertDue(await mailAlert(careful));
@@ -362,7 +362,7 @@ describe('mail', () => {
   it.each([
     [550, 'FAILED'],
     [450, 'PENDING'],
-  ] as const)('that is refused with %i is %s, with what the server said', async (code, status) => {
+  ] as const)("that is refused with %i is %s, with the server's message", async (code, status) => {
     mail.treat({ code, text: 'No such person here' });
     const instance = scene.instance({ smtpUrl: mail.url });
     const id = await insertDue(await mailAlert(instance));
@@ -372,7 +372,7 @@ describe('mail', () => {
     expect(row['last_error']).toContain(`${code} No such person here`);
   });
 
-  it('to a server that hangs is given up in time and comes when it answers again, under the same id', async () => {
+  it('to a hanging server is given up in time and arrives when the server answers again, under the same id', async () => {
     const gate = createGate();
     mail.treat({ until: gate.opened });
     const instance = scene.instance({ smtpUrl: mail.url, alertTimeoutMs: 300 });
@@ -387,7 +387,7 @@ describe('mail', () => {
     expect(new Set(mail.mails.map(({ parsed }) => parsed.messageId)).size).toBe(1);
   });
 
-  it('that nobody answers for is tried again', async () => {
+  it('that no server answers is retried', async () => {
     const { url } = mail;
     await mail.close();
     const instance = scene.instance({ smtpUrl: url });
@@ -424,7 +424,7 @@ describe('two instances', () => {
     );
   });
 
-  it('send what one of them sent and could not record a second time, under the same id', async () => {
+  it('send a delivery a second time under the same id when one of them sent it and could not record that', async () => {
     const [doomed, other] = [scene.instance(), scene.instance()];
     const id = await insertDue(await alertAt(doomed, '/alerts'));
     const [claimed] = await claimDeliveries(doomed.pool, {
@@ -434,7 +434,7 @@ describe('two instances', () => {
       busyHosts: new Map(),
       hostLimit: 5,
     });
-    // It sends, and dies before it can say so.
+    // It sends, and dies before it records the result.
     await fetch(claimed?.target ?? '', {
       method: 'POST',
       headers: { 'idempotency-key': claimed?.notice.id ?? '' },
@@ -449,7 +449,7 @@ describe('two instances', () => {
     expect(await delivery(id)).toMatchObject({ status: 'DELIVERED', attempts: 2 });
   });
 
-  it('do not contradict each other: a failure counts only for who still holds the delivery, a success always', async () => {
+  it('do not contradict each other: a failure counts only from the holder of the delivery, a success always', async () => {
     const [slow, other] = [scene.instance(), scene.instance()];
     const id = await insertDue(await alertAt(slow, '/alerts'));
     const gate = scene.target.gate('/alerts', 500);
@@ -476,7 +476,7 @@ describe('two instances', () => {
 });
 
 describe('the order of sending', () => {
-  it('of one alert is that of what happened; what waits for its next try holds up nothing', async () => {
+  it('of one alert is the order of the events; a delivery that waits for its next try delays no other', async () => {
     const instance = scene.instance();
     const alert = await alertAt(instance, '/alerts');
     const first = await insertDue(alert, { event: 'FAILED' });
@@ -491,7 +491,7 @@ describe('the order of sending', () => {
     expect(await delivery(first)).toMatchObject({ status: 'PENDING' });
   });
 
-  it('lets no receiver that hangs hold up the others', async () => {
+  it('does not let a hanging receiver delay the others', async () => {
     const instance = scene.instance();
     const other = await startMailServer();
     scene.target.script('/hang', 'hang');
@@ -512,7 +512,7 @@ describe('the order of sending', () => {
 });
 
 describe('a stop', () => {
-  it('gives back what is being sent, to be sent at once by another instance', async () => {
+  it('gives back a delivery that is being sent, and another instance sends it at once', async () => {
     const [stopping, other] = [scene.instance(), scene.instance()];
     scene.target.script('/alerts', ['hang', 200]);
     const id = await insertDue(await alertAt(stopping, '/alerts'));
@@ -527,7 +527,7 @@ describe('a stop', () => {
 });
 
 describe('the loop', () => {
-  it('rests until the next delivery is due, or for a poll interval', async () => {
+  it('waits until the next delivery is due, or for a poll interval', async () => {
     const instance = scene.instance();
     const alert = await alertAt(instance, '/alerts');
     const { rests } = watchTicks();
@@ -541,7 +541,7 @@ describe('the loop', () => {
     expect(rests).toEqual([10_000, 4_000]);
   });
 
-  it('sends everything that is due, one after the other of each alert, without being woken again', async () => {
+  it('sends everything that is due, one by one for each alert, after a single wake-up', async () => {
     const instance = scene.instance();
     const alert = await alertAt(instance, '/alerts');
     for (let n = 0; n < 4; n += 1) await insertDue(alert);
@@ -552,7 +552,7 @@ describe('the loop', () => {
 });
 
 describe('a test of an alert', () => {
-  it('is sent now, though the alert is disabled, and answers with what came of it', async () => {
+  it('is sent at once, also for a disabled alert, and returns the result', async () => {
     const instance = scene.instance();
     const job = await createJob(instance, { name: 'Nightly report' });
     const target = `${scene.target.url}/alerts`;
@@ -568,7 +568,7 @@ describe('a test of an alert', () => {
     });
   });
 
-  it('that fails is not tried again: its reason is the answer', async () => {
+  it('that fails is not retried, and returns the reason', async () => {
     const instance = scene.instance();
     scene.target.script('/alerts', 503);
     const alert = await alertAt(instance, '/alerts');
@@ -581,7 +581,7 @@ describe('a test of an alert', () => {
     });
   });
 
-  it('is sent by nobody else meanwhile, and by another instance where its own dies', async () => {
+  it('is not sent by another instance meanwhile, and is sent by another when its own dies', async () => {
     const [doomed, other] = [scene.instance(), scene.instance()];
     scene.target.script('/alerts', ['hang', 200]);
     const alert = await alertAt(doomed, '/alerts');
@@ -613,7 +613,7 @@ describe('a test of an alert', () => {
 });
 
 describe('disabling or deleting an alert', () => {
-  it('gives up what was still to be sent', async () => {
+  it('gives up the unsent deliveries', async () => {
     const instance = scene.instance();
     const [disabled, deleted] = [await alertAt(instance, '/disabled'), await alertAt(instance, '/deleted')];
     const [id] = [await insertDue(disabled), await insertDue(deleted)];

@@ -13,15 +13,15 @@ function blockOf(language: string): string {
 }
 
 describe('docs/alerts.md', () => {
-  it('shows a webhook as it is sent', () => {
+  it('shows the webhook that the scheduler sends', () => {
     expect(JSON.parse(blockOf('json'))).toEqual({ ...notice(), text: wordNotice(notice()).title });
   });
 
-  it('shows a mail as it is sent', () => {
+  it('shows the mail that the scheduler sends', () => {
     expect(blockOf('text')).toBe(mailText(wordNotice(notice())));
   });
 
-  it('checks signatures as they are made', async () => {
+  it('checks the signatures that the scheduler makes', async () => {
     const sentAt = new Date('2030-01-07T09:00:00.000Z');
     vi.useFakeTimers({ now: sentAt, toFake: ['Date'] });
     const module: unknown = await import(`data:text/javascript,${encodeURIComponent(blockOf('js'))}`);
@@ -38,7 +38,7 @@ describe('docs/alerts.md', () => {
     vi.useRealTimers();
   });
 
-  it('names the limit of alerts as it is', () => {
+  it('states the actual limit of alerts', () => {
     expect(page).toContain(`A job may have ${ALERT_LIMITS.perJob} alerts.`);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createBudget, type Part } from '../../src/async/budget.ts';
 
-/** What has come of a request: a part that came later counts as one. */
+/** What a request got. A part that came later counts as a part. */
 function follow(asked: Part | Promise<Part | null>) {
   const state: { part: Part | null | undefined } = { part: undefined };
   if (!(asked instanceof Promise)) return { part: asked, isAtOnce: true };
@@ -12,7 +12,7 @@ function follow(asked: Part | Promise<Part | null>) {
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('a budget', () => {
-  it('gives out parts at once while there is room, and all of it to who asks for more', () => {
+  it('grants parts at once while there is room, and the whole budget to a larger request', () => {
     const budget = createBudget(10);
     const whole = follow(budget.take(11));
     expect(whole.isAtOnce).toBe(true);
@@ -21,7 +21,7 @@ describe('a budget', () => {
     expect(follow(budget.take(1)).isAtOnce).toBe(false);
   });
 
-  it('gives out what comes back in the order in which it was asked for', async () => {
+  it('grants returned parts in the order of the requests', async () => {
     const budget = createBudget(10);
     const first = follow(budget.take(10));
     const large = follow(budget.take(8));
@@ -38,7 +38,7 @@ describe('a budget', () => {
     expect(small.part).toBeDefined();
   });
 
-  it('takes back no more than was given, however often it is told', () => {
+  it('takes back no more than it granted, however often a part is returned', () => {
     const budget = createBudget(10);
     const first = follow(budget.take(6));
     expect(follow(budget.take(4)).isAtOnce).toBe(true);
@@ -49,7 +49,7 @@ describe('a budget', () => {
     expect(follow(budget.take(1)).isAtOnce).toBe(false);
   });
 
-  it('turns away who has waited for so long, and lets those behind it go on', async () => {
+  it('refuses a request that waited too long, and serves the requests behind it', async () => {
     const budget = createBudget(10);
     const first = follow(budget.take(5));
     const refused = budget.take(8, 1);

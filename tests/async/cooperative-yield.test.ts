@@ -2,12 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { createCooperativeYield } from '../../src/async/cooperative-yield.ts';
 
 interface Options {
-  /** How long a turn takes; the same for all, or by its number. */
+  /** How long a turn takes: the same for all, or by its number. */
   turnMs: number | ((n: number) => number);
   isBusy?: boolean;
 }
 
-/** A clock and an event loop of the test's own. */
+/** A clock and an event loop for the test. */
 function scene({ turnMs, isBusy = false }: Options) {
   const took = typeof turnMs === 'number' ? () => turnMs : turnMs;
   let nowMs = 0;
@@ -25,7 +25,7 @@ function scene({ turnMs, isBusy = false }: Options) {
   const order: number[] = [];
   let asked = 0;
 
-  /** Callbacks of one phase: what they ask for to be done at once is done in the next one. */
+  /** Callbacks of one phase. A callback that they schedule runs in the next phase. */
   function runPhase(): void {
     const [beganMs, before] = [nowMs, order.length];
     const phase = immediates;
@@ -61,14 +61,14 @@ function scene({ turnMs, isBusy = false }: Options) {
 }
 
 describe('spare time', () => {
-  it('is given in the order in which it was asked for, to everybody', () => {
+  it('is given to all callers in the order of their requests', () => {
     const { take, run, order } = scene({ turnMs: 0.5 });
     take(5_000);
     run();
     expect(order).toEqual(Array.from({ length: 5_000 }, (_, n) => n));
   });
 
-  it('is spent in rounds of some milliseconds, so that nothing that comes has to wait for long', () => {
+  it('is spent in rounds of some milliseconds, so other work does not wait for long', () => {
     for (const turnMs of [0.125, 0.5, 1]) {
       const { take, run, rounds } = scene({ turnMs });
       take(500);
@@ -77,15 +77,15 @@ describe('spare time', () => {
     }
   });
 
-  it('is spent in such rounds also where turns begin to take longer than those before', () => {
+  it('is spent in such rounds also when turns become longer', () => {
     const { take, run, rounds } = scene({ turnMs: (n) => (n < 24 ? 1 / 1_024 : 2) });
     take(120);
     run();
-    // Eight and sixteen that are cheap, and twice as many of the others; then the first slice of each round.
+    // Eight and sixteen cheap ones, and twice as many of the others; then the first slice of each round.
     expect(rounds.map(({ turns }) => turns)).toEqual([56, ...Array<number>(8).fill(8)]);
   });
 
-  it('is not waited for while nothing goes before', () => {
+  it('is not delayed while no work has priority', () => {
     const { take, run, rounds } = scene({ turnMs: 1 / 64 });
     take(1_200);
     run();
@@ -96,7 +96,7 @@ describe('spare time', () => {
     ]);
   });
 
-  it('is three hundredths of the time while something does', () => {
+  it('is three hundredths of the time while other work has priority', () => {
     const { take, run, rounds } = scene({ turnMs: 1, isBusy: true });
     take(40);
     run();
@@ -104,14 +104,14 @@ describe('spare time', () => {
     expect(rounds.map(({ atMs }) => Math.round(atMs))).toEqual([0, 267, 533, 800, 1_067]);
   });
 
-  it('is that also where turns take so long that a round takes twice its time, but makes up for no standstill', () => {
+  it('keeps that share when long turns double a round, but does not make up for a standstill', () => {
     const { take, run, rounds } = scene({ turnMs: (n) => (n === 8 ? 5_000 : 2), isBusy: true });
     take(24);
     run();
     expect(rounds.map(({ atMs }) => Math.round(atMs))).toEqual([0, 533, 6_582]);
   });
 
-  it('comes often where little is done with it, busy or not', () => {
+  it('is given often when each turn does little, busy or not', () => {
     const { take, run, rounds } = scene({ turnMs: 0.05, isBusy: true });
     take(4);
     run();

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createLimiter } from '../../src/async/limiter.ts';
 import { createGate } from '../support/target-server.ts';
 
-/** Work that is under way until it is let go. */
+/** Work that runs until the test ends it. */
 function pieces(turns: ReturnType<typeof createLimiter>, count: number) {
   const started: number[] = [];
   const gates = Array.from({ length: count }, createGate);
@@ -19,7 +19,7 @@ function pieces(turns: ReturnType<typeof createLimiter>, count: number) {
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('turns', () => {
-  it('are taken by so many at once, and by the others in their order', async () => {
+  it('are taken by a limited number at once, and by the others in their order', async () => {
     const { started, results, finish } = pieces(createLimiter(2), 4);
     await nextTurn();
     expect(started).toEqual([0, 1]);
@@ -31,7 +31,7 @@ describe('turns', () => {
     expect(await Promise.all(results)).toEqual([0, 1, 2, 3]);
   });
 
-  it('wait for room, and go on when they are told that there is some', async () => {
+  it('wait for room, and continue when room is reported', async () => {
     let room = 1;
     const turns = createLimiter(10, () => room > 0);
     const { started } = pieces(turns, 1);
@@ -45,7 +45,7 @@ describe('turns', () => {
     expect(later.started).toEqual([0, 1]);
   });
 
-  it('see room as it is once what came of the one before has had time to fill it', async () => {
+  it('see the room that is left after the effects of the work before them', async () => {
     let held = 0;
     const turns = createLimiter(1, () => held < 2);
     const work = async () => {
@@ -63,7 +63,7 @@ describe('turns', () => {
     expect(await results[2]).toBe(1);
   });
 
-  it('are not given on in the moment between the end of the work and what comes of it', async () => {
+  it('are not passed on between the end of the work and its effects', async () => {
     let held = 0;
     const turns = createLimiter(1, () => held < 1);
     const first = turns.take(() => Promise.resolve('made'));
@@ -78,7 +78,7 @@ describe('turns', () => {
     expect(await isSecondMade).toBe(1);
   });
 
-  it('are given on by work that fails', async () => {
+  it('are passed on when work fails', async () => {
     const turns = createLimiter(1);
     const failing = turns.take(() => Promise.reject(new Error('no')));
     const next = turns.take(() => Promise.resolve('yes'));

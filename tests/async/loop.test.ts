@@ -13,7 +13,7 @@ afterEach(() => {
 });
 
 describe('an extended loop', () => {
-  it('does what it does in its own way, and says when it is due as the loop beneath it', async () => {
+  it('runs its own step, and reports its due time as the loop beneath it does', async () => {
     const { loop, steps } = counting();
     const wakes: string[] = [];
     const extended = extendLoop<Loop & { more: () => string }>(loop, {
@@ -41,7 +41,7 @@ describe('an extended loop', () => {
 });
 
 describe('a loop', () => {
-  it('steps at once when started, and again after the rest that its step asked for', async () => {
+  it('steps at once when started, and again after the wait that its step returned', async () => {
     const { loop, steps } = counting(() => 250);
     loop.start();
     await passMs(0);
@@ -52,14 +52,14 @@ describe('a loop', () => {
     expect(steps()).toBe(2);
   });
 
-  it('does nothing before it is started, woken or not', async () => {
+  it('does nothing before it is started, even when woken', async () => {
     const { loop, steps } = counting();
     loop.wake();
     await passMs(REST_MS);
     expect(steps()).toBe(0);
   });
 
-  it('steps at once when woken while it rests', async () => {
+  it('steps at once when woken while it waits', async () => {
     const { loop, steps } = counting();
     loop.start();
     await passMs(10);
@@ -68,7 +68,7 @@ describe('a loop', () => {
     expect(steps()).toBe(2);
   });
 
-  it('makes one step of a storm of wake-ups', async () => {
+  it('makes one step for many wake-ups at once', async () => {
     const { loop, steps } = counting();
     loop.start();
     await passMs(10);
@@ -77,7 +77,7 @@ describe('a loop', () => {
     expect(steps()).toBe(2);
   });
 
-  it('steps once more after a step during which it was woken, however often', async () => {
+  it('steps once more after a step during which it was woken any number of times', async () => {
     const { loop, steps, open } = gated();
     loop.start();
     await passMs(0);
@@ -90,7 +90,7 @@ describe('a loop', () => {
     expect(steps()).toBe(2);
   });
 
-  it('starts no second step while one is under way, whoever asks', async () => {
+  it('starts no second step while one is running, from any caller', async () => {
     const { loop, steps, open } = gated();
     loop.start();
     await passMs(0);
@@ -102,7 +102,7 @@ describe('a loop', () => {
     await once;
   });
 
-  it('reports a step that failed, and tries again after a while', async () => {
+  it('reports a failed step, and retries after a while', async () => {
     const { loop, steps, errors } = counting((step) => {
       if (step === 1) throw new Error('The database is away.');
       return REST_MS;
@@ -116,7 +116,7 @@ describe('a loop', () => {
     expect(errors).toHaveLength(1);
   });
 
-  it('waits after a failure also where it was woken during the step', async () => {
+  it('waits after a failure also when it was woken during the step', async () => {
     const gate = createGate();
     let steps = 0;
     const loop = createLoop({
@@ -138,7 +138,7 @@ describe('a loop', () => {
     await loop.stop();
   });
 
-  it('rests no longer than a timer can, where its step asks for eternity', async () => {
+  it('waits no longer than a timer can when its step returns infinity', async () => {
     const { loop, steps } = counting(() => Infinity);
     loop.start();
     await passMs(10_000);
@@ -147,7 +147,7 @@ describe('a loop', () => {
 
   it('keeps a wake-up during a step that a timer began before an earlier wake-up could', async () => {
     const { loop, steps, open } = gated({ step: 2, firstRestMs: 10 });
-    // All at the same moment, in this order: a wake-up, the end of the loop's rest, another wake-up.
+    // At the same moment, in this order: a wake-up, the end of the loop's wait, another wake-up.
     setTimeout(loop.wake, 10);
     loop.start();
     await passMs(0);
@@ -160,7 +160,7 @@ describe('a loop', () => {
     await loop.stop();
   });
 
-  it('says by its own clock since when a step has been due, or when one will be', async () => {
+  it('reports by its own clock since when a step has been due, or when the next is due', async () => {
     let nowMs = 100;
     let step = () => Promise.resolve(REST_MS);
     const loop = createLoop({
@@ -192,7 +192,7 @@ describe('a loop', () => {
 });
 
 describe('stopping a loop', () => {
-  it('waits for the step under way and begins no other', async () => {
+  it('waits for the running step and starts no other', async () => {
     const { loop, steps, open } = gated();
     loop.start();
     await passMs(0);
@@ -208,7 +208,7 @@ describe('stopping a loop', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('resolves also when the step under way fails', async () => {
+  it('resolves also when the running step fails', async () => {
     const { loop } = counting(() => {
       throw new Error('The database is away.');
     });
@@ -218,7 +218,7 @@ describe('stopping a loop', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('takes back a wake-up that has not led to a step yet', async () => {
+  it('drops a wake-up that has not led to a step yet', async () => {
     const { loop, steps } = counting();
     loop.start();
     await passMs(1);
@@ -228,7 +228,7 @@ describe('stopping a loop', () => {
     expect(steps()).toBe(1);
   });
 
-  it('leaves one line of steps, however often it is stopped and started', async () => {
+  it('keeps a single sequence of steps, however often it is stopped and started', async () => {
     const { loop, steps } = counting(() => 100);
     for (let n = 0; n < 20; n += 1) {
       loop.start();
@@ -248,7 +248,7 @@ describe('stopping a loop', () => {
 });
 
 describe('a step by hand', () => {
-  it('runs without the loop being started, and throws what the step throws', async () => {
+  it('runs without a started loop, and throws what the step throws', async () => {
     const { loop, steps, errors } = counting((step) => {
       if (step === 2) throw new Error('no');
       return REST_MS;
@@ -268,7 +268,7 @@ function counting(step: (number: number) => number = () => REST_MS) {
     name: 'test',
     retryMs: RETRY_MS,
     onError: (error) => errors.push(error),
-    // eslint-disable-next-line @typescript-eslint/require-await -- what a step throws is to become a rejection
+    // eslint-disable-next-line @typescript-eslint/require-await -- an exception of the step must become a rejection
     step: async () => {
       steps += 1;
       return step(steps);
@@ -277,7 +277,7 @@ function counting(step: (number: number) => number = () => REST_MS) {
   return { loop, steps: () => steps, errors };
 }
 
-/** One of its steps, the first where left out, ends when it is opened. */
+/** One step, the first by default, ends when the test opens it. */
 function gated({ step: gatedStep = 1, firstRestMs = REST_MS } = {}) {
   const gate = createGate();
   let steps = 0;

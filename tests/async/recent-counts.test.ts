@@ -9,7 +9,7 @@ beforeEach(() => {
 });
 
 describe('how often something happened lately', () => {
-  it('is its number in the fuller of the last two windows', () => {
+  it('is the count of the fuller of the last two windows', () => {
     for (let call = 0; call < 30; call += 1) counts.note('a');
     counts.note('b');
     expect([counts.of('a'), counts.of('b'), counts.of('c')]).toEqual([30, 1, 0]);
@@ -18,12 +18,12 @@ describe('how often something happened lately', () => {
     expect([counts.of('a'), counts.of('b')]).toEqual([30, 1]);
   });
 
-  it('follows what comes at a pace', () => {
+  it('follows a steady pace', () => {
     for (; nowMs < 1_000; nowMs += 10) counts.note('a', 20);
     expect(counts.of('a')).toBe(200);
   });
 
-  it('is nothing for what has not happened for two windows', () => {
+  it('is zero when nothing happened for two windows', () => {
     counts.note('a');
     nowMs = 200;
     expect(counts.of('a')).toBe(0);

@@ -3,7 +3,7 @@ import { shareBetweenCallers } from '../../src/async/share-between-callers.ts';
 import { createGate } from '../support/target-server.ts';
 
 describe('callers that share', () => {
-  it('get the result of what runs already, and of a new run once that is over', async () => {
+  it('get the result of the running call, and of a new call after it has ended', async () => {
     const gate = createGate();
     let runs = 0;
     const shared = shareBetweenCallers(async () => {
@@ -18,7 +18,7 @@ describe('callers that share', () => {
     expect(await shared()).toBe(2);
   });
 
-  it('all hear of its failure, and whoever comes later does not', async () => {
+  it('all get its failure, and later callers do not', async () => {
     let runs = 0;
     const shared = shareBetweenCallers(() => {
       runs += 1;

@@ -31,7 +31,7 @@ describe.skipIf(missing !== null)(
       valueOf(await commands.createJob(CALLER, { name, api: 'http://a.test/' }));
     }
 
-    it('loses nothing, also where its connection breaks before the first event', async () => {
+    it('loses nothing, also when its connection breaks before the first event', async () => {
       const { port } = await startApiServer(api);
       const proxy = await startFlakyProxy(port);
       await browser.page.goto(`${proxy.url}/health/live`);

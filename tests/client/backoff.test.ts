@@ -3,7 +3,7 @@ import { backoffMs } from '../../client/src/backoff.ts';
 
 const BACKOFF = { initialDelayMs: 100, maxDelayMs: 5_000 };
 
-describe('the wait before a client comes back', () => {
+describe('the wait before a client reconnects', () => {
   it.each([
     [1, 100],
     [2, 200],

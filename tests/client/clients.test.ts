@@ -12,7 +12,7 @@ type Client = {
   watch: (document: DocumentNode, variables: object, onBegun?: (cursor: string) => void) => Watching;
 };
 type Watching = {
-  /** What an application sees of a subscription: data, messages of errors, and `end`. */
+  /** What an application receives from a subscription: data, error messages, and `end`. */
   seen: AsyncQueue<unknown>;
   stop: () => void;
 };
@@ -102,7 +102,7 @@ describe.each([
   { name: 'urql', clientOf: urqlClient },
   { name: 'Apollo Client', clientOf: apolloClient },
 ])('$name', ({ clientOf }) => {
-  it('has the token with a query, and with its socket', async () => {
+  it('sends the token with a query and with its socket', async () => {
     const server = await startScriptedServer();
     const client = clientOf(server.url);
     expect(await client.queryHealth()).toMatchObject({ status: 'UP' });
@@ -111,7 +111,7 @@ describe.each([
     expect(await server.inits.next()).toEqual({ authorization: 'Bearer secret' });
   });
 
-  it('tells when a feed stands, and of an error without telling the event before it again', async () => {
+  it('reports when a feed is open, and reports an error without repeating the event before it', async () => {
     const server = await startScriptedServer();
     const begun = asyncQueue<string>('begin');
     const { seen } = clientOf(server.url).watch(EVENTS, {}, begun.push);
@@ -126,7 +126,7 @@ describe.each([
     expect(await seen.next()).toEqual(event('b'));
   });
 
-  it('tells the last line of a log once, and that it was the last one', async () => {
+  it('sends the last line of a log once, and marks it as the last', async () => {
     const server = await startScriptedServer();
     const { seen } = clientOf(server.url).watch(LOG, { after: 'x' });
     const first = await server.subscribed.next();
@@ -136,7 +136,7 @@ describe.each([
     expect(await seen.next()).toEqual('end');
   });
 
-  it('tells of a refusal, which is the end', async () => {
+  it('reports a refusal, which ends the feed', async () => {
     const server = await startScriptedServer();
     const { seen } = clientOf(server.url).watch(EVENTS, {});
     (await server.subscribed.next()).error({ message: 'Not for you', extensions: { code: 'FORBIDDEN' } });

@@ -8,7 +8,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const CLIENT = join(ROOT, 'client');
 const PAGES = ['client/README.md', 'docs/persisted-operations.md'];
 
-/** What the page around an example is taken to have, and to do. */
+/** The assumed surroundings of an example in the page. */
 const AROUND = `
 import type { ApolloClient } from '@apollo/client';
 import type { Client } from '@urql/core';
@@ -31,7 +31,7 @@ declare global {
 }
 `;
 
-/** The examples of a page, as files beside the sources of the client. */
+/** The examples of a page, as files next to the client's sources. */
 async function examplesOf(page: string): Promise<[string, string][]> {
   const text = await readFile(join(ROOT, page), 'utf8');
   return [...text.matchAll(/```(tsx?)\n([\s\S]*?)```/g)].map(([, kind, source], index) => [
@@ -40,12 +40,12 @@ async function examplesOf(page: string): Promise<[string, string][]> {
   ]);
 }
 
-/** Compiles files that are not on the disk as strictly as the client itself. */
+/** Compiles files that are not on disk as strictly as the client itself. */
 function problemsOf(files: ReadonlyMap<string, string>): string[] {
   const config = ts.readConfigFile(join(CLIENT, 'tsconfig.json'), (path) => ts.sys.readFile(path));
   const options: ts.CompilerOptions = {
     ...ts.parseJsonConfigFileContent(config.config, ts.sys, CLIENT).options,
-    // An example begins what its reader goes on with.
+    // An example starts code that its reader completes.
     noUnusedLocals: false,
     noUnusedParameters: false,
     jsx: ts.JsxEmit.ReactJSX,
@@ -66,7 +66,7 @@ function problemsOf(files: ReadonlyMap<string, string>): string[] {
   });
 }
 
-it('examples of the client in the documentation compile as they stand', { timeout: 120_000 }, async () => {
+it('examples of the client in the documentation compile without changes', { timeout: 120_000 }, async () => {
   const examples = (await Promise.all(PAGES.map(examplesOf))).flat();
   expect(examples.length).toBeGreaterThan(PAGES.length);
   expect(problemsOf(new Map([[join(CLIENT, 'around.ts'), AROUND], ...examples]))).toEqual([]);

@@ -46,14 +46,14 @@ async function createJob(name: string): Promise<string> {
   return payload.job?.id ?? '';
 }
 
-/** As it stands in the database: what the dead letters are of. */
+/** Read from the database: the executions of the dead letters. */
 async function insertFailure(jobId: string): Promise<string> {
   const id = await insertExecution(api.pool, decodePublicId('Job', jobId) ?? '', 'FAILED');
   return encodePublicId('DeadLetter', id);
 }
 
 describe('the documents of the client package', () => {
-  it('create a job, change it and show it', async () => {
+  it('create, change and show a job', async () => {
     const id = await createJob('Report');
     const renamed = { id, name: 'New', expectedVersion: 1 };
     expect(await run(documents.UpdateJobDocument, { input: renamed })).toMatchObject({
@@ -73,7 +73,7 @@ describe('the documents of the client package', () => {
     });
   });
 
-  it('try a request, and store jobs by their keys', async () => {
+  it('test a request, and store jobs by their keys', async () => {
     const input = { name: 'Stored', key: 'stored', api: 'http://127.0.0.1:9/', schedule: '@daily' };
     expect(await run(documents.TestRequestDocument, { input })).toMatchObject({
       testRequest: { test: { ok: false, failureReason: 'CONNECTION' }, errors: [] },
@@ -126,7 +126,7 @@ describe('the documents of the client package', () => {
     });
   });
 
-  it('follow a job, and say what was done to it', async () => {
+  it('follow a job, and show its audit log', async () => {
     const feed = await watch(documents.WatchJobsDocument, {});
     const id = await createJob('Followed');
     expect((await feed.next()).value).toMatchObject({
@@ -165,7 +165,7 @@ describe('the documents of the client package', () => {
     });
   });
 
-  it('have alerts told', async () => {
+  it('create an alert and test it', async () => {
     const jobId = await createJob('With alerts');
     const input = {
       jobId,
@@ -218,7 +218,7 @@ describe('the documents of the client package', () => {
     expect(await log.next()).toMatchObject({ done: true });
   });
 
-  it('redrive, retry and discard what has failed', async () => {
+  it('redrive, retry and discard failed executions', async () => {
     const jobId = await createJob('Broken');
     const letters = [await insertFailure(jobId), await insertFailure(jobId), await insertFailure(jobId)];
     const where = { jobId: [jobId], open: true };
@@ -255,7 +255,7 @@ describe('the documents of the client package', () => {
     });
   });
 
-  it('tell what schedules name ahead', async () => {
+  it('show planned runs', async () => {
     const input = { key: 'ahead', name: 'Ahead', api: 'https://example.test/', schedule: '0 0 0 1 1 *' };
     const { upsertJob } = await run(documents.UpsertJobDocument, { input });
     const job = { id: upsertJob.job?.id ?? '', name: 'Ahead' };
@@ -273,7 +273,7 @@ describe('the documents of the client package', () => {
     expect(plannedLoad).toMatchObject([{ from, to, count: 1, jobs: [job] }]);
   });
 
-  it('show how the scheduler is doing', async () => {
+  it('show the state of the scheduler', async () => {
     expect(await run(documents.OverviewDocument, {})).toMatchObject({
       health: { status: 'UP' },
       schedulerStatus: { dueJobs: 0 },
@@ -285,11 +285,11 @@ describe('the documents of the client package', () => {
     await figures.return(undefined);
   });
 
-  it('have all been run by now', () => {
+  it('have all run by now', () => {
     expect([...unused.values()]).toEqual([]);
   });
 
-  it('have a feed of each kind, and all of them can resume', () => {
+  it('include a feed of each kind, and all feeds can resume', () => {
     const plans = Object.values(documents).map((document: DocumentNode) => planResume(document));
     expect(plans.filter(({ kind }) => kind === 'refused')).toEqual([]);
     const fields = plans.flatMap((plan) => (plan.kind === 'feed' ? plan.field : []));

@@ -51,7 +51,7 @@ async function scene({ through, after }: { through?: Through; after?: string } =
   return { server, feed };
 }
 
-/** What a reader hears, in order: cursors, gaps and statuses. */
+/** What a reader receives, in order: cursors, gaps and statuses. */
 function listen(feed: Feed<Event>, after?: string | null) {
   const heard = asyncQueue<string | FeedGap>('word of the feed');
   const stop = feed.read(
@@ -77,7 +77,7 @@ async function next(heard: Pick<AsyncQueue<unknown>, 'next'>, ...words: unknown[
 }
 
 describe.each(Object.keys(FEEDS) as Through[])('a feed through %s', (through) => {
-  it('tells all its readers every event over one subscription, and how it stands', async () => {
+  it('sends every event to all its readers over one subscription, and reports its status', async () => {
     const { server, feed } = await scene({ through });
     const readers = [listen(feed), listen(feed)];
     const first = await server.subscribed.next();
@@ -95,7 +95,7 @@ describe.each(Object.keys(FEEDS) as Through[])('a feed through %s', (through) =>
     expect(server.subscribed.all).toHaveLength(2);
   });
 
-  it('tells of holes where they are, and of an event that could not be told', async () => {
+  it('reports gaps in their place, and reports an event that the server could not send', async () => {
     const { server, feed } = await scene({ through, after: 'x' });
     const { heard } = listen(feed);
     const failed = { data: null, errors: [INTERNAL] };
@@ -124,7 +124,7 @@ describe.each(Object.keys(FEEDS) as Through[])('a feed through %s', (through) =>
     expect(await heard.nextWhere((word) => word === 'a')).toBe('a');
   });
 
-  it('says why it has failed', async () => {
+  it('reports why it failed', async () => {
     const { server, feed } = await scene({ through });
     const { heard } = listen(feed);
     (await server.subscribed.next()).error(REFUSED);
@@ -133,7 +133,7 @@ describe.each(Object.keys(FEEDS) as Through[])('a feed through %s', (through) =>
 });
 
 describe('a reader', () => {
-  it('that comes back goes on where it was, whatever the others have heard in between', async () => {
+  it('that comes back continues at its place, whatever the others have received meanwhile', async () => {
     const { server, feed } = await scene();
     const [staying, leaving] = [listen(feed), listen(feed)];
     const first = await server.subscribed.next();
@@ -154,7 +154,7 @@ describe('a reader', () => {
     await staying.heard.nextWhere((word) => word === 'c');
   });
 
-  it('that leaves and comes back at once, as React has them do, needs no new subscription', async () => {
+  it('that leaves and comes back at once, as in React, needs no new subscription', async () => {
     const { server, feed } = await scene();
     listen(feed).stop();
     const { heard } = listen(feed);
@@ -166,7 +166,7 @@ describe('a reader', () => {
     expect(server.ended.all).toEqual([]);
   });
 
-  it('that was the last ends the subscription a little later', async () => {
+  it('that leaves last ends the subscription a little later', async () => {
     const { server, feed } = await scene();
     const { stop } = listen(feed);
     await server.subscribed.next();
@@ -175,13 +175,13 @@ describe('a reader', () => {
   });
 });
 
-it('is refused where the document is no feed', () => {
+it('is refused when the document is not a feed', () => {
   const transport = createTransport({ url: 'http://127.0.0.1:1/graphql', webSocket: WebSocket });
   expect(() => transportFeed(transport, ListJobsDocument, {})).toThrow(/no subscription/);
 });
 
-describe('what a component keeps', () => {
-  it('has every event once, also of the time while React had hidden it', async () => {
+describe('the state of a component', () => {
+  it('has every event once, also from the time while React had hidden it', async () => {
     const { server, feed } = await scene();
     const other = listen(feed);
     const store = createEventsStore<Event, string[]>(feed, [], () => (cursors, events) => [
@@ -208,7 +208,7 @@ describe('what a component keeps', () => {
     expect(store.getView()).toMatchObject({ state: ['a', 'b'], gap: null });
   });
 
-  it('is read anew behind a gap', async () => {
+  it('is read again after a gap', async () => {
     const { server, feed } = await scene();
     let loads = 0;
     const store = createLiveStore<Event, string>(feed, () => ({
@@ -232,7 +232,7 @@ describe('what a component keeps', () => {
 });
 
 describe('a frame', () => {
-  it('of a page that is not drawn comes after a second, and once', () => {
+  it('of a page that is not drawn runs after a second, once', () => {
     vi.useFakeTimers();
     vi.stubGlobal('requestAnimationFrame', () => 1);
     onTestFinished(() => {

@@ -26,7 +26,7 @@ async function connect(api: ApiHarness) {
   return { client, warnings };
 }
 
-it('has urql’s normalised cache know the schema: a change shows in each list, and nothing is warned of', async () => {
+it('gives urql’s normalised cache the schema: a change shows in each list, without warnings', async () => {
   const api = await createApiHarness();
   onTestFinished(api.close);
   const { client, warnings } = await connect(api);

@@ -10,7 +10,7 @@ const runFile = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const SOURCES = fileURLToPath(new URL('app', import.meta.url));
 
-/** What the app installs beside the client, in this project's versions. */
+/** Packages that the app installs beside the client, in this project's versions. */
 const OWN_VERSIONS = [
   '@apollo/client',
   '@types/react',
@@ -25,10 +25,10 @@ const OWN_VERSIONS = [
   'urql',
   'wonka',
 ];
-/** The tests of the client's sources have graphql 16. */
+/** The tests of the client's sources use graphql 16. */
 const GRAPHQL = '^17.0.0';
 
-/** As Vite's template for React has it. */
+/** The same as in Vite's template for React. */
 const COMPILER_OPTIONS = {
   strict: true,
   // The types of Apollo Client do not compile strictly.
@@ -48,12 +48,12 @@ export type InstalledApp = {
   path: string;
   /** The installed package. */
   client: string;
-  /** Runs a script of the app, or of one of its packages, with this Node, and returns what it writes. */
+  /** Runs a script of the app, or of one of its packages, with this Node, and returns its output. */
   run: (...args: string[]) => Promise<string>;
   remove: () => Promise<void>;
 };
 
-/** Packs the client and installs it with npm in an app that has nothing else of this project. */
+/** Packs the client and installs it with npm in an app that contains nothing else of this project. */
 export async function installApp(): Promise<InstalledApp> {
   const folder = await makeTempFolder('installed-app');
   const { path } = folder;
@@ -84,7 +84,7 @@ export async function installApp(): Promise<InstalledApp> {
     join(path, 'package.json'),
     JSON.stringify({ type: 'module', private: true, dependencies }),
   );
-  // Scripts of packages stay off: what the client needs is in its tarball.
+  // Install scripts stay off: the tarball contains everything that the client needs.
   await run('npm', ['install', '--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund'], path);
   return {
     path,

@@ -7,7 +7,7 @@ type Event = { __typename: 'ExecutionEvent'; cursor: string };
 type Gap = { __typename: 'FeedGap' };
 type Data = { executionEvents: Event | Gap };
 
-/** A state that is read when the test says so, and a feed that says what the test says. */
+/** A state that is read when the test allows it, and a feed that the test controls. */
 function scene() {
   const shown: string[] = [];
   const loads = asyncQueue<{ answer: (state: string) => void; fail: (error: Error) => void }>(
@@ -43,8 +43,8 @@ function scene() {
   };
 }
 
-describe('state that is followed', () => {
-  it('is read once the feed stands, and events that came meanwhile are told behind it', async () => {
+describe('a live state', () => {
+  it('is read once the feed is open, and events that arrived meanwhile follow it', async () => {
     const { shown, loads, feed, event, settled } = scene();
     await settled();
     expect(loads.all).toHaveLength(0);
@@ -59,7 +59,7 @@ describe('state that is followed', () => {
     expect(shown).toEqual(['state 1', 'event a', 'event b', 'event c']);
   });
 
-  it('is read anew behind a gap, and what the new state holds is not told', async () => {
+  it('is read again after a gap, and events that the new state contains are dropped', async () => {
     const { shown, loads, feed, event, gap, settled } = scene();
     feed.begin?.();
     (await loads.next()).answer('1');
@@ -77,7 +77,7 @@ describe('state that is followed', () => {
     expect(shown).toEqual(['state 1', 'state 3', 'event b']);
   });
 
-  it('is read anew where an event could not be told', async () => {
+  it('is read again when the server could not send an event', async () => {
     const { shown, loads, feed, settled } = scene();
     feed.begin?.();
     (await loads.next()).answer('1');
@@ -88,7 +88,7 @@ describe('state that is followed', () => {
     expect(shown).toEqual(['state 1', 'state 2']);
   });
 
-  it('is read again when reading fails, and loses no event over it', async () => {
+  it('is read again when reading fails, and loses no event', async () => {
     const { shown, loads, feed, event, settled } = scene();
     feed.begin?.();
     const load = await loads.next();
@@ -99,13 +99,13 @@ describe('state that is followed', () => {
     expect(shown).toEqual(['Error: Away', 'state 1', 'event a']);
   });
 
-  it('says why nothing more comes', () => {
+  it('reports why no more events come', () => {
     const { shown, feed } = scene();
     feed.sink?.error(new Error('Refused'));
     expect(shown).toEqual(['over: Error: Refused']);
   });
 
-  it('is left at once', async () => {
+  it('stops at once', async () => {
     const { shown, loads, feed, event, stop, settled } = scene();
     feed.begin?.();
     const load = await loads.next();

@@ -26,7 +26,7 @@ afterAll(async () => {
 
 const read = (path: string) => readFile(join(app.client, path), 'utf8');
 
-it('the packed client holds all that it names', async () => {
+it('the packed client contains all files that it names', async () => {
   const { stdout } = await promisify(execFile)('find', ['.', '-type', 'f'], { cwd: app.client });
   const held = stdout
     .trim()
@@ -169,7 +169,7 @@ describe.skipIf(missing !== null)(
         await until(isLive, { timeoutMs: 10_000, what: 'the feed is live again' });
 
         const statuses = async () => await shown<[string, string][]>('statuses');
-        // The newest ones there were, at most a page of them, and all that have come since.
+        // The newest ones, at most a page of them, and all later ones.
         const count = Math.min(before, 100) + ROUNDS * RUNS;
         await until(async () => (await statuses()).length === count, { what: `${count} statuses are shown` });
         expect((await statuses()).filter(([, status]) => status !== 'SUCCESS')).toEqual([]);

@@ -77,9 +77,9 @@ const clients: Record<string, (options: Parameters<typeof createUrqlClient>[0]) 
 };
 
 describe.each(Object.entries(clients))(
-  'the client for %s against a server that runs its documents only',
+  'the client for %s against a server that runs only its persisted documents',
   (_name, create) => {
-    it('queries, changes and watches by ids', async () => {
+    it('queries, mutates and subscribes by ids', async () => {
       const { url } = await startApiServer(api, {
         persistedOperations: createPersistedOperations('required', parsePersistedOperations(LIST)),
       });

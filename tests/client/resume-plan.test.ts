@@ -14,13 +14,13 @@ const AS_WRITTEN = {
 };
 
 describe('how a subscription resumes', () => {
-  it('is read off its document', () => {
+  it('is derived from its document', () => {
     expect(plan(`subscription ($after: String) { executionEvents(after: $after) { ${WHOLE} } }`)).toEqual(
       AS_WRITTEN,
     );
   });
 
-  it('is found behind fragments, named and not, also around the field itself', () => {
+  it('is found behind named and inline fragments, also around the field itself', () => {
     const text = `
       subscription ($after: String) { ...Root }
       fragment Root on Subscription { ... { executionEvents(after: $after) { ...Item } } }
@@ -39,7 +39,7 @@ describe('how a subscription resumes', () => {
     expect(plan(text)).toEqual({ ...AS_WRITTEN, ...names });
   });
 
-  it('is that of the operation which is run', () => {
+  it('is the plan of the operation that runs', () => {
     const text = `
       query Jobs { jobs { totalCount } }
       subscription Logs($after: String) {
@@ -62,7 +62,7 @@ describe('how a subscription resumes', () => {
   });
 
   it.each(['subscription { systemMetrics { totalJobs } }', '{ jobs(after: "x") { totalCount } }'])(
-    'is no question for what is no feed: %s',
+    'is plain for a document that is not a feed: %s',
     (text) => {
       expect(plan(text)).toEqual({ kind: 'plain' });
     },

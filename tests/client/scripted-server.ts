@@ -5,7 +5,7 @@ import { onTestFinished } from 'vitest';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { asyncQueue, type AsyncQueue } from '../support/async-queue.ts';
 
-/** One subscription as the server has it: the test plays its feed. */
+/** One subscription as the server sees it. The test plays its feed. */
 export type Subscribed = {
   query: string;
   variables: Record<string, unknown>;
@@ -19,27 +19,27 @@ export type Subscribed = {
   close: (code?: number) => void;
 };
 
-/** The far end of graphql-transport-ws, and of HTTP, whose every word a test decides. */
+/** The server side of graphql-transport-ws and of HTTP. A test decides every message. */
 export type ScriptedServer = {
   url: string;
-  /** Each subscription in the order of arrival, those that were asked for again too. */
+  /** Each subscription in the order of arrival, repeated ones included. */
   subscribed: AsyncQueue<Subscribed>;
   /** What each connection has sent with `connection_init`. */
   inits: AsyncQueue<unknown>;
   /** Ids of subscriptions that the client has ended. */
   ended: AsyncQueue<string>;
   requests: AsyncQueue<IncomingHttpHeaders>;
-  /** Refuses connections with this code, until it is null again. */
+  /** Refuses connections with this code until it is null again. */
   refuseWith: (code: number | null) => void;
-  /** Whether `connection_init` is answered. */
+  /** Whether the server answers `connection_init`. */
   acceptConnections: (accepts: boolean) => void;
-  /** Whether pings are answered. */
+  /** Whether the server answers pings. */
   answerPings: (answers: boolean) => void;
 };
 
 type Message = { type: string; id: string; payload?: Record<string, unknown> };
 
-/** Starts it until the test is over. */
+/** Starts the server. It stops at the end of the test. */
 export async function startScriptedServer(): Promise<ScriptedServer> {
   const subscribed = asyncQueue<Subscribed>('subscription');
   const inits = asyncQueue<unknown>('connection_init');

@@ -1,7 +1,7 @@
 import { expect, it, vi } from 'vitest';
 import { guarded } from '../../client/src/sink.ts';
 
-it('keeps what a receiver throws from whoever calls it, and reports it', () => {
+it('does not pass an exception of a receiver to the caller, and reports it', () => {
   const reported: (() => void)[] = [];
   const microtasks = vi.spyOn(globalThis, 'queueMicrotask').mockImplementation((task) => reported.push(task));
   const fail = () => {

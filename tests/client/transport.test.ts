@@ -19,14 +19,14 @@ const INTERNAL = { message: 'Internal error', extensions: { code: 'INTERNAL_ERRO
 const UNAVAILABLE = { message: 'The database is away', extensions: { code: 'UNAVAILABLE' } };
 
 function transportTo(url: string, options: Partial<TransportOptions> = {}): Transport {
-  // The longest delay is also how long a connection must last to have held: more than a busy machine takes to make one.
+  // A connection counts as stable after the longest delay. That must be longer than a busy machine takes to connect.
   const backoff = { initialDelayMs: 1, maxDelayMs: 5_000 };
   const transport = createTransport({ url, webSocket: WebSocket, backoff, ...options });
   onTestFinished(transport.close);
   return transport;
 }
 
-/** Subscribes, and keeps what comes of it. */
+/** Subscribes and records the results. */
 function watch<Data, Variables>(
   transport: Transport,
   operation: Operation<Data, Variables>,
@@ -52,7 +52,7 @@ function watch<Data, Variables>(
 const executions = (variables: object = {}) => ({ query: WatchExecutionsDocument, variables });
 const told = (item: object) => ({ data: { executionEvents: item } });
 
-/** A feed that stands, its first connection at `first`. */
+/** An open feed whose first connection is at `first`. */
 async function begunFeed(server: ScriptedServer, options?: Partial<TransportOptions>) {
   const transport = transportTo(server.url, options);
   const feed = watch(transport, executions());
@@ -63,7 +63,7 @@ async function begunFeed(server: ScriptedServer, options?: Partial<TransportOpti
 }
 
 describe('a feed', () => {
-  it('begins by asking where it stands, which is no news', async () => {
+  it('first asks for its position, which is not passed on as an event', async () => {
     const server = await startScriptedServer();
     const feed = watch(transportTo(server.url), executions({ where: { status: ['FAILED'] } }));
     const first = await server.subscribed.next();
@@ -74,14 +74,14 @@ describe('a feed', () => {
     expect(feed.begun.all).toEqual(['begin']);
   });
 
-  it('goes on where it began when it breaks before its first event', async () => {
+  it('resumes at its start when it breaks before its first event', async () => {
     const server = await startScriptedServer();
     const feed = await begunFeed(server);
     feed.first.close();
     expect((await server.subscribed.next()).variables).toEqual({ after: 'begin' });
   });
 
-  it('begins behind a cursor of the application', async () => {
+  it('starts behind a cursor of the application', async () => {
     const server = await startScriptedServer();
     const feed = watch(transportTo(server.url), executions({ after: 'mine' }));
     const first = await server.subscribed.next();
@@ -92,7 +92,7 @@ describe('a feed', () => {
   });
 
   it.each([undefined, 1000, 1001, 1011, 1012, 1013, 4004, 4408, 4500])(
-    'goes on behind the last event when its connection ends with %s',
+    'resumes behind the last event when its connection ends with %s',
     async (code) => {
       const server = await startScriptedServer();
       const feed = await begunFeed(server);
@@ -108,7 +108,7 @@ describe('a feed', () => {
     },
   );
 
-  it('hands on a gap, and goes on behind it', async () => {
+  it('passes on a gap, and continues behind it', async () => {
     const server = await startScriptedServer();
     const feed = await begunFeed(server);
     feed.first.item(gap('behind'));
@@ -117,7 +117,7 @@ describe('a feed', () => {
     expect((await server.subscribed.next()).variables).toEqual({ after: 'behind' });
   });
 
-  it('has its cursor under whatever names the document gives', async () => {
+  it('finds its cursor under any alias in the document', async () => {
     const server = await startScriptedServer();
     const query = /* GraphQL */ `
       subscription ($from: String) {
@@ -145,7 +145,7 @@ describe('a feed', () => {
     expect((await server.subscribed.next()).variables).toEqual({ from: 'a' });
   });
 
-  it('is asked for again for as long as the server’s database is away', async () => {
+  it('is retried while the server’s database is away', async () => {
     const server = await startScriptedServer();
     const feed = await begunFeed(server);
     feed.first.close();
@@ -155,7 +155,7 @@ describe('a feed', () => {
     expect(feed.endings.all).toEqual([]);
   });
 
-  it('ends with the error of a server that keeps failing to begin it', async () => {
+  it('ends with the error of a server that fails to start it again and again', async () => {
     const server = await startScriptedServer();
     const feed = await begunFeed(server);
     feed.first.close();
@@ -163,7 +163,7 @@ describe('a feed', () => {
     expect(await feed.endings.next()).toEqual([INTERNAL]);
   });
 
-  it('forgives a server’s faults after a connection that held, though nothing was told over it', async () => {
+  it('resets its failure count after a stable connection, also when that sent no event', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     onTestFinished(() => {
       vi.useRealTimers();
@@ -182,7 +182,7 @@ describe('a feed', () => {
     expect(await feed.endings.next()).toEqual([INTERNAL]);
   });
 
-  it('forgives a refused token after a connection that held, too', async () => {
+  it('resets a refused token after a stable connection, too', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     onTestFinished(() => {
       vi.useRealTimers();
@@ -207,12 +207,12 @@ describe('a feed', () => {
     expect(await feed.endings.next()).toEqual([refusal]);
   });
 
-  it('asks again for an event that the server failed to tell', async () => {
+  it('requests again an event that the server failed to send', async () => {
     const server = await startScriptedServer();
     const feed = await begunFeed(server);
     feed.first.item({ ...EVENT, cursor: 'a' });
     feed.first.next({ data: null, errors: [INTERNAL] });
-    // It was sent already when the client asked again, and counts for nothing.
+    // The server had sent it before the client asked again. It does not count.
     feed.first.item({ ...EVENT, cursor: 'c' });
     const second = await server.subscribed.next();
     expect(second.variables).toEqual({ after: 'a' });
@@ -222,7 +222,7 @@ describe('a feed', () => {
     expect(feed.results.all).toEqual(['a', 'b', 'c'].map((cursor) => told({ ...EVENT, cursor })));
   });
 
-  it('hands on the error of an event that can never be told, and what comes behind it', async () => {
+  it('passes on the error of an event that can never be sent, and the events behind it', async () => {
     const server = await startScriptedServer();
     const feed = await begunFeed(server);
     const failed = { data: null, errors: [INTERNAL] };
@@ -237,7 +237,7 @@ describe('a feed', () => {
     expect(await feed.results.next()).toEqual(told({ ...EVENT, cursor: 'b' }));
   });
 
-  it('is asked for again when a server says that it is over, which only a log is', async () => {
+  it('is requested again when a server completes it, because only a log can be complete', async () => {
     const server = await startScriptedServer();
     const feed = await begunFeed(server);
     feed.first.complete();
@@ -248,7 +248,7 @@ describe('a feed', () => {
     expect(await log.endings.next()).toBe('complete');
   });
 
-  it('is not begun where the document could not resume, unless told so', async () => {
+  it('does not start when the document cannot resume, unless the caller allows it', async () => {
     const server = await startScriptedServer();
     const transport = transportTo(server.url);
     const query = 'subscription Deaf { executionEvents { __typename } }';
@@ -266,7 +266,7 @@ describe('a feed', () => {
 });
 
 describe('a subscription', () => {
-  it('that is no feed is asked for anew', async () => {
+  it('that is not a feed is requested again', async () => {
     const server = await startScriptedServer();
     const query = 'subscription ($intervalMs: Int) { systemMetrics(intervalMs: $intervalMs) { totalJobs } }';
     const figures = watch(transportTo(server.url), { query, variables: { intervalMs: 250 } });
@@ -277,7 +277,7 @@ describe('a subscription', () => {
     expect(await figures.results.next()).toEqual({ data: { systemMetrics: { totalJobs: 3 } } });
   });
 
-  it('that was ended hears nothing more, and the server is told', async () => {
+  it('that was ended receives nothing more, and the server is notified', async () => {
     const server = await startScriptedServer();
     const feed = await begunFeed(server);
     feed.stop();
@@ -299,7 +299,7 @@ describe('a subscription', () => {
     expect(await feed.endings.next()).toBe('complete');
   });
 
-  it('shares its connection, and comes back with the others', async () => {
+  it('shares its connection, and reconnects with the others', async () => {
     const server = await startScriptedServer();
     const feed = await begunFeed(server);
     watch(feed.transport, { query: WatchLogDocument, variables: { executionId: 'exec_1', after: 'l' } });
@@ -312,7 +312,7 @@ describe('a subscription', () => {
 });
 
 describe('the connection', () => {
-  it('carries a fresh token each time, as requests do', async () => {
+  it('sends a fresh token each time, as requests do', async () => {
     const server = await startScriptedServer();
     let tokens = 0;
     const token = () => Promise.resolve(`t${(tokens += 1)}`);
@@ -324,7 +324,7 @@ describe('the connection', () => {
     expect(await server.requests.next()).toMatchObject({ authorization: 'Bearer t3' });
   });
 
-  it('carries nothing of a caller without a token', async () => {
+  it('sends no authorization without a token', async () => {
     const server = await startScriptedServer();
     const { transport } = await begunFeed(server, { token: () => null });
     expect(server.inits.all).toEqual([{}]);
@@ -334,7 +334,7 @@ describe('the connection', () => {
     expect(headers).not.toHaveProperty('authorization');
   });
 
-  it('is tried again when the token cannot be had, and once when it is refused', async () => {
+  it('is retried when the token is unavailable, and once when it is refused', async () => {
     const server = await startScriptedServer();
     const answers = [new Error('The token service is away'), 'stale', 'fresh', 'bad', 'worse'];
     const token = () => {
@@ -357,7 +357,7 @@ describe('the connection', () => {
     expect(server.inits.all).toHaveLength(4);
   });
 
-  it('needs no WebSocket before there is a subscription', async () => {
+  it('needs no WebSocket before the first subscription', async () => {
     const server = await startScriptedServer();
     const transport = createTransport({ url: server.url, token: () => 't' });
     await transport.fetch(server.url);
@@ -368,7 +368,7 @@ describe('the connection', () => {
     transport.close();
   });
 
-  it('is given up when the server falls silent, and a new one goes on', async () => {
+  it('is closed when the server is silent, and a new connection continues', async () => {
     const server = await startScriptedServer();
     const feed = await begunFeed(server, { keepAliveMs: 20, answerTimeoutMs: 200 });
     server.answerPings(false);
@@ -379,7 +379,7 @@ describe('the connection', () => {
     expect(await feed.results.next()).toEqual(told({ ...EVENT, cursor: 'a' }));
   });
 
-  it('is given up when the server does not accept it', async () => {
+  it('is closed when the server does not accept it', async () => {
     const server = await startScriptedServer();
     server.acceptConnections(false);
     const feed = watch(transportTo(server.url, { answerTimeoutMs: 50 }), executions());
@@ -390,7 +390,7 @@ describe('the connection', () => {
     expect(await feed.begun.next()).toBe('begin');
   });
 
-  it('is given up when nobody answers its handshake', async () => {
+  it('is closed when the server does not answer its handshake', async () => {
     const opened = asyncQueue<Socket>('connection');
     const mute = createServer(opened.push).listen(0, '127.0.0.1');
     await once(mute, 'listening');
@@ -405,7 +405,7 @@ describe('the connection', () => {
     expect(opened.all.length).toBeGreaterThan(1);
   });
 
-  it('says how it stands', async () => {
+  it('reports its status', async () => {
     const server = await startScriptedServer();
     const states = asyncQueue<string>('state of the connection');
     const breaks = asyncQueue<unknown>('break');

@@ -20,12 +20,14 @@ beforeAll(() => {
   commands = createCommands(harness.deps);
 });
 
-/** What stands before each command: a job with secrets and a tag, one that it does not wait for, and one that it does. */
+/**
+ * The state before each command: a job with secrets and a tag, an unrelated job, and a job that depends on the first.
+ */
 interface Setting {
   jobId: string;
-  /** Of the execution that the command asked for, as the API spells it. */
+  /** The execution that the command created, as the API spells it. */
   executionId: string;
-  /** Of a tag that no job has, as the API spells it. */
+  /** A tag that no job has, as the API spells it. */
   tagId: string;
   otherId: string;
   upstreamId: string;
@@ -34,18 +36,18 @@ interface Setting {
 }
 
 /**
- * A command that changes something, the audit entry that must tell of it, and the events that must: none where
- * docs/decisions/0006 says so. `before` and `after` are all of the entry.
+ * A command that changes something, its audit entry, and its events. There are no events where docs/decisions/0006 says
+ * so. `before` and `after` are the complete entry.
  */
 interface Audited {
-  /** What the setting has besides. */
+  /** More of the state before the command. */
   given?: { job?: Row; execution?: ExecutionStatus };
-  /** Answers the command's result. */
+  /** Returns the command's result. */
   run: (setting: Setting) => Promise<{ ok: boolean }>;
   events: EventKind[];
   action: string;
   before: Record<string, unknown> | null;
-  /** Ids that only the command knows are given as `anyId`. */
+  /** `anyId` stands for ids that only the command knows. */
   after: Record<string, unknown> | null;
 }
 
@@ -61,7 +63,7 @@ const only = (jobId: string) => ({
 });
 const PAUSED: Row = { status: 'PAUSED', paused_at: START, next_run_at: null };
 
-/** Complete by its type: a new command says here how it is audited. A test of an alert changes nothing. */
+/** Complete by its type: a new command must state here how it is audited. A test of an alert changes nothing. */
 const AUDITED: Record<Exclude<keyof Commands, 'testJobAlert'>, Audited> = {
   createJob: {
     run: () =>
@@ -333,7 +335,7 @@ const AUDITED: Record<Exclude<keyof Commands, 'testJobAlert'>, Audited> = {
   },
 };
 
-/** Where a command is told of otherwise than above, by what it finds or is asked. */
+/** Cases in which a command is audited in another way, because of its state or its input. */
 const OTHERWISE: Record<string, Audited> = {
   'upsertJob of a new key': {
     run: () => commands.upsertJob(CALLER, { key: 'k', name: 'New', api: 'https://a.test/' }),
@@ -401,7 +403,7 @@ async function set({ job, execution }: NonNullable<Audited['given']> = {}): Prom
 
 describe('the audit log', () => {
   it.each(ALL)(
-    'tells of %s once: by whom, from where, and what changed, without secrets',
+    'records %s once: the actor, the origin and the changes, without secrets',
     async (_command, { given, run, action, before, after }) => {
       const setting = await set(given);
       expect(await run(setting)).toMatchObject({ ok: true });
@@ -419,13 +421,13 @@ describe('the audit log', () => {
 });
 
 describe('the event log', () => {
-  it.each(ALL)('tells of %s by the events that it is to have', async (_command, { given, run, events }) => {
+  it.each(ALL)('records %s with the expected events', async (_command, { given, run, events }) => {
     await run(await set(given));
     expect((await harness.events()).map(({ kind }) => kind)).toEqual(events);
   });
 });
 
-/** What a client would be told of an error in a resolver. */
+/** What a client receives for an error in a resolver. */
 function told(error: unknown): GraphQLFormattedError {
   const log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
   const mask = createErrorMask({ log, newId: () => 'error-id', isUnavailable: () => false, schema });
@@ -438,7 +440,7 @@ describe.each([
   { table: 'event_log', writers: ALL.filter(([, { events }]) => events.length > 0) },
 ] as const)('a change that cannot be written into $table', ({ table, writers }) => {
   it.each(writers)(
-    'is not made by %s, and says no more than that it failed',
+    'is not made by %s, and the error only reports that it failed',
     async (_command, { given, run }) => {
       const setting = await set(given);
       const tables = await tablesOf(harness.pool);

@@ -14,7 +14,7 @@ beforeAll(() => {
   commands = createCommands(harness.deps);
 });
 
-/** All jobs, found as whoever selects them would. */
+/** All jobs, selected as a caller does. */
 const everyJob: JobSelection = {
   async find(behind, limit) {
     const { rows } = await harness.pool.query<{ id: string }>(
@@ -54,7 +54,7 @@ async function manyJobs(n: number): Promise<void> {
 }
 
 describe('pausing jobs', () => {
-  it('pauses those that are active, takes back what they had planned, and leaves the others as they are', async () => {
+  it('pauses the active ones, withdraws their planned runs, and leaves the others unchanged', async () => {
     const [active, other] = [
       await insertJob(harness.pool, SCHEDULED),
       await insertJob(harness.pool, SCHEDULED),
@@ -87,7 +87,7 @@ describe('pausing jobs', () => {
     expect(await harness.auditEntries()).toHaveLength(2);
   });
 
-  it('writes down why, and until when, or refuses what cannot be', async () => {
+  it('records the reason and the end, or refuses invalid ones', async () => {
     const id = await insertJob(harness.pool, SCHEDULED);
     const until = new Date(Date.parse(START) + 3_600_000);
     const facts = { reason: 'Maintenance', until };
@@ -107,7 +107,7 @@ describe('pausing jobs', () => {
 });
 
 describe('resuming jobs', () => {
-  it('resumes those that are paused, past the runs that were left out, and completes what has none left', async () => {
+  it('resumes the paused ones without the skipped runs, and completes those without further runs', async () => {
     const paused = await insertJob(harness.pool, PAUSED);
     const skipping = await insertJob(harness.pool, PAUSED);
     await insertExecution(harness.pool, skipping, 'SKIPPED', {
@@ -139,7 +139,7 @@ describe('resuming jobs', () => {
 });
 
 describe('triggering jobs', () => {
-  it('runs each once, whatever its status, as its concurrency policy allows', async () => {
+  it('runs each once in any status, within its concurrency policy', async () => {
     const plain = await insertJob(harness.pool, { priority: 7, max_retries: null });
     const paused = await insertJob(harness.pool, PAUSED);
     await insertJob(harness.pool, DELETED);
@@ -189,7 +189,7 @@ describe('triggering jobs', () => {
 });
 
 describe('deleting jobs', () => {
-  it('deletes them with what waits of them and what they wait for, and asks what runs to stop', async () => {
+  it('deletes them with their waiting executions and dependencies, and requests the cancellation of running ones', async () => {
     const [job, upstream] = [await insertJob(harness.pool, SCHEDULED), await insertJob(harness.pool)];
     await insertDependency(harness.pool, job, upstream);
     const waiting = await insertExecution(harness.pool, job, 'RETRYING');
@@ -225,24 +225,24 @@ describe('a change of many jobs', () => {
     expect(await harness.events()).toHaveLength(1_103);
   });
 
-  it('commits a small chunk first, so that triggered jobs are called while the others are made', async () => {
+  it('commits a small chunk first, so triggered jobs are called while the others are processed', async () => {
     await manyJobs(1_103);
     const made: Promise<number>[] = [];
     const wake = () => void made.push(count(harness.pool, 'job_executions'));
     const { triggerJobs } = createCommands({ ...harness.deps, wake });
     valueOf(await triggerJobs(CALLER, { ...all, limit: 2_000 }));
     const [first] = await Promise.all(made);
-    // The second chunk may be committed by the time of the count.
+    // The second chunk may already be committed when the test counts.
     expect(first).toBeLessThanOrEqual(150);
     expect(made).toHaveLength(5);
   });
 
-  it('passes over what is not among the selected any more when it is locked, and goes on behind it', async () => {
+  it('skips a job that is no longer selected when it is locked, and continues behind it', async () => {
     await manyJobs(4);
     const jobs: JobSelection = {
       async find(behind, limit) {
         const found = await everyJob.find(behind, limit);
-        // Somebody is quicker, between the look and the lock.
+        // Another command changes a job between the read and the lock.
         await harness.pool.query(`UPDATE jobs SET name = 'Not that one' WHERE id = $1`, [found[0]]);
         return found;
       },
@@ -254,7 +254,7 @@ describe('a change of many jobs', () => {
     });
   });
 
-  it('counts each job once, however many change them at the same moment', async () => {
+  it('counts each job once when several commands change it at the same time', async () => {
     await manyJobs(50);
     const outcomes = await Promise.all(Array.from({ length: 4 }, () => commands.pauseJobs(CALLER, all)));
     const changed = outcomes.map((outcome) => valueOf(outcome).changedCount);
@@ -275,7 +275,7 @@ describe('a change of many jobs', () => {
     expect(await harness.events()).toEqual([]);
   });
 
-  it('works on nothing where nothing is selected', async () => {
+  it('does nothing when nothing is selected', async () => {
     expect(valueOf(await commands.triggerJobs(CALLER, all))).toEqual({ matchedCount: 0, changedCount: 0 });
     const job = encodePublicId('Job', await insertJob(harness.pool));
     valueOf(await commands.deleteJob(CALLER, { id: job }));

@@ -89,7 +89,7 @@ describe('an execution that waits', () => {
     expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'CANCELLED' });
   });
 
-  it('needs no reason to be cancelled', async () => {
+  it('can be cancelled without a reason', async () => {
     const id = await insertExecution(scene.pool, await insertJob(scene.pool), 'PENDING');
     valueOf(await cancel(scene.instance(), id));
     expect(await readExecution(scene.pool, id)).toMatchObject({
@@ -98,7 +98,7 @@ describe('an execution that waits', () => {
     });
   });
 
-  it('is cancelled once, however often that is asked for', async () => {
+  it('is cancelled once, however often it is requested', async () => {
     const instance = scene.instance();
     const id = await insertExecution(scene.pool, await insertJob(scene.pool), 'PENDING');
     valueOf(await cancel(instance, id, 'First'));
@@ -123,7 +123,7 @@ describe('a job that waits for the end of another', () => {
     return job;
   }
 
-  it('runs when a run that was attempted is cancelled, in the same transaction', async () => {
+  it('runs when an attempted run is cancelled, in the same transaction', async () => {
     const upstream = await insertJob(scene.pool);
     const dependent = await dependentOf(upstream);
     const id = await insertExecution(scene.pool, upstream, 'RETRYING');
@@ -151,7 +151,7 @@ describe('a job that waits for the end of another', () => {
 });
 
 describe('an execution that cannot be cancelled', () => {
-  it.each(['SUCCESS', 'FAILED', 'SKIPPED'] as const)('is told of where it is %s', async (status) => {
+  it.each(['SUCCESS', 'FAILED', 'SKIPPED'] as const)('gives its status when it is %s', async (status) => {
     const id = await insertExecution(scene.pool, await insertJob(scene.pool), status);
     const before = await everythingOf(scene.pool, id);
     expect(await cancel(scene.instance(), id)).toEqual({
@@ -172,7 +172,7 @@ describe('an execution that cannot be cancelled', () => {
     },
   );
 
-  it('is left alone where the reason is too long', async () => {
+  it('stays unchanged when the reason is too long', async () => {
     const id = await insertExecution(scene.pool, await insertJob(scene.pool), 'PENDING');
     expect(await cancel(scene.instance(), id, 'x'.repeat(1_001))).toMatchObject({
       ok: false,
@@ -220,7 +220,7 @@ describe('a running execution', () => {
     },
   );
 
-  it('keeps the first reason and one audit entry, however often it is asked for', async () => {
+  it('keeps the first reason and one audit entry, however often it is requested', async () => {
     const instance = scene.instance();
     const job = await insertJob(scene.pool);
     const id = await insertExecution(scene.pool, job, 'RUNNING');
@@ -234,7 +234,7 @@ describe('a running execution', () => {
     expect(await auditOf(job)).toHaveLength(1);
   });
 
-  it('is not retried once its cancellation was asked for, and its history says why', async () => {
+  it('is not retried after a cancellation request, and its history gives the reason', async () => {
     const instance = scene.instance();
     const gate = scene.target.gate('/failing', 503);
     const job = await insertJob(scene.pool, { api: `${scene.target.url}/failing`, ...RETRIES });
@@ -254,7 +254,7 @@ describe('a running execution', () => {
     ]);
   });
 
-  it('is cancelled with its reason by whoever rescues it from a dead instance', async () => {
+  it('is cancelled with its reason by the instance that rescues it', async () => {
     const instance = scene.instance();
     const id = await insertExecution(scene.pool, await insertJob(scene.pool), 'RUNNING');
     valueOf(await cancel(instance, id, 'Not needed'));
@@ -267,11 +267,11 @@ describe('a running execution', () => {
   });
 });
 
-describe('a cancellation that meets', () => {
+describe('a cancellation at the same time as', () => {
   const ROUNDS = 25;
   const PER_ROUND = 6;
 
-  /** Whatever came first, every execution has one end, told once, counted once. */
+  /** Whatever came first, every execution has one end, published once, counted once. */
   async function expectOneEndEach(job: string): Promise<Record<string, number>> {
     const ends = ['EXECUTION_SUCCEEDED', 'EXECUTION_FAILED', 'EXECUTION_CANCELLED'];
     const { rows } = await scene.pool.query<{ status: ExecutionStatus; ends: string[]; previous: string }>(
@@ -311,7 +311,7 @@ describe('a cancellation that meets', () => {
     expect(runner.errors).toEqual([]);
   });
 
-  it('its claim leaves one end, and no call once it was cancelled', async () => {
+  it('its claim leaves one end, and no call after the cancellation', async () => {
     const [runner, other] = [scene.instance(), scene.instance()];
     const job = await insertJob(scene.pool, { api: `${scene.target.url}/quick` });
     for (let round = 0; round < ROUNDS; round += 1) {

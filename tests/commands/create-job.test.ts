@@ -46,7 +46,7 @@ describe('createJob', () => {
     ]);
   });
 
-  it('writes one audit entry with secrets masked, and one event that filters can ask', async () => {
+  it('writes one audit entry with secrets masked, and one event for filters', async () => {
     const job = valueOf(
       await create({ ...MINUTELY, key: 'report', headers: { Authorization: 'Bearer s3cret' } }),
     );
@@ -75,7 +75,7 @@ describe('createJob', () => {
     });
   });
 
-  it('fills in what a retry policy leaves out', async () => {
+  it('completes a partial retry policy', async () => {
     const job = valueOf(await create({ ...MINUTELY, retryPolicy: { maxRetries: 5 } }));
     expect(job.retryPolicy).toEqual({
       maxRetries: 5,
@@ -88,7 +88,7 @@ describe('createJob', () => {
     });
   });
 
-  it('keeps a one-off that is late by less than the grace, and refuses one that is later', async () => {
+  it('keeps a one-off that is late by less than the grace, and refuses a later one', async () => {
     const runAt = (iso: string): CreateJobInput => ({
       name: 'Once',
       api: 'http://example.test',
@@ -101,7 +101,7 @@ describe('createJob', () => {
     expect(refused).toMatchObject({ ok: false, errors: [{ kind: 'ValidationError', path: ['runAt'] }] });
   });
 
-  it('creates a job that only ever runs by hand where there is neither schedule nor runAt', async () => {
+  it('creates a job that runs only by hand without schedule and runAt', async () => {
     const job = valueOf(await create({ name: 'By hand', api: 'http://example.test' }));
     expect([job.status, job.nextRunAt]).toEqual(['ACTIVE', null]);
   });
@@ -116,7 +116,7 @@ describe('createJob', () => {
     ]);
   });
 
-  it('honours the window of startAt and endAt', async () => {
+  it('applies startAt and endAt', async () => {
     const startAt = new Date('2025-04-01T00:00:00.000Z');
     expect(valueOf(await create({ ...MINUTELY, startAt })).nextRunAt).toEqual(startAt);
     const past = await create({ ...MINUTELY, endAt: new Date('2025-02-01T00:00:00.000Z') });
@@ -132,7 +132,7 @@ describe('createJob', () => {
     });
   });
 
-  it('refuses a key that another job has, until that job is deleted', async () => {
+  it('refuses a key of another job until that job is deleted', async () => {
     const first = valueOf(await create({ ...MINUTELY, key: 'report' }));
     expect(await create({ ...MINUTELY, key: 'report' })).toMatchObject({
       ok: false,
@@ -157,7 +157,7 @@ describe('createJob', () => {
     expect(await countJobs()).toBe(0);
   });
 
-  it('names everything that is wrong at once, and writes nothing', async () => {
+  it('names all errors at once, and writes nothing', async () => {
     const result = await create({
       name: '',
       api: 'ftp://example.test',
@@ -178,7 +178,7 @@ describe('createJob', () => {
     expect([await countJobs(), await harness.events(), await harness.auditEntries()]).toEqual([0, [], []]);
   });
 
-  it('wakes after the commit whoever plans, and whoever follows the log', async () => {
+  it('wakes planners and log followers after the commit', async () => {
     const woken: WakeUp[] = [];
     const deps = { ...harness.deps, wake: (...kinds: WakeUp[]) => woken.push(...kinds) };
     await createJob(deps, CALLER, MINUTELY);
@@ -201,7 +201,7 @@ describe('createJob', () => {
     ]).toEqual([1, 1, 1]);
   });
 
-  it('gives ids that are public ids of jobs', async () => {
+  it('returns public ids of jobs', async () => {
     const job = valueOf(await create(MINUTELY));
     expect(decodePublicId('Job', encodePublicId('Job', job.id))).toBe(job.id);
   });

@@ -38,7 +38,7 @@ async function failures(job: string, n: number, overrides: Row = {}): Promise<st
   return ids;
 }
 
-/** Many at once, by two statements. */
+/** Creates many at once, with two statements. */
 async function manyFailures(job: string, n: number): Promise<void> {
   await scene.pool.query(
     `WITH failed AS (
@@ -53,7 +53,7 @@ async function manyFailures(job: string, n: number): Promise<void> {
 }
 
 describe('redriving dead letters', () => {
-  it('makes a new execution of the same job, slot and body, with the job’s policy as it is now', async () => {
+  it('makes a new execution of the same job, slot and body, with the job’s current policy', async () => {
     const instance = scene.instance();
     const job = await insertJob(scene.pool, { ...RETRIES, priority: 7 });
     const [failed = ''] = await failures(job, 1, {
@@ -96,7 +96,7 @@ describe('redriving dead letters', () => {
     expect(instance.wakeUps.woken).toContain('executions');
   });
 
-  it('calls the target with the date of the slot and a key of its own, and no lateness', async () => {
+  it('calls the target with the date of the slot and its own key, and reports no lateness', async () => {
     const instance = scene.instance();
     scene.target.script('/hook', [500, 200]);
     const job = await insertJob(scene.pool, { api: `${scene.target.url}/hook` });
@@ -122,7 +122,7 @@ describe('redriving dead letters', () => {
   });
 
   it.each(['FORBID', 'QUEUE', 'REPLACE'])(
-    'drops none and cancels none where executions may not overlap (%s): they wait for their turn',
+    'drops none and cancels none when executions may not overlap (%s): they wait for their turn',
     async (policy) => {
       const instance = scene.instance();
       const limited = await insertJob(scene.pool, { concurrency_policy: policy, max_concurrency: 2 });
@@ -152,7 +152,7 @@ describe('redriving dead letters', () => {
     },
   );
 
-  it('keeps what set the failed execution off', async () => {
+  it('keeps the trigger of the failed execution', async () => {
     const upstream = await insertExecution(scene.pool, await insertJob(scene.pool), 'SUCCESS');
     const [failed = ''] = await failures(await insertJob(scene.pool), 1, { trigger: 'DEPENDENCY' });
     await insertRow(scene.pool, 'job_execution_triggers', {
@@ -168,7 +168,7 @@ describe('redriving dead letters', () => {
     ).toBe(1);
   });
 
-  it('makes exactly one execution for each of 50, whatever way 20 callers ask for them at once', async () => {
+  it('makes exactly one execution for each of 50 when 20 callers redrive them at once in any way', async () => {
     const instances = [scene.instance(), scene.instance()];
     const [one, two] = [await insertJob(scene.pool), await insertJob(scene.pool)];
     const letters = [...(await failures(one, 25)), ...(await failures(two, 25))];
@@ -201,7 +201,7 @@ describe('redriving dead letters', () => {
     expect(audited.rows[0]?.sum).toBe(50);
   });
 
-  it('passes over what was redriven, discarded or is not there, and answers for the rest', async () => {
+  it('skips ids that are redriven, discarded or unknown, and handles the rest', async () => {
     const instance = scene.instance();
     const [done = '', given = '', open = ''] = await failures(await insertJob(scene.pool), 3);
     await redriven(instance, { ids: [deadId(done)] });
@@ -212,7 +212,7 @@ describe('redriving dead letters', () => {
     expect(await letterOf(given)).toMatchObject({ redriven_at: null });
   });
 
-  it('passes over the dead letters of deleted jobs, however many stand first', async () => {
+  it('skips the dead letters of deleted jobs, however many come first', async () => {
     const instance = scene.instance();
     const [gone, kept] = [await insertJob(scene.pool), await insertJob(scene.pool)];
     const orphans = await failures(gone, 3);
@@ -223,7 +223,7 @@ describe('redriving dead letters', () => {
     expect(await redriven(instance, { ids: orphans.map(deadId) })).toEqual([]);
   });
 
-  it('leaves nothing waiting for a job that is deleted at the same moment', async () => {
+  it('leaves no waiting execution of a job that is deleted at the same time', async () => {
     const [instance, other] = [scene.instance(), scene.instance()];
     for (let round = 0; round < 10; round += 1) {
       const job = await insertJob(scene.pool);
@@ -268,7 +268,7 @@ describe('redriving dead letters', () => {
     ]);
   });
 
-  it('is audited with each dead letter beside the execution that it became', async () => {
+  it('is audited with each dead letter and its new execution', async () => {
     const jobs = [await insertJob(scene.pool), await insertJob(scene.pool)];
     const letters = [await failures(jobs[0] ?? '', 3), await failures(jobs[1] ?? '', 2)];
     await redriven(scene.instance(), { ids: letters.flat().map(deadId) });
@@ -319,7 +319,7 @@ describe('redriving dead letters', () => {
     expect(rows.map(({ id }) => letters.indexOf(id))).toEqual(expected);
   });
 
-  it('takes only what both ids and where name', async () => {
+  it('takes only entries that both ids and where select', async () => {
     const [one, two] = [await insertJob(scene.pool), await insertJob(scene.pool)];
     const [[first = ''], [second = '']] = [await failures(one, 1), await failures(two, 1)];
     const ids = [first, second].map(deadId);
@@ -364,7 +364,7 @@ describe('a command on dead letters', () => {
 });
 
 describe('discarding dead letters', () => {
-  it('closes the open ones, says how many, and lets retention have them', async () => {
+  it('closes the open ones, returns their number, and allows retention to prune them', async () => {
     const instance = scene.instance();
     const job = await insertJob(scene.pool);
     const [first = '', second = '', third = ''] = await failures(job, 3);
@@ -391,7 +391,7 @@ describe('discarding dead letters', () => {
     expect(await count(scene.pool, `job_executions WHERE status = 'FAILED'`)).toBe(0);
   });
 
-  it('closes each once, however many ask', async () => {
+  it('closes each once, however many callers ask', async () => {
     const instances = [scene.instance(), scene.instance()];
     await failures(await insertJob(scene.pool), 20);
     const results = await Promise.all(
@@ -404,7 +404,7 @@ describe('discarding dead letters', () => {
     expect(await count(scene.pool, 'failed_jobs_dlq WHERE discarded_at IS NOT NULL')).toBe(20);
   });
 
-  it('meets a redrive of the same ones in each being closed one way', async () => {
+  it('closes each in one way when a redrive runs at the same time', async () => {
     const [instance, other] = [scene.instance(), scene.instance()];
     await failures(await insertJob(scene.pool), 30);
     const [made, discarded] = await Promise.all([

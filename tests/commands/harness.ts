@@ -5,7 +5,7 @@ import { createPool } from '../../src/database/pool.ts';
 import { uuidV7 } from '../../src/domain/values/uuid-v7.ts';
 import { createTestDatabase } from '../support/database.ts';
 
-/** Commands on a database of their own, with a clock that is moved by hand. */
+/** Commands on their own database, with a clock that the test moves. */
 export interface CommandHarness {
   pool: pg.Pool;
   deps: CommandDeps;
@@ -42,12 +42,12 @@ export interface EventRow {
 
 export const START = '2025-03-01T12:00:00.000Z';
 export const CALLER: Caller = { actor: 'ada', requestId: 'request-1', address: '10.0.0.7' };
-/** The one address that the harness's operator has blocked. */
+/** The only address that the operator has blocked. */
 export const BLOCKED_ADDRESS = '169.254.169.254';
 
 /**
- * Registers the hooks that give the tests of a file one harness: its database is emptied, and its clock at {@link START},
- * before each of them.
+ * Registers the hooks that share one harness in a test file. Before each test, they empty its database and set its
+ * clock to {@link START}.
  */
 export function useCommandHarness(): CommandHarness {
   const harness = {} as CommandHarness;
@@ -99,7 +99,7 @@ export async function createCommandHarness(): Promise<CommandHarness> {
   };
 }
 
-/** Ids in the order in which they were drawn, also within one millisecond, where the clock stands still. */
+/** Ids in the order of their creation, also within one millisecond, because the clock stands still. */
 function countingIds(): (now: Date) => string {
   let drawn = 0;
   return (now) => {
@@ -110,14 +110,14 @@ function countingIds(): (now: Date) => string {
   };
 }
 
-/** Empties what the commands write, between tests of one file. */
+/** Empties the tables that the commands write, between tests of one file. */
 export async function clearJobs(pool: pg.Pool): Promise<void> {
   await pool.query(
     'TRUNCATE jobs, job_tags, job_executions, job_audit_log, event_log, job_execution_rollups CASCADE',
   );
 }
 
-/** Writes an execution as the engine would have left it. */
+/** Writes an execution as the engine would leave it. */
 export async function insertExecution(
   pool: pg.Pool,
   execution: {
@@ -151,7 +151,7 @@ export async function insertExecution(
   );
 }
 
-/** The value of a command that must have succeeded. */
+/** The value of a command that must succeed. */
 export function valueOf<T>(result: { ok: true; value: T } | { ok: false; errors: { message: string }[] }): T {
   if (!result.ok)
     throw new Error(`The command failed: ${result.errors.map(({ message }) => message).join(' ')}`);

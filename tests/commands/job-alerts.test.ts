@@ -38,7 +38,7 @@ async function written(): Promise<number[]> {
 }
 
 describe('createJobAlert', () => {
-  it('stores the alert with its defaults, raises the job’s version, and tells the feed', async () => {
+  it('stores the alert with its defaults, increments the job’s version, and publishes an event', async () => {
     const jobId = await newJob();
     const wakes = harness.wakes();
     const alert = valueOf(await create(jobId, { events: ['SKIPPED', 'FAILED', 'SKIPPED'] }));
@@ -86,7 +86,7 @@ describe('createJobAlert', () => {
     expect(await written()).toEqual(before);
   });
 
-  it('refuses mail where no mail server is configured, and says what is missing', async () => {
+  it('refuses mail when no mail server is configured, and names the missing setting', async () => {
     const deps = { ...harness.deps, alerts: { ...harness.deps.alerts, isMailConfigured: false } };
     const input = {
       jobId: await newJob(),
@@ -109,7 +109,7 @@ describe('createJobAlert', () => {
     }
   });
 
-  it('refuses more than ten for one job, also at the same moment', async () => {
+  it('refuses more than ten for one job, also at the same time', async () => {
     const jobId = await newJob();
     const results = await Promise.all(Array.from({ length: 14 }, () => create(jobId)));
     expect(results.filter(({ ok }) => ok)).toHaveLength(ALERT_LIMITS.perJob);
@@ -121,7 +121,7 @@ describe('createJobAlert', () => {
     expect(await count(harness.pool, 'job_alerts')).toBe(ALERT_LIMITS.perJob);
   });
 
-  it('refuses a job that is not there', async () => {
+  it('refuses an unknown job', async () => {
     const deleted = await newJob();
     valueOf(await deleteJob(harness.deps, CALLER, { id: deleted }));
     for (const jobId of [deleted, UNKNOWN, 'nonsense']) {
@@ -132,7 +132,7 @@ describe('createJobAlert', () => {
     }
   });
 
-  it('answers any input with an alert or typed errors, and writes nothing half', async () => {
+  it('returns an alert or typed errors for any input, and writes nothing partially', async () => {
     const jobId = await newJob();
     const input = fc.record({
       channel: fc.constantFrom(...ALERT_CHANNELS),
@@ -161,7 +161,7 @@ describe('updateJobAlert', () => {
   const update = (id: string, input: Omit<UpdateJobAlertInput, 'id'>) =>
     updateJobAlert(harness.deps, CALLER, { id, ...input });
 
-  it('changes what is given and leaves the rest', async () => {
+  it('changes the given fields and keeps the rest', async () => {
     const { id, uuid } = await existing();
     harness.clock.set('2025-03-01T13:00:00.000Z');
     const alert = valueOf(await update(id, { events: ['LATE'], latenessThresholdMs: 5_000 }));
@@ -173,7 +173,7 @@ describe('updateJobAlert', () => {
     });
   });
 
-  it('that changes nothing writes nothing, also where it sends back what it was shown', async () => {
+  it('that changes nothing writes nothing, also when a client sends back the masked values', async () => {
     const target = 'https://hooks.test/services/a1b2c3d4e5?token=abc';
     const { id, uuid } = await existing({ target, events: ['FAILED', 'LATE'] });
     const before = await written();
@@ -183,7 +183,7 @@ describe('updateJobAlert', () => {
     expect(await readRow(harness.pool, 'job_alerts', uuid)).toMatchObject({ target });
   });
 
-  it('refuses null, and says so of every field', async () => {
+  it('refuses null in every field, and names each field', async () => {
     const { id } = await existing();
     const input = {
       target: null,
@@ -198,7 +198,7 @@ describe('updateJobAlert', () => {
     });
   });
 
-  it('refuses what a new alert may not be either', async () => {
+  it('refuses the same values as for a new alert', async () => {
     const { id } = await existing({ channel: 'EMAIL', target: 'ops@a.test' });
     for (const [input, field] of [
       [{ target: 'https://a.test/' }, 'target'],
@@ -212,7 +212,7 @@ describe('updateJobAlert', () => {
     }
   });
 
-  it('leaves a target as it is that could not be chosen any more', async () => {
+  it('keeps an existing target that a new alert could not have', async () => {
     const { id } = await existing({ channel: 'EMAIL', target: 'ops@a.test' });
     const deps = { ...harness.deps, alerts: { ...harness.deps.alerts, isMailConfigured: false } };
     valueOf(await updateJobAlert(deps, CALLER, { id, failureThreshold: 2 }));
@@ -220,7 +220,7 @@ describe('updateJobAlert', () => {
   });
 });
 
-describe('an alert that is not there, or whose job was deleted', () => {
+describe('an alert that is unknown, or whose job was deleted', () => {
   it('cannot be changed, tested or deleted', async () => {
     const { id } = await existing();
     const { rows } = await harness.pool.query<{ id: string }>('SELECT id FROM jobs');

@@ -41,7 +41,7 @@ function add(
 }
 
 describe('adding a dependency', () => {
-  it('stores the edge, raises the version, and tells audit log and events', async () => {
+  it('stores the edge, increments the version, and writes audit log and events', async () => {
     const [a = '', b = ''] = await createJobs('ab');
     harness.clock.set('2025-03-01T13:00:00.000Z');
     const { dependencyId } = valueOf(await add(b, a, 'ON_FAILURE'));
@@ -66,7 +66,7 @@ describe('adding a dependency', () => {
     ]);
   });
 
-  it('waits for success where no condition is given', async () => {
+  it('waits for success by default', async () => {
     const [a = '', b = ''] = await createJobs('ab');
     const { dependencyId } = valueOf(await add(b, a));
     expect(await readRow(harness.pool, 'job_dependencies', dependencyId)).toMatchObject({
@@ -74,7 +74,7 @@ describe('adding a dependency', () => {
     });
   });
 
-  it('that is there already answers with it and writes nothing', async () => {
+  it('that exists already returns it and writes nothing', async () => {
     const [a = '', b = ''] = await createJobs('ab');
     const first = valueOf(await add(b, a));
     const written = (await harness.auditEntries()).length;
@@ -82,7 +82,7 @@ describe('adding a dependency', () => {
     expect(await harness.auditEntries()).toHaveLength(written);
   });
 
-  it('that is there with another condition is a conflict', async () => {
+  it('that exists with another condition is a conflict', async () => {
     const [a = '', b = ''] = await createJobs('ab');
     valueOf(await add(b, a));
     expect(await add(b, a, 'ON_COMPLETION')).toMatchObject({
@@ -110,7 +110,7 @@ describe('adding a dependency', () => {
     expect(await count(harness.pool, 'job_dependencies')).toBe(0);
   });
 
-  it('with an unknown condition names those that there are', async () => {
+  it('with an unknown condition gets an error with the known ones', async () => {
     const [a = '', b = ''] = await createJobs('ab');
     expect(await add(b, a, 'ON_MONDAY')).toMatchObject({
       ok: false,
@@ -151,7 +151,7 @@ describe('a cycle', () => {
     expect(await harness.auditEntries()).toHaveLength(before);
   });
 
-  it('is what a job that waits for itself would be', async () => {
+  it('is a job that waits for itself', async () => {
     const [a = ''] = await createJobs('a');
     expect(await add(a, a)).toMatchObject({
       ok: false,
@@ -159,7 +159,7 @@ describe('a cycle', () => {
     });
   });
 
-  it('is no diamond, and none once the edge that closed it is gone', async () => {
+  it('is not a diamond, and not there any more once the closing edge is removed', async () => {
     const [a = '', b = '', c = '', d = ''] = await createJobs('abcd');
     for (const [job, upstream] of [
       [b, a],
@@ -175,7 +175,7 @@ describe('a cycle', () => {
     expect((await add(a, d)).ok).toBe(true);
   });
 
-  it('is never closed by edges that are added at the same moment', async () => {
+  it('is never closed by edges that are added at the same time', async () => {
     for (let round = 0; round < 40; round += 1) {
       const ids = await createJobs('abc');
       const [a = '', b = '', c = ''] = ids;
@@ -199,7 +199,7 @@ describe('a cycle', () => {
 });
 
 describe('removing a dependency', () => {
-  it('deletes the edge with what satisfied it, and tells audit log and events', async () => {
+  it('deletes the edge and its satisfaction, and writes audit log and events', async () => {
     const [a = '', b = ''] = await createJobs('ab');
     valueOf(await add(b, a, 'ON_COMPLETION'));
     const job = valueOf(await removeJobDependency(harness.deps, CALLER, { jobId: b, dependsOnId: a }));
@@ -213,7 +213,7 @@ describe('removing a dependency', () => {
     expect((await harness.events()).at(-1)).toMatchObject({ kind: 'JOB_UPDATED' });
   });
 
-  it('that is not there names what is missing', async () => {
+  it('that is unknown gets an error that names the missing part', async () => {
     const [a = '', b = ''] = await createJobs('ab');
     valueOf(await add(b, a));
     for (const [jobId, dependsOnId, field] of [
@@ -232,7 +232,7 @@ describe('removing a dependency', () => {
 });
 
 describe('deleting a job', () => {
-  it('removes what it waits for, and leaves to others that they wait for it', async () => {
+  it('removes its own dependencies, and keeps the dependencies of others on it', async () => {
     const [a = '', b = '', c = ''] = await createJobs('abc');
     valueOf(await add(b, a));
     const { dependencyId } = valueOf(await add(c, b));
@@ -256,7 +256,7 @@ async function edgesAmong(publicIds: readonly string[]): Promise<[string, string
     .filter(([job]) => publicIds.includes(job));
 }
 
-/** Takes away, again and again, what waits for nothing; a cycle is what stays. */
+/** Removes repeatedly the jobs that wait for nothing. A cycle remains. */
 function isAcyclic(edges: readonly [string, string][]): boolean {
   let left = edges;
   for (;;) {

@@ -28,7 +28,7 @@ async function execution(
   return id;
 }
 
-/** Begins `work` while a change of the job is not committed yet, and commits it once `work` waits for it. */
+/** Starts `work` while a change of the job is not committed yet. Commits the change once `work` waits for it. */
 async function duringChange<T>(jobId: string, change: string, work: () => Promise<T>): Promise<T> {
   const client = await harness.pool.connect();
   try {
@@ -56,7 +56,7 @@ async function statuses(): Promise<Record<string, string>> {
 }
 
 describe('pauseJob', () => {
-  it('stops the schedule and says who, why and until when', async () => {
+  it('stops the schedule and records who paused it, why and until when', async () => {
     const { id } = await existing();
     const until = new Date('2025-03-02T00:00:00.000Z');
     const job = valueOf(await pauseJob(harness.deps, CALLER, { id, reason: 'Maintenance', until }));
@@ -72,7 +72,7 @@ describe('pauseJob', () => {
     expect((await harness.auditEntries()).map(({ action }) => action)).toEqual(['CREATED', 'PAUSED']);
   });
 
-  it('cancels what was planned and has not started, and nothing else', async () => {
+  it('cancels planned executions that have not started, and nothing else', async () => {
     const { id, uuid } = await existing();
     const planned = await execution(uuid, { scheduledAt: '2025-03-01T11:00:00.000Z' });
     const interrupted = await execution(uuid, { scheduledAt: '2025-03-01T11:01:00.000Z', started: true });
@@ -107,7 +107,7 @@ describe('pauseJob', () => {
     expect(await harness.auditEntries()).toHaveLength(2);
   });
 
-  it('refuses an end that has passed, and text that cannot be stored', async () => {
+  it('refuses an end in the past, and text that cannot be stored', async () => {
     const { id } = await existing();
     const result = await pauseJob(harness.deps, CALLER, { id, until: new Date(START), reason: 'a\0b' });
     const issues = !result.ok && result.errors[0]?.kind === 'ValidationError' ? result.errors[0].issues : [];
@@ -116,7 +116,7 @@ describe('pauseJob', () => {
 });
 
 describe('resumeJob', () => {
-  it('goes on from the next slot and replays nothing', async () => {
+  it('continues with the next slot and replays nothing', async () => {
     const { id } = await existing();
     valueOf(await pauseJob(harness.deps, CALLER, { id, reason: 'Why' }));
     harness.clock.set('2025-03-01T14:30:30.000Z');
@@ -130,7 +130,7 @@ describe('resumeJob', () => {
     });
   });
 
-  it('completes a one-off whose instant passed meanwhile', async () => {
+  it('completes a one-off whose instant has passed meanwhile', async () => {
     const { id } = await existing({ schedule: null, runAt: new Date('2025-03-01T13:00:00.000Z') });
     valueOf(await pauseJob(harness.deps, CALLER, { id }));
     harness.clock.set('2025-03-01T13:00:01.000Z');
@@ -142,7 +142,7 @@ describe('resumeJob', () => {
     ]);
   });
 
-  it('leaves an active job as it is, and refuses a completed one', async () => {
+  it('keeps an active job unchanged, and refuses a completed one', async () => {
     const { id, uuid } = await existing();
     expect(valueOf(await resumeJob(harness.deps, CALLER, { id })).version).toBe(1);
     await harness.pool.query(`UPDATE jobs SET status = 'COMPLETED', next_run_at = NULL WHERE id = $1`, [
@@ -160,7 +160,7 @@ describe('resumeJob', () => {
 });
 
 describe('deleteJob', () => {
-  it('cancels all that waits and asks what runs to stop', async () => {
+  it('cancels waiting executions and requests the cancellation of running ones', async () => {
     const { id, uuid } = await existing();
     const waiting = await execution(uuid, { trigger: 'MANUAL', scheduledAt: null });
     const retrying = await execution(uuid, {
@@ -190,7 +190,7 @@ describe('deleteJob', () => {
     ]);
   });
 
-  it('leaves nothing that other commands could find', async () => {
+  it('leaves nothing that other commands can find', async () => {
     const { id } = await existing();
     valueOf(await deleteJob(harness.deps, CALLER, { id }));
     for (const command of [deleteJob, pauseJob, resumeJob, triggerJob]) {
@@ -242,7 +242,7 @@ describe('triggerJob', () => {
     });
   });
 
-  it('wakes those who claim, and where the run has to wait for another, those who let it go', async () => {
+  it('wakes the workers, and the unblocker when the run has to wait for another', async () => {
     const { id } = await existing({ concurrencyPolicy: 'QUEUE' });
     const woken: WakeUp[][] = [];
     const deps = { ...harness.deps, wake: (...kinds: WakeUp[]) => woken.push(kinds) };
@@ -259,7 +259,7 @@ describe('triggerJob', () => {
     ['replaces it', { body: { a: 1 } }, { bodyReplaced: true }],
     ['sends none', { body: null }, { bodyReplaced: true }],
     ['has a key', { idempotencyKey: 'order-7' }, { idempotencyKey: 'order-7' }],
-  ])('is audited with its execution and no body where it %s', async (_what, input, told) => {
+  ])('is audited with its execution and no body when it %s', async (_what, input, told) => {
     const { id } = await existing({ body: { b: 2 } });
     const { executionId } = valueOf(await triggerJob(harness.deps, CALLER, { id, ...input }));
     expect((await harness.auditEntries()).at(-1)?.after).toEqual({
@@ -268,7 +268,7 @@ describe('triggerJob', () => {
     });
   });
 
-  it('answers a repeated idempotency key with the first execution', async () => {
+  it('returns the first execution for a repeated idempotency key', async () => {
     const { id } = await existing();
     const first = valueOf(await triggerJob(harness.deps, CALLER, { id, idempotencyKey: 'once' }));
     const again = valueOf(await triggerJob(harness.deps, CALLER, { id, idempotencyKey: 'once' }));
@@ -295,7 +295,7 @@ describe('triggerJob', () => {
   it.each([
     ['FORBID', null],
     ['ALLOW', 1],
-  ] as const)('waits for a change that limits the job (%s, %s), and obeys it', async (policy, limit) => {
+  ] as const)('waits for a change that limits the job (%s, %s), and applies it', async (policy, limit) => {
     const { id, uuid } = await existing();
     await execution(uuid, { status: 'RUNNING' });
     const result = await duringChange(
@@ -307,7 +307,7 @@ describe('triggerJob', () => {
     expect((await statuses())[executionId]).toBe(policy === 'FORBID' ? 'SKIPPED' : 'BLOCKED');
   });
 
-  it('waits for a change of the job, and runs it as it is then', async () => {
+  it('waits for a change of the job, and runs the changed job', async () => {
     const { id, uuid } = await existing({ priority: 1 });
     const change = `UPDATE jobs SET priority = 9, api = 'https://other.test/' WHERE id = $1`;
     valueOf(await duringChange(uuid, change, () => triggerJob(harness.deps, CALLER, { id })));
@@ -347,24 +347,21 @@ describe('triggerJob', () => {
   it.each([
     ['without limits', {}],
     ['that may run once at a time', { concurrencyPolicy: 'QUEUE' as const }],
-  ])(
-    'refuses a body that HEAD would have to send, of a job %s, and leaves no trace',
-    async (_what, limits) => {
-      const { id } = await existing({ method: 'HEAD', ...limits });
-      expect(await triggerJob(harness.deps, CALLER, { id, body: { a: 1 } })).toMatchObject({
-        ok: false,
-        errors: [
-          {
-            kind: 'ValidationError',
-            issues: [{ path: ['body'], message: 'A HEAD request cannot carry a body.' }],
-          },
-        ],
-      });
-      expect(await statuses()).toEqual({});
-      expect(await triggerJob(harness.deps, CALLER, { id, body: null })).toMatchObject({
-        ok: true,
-        value: { created: true },
-      });
-    },
-  );
+  ])('refuses a body for HEAD, of a job %s, and writes nothing', async (_what, limits) => {
+    const { id } = await existing({ method: 'HEAD', ...limits });
+    expect(await triggerJob(harness.deps, CALLER, { id, body: { a: 1 } })).toMatchObject({
+      ok: false,
+      errors: [
+        {
+          kind: 'ValidationError',
+          issues: [{ path: ['body'], message: 'A HEAD request cannot carry a body.' }],
+        },
+      ],
+    });
+    expect(await statuses()).toEqual({});
+    expect(await triggerJob(harness.deps, CALLER, { id, body: null })).toMatchObject({
+      ok: true,
+      value: { created: true },
+    });
+  });
 });

@@ -15,7 +15,7 @@ function retry({ commands }: Pick<TestInstance, 'commands'>, id: string) {
 
 describe('retrying an execution', () => {
   it.each(['SUCCESS', 'CANCELLED', 'SKIPPED', 'FAILED'] as const)(
-    'that ended as %s makes a new one and leaves the old as it is',
+    'that ended as %s makes a new one and keeps the old one unchanged',
     async (status) => {
       const instance = scene.instance();
       const job = await insertJob(scene.pool);
@@ -54,7 +54,7 @@ describe('retrying an execution', () => {
     },
   );
 
-  it('redrives the dead letter of one that failed, once, however many ask', async () => {
+  it('redrives the dead letter of a failed one, once, however many callers ask', async () => {
     const [instance, other] = [scene.instance(), scene.instance()];
     const id = await insertExecution(scene.pool, await insertJob(scene.pool), 'FAILED');
     const results = await Promise.all(
@@ -76,7 +76,7 @@ describe('retrying an execution', () => {
     expect(await count(scene.pool, `job_executions WHERE trigger = 'REDRIVE'`)).toBe(1);
   });
 
-  it('counts with a redrive of the queue as one', async () => {
+  it('runs once when it meets a redrive of the queue', async () => {
     const [instance, other] = [scene.instance(), scene.instance()];
     for (let round = 0; round < 10; round += 1) {
       const id = await insertExecution(scene.pool, await insertJob(scene.pool), 'FAILED');
@@ -86,7 +86,7 @@ describe('retrying an execution', () => {
     }
   });
 
-  it('may be asked again and again for one that did not fail, and for one whose dead letter was discarded', async () => {
+  it('may be repeated for one that did not fail, and for one whose dead letter was discarded', async () => {
     const instance = scene.instance();
     const job = await insertJob(scene.pool);
     const succeeded = await insertExecution(scene.pool, job, 'SUCCESS');
@@ -118,7 +118,7 @@ describe('retrying an execution', () => {
     },
   );
 
-  it('is refused where the job was deleted', async () => {
+  it('is refused when the job was deleted', async () => {
     const instance = scene.instance();
     const job = await insertJob(scene.pool);
     const id = await insertExecution(scene.pool, job, 'FAILED');

@@ -22,7 +22,7 @@ import { useScene } from '../support/scene.ts';
 const scene = useScene();
 
 const MINUTE_MS = 60_000;
-/** The scene's clock starts on a full hour; slots lie on the full minutes behind it. */
+/** The scene's clock starts on a full hour. Slots follow on each full minute. */
 const slot = (n: number) => plus(START, n * MINUTE_MS);
 
 async function minutely(instance: TestInstance, input: Partial<CreateJobInput> = {}): Promise<StoredJob> {
@@ -37,7 +37,7 @@ async function nextRunOf(job: { id: string }): Promise<unknown> {
   return (await readRow(scene.pool, 'jobs', job.id))['next_run_at'];
 }
 
-/** Lets the planner look at each full minute, the way its own timer would. */
+/** Runs the planner at each full minute, as its own timer would. */
 async function planUntil(instance: TestInstance, minutes: number): Promise<void> {
   for (let n = 1; n <= minutes; n += 1) {
     scene.clock.set(slot(n));
@@ -45,7 +45,7 @@ async function planUntil(instance: TestInstance, minutes: number): Promise<void>
   }
 }
 
-describe('leaving out a slot', () => {
+describe('skipping a slot', () => {
   it('records its execution as SKIPPED at once, under the id that every planner derives', async () => {
     const instance = scene.instance();
     const job = await minutely(instance);
@@ -87,7 +87,7 @@ describe('leaving out a slot', () => {
     expect(await nextRunOf(job)).toEqual(slot(1));
   });
 
-  it('keeps that slot from running, and no other', async () => {
+  it('prevents a run of that slot, and of no other', async () => {
     const instance = scene.instance();
     scene.target.script('/hook', 200);
     const job = await minutely(instance, { api: `${scene.target.url}/hook` });
@@ -110,7 +110,7 @@ describe('leaving out a slot', () => {
     expect(instance.errors).toEqual([]);
   });
 
-  it('is no slot to the planner: neither the one that stands for missed ones nor the one that replaces others', async () => {
+  it('removes the slot for the planner: a catch-up does not use it, and it replaces no other run', async () => {
     const instance = scene.instance();
     const once = await minutely(instance, { misfireGraceMs: 0 });
     const none = await minutely(instance, { misfireGraceMs: 0, misfirePolicy: 'SKIP' });
@@ -139,7 +139,7 @@ describe('leaving out a slot', () => {
     for (const job of [once, none, replacing]) expect(await nextRunOf(job)).toEqual(slot(6));
   });
 
-  it('is passed over when the planner comes to the one before it', async () => {
+  it('passes over the slot when the planner reaches the one before it', async () => {
     const instance = scene.instance();
     const job = await minutely(instance);
     valueOf(await skip(instance, job, slot(2)));
@@ -147,7 +147,7 @@ describe('leaving out a slot', () => {
     expect(await nextRunOf(job)).toEqual(slot(3));
   });
 
-  it('moves the next run on to the first slot that is not left out', async () => {
+  it('moves the next run to the first slot that is not skipped', async () => {
     const instance = scene.instance();
     const job = await minutely(instance);
     valueOf(await skip(instance, job, slot(2)));
@@ -157,7 +157,7 @@ describe('leaving out a slot', () => {
     expect(await readRow(scene.pool, 'jobs', job.id)).toMatchObject({ status: 'ACTIVE', version: 1 });
   });
 
-  it('changes nothing when it is repeated, also once the slot has passed', async () => {
+  it('changes nothing when it is repeated, also after the slot has passed', async () => {
     const instance = scene.instance();
     const job = await minutely(instance);
     const first = valueOf(await skip(instance, job, slot(1), 'First'));
@@ -169,7 +169,7 @@ describe('leaving out a slot', () => {
     expect(await count(scene.pool, `job_audit_log WHERE action = 'UPDATED'`)).toBe(1);
   });
 
-  it('is done once, however many ask at once', async () => {
+  it('happens once, however many callers ask at once', async () => {
     const instances = [scene.instance(), scene.instance()];
     const job = await minutely(instances[0] ?? scene.instance());
     const results = await Promise.all(
@@ -179,11 +179,11 @@ describe('leaving out a slot', () => {
     expect(await count(scene.pool, `event_log WHERE kind = 'EXECUTION_SKIPPED'`)).toBe(1);
   });
 
-  it('leaves one execution in the slot when the planner comes to it at the same moment', async () => {
+  it('leaves one execution in the slot when the planner reaches it at the same time', async () => {
     const [instance, other] = [scene.instance(), scene.instance()];
     const job = await minutely(instance);
     for (let n = 1; n <= 20; n += 1) {
-      // Asked a moment before the slot, carried out a moment after it.
+      // Requested a moment before the slot, executed a moment after it.
       const late = createCommands({ ...instance.commandDeps, clock: manualClock(plus(slot(n), -1)) });
       scene.clock.set(slot(n));
       const [asked] = await Promise.all([
@@ -200,7 +200,7 @@ describe('leaving out a slot', () => {
     expect([...instance.errors, ...other.errors]).toEqual([]);
   });
 
-  it('completes a job that has no other run left', async () => {
+  it('completes a job without further runs', async () => {
     const instance = scene.instance();
     const job = await createJob(instance, { runAt: slot(5) });
     valueOf(await skip(instance, job, slot(5)));
@@ -217,7 +217,7 @@ describe('leaving out a slot', () => {
     expect((await skip(instance, job, slot(5))).ok).toBe(true);
   });
 
-  it('holds for a paused job, also after it is resumed', async () => {
+  it('applies to a paused job, also after it is resumed', async () => {
     const instance = scene.instance();
     const job = await minutely(instance);
     valueOf(await instance.commands.pauseJob(CALLER, reference(job)));
@@ -226,7 +226,7 @@ describe('leaving out a slot', () => {
     expect(await nextRunOf(job)).toEqual(slot(2));
   });
 
-  it('stays when the schedule is changed, and holds where the new one names the slot too', async () => {
+  it('survives a change of the schedule, and applies when the new schedule has the same slot', async () => {
     const instance = scene.instance();
     const job = await minutely(instance);
     const { executionId } = valueOf(await skip(instance, job, slot(2)));
@@ -235,7 +235,7 @@ describe('leaving out a slot', () => {
     expect(await readExecution(scene.pool, executionId)).toMatchObject({ status: 'SKIPPED' });
   });
 
-  it('outlasts retention for as long as the slot is to come', async () => {
+  it('survives retention until the slot has passed', async () => {
     const instance = scene.instance();
     const yearly = await createJob(instance, { schedule: '0 0 9 7 3 *' });
     const far = new Date('2030-03-07T09:00:00.000Z');
@@ -249,7 +249,7 @@ describe('leaving out a slot', () => {
   });
 });
 
-describe('what cannot be left out', () => {
+describe('skipping is refused', () => {
   it.each([
     {
       name: 'an instant between two slots',
@@ -267,7 +267,7 @@ describe('what cannot be left out', () => {
       message: `This slot has passed; now is ${START.toISOString()}.`,
     },
     { name: 'the past', at: plus(START, -1), message: `Lies in the past; now is ${START.toISOString()}.` },
-  ])('is $name', async ({ at, message }) => {
+  ])('for $name', async ({ at, message }) => {
     const instance = scene.instance();
     const job = await minutely(instance);
     expect(await skip(instance, job, at)).toMatchObject({
@@ -283,7 +283,7 @@ describe('what cannot be left out', () => {
     expect(await count(scene.pool, 'job_executions')).toBe(0);
   });
 
-  it('is anything of a job without a schedule', async () => {
+  it('for a job without a schedule', async () => {
     const instance = scene.instance();
     const job = await createJob(instance);
     expect(await skip(instance, job, slot(1))).toMatchObject({
@@ -292,7 +292,7 @@ describe('what cannot be left out', () => {
     });
   });
 
-  it('is a slot that has become an execution', async () => {
+  it('for a slot that has become an execution', async () => {
     const instance = scene.instance();
     const job = await minutely(instance);
     const id = await insertExecution(scene.pool, job.id, 'PENDING', {
@@ -311,7 +311,7 @@ describe('what cannot be left out', () => {
     });
   });
 
-  it('is a run of a job that is complete, deleted or not there', async () => {
+  it('for a run of a job that is complete, deleted or unknown', async () => {
     const instance = scene.instance();
     const [complete, deleted] = [await createJob(instance, { runAt: slot(1) }), await minutely(instance)];
     scene.clock.set(slot(1));
@@ -329,7 +329,7 @@ describe('what cannot be left out', () => {
     }
   });
 
-  it('is one for a reason that is too long', async () => {
+  it('with a reason that is too long', async () => {
     const instance = scene.instance();
     const job = await minutely(instance);
     expect(await skip(instance, job, slot(1), 'x'.repeat(1_001))).toMatchObject({

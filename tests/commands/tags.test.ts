@@ -32,7 +32,7 @@ const add = (job: StoredJob, ...tags: string[]) =>
 const remove = (job: StoredJob, ...tags: string[]) =>
   removeJobTags(harness.deps, CALLER, { jobId: jobIdOf(job), tags });
 
-/** The tags of each job as the tables have them. */
+/** The tags of each job, read from the tables. */
 async function storedTags(job: { id: string }): Promise<string[]> {
   const { rows } = await harness.pool.query<{ name: string }>(
     `SELECT t.name FROM job_tag_associations AS a JOIN job_tags AS t ON t.id = a.tag_id WHERE a.job_id = $1
@@ -58,7 +58,7 @@ async function lastEvent(): Promise<EventRow | undefined> {
 }
 
 describe('a job', () => {
-  it('is created with tags, unknown ones created with it, and tells of them', async () => {
+  it('is created with tags and any unknown tags, and its event has them', async () => {
     await createTag(harness.deps, CALLER, { name: 'Known', color: '#1F6FEB' });
     const job = await newJob(['New', ' KNOWN ', 'new']);
     expect(job.tags).toEqual(['known', 'new']);
@@ -71,7 +71,7 @@ describe('a job', () => {
     expect((await lastEvent())?.data).toMatchObject({ tags: ['known', 'new'], previousTags: [] });
   });
 
-  it('has exactly the tags that an update gives it, and keeps them where it says nothing', async () => {
+  it('gets exactly the tags of an update, and keeps them when the update has none', async () => {
     const job = await newJob(['a', 'b']);
     const renamed = valueOf(await update(job, { name: 'Renamed' }));
     expect(renamed.tags).toEqual(['a', 'b']);
@@ -99,7 +99,7 @@ describe('a job', () => {
     ['null', null, ['tags'], /May not be null/],
     ['a name that is empty', ['a', ' '], ['tags', '1'], /1 to 64/],
     ['51 names', Array.from({ length: 51 }, (_, n) => `tag ${n}`), ['tags'], /51 tags; allowed are 50/],
-  ])('does not take %s for tags', async (_what, tags, path, message) => {
+  ])('does not accept %s as tags', async (_what, tags, path, message) => {
     const job = await newJob(['a']);
     expect(await update(job, { tags })).toMatchObject({
       ok: false,
@@ -141,7 +141,7 @@ describe('adding and removing tags', () => {
     expect(await storedTags(job)).toEqual(['b', 'c']);
   });
 
-  it('writes nothing where nothing changes, no unknown tag either', async () => {
+  it('writes nothing when nothing changes, and creates no unknown tag', async () => {
     const job = await newJob(['a']);
     expect(valueOf(await add(job, 'A')).version).toBe(1);
     expect(valueOf(await add(job)).version).toBe(1);
@@ -150,7 +150,7 @@ describe('adding and removing tags', () => {
     expect(await allTags()).toHaveLength(1);
   });
 
-  it('is refused where the job would have more than 50', async () => {
+  it('is refused when the job would have more than 50', async () => {
     const job = await newJob(Array.from({ length: 49 }, (_, n) => `tag ${n}`));
     expect(await add(job, 'x', 'y')).toMatchObject({
       ok: false,
@@ -159,7 +159,7 @@ describe('adding and removing tags', () => {
     expect(valueOf(await add(job, 'x')).tags).toHaveLength(50);
   });
 
-  it('finds no job that is deleted', async () => {
+  it('does not find a deleted job', async () => {
     const job = await newJob(['a']);
     valueOf(await deleteJob(harness.deps, CALLER, { id: jobIdOf(job) }));
     const errors = [{ kind: 'NotFoundError', path: ['jobId'] }];
@@ -167,7 +167,7 @@ describe('adding and removing tags', () => {
     expect(await remove(job, 'a')).toMatchObject({ ok: false, errors });
   });
 
-  it('makes one tag of a name that several jobs get at once', async () => {
+  it('creates one tag when several jobs get the same name at once', async () => {
     const jobs = await Promise.all(Array.from({ length: 6 }, () => newJob()));
     const names = ['c', 'a', 'b'];
     const orders = jobs.map((_, index) => [...names.slice(index % 3), ...names.slice(0, index % 3)]);
@@ -196,7 +196,7 @@ describe('a tag', () => {
     expect(await harness.auditEntries()).toHaveLength(1);
   });
 
-  it('is renamed for all its jobs at once, whose versions stay', async () => {
+  it('is renamed for all its jobs at once, and their versions stay', async () => {
     const job = await newJob(['a', 'b']);
     const tag = valueOf(await createTag(harness.deps, CALLER, { name: 'x' }));
     await add(job, 'x');
@@ -217,7 +217,7 @@ describe('a tag', () => {
     });
   });
 
-  it('may change its color, which is no event, or change nothing, which writes nothing', async () => {
+  it('may change its color without an event, and an empty change writes nothing', async () => {
     const tag = valueOf(await createTag(harness.deps, CALLER, { name: 'x', color: '#000000' }));
     const change = (fields: object) => updateTag(harness.deps, CALLER, { id: tagIdOf(tag), ...fields });
     expect(valueOf(await change({ name: ' X', color: '#000000' }))).toEqual(tag);
@@ -229,7 +229,7 @@ describe('a tag', () => {
     expect(await harness.events()).toEqual([]);
   });
 
-  it('is refused a name that another one has, a color that is none, and null for its name', async () => {
+  it('refuses the name of another tag, an invalid color, and null as its name', async () => {
     const tag = valueOf(await createTag(harness.deps, CALLER, { name: 'x' }));
     await createTag(harness.deps, CALLER, { name: 'y' });
     const change = (fields: object) => updateTag(harness.deps, CALLER, { id: tagIdOf(tag), ...fields });
@@ -251,7 +251,7 @@ describe('a tag', () => {
     },
   );
 
-  it('is deleted with what each of its jobs has of it, in chunks', async () => {
+  it('is deleted from each of its jobs, in chunks', async () => {
     const tag = valueOf(await createTag(harness.deps, CALLER, { name: 'x' }));
     const kept = await newJob(['x', 'y']);
     const gone = await newJob(['x']);
@@ -280,7 +280,7 @@ describe('a tag', () => {
     expect(rows).toEqual([{ version: 2 }]);
   });
 
-  it('keeps its jobs right while it is renamed, given and taken at the same moment', async () => {
+  it('stays correct on its jobs while it is renamed, added and removed at the same time', async () => {
     const jobs = await Promise.all(Array.from({ length: 4 }, () => newJob(['x'])));
     const { rows } = await harness.pool.query<{ id: string }>('SELECT id FROM job_tags');
     const id = tagIdOf({ id: rows[0]?.id ?? '' });

@@ -23,7 +23,7 @@ const update = (job: StoredJob, input: Omit<UpdateJobInput, 'id'>) =>
   updateJob(harness.deps, CALLER, { id: encodePublicId('Job', job.id), ...input });
 
 describe('updateJob', () => {
-  it('changes what is given, leaves the rest, and raises the version', async () => {
+  it('changes the given fields, keeps the rest, and increments the version', async () => {
     const job = await existing({ description: 'Old' });
     harness.clock.set('2025-03-01T12:00:30.000Z');
     const changed = valueOf(await update(job, { name: 'Renamed', description: null }));
@@ -45,7 +45,7 @@ describe('updateJob', () => {
     expect((await harness.events()).map(({ kind }) => kind)).toEqual(['JOB_CREATED', 'JOB_UPDATED']);
   });
 
-  it('writes nothing where nothing changes', async () => {
+  it('writes nothing when nothing changes', async () => {
     const job = await existing();
     const same = valueOf(
       await update(job, { name: job.name, headers: { ...job.headers }, schedule: job.schedule }),
@@ -54,14 +54,14 @@ describe('updateJob', () => {
     expect([await harness.auditEntries(), await harness.events()].map((rows) => rows.length)).toEqual([1, 1]);
   });
 
-  it('refuses null where a field may not be null', async () => {
+  it('refuses null for fields that may not be null', async () => {
     const job = await existing();
     const result = await update(job, { name: null, headers: null, timeoutMs: null, status: null });
     const issues = !result.ok && result.errors[0]?.kind === 'ValidationError' ? result.errors[0].issues : [];
     expect(issues.map(({ path }) => path[0]).toSorted()).toEqual(['headers', 'name', 'status', 'timeoutMs']);
   });
 
-  it('keeps secrets where what was read is written back masked', async () => {
+  it('keeps secrets when a client writes back the masked values', async () => {
     const job = await existing();
     const masked = {
       api: 'https://user:***@example.test/report?token=***',
@@ -72,7 +72,7 @@ describe('updateJob', () => {
     expect(changed.headers).toEqual({ authorization: 'Bearer s3cret', Accept: 'application/json' });
   });
 
-  it('keeps secrets of the body where the rest of it is changed', async () => {
+  it('keeps secrets of the body when other parts of it change', async () => {
     const job = await existing();
     await update(job, { method: 'POST', body: { login: { user: 'ada', password: 's3cret' }, page: 1 } });
     const changed = valueOf(
@@ -81,7 +81,7 @@ describe('updateJob', () => {
     expect(changed.body).toEqual({ login: { user: 'bob', password: 's3cret' }, page: 2 });
   });
 
-  it('refuses a mask that stands for no secret of the job', async () => {
+  it('refuses a mask without a matching secret of the job', async () => {
     const job = await existing();
     const result = await update(job, {
       api: 'https://user:***@other.test/',
@@ -93,7 +93,7 @@ describe('updateJob', () => {
     expect(issues.map(({ path }) => path)).toEqual([['api'], ['headers', 'X-Api-Key'], ['body']]);
   });
 
-  it('asks about the address of a new URL, and not about that of an old one', async () => {
+  it('checks the address of a new URL, and not that of an old one', async () => {
     const job = await existing();
     const api = `http://${BLOCKED_ADDRESS}/`;
     const refused = await update(job, { api, timezone: 'nowhere' });
@@ -108,7 +108,7 @@ describe('updateJob', () => {
   it.each([
     ['of HEAD', { method: 'HEAD', body: { a: 1 } }, { method: 'HEAD' as const, body: { a: 1 } }],
     ['with a number that may be rounded', { method: 'POST', body: 2 ** 53 }, { body: 2 ** 53 }],
-  ])('asks about a new body %s, and not about an old one', async (_what, { method, body }, again) => {
+  ])('checks a new body %s, and not an old one', async (_what, { method, body }, again) => {
     const { id } = await existing();
     await harness.pool.query('UPDATE jobs SET method = $2::http_method, body = $3 WHERE id = $1', [
       id,
@@ -126,14 +126,14 @@ describe('updateJob', () => {
     });
   });
 
-  it('computes the next run anew from now when the schedule changes', async () => {
+  it('computes the next run again from now when the schedule changes', async () => {
     const job = await existing();
     harness.clock.set('2025-03-01T12:00:10.000Z');
     const changed = valueOf(await update(job, { schedule: '*/15 * * * * *' }));
     expect(changed.nextRunAt).toEqual(new Date('2025-03-01T12:00:15.000Z'));
   });
 
-  it('keeps a due slot that both the old and the new definition name', async () => {
+  it('keeps a due slot that both the old and the new definition have', async () => {
     const job = await existing();
     harness.clock.set('2025-03-01T12:01:00.500Z');
     const changed = valueOf(await update(job, { endAt: new Date('2026-01-01T00:00:00.000Z') }));
@@ -149,7 +149,7 @@ describe('updateJob', () => {
     expect([changed.schedule, changed.nextRunAt]).toEqual([null, runAt]);
   });
 
-  it('makes a completed job active again when it has runs again', async () => {
+  it('activates a completed job when it has runs again', async () => {
     const job = await existing();
     await harness.pool.query(`UPDATE jobs SET status = 'COMPLETED', next_run_at = NULL WHERE id = $1`, [
       job.id,
@@ -179,7 +179,7 @@ describe('updateJob', () => {
     });
   });
 
-  it('refuses an update of a version that is no longer current', async () => {
+  it('refuses an update of an outdated version', async () => {
     const job = await existing();
     valueOf(await update(job, { name: 'Second' }));
     const stale = await update(job, { name: 'Third', expectedVersion: 1 });
@@ -190,7 +190,7 @@ describe('updateJob', () => {
     });
   });
 
-  it('lets exactly one of many simultaneous updates of one version through', async () => {
+  it('accepts exactly one of many simultaneous updates of one version', async () => {
     const job = await existing();
     const results = await Promise.all(
       Array.from({ length: 8 }, (_, index) => update(job, { name: `Name ${index}`, expectedVersion: 1 })),

@@ -41,16 +41,16 @@ async function counts(...jobs: CreateJobInput[]): Promise<number[]> {
   return [createdCount, changedCount, unchangedCount];
 }
 
-/** How much is written down, and all that jobs are. */
+/** The number of log entries, and the state of all jobs. */
 async function everything(): Promise<unknown> {
   const jobs = await harness.pool.query('SELECT * FROM jobs ORDER BY key');
   return [jobs.rows, (await harness.auditEntries()).length, (await harness.events()).length];
 }
 
-/** A field of an input, left out half of the time. */
+/** A field of an input. It is missing half of the time. */
 const maybe = <T>(values: fc.Arbitrary<T>) => fc.option(values, { nil: undefined });
 
-/** Any definition that may be created. */
+/** Any valid definition. */
 const definitions = fc.record({
   name: fc.constantFrom('One', 'Two'),
   api: fc.constantFrom('https://a.test/', 'http://u:p@b.test/?key=1&x={{execution.id}}'),
@@ -84,7 +84,7 @@ function isAccepted(body: unknown): boolean {
 }
 
 describe('an upsert', () => {
-  it('makes what creating would make, from whatever was there, and the second time nothing', async () => {
+  it('has the same result as creating, from any state, and changes nothing the second time', async () => {
     await fc.assert(
       fc.asyncProperty(definitions, definitions, async (first, second) => {
         await clearJobs(harness.pool);
@@ -113,7 +113,7 @@ describe('an upsert', () => {
     );
   });
 
-  it('tells new, changed and unchanged jobs apart, each with its audit entry and event', async () => {
+  it('distinguishes new, changed and unchanged jobs, each with its audit entry and event', async () => {
     const jobs = [job('a'), job('b', { tags: ['x'] }), job('c')];
     expect(await counts(...jobs)).toEqual([3, 0, 0]);
     expect(await counts(...jobs)).toEqual([0, 0, 3]);
@@ -140,7 +140,7 @@ describe('an upsert', () => {
     expect(valueOf(await many())).toEqual({ jobs: [], createdCount: 0, changedCount: 0, unchangedCount: 0 });
   });
 
-  it('leaves status and tags alone where nothing is said of them', async () => {
+  it('keeps status and tags when the input does not have them', async () => {
     const { id } = valueOf(await one(job('a', { tags: ['x'], description: 'Some', priority: 5 })));
     valueOf(await pauseJob(harness.deps, CALLER, { id: encodePublicId('Job', id), reason: 'Maintenance' }));
     expect(await counts(job('a', { description: 'Some', priority: 5 }))).toEqual([0, 0, 1]);
@@ -159,7 +159,7 @@ describe('an upsert', () => {
     });
   });
 
-  it('takes masks for the secrets that the job has, and for nothing where it has none', async () => {
+  it('keeps the secrets of the job for masks, and refuses masks without a secret', async () => {
     valueOf(await one(job('a', SECRETS)));
     const shown = {
       api: 'https://user:***@example.test/?token=***',
@@ -172,7 +172,7 @@ describe('an upsert', () => {
     });
   });
 
-  it('takes ACTIVE for a job that has run all its runs as what it is', async () => {
+  it('accepts ACTIVE for a completed job without a change', async () => {
     const once = job('a', { schedule: null, runAt: new Date('2025-03-01T12:00:10Z'), status: 'ACTIVE' });
     const { id } = valueOf(await one(once));
     await harness.pool.query(`UPDATE jobs SET status = 'COMPLETED', next_run_at = NULL WHERE id = $1`, [id]);
@@ -182,13 +182,13 @@ describe('an upsert', () => {
     expect(again).toMatchObject({ status: 'ACTIVE', nextRunAt: new Date('2025-03-03T00:00:00Z') });
   });
 
-  it('makes a new job of the key of a deleted one', async () => {
+  it('creates a new job for the key of a deleted one', async () => {
     const { id } = valueOf(await one(job('a')));
     valueOf(await deleteJob(harness.deps, CALLER, { id: encodePublicId('Job', id) }));
     expect(valueOf(await one(job('a'))).id).not.toBe(id);
   });
 
-  it('takes back what was planned by a schedule that no longer holds', async () => {
+  it('withdraws runs that the old schedule had planned', async () => {
     const jobs = valueOf(await many(job('a'), job('b'))).jobs;
     for (const { id } of jobs) {
       const execution = { id: newUuidV7(new Date(START)), jobId: id, status: 'PENDING' };
@@ -207,7 +207,7 @@ describe('an upsert', () => {
 });
 
 describe('an upsert at the same moment as others', () => {
-  it('creates each job once, in whatever order they come', async () => {
+  it('creates each job once, in any order of arrival', async () => {
     const keys = ['c', 'a', 'd', 'b'];
     const calls = Array.from({ length: 6 }, (_, index) => [
       ...keys.slice(index % 4),
@@ -220,7 +220,7 @@ describe('an upsert at the same moment as others', () => {
     expect(await harness.events()).toHaveLength(4);
   });
 
-  it('leaves each key as one of them wants it, with a version for each change', async () => {
+  it('leaves each key as one of them defines it, with a version for each change', async () => {
     const names = ['A', 'B', 'C', 'D'];
     const results = await Promise.all(names.map((name) => one(job('a', { name }))));
     expect(results.map((result) => valueOf(result).version).toSorted()).toEqual([1, 2, 3, 4]);
@@ -295,13 +295,13 @@ describe('an upsert is refused, as a whole,', () => {
     expect(await everything()).toEqual(before);
   });
 
-  it('with the errors of the first jobs where all are wrong', async () => {
+  it('with the errors of the first jobs when all are wrong', async () => {
     const jobs = Array.from({ length: 300 }, (_, index) => job(`k${index}`, { name: '' }));
     const result = await many(...jobs);
     expect(result.ok ? [] : result.errors).toHaveLength(100);
   });
 
-  it('for a single job with paths as creating has them', async () => {
+  it('for a single job with the same paths as in creating', async () => {
     expect(await one({ ...BASE })).toMatchObject({ ok: false, errors: [{ path: ['key'] }] });
     expect(await one(job('a', { name: '' }))).toMatchObject({ ok: false, errors: [{ path: ['name'] }] });
   });
@@ -309,7 +309,7 @@ describe('an upsert is refused, as a whole,', () => {
 
 const OWN = new Set(['id', 'key', 'version', 'createdAt', 'updatedAt', 'nextRunAt', 'pausedAt']);
 
-/** What two jobs of one definition have in common. */
+/** The fields that two jobs of one definition share. */
 function definitionOf(made: StoredJob): object {
   return Object.fromEntries(Object.entries(made).filter(([field]) => !OWN.has(field)));
 }

@@ -77,11 +77,11 @@ describe('loadConfig', () => {
     expect(Object.isFrozen(config.warnings)).toBe(true);
   });
 
-  it('counts an empty variable as not set', () => {
+  it('treats an empty variable as not set', () => {
     expect(loadConfig({ PORT: '', DATABASE_URL: '' })).toMatchObject({ port: 3000, databaseUrl: undefined });
   });
 
-  it('takes port 0 for any free port', () => {
+  it('accepts port 0 for any free port', () => {
     expect(loadConfig({ PORT: '0' }).port).toBe(0);
   });
 
@@ -111,13 +111,13 @@ describe('loadConfig', () => {
     '９',
     '3000\n',
     '99999999999999999999',
-  ])('refuses the number %j and shows it as it stands', (text) => {
+  ])('refuses the number %j and shows it unchanged', (text) => {
     expect(mistakesOf({ POLL_INTERVAL_MS: text })).toEqual([
       `POLL_INTERVAL_MS holds ${JSON.stringify(text)}; allowed: a whole number from 100 to 600000 (milliseconds).`,
     ]);
   });
 
-  it.each(['yes', '1', 'TRUE', ' true'])('refuses %j where true or false is meant', (text) => {
+  it.each(['yes', '1', 'TRUE', ' true'])('refuses %j as a boolean', (text) => {
     expect(mistakesOf({ GRAPHIQL: text })).toEqual([`GRAPHIQL holds "${text}"; allowed: true or false.`]);
   });
 
@@ -126,7 +126,7 @@ describe('loadConfig', () => {
     'smtps://u:p%40ss@smtp.example.com:465',
     'smtp://[::1]:2525/',
     'SMTP://mail:25',
-  ])('takes %s as a mail server', (url) => {
+  ])('accepts %s as a mail server', (url) => {
     expect(loadConfig({ SMTP_URL: url }).smtpUrl).toBe(url);
   });
 
@@ -145,19 +145,19 @@ describe('loadConfig', () => {
     [{}, 'scheduler@example.com'],
     [{ ALERT_EMAIL_FROM: 'Jobs <jobs@example.com>' }, 'Jobs <jobs@example.com>'],
     [{ ALERT_EMAIL_FROM: 'jobs@example.com' }, 'jobs@example.com'],
-  ])('has mail come from whom it is told, else from the user of the mail server: %j', (env, from) => {
+  ])('takes the sender of mail from its setting, else from the user of the mail server: %j', (env, from) => {
     const url = 'smtps://scheduler%40example.com:secret@smtp.example.com';
     expect(loadConfig({ SMTP_URL: url, ...env }).alertEmailFrom).toBe(from);
   });
 
   it.each(['jobs', 'Jobs <jobs>', 'a@b.test, c@d.test', 'Jobs\n<jobs@example.com>'])(
-    'refuses %j as whom mail comes from',
+    'refuses %j as the sender of mail',
     (from) => {
       expect(mistakesOf({ ALERT_EMAIL_FROM: from })).toHaveLength(1);
     },
   );
 
-  it('reads the key that signs webhooks, and never shows one that is refused', () => {
+  it('reads the key that signs webhooks, and never shows a refused key', () => {
     const key = Buffer.alloc(32, 7);
     const secret = `whsec_${key.toString('base64')}`;
     expect(loadConfig({ ALERT_SIGNING_SECRET: secret }).alertSigningSecret).toEqual(key);
@@ -173,7 +173,7 @@ describe('loadConfig', () => {
     'postgres://u@localhost/jobs?sslmode=require',
     'postgresql:///jobs?host=/var/run/postgresql',
     'postgresql://u:p%40ss%2Fword@[::1]/jobs',
-  ])('takes %s as a connection string', (url) => {
+  ])('accepts %s as a connection string', (url) => {
     expect(loadConfig({ DATABASE_URL: url }).databaseUrl).toBe(url);
   });
 
@@ -211,7 +211,7 @@ describe('loadConfig', () => {
     },
   );
 
-  it('reads origins, each as a browser would send it', () => {
+  it('reads origins as a browser sends them', () => {
     expect(
       loadConfig({ CORS_ORIGINS: 'https://App.example.com:443, http://localhost:5173' }).corsOrigins,
     ).toEqual(['https://app.example.com', 'http://localhost:5173']);
@@ -224,7 +224,7 @@ describe('loadConfig', () => {
     'https://a.example/path',
     'https://a.example,*',
     'null',
-  ])('refuses %s as origins, since it would never match', (text) => {
+  ])('refuses %s as origins, because no request would match', (text) => {
     expect(mistakesOf({ CORS_ORIGINS: text })).toEqual([
       expect.stringContaining(`CORS_ORIGINS holds "${text}"`),
     ]);
@@ -243,12 +243,12 @@ describe('loadConfig', () => {
     ]);
   });
 
-  it('does not call a refused DATABASE_URL missing', () => {
+  it('does not report a refused DATABASE_URL as missing', () => {
     const env = { DATABASE_URL: 'nonsense', DATABASE_DIRECT_URL: 'postgresql://localhost/jobs' };
     expect(mistakesOf(env)).toEqual([expect.stringContaining('DATABASE_URL holds "nonsense"')]);
   });
 
-  it('refuses a connect timeout that outlasts the lease', () => {
+  it('refuses a connect timeout longer than the lease', () => {
     expect(mistakesOf({ LEASE_MS: '5000', DATABASE_CONNECT_TIMEOUT_MS: '5000' })).toEqual([
       expect.stringContaining('DATABASE_CONNECT_TIMEOUT_MS holds "5000" and LEASE_MS "5000"'),
     ]);
@@ -258,7 +258,7 @@ describe('loadConfig', () => {
     ['https://scheduler.example.com/', 'https://scheduler.example.com'],
     ['http://10.0.0.7:8080/jobs//', 'http://10.0.0.7:8080/jobs'],
     ['HTTP://[::1]:3000', 'http://[::1]:3000'],
-  ])('takes PUBLIC_URL %s as %s, without a slash at the end', (text, publicUrl) => {
+  ])('reads PUBLIC_URL %s as %s, without a slash at the end', (text, publicUrl) => {
     expect(loadConfig({ PUBLIC_URL: text }).publicUrl).toBe(publicUrl);
   });
 
@@ -282,7 +282,7 @@ describe('loadConfig', () => {
     ]);
   });
 
-  it('warns of an open address, of any origin and of a short lease', () => {
+  it('warns about an open address, any origin and a short lease', () => {
     const { warnings } = loadConfig({ HOST: '0.0.0.0', CORS_ORIGINS: '*', LEASE_MS: '3000' });
     expect(warnings.map((warning) => warning.split(' is ')[0])).toEqual([
       'HOST',
@@ -293,7 +293,7 @@ describe('loadConfig', () => {
     ]);
   });
 
-  it('does not ask for a public address where there is one', () => {
+  it('does not require a public address when there is one', () => {
     const { warnings } = loadConfig({ HOST: '0.0.0.0', PUBLIC_URL: 'https://scheduler.example.com' });
     expect(warnings).toEqual([expect.stringMatching(/^HOST is/)]);
   });
@@ -306,13 +306,13 @@ describe('loadConfig', () => {
     ['log_level', 'LOG_LEVEL'],
     ['MAX_CONCURENCY', 'MAX_CONCURRENCY'],
     ['DATABASE_URI', 'DATABASE_URL'],
-  ])('asks whether %s was meant to be %s', (unknown, meant) => {
+  ])('suggests for %s the name %s', (unknown, meant) => {
     expect(loadConfig({ [unknown]: '1' }).warnings).toEqual([
       `${unknown} is not a variable of the scheduler; did you mean ${meant}?`,
     ]);
   });
 
-  it('says nothing about names that only happen to be near', () => {
+  it('does not report names that are only similar', () => {
     const foreign = [
       'HOME',
       'HOSTNAME',
@@ -330,7 +330,7 @@ describe('loadConfig', () => {
 });
 
 describe('configReference', () => {
-  it('shows an example for every variable that the parser takes, but for the key that must be one’s own', () => {
+  it('shows an example for every variable that the parser accepts, except for the secret key', () => {
     const env = Object.fromEntries(configReference().map(({ name, example }) => [name, example]));
     expect(mistakesOf(env)).toEqual([expect.stringContaining('ALERT_SIGNING_SECRET holds "***"')]);
   });

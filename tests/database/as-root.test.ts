@@ -20,7 +20,7 @@ import { clusterFolder, dataFolder, query, serverPid, start } from './embedded.t
 
 const isRoot = process.getuid?.() === 0;
 
-/** A folder that only root can enter, as root's home is. */
+/** A folder that only root can enter, like root's home. */
 async function closedFolder(): Promise<string> {
   const path = join(await dataFolder('closed folder'), 'closed');
   await mkdir(path, { mode: 0o700 });
@@ -39,7 +39,7 @@ describe.skipIf(!isRoot)(
       expect(uid).toBe((await stat(clusterFolder(dataDir))).uid);
     });
 
-    it('keeps the database of a folder that the account cannot enter elsewhere, behind a link', async () => {
+    it('stores the database elsewhere, behind a link, when the account cannot enter the folder', async () => {
       const dataDir = join(await closedFolder(), 'data');
       const log: string[] = [];
       const first = await start(dataDir, (message) => log.push(message));
@@ -56,7 +56,7 @@ describe.skipIf(!isRoot)(
       expect(log.filter((message) => message.includes('kept elsewhere'))).toHaveLength(1);
     });
 
-    it('follows no link that the account has put in the place of its log', async () => {
+    it('follows no link that the account has put in place of its log', async () => {
       const dataDir = await dataFolder();
       await (await start(dataDir)).stop();
       const victim = join(await closedFolder(), 'victim');
@@ -72,7 +72,7 @@ describe.skipIf(!isRoot)(
     });
 
     it.each(['PG_VERSION', 'job_scheduler.password'])(
-      'shows nothing of a file to which the account has linked its %s',
+      'shows nothing of a file when the account has linked its %s to it',
       async (name) => {
         const dataDir = await dataFolder();
         await (await start(dataDir)).stop();
@@ -102,7 +102,7 @@ describe.skipIf(!isRoot)(
       expect(newPlace).not.toBe(oldPlace);
     });
 
-    it('says so when the link to the database leads nowhere, instead of starting empty', async () => {
+    it('reports a broken link to the database instead of starting empty', async () => {
       const dataDir = join(await closedFolder(), 'data');
       await (await start(dataDir)).stop();
       await rm(await realpath(join(dataDir, 'postgres')), { recursive: true });
@@ -113,7 +113,7 @@ describe.skipIf(!isRoot)(
       const source = await locatePackage();
       const hidden = join(await closedFolder(), 'package');
       await cp(source.folder, hidden, { recursive: true, verbatimSymlinks: true });
-      // As npm leaves it when it blocks install scripts and the user's umask is tight.
+      // The state that npm leaves when it blocks install scripts and the user's umask is strict.
       await rm(join(hidden, 'native', 'lib', 'libicuuc.so.60'));
       await chmod(join(hidden, 'native', 'share'), 0o700);
       const copies = await dataFolder('copies of programs');

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { locatePackage, runnableBinaries } from '../../src/database/embedded/binaries.ts';
 import { dataFolder } from './embedded.ts';
 
-it('makes the links that npm’s blocked install script would have made', async () => {
+it('makes the links that npm’s blocked install script would make', async () => {
   const source = await locatePackage();
   const folder = join(await dataFolder('package'), 'package');
   await cp(source.folder, folder, { recursive: true, verbatimSymlinks: true });
@@ -21,7 +21,7 @@ it('makes the links that npm’s blocked install script would have made', async 
   expect(found.majorVersion).toBeGreaterThanOrEqual(18);
 });
 
-it('tells to set DATABASE_URL when the programs do not run on this machine', async () => {
+it('suggests DATABASE_URL when the programs do not run on this machine', async () => {
   const folder = await dataFolder('package');
   const bin = join(folder, 'native', 'bin');
   await mkdir(bin, { recursive: true });

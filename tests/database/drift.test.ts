@@ -10,7 +10,7 @@ it('finds no difference between the schema and the migrations of this version', 
   expect(await diffSchema(installedSchemaFiles(), await emptyDatabase())).toBeNull();
 });
 
-it('names what the schema has and the migrations lack', async () => {
+it('names the parts that the schema has and the migrations lack', async () => {
   const { migrationsDir } = await copyMigrations();
   const schema = await readFile(installedSchemaFiles().schemaPath, 'utf8');
   const schemaPath = join(migrationsDir, 'schema.prisma');
@@ -20,7 +20,7 @@ it('names what the schema has and the migrations lack', async () => {
   );
 });
 
-it('overlooks what the schema language cannot say', async () => {
+it('ignores parts that the schema language cannot express', async () => {
   const { migrationsDir, write } = await copyMigrations();
   await write(
     '99990101000000_later',

@@ -11,7 +11,7 @@ import { until } from '../support/until.ts';
 import { clusterFolder, dataFolder, query, serverPid, start } from './embedded.ts';
 import { FAST } from './fast-settings.ts';
 
-/** A database made once, for the tests that leave it as good as they found it. */
+/** A shared database for tests that leave it unchanged. */
 let shared: TempFolder;
 
 beforeAll(async () => {
@@ -53,17 +53,14 @@ it('is UTF-8 in UTC, durable, and sorts by code point whatever the system’s lo
 it.each([
   { connections: undefined, room: '100' },
   { connections: 1_002, room: '1022' },
-])(
-  'has room for the connections of its owner and for more: $connections, $room',
-  async ({ connections, room }) => {
-    const own = connections === undefined ? {} : { connections };
-    const server = await startEmbeddedPostgres({ dataDir: shared.path, settings: FAST, ...own });
-    onTestFinished(server.stop);
-    expect(await query(server.connectionString, 'SHOW max_connections')).toEqual([{ max_connections: room }]);
-  },
-);
+])('has enough connections for its owner and others: $connections, $room', async ({ connections, room }) => {
+  const own = connections === undefined ? {} : { connections };
+  const server = await startEmbeddedPostgres({ dataDir: shared.path, settings: FAST, ...own });
+  onTestFinished(server.stop);
+  expect(await query(server.connectionString, 'SHOW max_connections')).toEqual([{ max_connections: room }]);
+});
 
-it('admits nobody without the password, which only the owner can read', async () => {
+it('accepts nobody without the password, which only the owner can read', async () => {
   const dataDir = shared.path;
   const { connectionString } = await start(dataDir);
   await expect(query(connectionString.replace(/:[^:@]+@/, ':wrong@'), 'SELECT 1')).rejects.toMatchObject({
@@ -80,7 +77,7 @@ it('runs two copies at once, each on a port of its own', async () => {
   await query(two.connectionString, 'SELECT 1');
 });
 
-it('names the folder and the ways out when another server uses it', async () => {
+it('names the folder and the options when another server uses it', async () => {
   const dataDir = shared.path;
   const first = await start(dataDir);
   const pid = await serverPid(dataDir);
@@ -91,7 +88,7 @@ it('names the folder and the ways out when another server uses it', async () => 
   await query(first.connectionString, 'SELECT 1');
 });
 
-it('lets one of several that start on a new folder at once have it, and refuses the others', async () => {
+it('gives a new folder to one of several simultaneous starts, and refuses the others', async () => {
   const dataDir = await dataFolder();
   const results = await Promise.allSettled([start(dataDir), start(dataDir), start(dataDir)]);
   const started = results.filter((result) => result.status === 'fulfilled');
@@ -102,7 +99,7 @@ it('lets one of several that start on a new folder at once have it, and refuses 
   await query(started[0]?.value.connectionString ?? '', 'SELECT 1');
 });
 
-it('uses the port it is told to, and says so when another program has it', async () => {
+it('uses the given port, and reports a port that another program has', async () => {
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
   const { port } = other.address() as AddressInfo;
@@ -118,7 +115,7 @@ it('uses the port it is told to, and says so when another program has it', async
   expect(new URL(server.connectionString).port).toBe(String(port));
 });
 
-it('can be stopped twice, and its process is gone by then', async () => {
+it('can be stopped twice, and its process has ended by then', async () => {
   const dataDir = shared.path;
   const server = await start(dataDir);
   const pid = await serverPid(dataDir);
@@ -159,10 +156,10 @@ it('takes over the lock file of a dead server', async () => {
   expect(await query(connectionString, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
 });
 
-it('takes over a lock file whose process number a foreign process bears by now', async () => {
+it('takes over a lock file whose process number belongs to another process by now', async () => {
   const dataDir = shared.path;
   await (await start(dataDir)).stop();
-  // PostgreSQL itself gives up only where the process is its own user's.
+  // PostgreSQL itself gives up only when the process belongs to its own user.
   const { uid, gid } = await stat(clusterFolder(dataDir));
   const foreign = spawn('sleep', ['60'], process.getuid?.() === 0 ? { uid, gid } : {});
   onTestFinished(() => void foreign.kill('SIGKILL'));
@@ -180,13 +177,13 @@ async function writeLockFile(dataDir: string, pid: number): Promise<void> {
   );
 }
 
-it('starts anew over what a killed first start has left, and cleans it up', async () => {
+it('starts from the beginning after a killed first start, and cleans up its files', async () => {
   const dataDir = await dataFolder();
   const dead = spawn('true');
   await once(dead, 'exit');
   const home = join(dataDir, 'postgres');
   await mkdir(join(home, `initdb-${dead.pid ?? 0}-0a1b2c3d`, 'cluster', 'base'), { recursive: true });
-  // A half-written cluster in the very place cannot come from us, yet must not stop us.
+  // A half-written cluster in the data folder cannot come from us, but must not stop the start.
   await mkdir(join(home, 'cluster', 'base'), { recursive: true });
 
   const { connectionString } = await start(dataDir);
@@ -196,7 +193,7 @@ it('starts anew over what a killed first start has left, and cleans it up', asyn
   expect(names.filter((name) => name.startsWith('cluster.incomplete-'))).toHaveLength(1);
 });
 
-it('says what to do about a database of another major version', async () => {
+it('reports how to handle a database of another major version', async () => {
   const dataDir = shared.path;
   await (await start(dataDir)).stop();
   const versionFile = join(clusterFolder(dataDir), 'PG_VERSION');
@@ -208,7 +205,7 @@ it('says what to do about a database of another major version', async () => {
   );
 });
 
-it('shows the server’s own words when it does not start', async () => {
+it('shows the server’s own message when it does not start', async () => {
   const dataDir = shared.path;
   await (await start(dataDir)).stop();
   const control = join(clusterFolder(dataDir), 'global', 'pg_control');

@@ -7,14 +7,14 @@ import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/database
 import { makeTempFolder } from '../support/temp-folder.ts';
 import { FAST } from './fast-settings.ts';
 
-/** A data folder that goes when the test ends. */
+/** A data folder that is removed at the end of the test. */
 export async function dataFolder(name = 'embedded'): Promise<string> {
   const folder = await makeTempFolder(name);
   onTestFinished(folder.remove);
   return folder.path;
 }
 
-/** Starts a server that is stopped when the test ends, whatever the test did to it. */
+/** Starts a server. It stops at the end of the test, in whatever state it is. */
 export async function start(dataDir: string, log?: (message: string) => void): Promise<EmbeddedPostgres> {
   const server = await startEmbeddedPostgres({ dataDir, settings: FAST, ...(log && { log }) });
   onTestFinished(server.stop);

@@ -35,7 +35,7 @@ async function insertJobWithCounts(): Promise<string> {
   return job_id;
 }
 
-it('of each job, the latest run that was cancelled before such runs were counted is known', async () => {
+it('the latest cancelled run of each job is known, also from before such runs were counted', async () => {
   const [jobId, other] = [await insertJobWithCounts(), await insertJobWithCounts()];
   const cancelledAt = plus(START, 1.5 * HOUR_MS);
   await insertExecution(pool, jobId, 'CANCELLED', { ...RAN, finished_at: plus(START, 1) });
@@ -49,7 +49,7 @@ it('of each job, the latest run that was cancelled before such runs were counted
   expect(rows).toEqual([{ job_id: jobId, bucket_at: plus(START, HOUR_MS), last_cancelled_at: cancelledAt }]);
 });
 
-it('an instance that is recording an end meanwhile is waited for, not caught in a circle', async () => {
+it('the migration waits for an instance that records an end, without a deadlock', async () => {
   const jobId = await insertJobWithCounts();
   const id = await insertExecution(pool, jobId, 'RUNNING');
   const recording = await pool.connect();

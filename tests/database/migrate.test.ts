@@ -51,7 +51,7 @@ it('records migrations as Prisma’s own command does', async () => {
   );
 });
 
-it('runs functions, whose bodies hold semicolons, and comments that do', async () => {
+it('runs functions with semicolons in their bodies, and comments with them', async () => {
   const connectionString = await emptyDatabase();
   const { migrationsDir, write } = await copyMigrations();
   await write(
@@ -74,7 +74,7 @@ it('refuses a database that is ahead of this version', async () => {
   );
 });
 
-it('refuses when a migration was edited after it was applied', async () => {
+it('refuses a migration that was edited after it was applied', async () => {
   const connectionString = await emptyDatabase();
   const { migrationsDir, write } = await copyMigrations();
   await write(LATER, 'CREATE TABLE later (id int);');
@@ -85,7 +85,7 @@ it('refuses when a migration was edited after it was applied', async () => {
   );
 });
 
-it('leaves nothing of a migration that fails, and refuses to go on until that is acknowledged', async () => {
+it('leaves nothing of a failed migration, and refuses to continue until a user acknowledges it', async () => {
   const connectionString = await emptyDatabase();
   const { migrationsDir, write } = await copyMigrations();
   await write(LATER, 'CREATE TABLE half (id int); CREATE TABLE half (id int);');
@@ -103,7 +103,7 @@ it('leaves nothing of a migration that fails, and refuses to go on until that is
 });
 
 describe('a migration that is interrupted', () => {
-  /** A script that stops at a lock of the test's, in the midst of what it does. */
+  /** A script that stops in the middle, at a lock of the test. */
   const STOPS_HALFWAY =
     'CREATE TABLE half (id int); LOCK TABLE of_the_test; CREATE TABLE other_half (id int); -- The end.';
 
@@ -138,7 +138,7 @@ describe('a migration that is interrupted', () => {
     return Object.assign(new URL(proxy.url), { protocol: 'postgresql:', pathname, username, password }).href;
   }
 
-  /** The server process that waits for a lock: of a kind of thing, such as 'relation'. */
+  /** The server process that waits for a lock of a kind, such as 'relation'. */
   function waiting(locktype: string): Promise<number> {
     return until(async () => {
       const [waiter] = (await query(
@@ -150,7 +150,7 @@ describe('a migration that is interrupted', () => {
     });
   }
 
-  /** Begins the script, and cuts off the process that sent it. */
+  /** Starts the script, and kills the process that sent it. */
   async function vanishHalfway(): Promise<{ orphan: number }> {
     const migrating = migrateCopy({ connectionString: throughProxy() });
     const orphan = await waiting('relation');
@@ -159,7 +159,7 @@ describe('a migration that is interrupted', () => {
     return { orphan };
   }
 
-  it('is tried again by the next start', async () => {
+  it('is retried by the next start', async () => {
     await copy.write(LATER, STOPS_HALFWAY);
     const { orphan } = await vanishHalfway();
     await holder.query('SELECT pg_terminate_backend($1, 10000)', [orphan]);
@@ -172,7 +172,7 @@ describe('a migration that is interrupted', () => {
     expect(await migrateCopy()).toEqual({ applied: [] });
   });
 
-  it('is waited for where the server goes on with it, and is not tried again once that commits it', async () => {
+  it('is awaited while the server continues it, and is not retried once it has committed', async () => {
     await copy.write(LATER, STOPS_HALFWAY);
     await vanishHalfway();
     const messages: string[] = [];
@@ -185,7 +185,7 @@ describe('a migration that is interrupted', () => {
     expect(await query(connectionString, 'SELECT FROM other_half')).toEqual([]);
   });
 
-  it('is tried again where only the connection was lost, and the process lived on to tell', async () => {
+  it('is retried when only the connection was lost and the process survived', async () => {
     await copy.write(LATER, STOPS_HALFWAY);
     const migrating = migrateCopy();
     const settled = expect(migrating).rejects.toThrow(
@@ -197,14 +197,14 @@ describe('a migration that is interrupted', () => {
     expect(await migrateCopy()).toEqual({ applied: [LATER] });
   });
 
-  it('is refused where its script had ended its transaction itself', async () => {
+  it('is refused when its script had ended its transaction itself', async () => {
     await copy.write(LATER, 'CREATE TABLE half (id int); COMMIT; LOCK TABLE of_the_test;');
     const { orphan } = await vanishHalfway();
     await holder.query('SELECT pg_terminate_backend($1, 10000)', [orphan]);
     await expect(migrateCopy()).rejects.toThrow(`Migration ${LATER} failed in this database before.`);
   });
 
-  it('is left to whoever runs it, or to a person, where another program has begun it', async () => {
+  it('is left to another program, or to an operator, when that program has started it', async () => {
     await copy.write(LATER, 'CREATE TABLE later (id int);');
     await holder.query(
       `INSERT INTO _prisma_migrations (id, checksum, migration_name) VALUES ('other', '', '${LATER}')`,
@@ -213,7 +213,7 @@ describe('a migration that is interrupted', () => {
     await expect(migrateCopy()).rejects.toThrow(`Migration ${LATER} failed in this database before.`);
   });
 
-  it('does not run any more once it was given up', async () => {
+  it('does not run any more after it was given up', async () => {
     await holder.query(
       `INSERT INTO _prisma_migrations (id, checksum, migration_name, rolled_back_at) VALUES ('given-up', '', 'x', now())`,
     );
@@ -223,7 +223,7 @@ describe('a migration that is interrupted', () => {
     expect(await query(connectionString, "SELECT to_regclass('half') AS half")).toEqual([{ half: null }]);
   });
 
-  it('by a stop comes to its end, and the ones behind it are left to the next start', async () => {
+  it('by a stop finishes, and the later ones are left to the next start', async () => {
     const last = '99990101000001_last';
     await copy.write(LATER, STOPS_HALFWAY);
     await copy.write(last, 'CREATE TABLE last (id int);');
@@ -238,7 +238,7 @@ describe('a migration that is interrupted', () => {
     expect(await migrateCopy()).toEqual({ applied: [last] });
   });
 
-  it('by a stop is not waited for where another instance runs it', async () => {
+  it('by a stop is not awaited when another instance runs it', async () => {
     await copy.write(LATER, STOPS_HALFWAY);
     const first = migrateCopy();
     await waiting('relation');
@@ -254,7 +254,7 @@ describe('a migration that is interrupted', () => {
   });
 });
 
-it('tells a script that fails within a transaction of its own from a connection that is lost', async () => {
+it('distinguishes a script that fails within its own transaction from a lost connection', async () => {
   const connectionString = await emptyDatabase();
   const { migrationsDir, write } = await copyMigrations();
   await write(LATER, 'BEGIN; CREATE TABLE half (id int); SELECT 1 / 0; COMMIT;');
@@ -266,7 +266,7 @@ it('tells a script that fails within a transaction of its own from a connection 
   );
 });
 
-it('refuses a database that holds tables of something else', async () => {
+it('refuses a database that contains other tables', async () => {
   const connectionString = await emptyDatabase();
   await query(connectionString, 'CREATE TABLE of_another_program (id int)');
   await expect(migrate({ connectionString })).rejects.toThrow(
@@ -274,7 +274,7 @@ it('refuses a database that holds tables of something else', async () => {
   );
 });
 
-it('says that the database cannot be reached, and why', async () => {
+it('reports that the database cannot be reached, and why', async () => {
   await expect(migrate({ connectionString: 'postgresql://127.0.0.1:1/none' })).rejects.toThrow(
     'The database at 127.0.0.1:1 cannot be reached: connect ECONNREFUSED 127.0.0.1:1',
   );

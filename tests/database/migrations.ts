@@ -5,7 +5,7 @@ import { installedSchemaFiles } from '../../src/database/migration-files.ts';
 import { createEmptyDatabase } from '../support/database.ts';
 import { makeTempFolder } from '../support/temp-folder.ts';
 
-/** An empty database that goes when the test ends. */
+/** An empty database that is dropped at the end of the test. */
 export async function emptyDatabase(): Promise<string> {
   const { connectionString, drop } = await createEmptyDatabase();
   onTestFinished(drop);
@@ -14,7 +14,7 @@ export async function emptyDatabase(): Promise<string> {
 
 export type MigrationsCopy = { migrationsDir: string; write: (name: string, sql: string) => Promise<void> };
 
-/** The real migrations in a folder where a test may add to them. */
+/** The real migrations in a folder to which a test may add its own. */
 export async function copyMigrations(): Promise<MigrationsCopy> {
   const folder = await makeTempFolder('migrations');
   onTestFinished(folder.remove);

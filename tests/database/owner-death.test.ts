@@ -15,7 +15,7 @@ type Owner = {
   serverPid: number;
 };
 
-/** A process of its own, in a process group of its own, with an embedded database that answers. */
+/** A process in its own process group, with an embedded database that answers. */
 async function startOwner(dataDir: string): Promise<Owner> {
   const script = join(import.meta.dirname, 'owner-process.ts');
   const child = spawn(process.execPath, ['--import', 'tsx', script, dataDir], {
@@ -23,7 +23,7 @@ async function startOwner(dataDir: string): Promise<Owner> {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));
-  // Ends without a line when the process fails.
+  // `data` or `end`: there is no line when the process fails.
   const [line = ''] = (await Promise.race([once(child.stdout, 'data'), once(child.stdout, 'end')])) as [
     Buffer?,
   ];
@@ -65,7 +65,7 @@ it('lets the next start wait for the server of a killed owner to finish', async 
 
 it('keeps the server through a Ctrl-C until its owner stops it', async () => {
   const owner = await startOwner(await dataFolder());
-  // A terminal's Ctrl-C goes to the whole process group.
+  // A terminal sends Ctrl-C to the whole process group.
   process.kill(-owner.pid, 'SIGINT');
   const [code] = (await once(owner.child, 'exit')) as [number | null];
   expect(code).toBe(0);

@@ -1,5 +1,5 @@
-// A process that owns an embedded database: started by a test with a data folder, writes the connection string when the
-// server answers, and stops the server on SIGINT as the scheduler does.
+// A process that owns an embedded database. A test starts it with a data folder. It writes the connection string when
+// the server answers, and stops the server on SIGINT as the scheduler does.
 import { startEmbeddedPostgres } from '../../src/database/embedded-postgres.ts';
 import { FAST } from './fast-settings.ts';
 

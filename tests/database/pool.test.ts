@@ -15,7 +15,7 @@ function poolOn(connectionString: string, options: Partial<PoolOptions> = {}) {
   return pool;
 }
 
-it('gives instants as Dates, int8 as bigints and numerics as strings', async () => {
+it('reads instants as Dates, int8 as bigints and numerics as strings', async () => {
   const pool = poolOn(await emptyDatabase());
   const { rows } = await pool.query(
     `SELECT timestamptz '2026-03-29T02:30:00.123+02' AS instant, 9007199254740993 AS large, 7::int AS small, 1.50 AS exact`,
@@ -25,7 +25,7 @@ it('gives instants as Dates, int8 as bigints and numerics as strings', async () 
   ]);
 });
 
-it('outlives the loss of its connections', async () => {
+it('survives the loss of its connections', async () => {
   const connectionString = await emptyDatabase();
   const log: string[] = [];
   const errors: object[] = [];
@@ -47,7 +47,7 @@ it('outlives the loss of its connections', async () => {
   expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
 });
 
-it('outlives the loss of a connection that a caller holds and does not use at that moment', async () => {
+it('survives the loss of a connection that a caller holds and does not use at that moment', async () => {
   const pool = poolOn(await emptyDatabase());
   const client = await pool.connect();
   const ended = new Promise((resolve) =>
@@ -63,7 +63,7 @@ it('outlives the loss of a connection that a caller holds and does not use at th
   expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
 });
 
-it('opens no more connections than it may; further queries wait their turn', async () => {
+it('opens no more connections than its limit; further queries wait', async () => {
   const pool = poolOn(await emptyDatabase(), { max: 1, connectTimeoutMs: 20_000 });
   const client = await pool.connect();
   const waiting = pool.query('SELECT 1 AS one');
@@ -72,7 +72,7 @@ it('opens no more connections than it may; further queries wait their turn', asy
   expect((await waiting).rows).toEqual([{ one: 1 }]);
 });
 
-it('gives up on a server that accepts and never answers', async () => {
+it('gives up a server that accepts and never answers', async () => {
   const silent = createServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.0.1');
   onTestFinished(() => void silent.close());
   await once(silent, 'listening');
@@ -81,7 +81,7 @@ it('gives up on a server that accepts and never answers', async () => {
   await expect(pool.query('SELECT 1')).rejects.toThrow('timeout');
 });
 
-it('speaks UTC to a database whose own time zone is another, so that Prisma reads instants as they are', async () => {
+it('uses UTC in a database with another time zone, so Prisma reads instants unchanged', async () => {
   const connectionString = await emptyDatabase();
   const name = new URL(connectionString).pathname.slice(1);
   await query(connectionString, `ALTER DATABASE ${name} SET TimeZone TO 'America/New_York'`);
@@ -90,12 +90,12 @@ it('speaks UTC to a database whose own time zone is another, so that Prisma read
   expect(rows).toEqual([{ instant: new Date('2026-03-29T12:00:00Z') }]);
 });
 
-it('has the server end a statement that takes too long', async () => {
+it('lets the server end a statement that takes too long', async () => {
   const pool = poolOn(await emptyDatabase(), { statementTimeoutMs: 100 });
   await expect(pool.query('SELECT pg_sleep(60)')).rejects.toMatchObject({ code: '57014' });
 });
 
-it('gives up on a connection that has fallen silent, and never uses it again', async () => {
+it('gives up a silent connection, and never uses it again', async () => {
   const { pool, proxy } = await poolThroughProxy({ max: 1 });
   await pool.query('SELECT 1');
   proxy.silence();
@@ -104,7 +104,7 @@ it('gives up on a connection that has fallen silent, and never uses it again', a
   await until(() => proxy.open === 1);
 });
 
-it('closes with it those that have rested since before, and keeps those that have answered since', async () => {
+it('also closes those that have been idle since before, and keeps those that have answered since', async () => {
   const { pool, proxy, log } = await poolThroughProxy({ max: 4 });
   const silent = await Promise.all([1, 2, 3].map(() => pool.connect()));
   proxy.silence();

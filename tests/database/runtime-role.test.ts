@@ -10,7 +10,10 @@ import { emptyDatabase } from './migrations.ts';
 
 const INSUFFICIENT_PRIVILEGE = '42501';
 
-/** A name that no other test uses: roles belong to the server. They go when the test ends, after its databases. */
+/**
+ * A name that no other test uses, because roles belong to the server. The roles are dropped at the end of the test,
+ * after its databases.
+ */
 function newRole(): string {
   const name = `role_${randomBytes(6).toString('hex')}`;
   onTestFinished(() =>
@@ -26,7 +29,7 @@ function loggedInAs(name: string, password: string, connectionString: string): s
   return url.href;
 }
 
-/** The code of the error with which a statement of a role fails. */
+/** The error code with which a statement of a role fails. */
 async function refusal(connectionString: string, statement: string): Promise<unknown> {
   const error: unknown = await query(connectionString, statement).then(
     () => undefined,
@@ -35,7 +38,7 @@ async function refusal(connectionString: string, statement: string): Promise<unk
   return (error as { code?: unknown } | undefined)?.code;
 }
 
-/** Statements by which whoever gets past us would leave the rows. */
+/** Statements with which an attacker would do more than read and write rows. */
 const FORBIDDEN = [
   'CREATE TABLE more (id int)',
   'DROP TABLE jobs',
@@ -51,7 +54,7 @@ const FORBIDDEN = [
   "ALTER SYSTEM SET log_statement = 'all'",
 ];
 
-it('makes a role that reads and writes rows, and does nothing else', async () => {
+it('creates a role that reads and writes rows, and does nothing else', async () => {
   const name = newRole();
   const connectionString = await emptyDatabase();
   const runtime = loggedInAs(name, 'a:secret', connectionString);
@@ -72,7 +75,7 @@ it('makes a role that reads and writes rows, and does nothing else', async () =>
     });
 });
 
-it('has the embedded database work under such a role', async () => {
+it('runs the embedded database under such a role', async () => {
   const { connectionString, runtimeConnectionString } = await start(await dataFolder());
   await migrate({ connectionString, runtimeRole: roleOf(runtimeConnectionString) });
   expect(await query(runtimeConnectionString, 'SELECT count(*)::int AS jobs FROM jobs')).toEqual([
@@ -84,7 +87,7 @@ it('has the embedded database work under such a role', async () => {
   ).toEqual([{ rolsuper: false }]);
 });
 
-it('lets the role into tables that a later migration makes', async () => {
+it('gives the role access to tables of later migrations', async () => {
   const name = newRole();
   const { connectionString, drop } = await createTestDatabase();
   onTestFinished(drop);
@@ -95,7 +98,7 @@ it('lets the role into tables that a later migration makes', async () => {
   expect(await query(runtime, 'INSERT INTO later DEFAULT VALUES RETURNING id')).toEqual([{ id: 1 }]);
 });
 
-it('leaves the password of a role that exists as it is', async () => {
+it('keeps the password of an existing role', async () => {
   const name = newRole();
   const connectionString = await emptyDatabase();
   await query(connectionString, `CREATE ROLE ${name} LOGIN PASSWORD 'its own'`);
@@ -106,7 +109,7 @@ it('leaves the password of a role that exists as it is', async () => {
   ).toEqual(before);
 });
 
-it('makes the role once where several databases of one server want it at the same time', async () => {
+it('creates the role once when several databases of one server need it at the same time', async () => {
   const name = newRole();
   const databases = await Promise.all(Array.from({ length: 4 }, emptyDatabase));
   await Promise.all(
@@ -118,7 +121,7 @@ it('makes the role once where several databases of one server want it at the sam
     expect(await query(loggedInAs(name, 'secret', connectionString), 'SELECT FROM jobs')).toEqual([]);
 });
 
-it('says how to make the role where the owner may make none', async () => {
+it('reports how to create the role when the owner may create none', async () => {
   const [owner, name] = [newRole(), newRole()];
   const connectionString = await emptyDatabase();
   await query(connectionString, `CREATE ROLE ${owner} LOGIN PASSWORD 'secret'`);

@@ -7,7 +7,7 @@ import { until } from '../support/until.ts';
 import { query } from './embedded.ts';
 import { emptyDatabase } from './migrations.ts';
 
-/** Each is something that would fail statements, lose sessions or change what values mean. */
+/** Each one would fail statements, lose sessions or change the meaning of values. */
 const HOSTILE: Readonly<Record<string, string>> = {
   default_transaction_isolation: 'serializable',
   default_transaction_deferrable: 'on',
@@ -25,7 +25,7 @@ const HOSTILE: Readonly<Record<string, string>> = {
   array_nulls: 'off',
 };
 
-/** A database whose sessions get other settings; those that this server does not know are left out. */
+/** A database whose sessions get other settings. Settings that this server does not know are left out. */
 async function hostileDatabase(change = (name: string) => `DATABASE ${name}`): Promise<string> {
   const connectionString = await emptyDatabase();
   const database = new URL(connectionString).pathname.slice(1);
@@ -62,7 +62,7 @@ it('every connection of a pool has our settings, whatever the database gives its
   });
 });
 
-it('a role’s settings for one database, the strongest there are, do not reach a pool either', async () => {
+it('a role’s settings for one database, the strongest kind, do not reach a pool either', async () => {
   const connectionString = await hostileDatabase((database) => `ROLE CURRENT_USER IN DATABASE ${database}`);
   const pool = createPool({ connectionString });
   onTestFinished(() => pool.end());
@@ -78,7 +78,7 @@ it('migrates a database that gives its sessions other settings', async () => {
   expect((await pool.query('SELECT count(*)::int AS jobs FROM public.jobs')).rows).toEqual([{ jobs: 0 }]);
 });
 
-it('a session that listens outlives the time that the database gives idle ones', async () => {
+it('a listening session outlives the limit that the database sets for idle ones', async () => {
   const connectionString = await hostileDatabase();
   const pool = createPool({ connectionString });
   onTestFinished(() => pool.end());

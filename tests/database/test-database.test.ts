@@ -2,7 +2,7 @@ import pg from 'pg';
 import { expect, it } from 'vitest';
 import { createTestDatabase } from '../support/database.ts';
 
-it('gives each caller a migrated database of its own, also when many ask at once', async () => {
+it('gives each caller its own migrated database, also when many ask at once', async () => {
   const databases = await Promise.all(Array.from({ length: 4 }, () => createTestDatabase()));
   expect(new Set(databases.map(({ connectionString }) => connectionString)).size).toBe(4);
   for (const { connectionString, drop } of databases) {

@@ -40,7 +40,7 @@ const scene = useScene();
 const TIMEOUT_MS = 60_000;
 const RETRIED = { maxRetries: 2, backoffStrategy: 'FIXED', initialDelayMs: 1_000 } as const;
 
-/** A triggered execution of a job that is to be called back about. */
+/** A triggered execution of a job that a callback completes. */
 async function triggerAwaited(
   instance: TestInstance,
   input: Partial<CreateJobInput> = {},
@@ -71,7 +71,7 @@ async function logOf(id: string): Promise<unknown[]> {
 }
 
 describe('an execution whose job is completed by a callback', () => {
-  it('is told where to call back, and stays RUNNING at the 2xx', async () => {
+  it('sends its callback URL to the target, and stays RUNNING at the 2xx', async () => {
     const instance = scene.instance();
     const { id, call } = await beginAwaited(instance);
     const deadlineAt = plus(scene.clock.now(), TIMEOUT_MS);
@@ -99,7 +99,7 @@ describe('an execution whose job is completed by a callback', () => {
     expect(instance.errors).toEqual([]);
   });
 
-  it('shows whoever follows it live that its callback is awaited', async () => {
+  it('publishes to live followers that its callback is awaited', async () => {
     const instance = scene.instance();
     const hub = createEventHub({ db: scene.pool, pollIntervalMs: 3_600_000, onError: () => undefined });
     onTestFinished(hub.stop);
@@ -120,7 +120,7 @@ describe('an execution whose job is completed by a callback', () => {
     await Promise.all([log.return?.(), events.return?.()]);
   });
 
-  it('is held by nobody while it waits, and so takes no place and has no lease extended', async () => {
+  it('has no holder while it waits, so it takes no place and no lease is extended', async () => {
     const instance = scene.instance({ maxConcurrency: 1 });
     const { id } = await beginAwaited(instance);
     expect(instance.worker.held()).toEqual([]);
@@ -135,19 +135,19 @@ describe('an execution whose job is completed by a callback', () => {
     expect(await readExecution(scene.pool, other)).toMatchObject({ status: 'SUCCESS' });
   });
 
-  it('cannot have the URL replaced by a header of the job', async () => {
+  it('does not allow a header of the job to replace the URL', async () => {
     const headers = { 'X-Callback-URL': 'https://elsewhere.example.com/' };
     const { call } = await beginAwaited(scene.instance(), { headers });
     expect(callbackUrlOf(call)).toMatch(/^http:\/\/scheduler\.test\/callbacks\/exec_/);
   });
 
-  it('is not told where to call back where the answer completes it', async () => {
+  it('sends no callback URL when the answer completes it', async () => {
     const { id, call } = await beginAwaited(scene.instance(), { completion: 'RESPONSE' });
     expect(call?.headers).not.toHaveProperty('x-callback-url');
     expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'SUCCESS' });
   });
 
-  it('is handled as ever where the answer is a failure', async () => {
+  it('is handled as usual when the answer is a failure', async () => {
     const instance = scene.instance();
     scene.target.script('/work', [503, 400]);
     const { id } = await triggerAwaited(instance, { retryPolicy: RETRIED });
@@ -164,7 +164,7 @@ describe('an execution whose job is completed by a callback', () => {
 });
 
 describe('a callback', () => {
-  it('of success ends the execution as SUCCESS, over the whole time since its call', async () => {
+  it('of success ends the execution as SUCCESS, with the whole time since its call', async () => {
     const instance = scene.instance();
     const { id, jobId, call } = await beginAwaited(instance);
     const startedAt = scene.clock.now();
@@ -207,7 +207,7 @@ describe('a callback', () => {
     expect(instance.wakeUps.woken).toEqual(['jobs', 'executions', 'blocked', 'events']);
   });
 
-  it('without output leaves the answer to the call', async () => {
+  it('without output keeps the answer to the call', async () => {
     const instance = scene.instance();
     const { id, call } = await beginAwaited(instance);
     await callBack(instance, call);
@@ -217,7 +217,7 @@ describe('a callback', () => {
     });
   });
 
-  it('with a long output has it cut, and says so', async () => {
+  it('with a long output has it cut, and this is logged', async () => {
     const instance = scene.instance();
     const { id, call } = await beginAwaited(instance);
     await callBack(instance, call, { output: `${'x'.repeat(4_999)}😀` });
@@ -227,7 +227,7 @@ describe('a callback', () => {
     });
   });
 
-  it('of failure is retried by the policy, and the next attempt is to be called back about anew', async () => {
+  it('of failure is retried by the policy, and the next attempt gets a new callback', async () => {
     const instance = scene.instance();
     const { id, call } = await beginAwaited(instance, { retryPolicy: RETRIED });
     expect(await callBack(instance, call, { status: 'failure', message: 'Disk full.' })).toBe('completed');
@@ -269,7 +269,7 @@ describe('a callback', () => {
     expect((await eventKindsOf(scene.pool, jobId)).at(-1)).toBe('EXECUTION_FAILED');
   });
 
-  it('sets off the jobs that waited for the end, with the output for them to read', async () => {
+  it('triggers the jobs that waited for the end, and they can read the output', async () => {
     const instance = scene.instance();
     const downstream = await createJob(instance, { name: 'downstream' });
     const { id, jobId, call } = await beginAwaited(instance);
@@ -280,7 +280,7 @@ describe('a callback', () => {
     expect(await triggersOf(scene.pool, String(run?.['id']))).toEqual([id]);
   });
 
-  it('is taken by another instance when the one that made the call is gone, and nothing is repeated', async () => {
+  it('is accepted by another instance when the calling one has died, and nothing is repeated', async () => {
     const [first, second] = [scene.instance(), scene.instance()];
     const { id, call } = await beginAwaited(first);
     await first.close();
@@ -293,7 +293,7 @@ describe('a callback', () => {
     expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'SUCCESS', rescue_count: 0 });
   });
 
-  it('that is quicker than the answer to the call counts, and the answer changes nothing', async () => {
+  it('that arrives before the answer to the call counts, and the answer changes nothing', async () => {
     const instance = scene.instance();
     const gate = scene.target.gate('/work', { status: 202, body: 'accepted' });
     const { id } = await triggerAwaited(instance);
@@ -301,7 +301,7 @@ describe('a callback', () => {
     const [call] = await scene.target.received('/work');
     expect(await callBack(instance, call, { output: 'done' })).toBe('completed');
     const before = await everythingOf(scene.pool, id);
-    // The call goes on: closing its socket could cut short what the target still does.
+    // The call continues: closing its socket could interrupt the work of the target.
     await instance.leaseKeeper.runOnce();
     expect(instance.worker.held()).toHaveLength(1);
     expect(scene.target.openSockets()).toBe(1);
@@ -316,7 +316,7 @@ describe('a callback', () => {
     expect(instance.errors).toEqual([]);
   });
 
-  it('that is quicker than the answer shows nothing of the attempt before', async () => {
+  it('that arrives before the answer shows nothing of the attempt before', async () => {
     const instance = scene.instance();
     scene.target.script('/work', { status: 503, body: 'later' });
     const { id } = await triggerAwaited(instance, { retryPolicy: RETRIED });
@@ -331,7 +331,7 @@ describe('a callback', () => {
 });
 
 describe('waits that are over', () => {
-  it('are ended though one of them is refused by the database, and another is held by somebody', async () => {
+  it('end although the database refuses one of them, and another transaction holds a second one', async () => {
     let nowMs = 0;
     const instance = scene.instance({ monotonicMs: () => nowMs });
     const begun = [];
@@ -357,7 +357,7 @@ describe('waits that are over', () => {
 });
 
 describe('a callback is refused', () => {
-  it('when it was taken already, whichever way it ended the attempt', async () => {
+  it('when it was accepted already, however it ended the attempt', async () => {
     const instance = scene.instance();
     const succeeded = await beginAwaited(instance);
     const failed = await beginAwaited(instance, { retryPolicy: RETRIED });
@@ -376,7 +376,7 @@ describe('a callback is refused', () => {
     expect(await callBack(instance, failed.call)).toBe('repeated');
   });
 
-  it('all but once when many arrive at once on two instances', async () => {
+  it('except for one when many arrive at once on two instances', async () => {
     const instances = [scene.instance(), scene.instance()] as const;
     const { id, call } = await beginAwaited(instances[0]);
     const answers = await Promise.all(
@@ -387,7 +387,7 @@ describe('a callback is refused', () => {
     expect(await attemptsOf(scene.pool, id)).toHaveLength(1);
   });
 
-  it('from the deadline on, whether or not somebody has noticed', async () => {
+  it('from the deadline on, also before an instance has ended the wait', async () => {
     const instance = scene.instance();
     const { id, call } = await beginAwaited(instance);
     scene.clock.advance(TIMEOUT_MS);
@@ -397,7 +397,7 @@ describe('a callback is refused', () => {
     expect(await callBack(instance, call)).toBe('late');
   });
 
-  it('when another attempt has begun', async () => {
+  it('when another attempt has started', async () => {
     const instance = scene.instance();
     const { call: first } = await beginAwaited(instance, { retryPolicy: RETRIED });
     scene.clock.advance(TIMEOUT_MS);
@@ -409,7 +409,7 @@ describe('a callback is refused', () => {
     expect(await callBack(instance, scene.target.callsTo('/work')[1])).toBe('completed');
   });
 
-  it('when its signature is forged, or stands under another execution', async () => {
+  it('when its signature is forged, or belongs to another execution', async () => {
     const instance = scene.instance();
     const one = await beginAwaited(instance);
     const other = await beginAwaited(instance);
@@ -423,7 +423,7 @@ describe('a callback is refused', () => {
     expect(await readExecution(scene.pool, other.id)).toMatchObject({ status: 'RUNNING' });
   });
 
-  it('when its execution is no longer kept', async () => {
+  it('when its execution is no longer stored', async () => {
     const instance = scene.instance();
     const { id, call } = await beginAwaited(instance);
     await scene.pool.query('DELETE FROM job_executions WHERE id = $1', [id]);
@@ -432,7 +432,7 @@ describe('a callback is refused', () => {
 });
 
 describe('a callback that does not come', () => {
-  it('is a timeout at the deadline, to the millisecond, and no death', async () => {
+  it('is a timeout at the deadline, to the millisecond, and not a death', async () => {
     const instance = scene.instance();
     const { id, jobId } = await beginAwaited(instance);
     const before = await everythingOf(scene.pool, id);
@@ -456,7 +456,7 @@ describe('a callback that does not come', () => {
     expect(instance.wakeUps.woken.slice(-2)).toEqual(['executions', 'events']);
   });
 
-  it('is taken for no death by a rescuer that looks first', async () => {
+  it('is not a death to a rescuer that looks first', async () => {
     const instance = scene.instance();
     const { id } = await beginAwaited(instance);
     const before = await everythingOf(scene.pool, id);
@@ -465,7 +465,7 @@ describe('a callback that does not come', () => {
     expect(await everythingOf(scene.pool, id)).toEqual(before);
   });
 
-  it('is looked for when the next wait ends, and each second for what other instances know', async () => {
+  it('is checked when the next wait ends, and each second for waits of other instances', async () => {
     const instance = scene.instance();
     await beginAwaited(instance);
     const { rests } = watchTicks();
@@ -490,7 +490,7 @@ describe('a callback that does not come', () => {
     expect(scene.target.callsTo('/work')).toHaveLength(3);
   });
 
-  it('sets off the jobs that waited for a failure', async () => {
+  it('triggers the jobs that waited for a failure', async () => {
     const instance = scene.instance();
     const downstream = await createJob(instance, { name: 'downstream' });
     const { jobId } = await beginAwaited(instance);
@@ -500,7 +500,7 @@ describe('a callback that does not come', () => {
     expect(await executionsOf(scene.pool, downstream.id)).toMatchObject([{ trigger: 'DEPENDENCY' }]);
   });
 
-  it('is noticed once by two instances that look at once', async () => {
+  it('is recorded once when two instances check at once', async () => {
     const instances = [scene.instance(), scene.instance()] as const;
     const { id } = await beginAwaited(instances[0]);
     scene.clock.advance(TIMEOUT_MS);
@@ -535,7 +535,7 @@ describe('cancelling', () => {
     expect(scene.target.callsTo('/work')).toHaveLength(1);
   });
 
-  it('during the call keeps the wait from beginning', async () => {
+  it('during the call prevents the wait', async () => {
     const instance = scene.instance();
     const gate = scene.target.gate('/work', { status: 202, body: 'accepted' });
     const { id } = await triggerAwaited(instance);
@@ -553,7 +553,7 @@ describe('cancelling', () => {
     });
   });
 
-  it('comes with deleting the job', async () => {
+  it('happens when the job is deleted', async () => {
     const instance = scene.instance();
     const { id, jobId } = await beginAwaited(instance);
     valueOf(await instance.commands.deleteJob(CALLER, reference({ id: jobId })));
@@ -561,7 +561,7 @@ describe('cancelling', () => {
     expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'CANCELLED' });
   });
 
-  it('comes with the next run where that replaces the one before', async () => {
+  it('happens with the next run when that replaces the one before', async () => {
     const instance = scene.instance();
     const { id, jobId } = await beginAwaited(instance, { concurrencyPolicy: 'REPLACE' });
     const next = await trigger(instance, { id: jobId });
@@ -573,7 +573,7 @@ describe('cancelling', () => {
   });
 });
 
-it('A run is not done for the overlap policy while its callback is awaited', async () => {
+it('A run is unfinished for the overlap policy while its callback is awaited', async () => {
   const instance = scene.instance();
   const { jobId, call } = await beginAwaited(instance, { concurrencyPolicy: 'FORBID' });
   const second = await trigger(instance, { id: jobId });

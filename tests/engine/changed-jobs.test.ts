@@ -10,7 +10,9 @@ const SECOND_MS = 1_000;
 const HOUR_MS = 3_600_000;
 const RUN_AT = plus(START, 10 * SECOND_MS);
 
-/** A job whose slot has come and whose execution waits out its jitter: nearly an hour, the job's id says how long. */
+/**
+ * A job whose slot has come and whose execution waits for its jitter: nearly an hour. The job's id determines how long.
+ */
 async function planned(instance: TestInstance, input: object): Promise<StoredJob> {
   const job = await createJob(instance, {
     api: `${scene.target.url}/work`,
@@ -26,14 +28,14 @@ async function statusesOf(job: StoredJob): Promise<unknown[]> {
   return (await executionsOf(scene.pool, job.id)).map(({ status }) => status);
 }
 
-/** Lets everything happen that is planned within the next hours. */
+/** Runs everything that is planned within the next hours. */
 async function passHours(instance: TestInstance): Promise<void> {
   scene.clock.advance(2 * HOUR_MS);
   await instance.work();
 }
 
 describe('a job that is changed between its slot and its start', () => {
-  it('does not run for a slot that it has no more', async () => {
+  it('does not run for a slot that it no longer has', async () => {
     const instance = scene.instance();
     const job = await planned(instance, { schedule: '*/10 * * * * *' });
     valueOf(await instance.commands.updateJob(CALLER, { ...reference(job), schedule: '0 0 0 1 1 *' }));
@@ -57,7 +59,7 @@ describe('a job that is changed between its slot and its start', () => {
     expect(await statusesOf(job)).toEqual(['CANCELLED']);
   });
 
-  it('runs for what was due before, and only waited for a place', async () => {
+  it('runs for earlier slots that only waited for a place', async () => {
     const instance = scene.instance();
     const job = await planned(instance, { schedule: '*/10 * * * * *', jitterMs: 0 });
     valueOf(await instance.commands.updateJob(CALLER, { ...reference(job), schedule: '0 0 0 1 1 *' }));
@@ -65,7 +67,7 @@ describe('a job that is changed between its slot and its start', () => {
     expect(await statusesOf(job)).toEqual(['SUCCESS']);
   });
 
-  it('runs at its new instant only, where it runs once', async () => {
+  it('runs only at its new instant when it runs once', async () => {
     const instance = scene.instance();
     const job = await planned(instance, { runAt: RUN_AT });
     const runAt = plus(RUN_AT, HOUR_MS);
@@ -81,7 +83,7 @@ describe('a job that is changed between its slot and its start', () => {
 });
 
 describe('a job whose last run waits to start', () => {
-  it('is COMPLETED, can be paused all the same, and then does not run', async () => {
+  it('is COMPLETED, can still be paused, and then does not run', async () => {
     const instance = scene.instance();
     const job = await planned(instance, { runAt: RUN_AT });
     expect(await readRow(scene.pool, 'jobs', job.id)).toMatchObject({ status: 'COMPLETED' });
@@ -92,7 +94,7 @@ describe('a job whose last run waits to start', () => {
     expect(await readRow(scene.pool, 'jobs', job.id)).toMatchObject({ status: 'COMPLETED' });
   });
 
-  it('is paused among others that a filter selects', async () => {
+  it('is paused with others that a filter selects', async () => {
     const instance = scene.instance();
     const job = await planned(instance, { runAt: RUN_AT });
     const jobs = {

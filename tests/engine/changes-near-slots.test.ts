@@ -11,22 +11,22 @@ const SECOND_MS = 1_000;
 const LOOK_AHEAD_MS = 150;
 
 type Change = 'pause' | 'resume' | 'everySecond' | 'everyOtherSecond' | 'skipNext';
-/** A change, so long after the one before. */
+/** A change, this long after the one before. */
 type Step = { change: Change; afterMs: number };
 
-/** What a person would expect of a job: whether it runs, when, and what was left out. */
+/** What a user expects of a job: whether it runs, when, and which slots are skipped. */
 type Model = { isActive: boolean; everyMs: number; skipped: Set<number>; ran: number[] };
 
 const steps = fc.array(
   fc.record<Step>({
     change: fc.constantFrom('pause', 'resume', 'everySecond', 'everyOtherSecond', 'skipNext'),
-    // On a slot, between the look at it and the slot, just before one, just after one, or anywhere.
+    // On a slot, between the planner's read and the slot, just before one, just after one, or anywhere.
     afterMs: fc.oneof(fc.constantFrom(0, 1, 900, 999, 1_000), fc.integer({ min: 0, max: 2_500 })),
   }),
   { minLength: 5, maxLength: 15 },
 );
 
-it('runs a job for each slot that it had when the slot came, once, whatever is changed just before or after', async () => {
+it('runs a job once for each slot that it had when the slot came, with any change just before or after', async () => {
   const instances = [scene.instance(), scene.instance()] as const;
   await fc.assert(
     fc.asyncProperty(steps, async (changes) => {
@@ -50,7 +50,7 @@ it('runs a job for each slot that it had when the slot came, once, whatever is c
   );
 });
 
-/** Lets time pass, and at each second, and shortly before, what an instance does by itself. */
+/** Lets time pass. At each second, and shortly before it, runs the work of an instance. */
 async function pass(
   instances: readonly [TestInstance, TestInstance],
   model: Model,

@@ -12,13 +12,13 @@ import { until } from '../support/until.ts';
 
 const scene = useScene();
 const SECOND_MS = 1_000;
-/** Before all else in the queue. */
+/** First in the queue. */
 const HANGS = { host: 'hangs', priority: 1 };
 const WAITING_FOR_LOCKS = `pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
 
 type Overrides = Parameters<typeof createJob>[1];
 
-/** A job of every second whose calls hang until the gate is opened. */
+/** A job of every second whose calls hang until the gate opens. */
 async function hangingJob(instance: TestInstance, overrides: Overrides) {
   const gate = createGate();
   scene.target.script('/slow', { after: gate.opened });
@@ -30,14 +30,14 @@ async function hangingJob(instance: TestInstance, overrides: Overrides) {
   return { job, gate };
 }
 
-/** Plans the next second's slot, and starts what may start. */
+/** Plans the next second's slot, and starts every execution that may start. */
 async function nextSecond(instance: TestInstance): Promise<void> {
   scene.clock.advance(SECOND_MS);
   await instance.planner.runOnce();
   await instance.worker.runOnce();
 }
 
-/** Plans what is due while a worker's claim of what waits is not yet committed. */
+/** Plans due jobs while a worker's claim of waiting executions is not yet committed. */
 async function planDuringClaim(instance: TestInstance, kind: ClaimKind): Promise<void> {
   const claiming = await scene.pool.connect();
   onTestFinished(() => {
@@ -51,7 +51,7 @@ async function planDuringClaim(instance: TestInstance, kind: ClaimKind): Promise
   await planning;
 }
 
-/** The executions' triggers and statuses, in the order of their making. */
+/** The executions' triggers and statuses, in the order of their creation. */
 async function runsOf(jobId: string): Promise<string[]> {
   const { rows } = await scene.pool.query<{ run: string }>(
     `SELECT trigger || ' ' || status AS run FROM job_executions WHERE job_id = $1 ORDER BY created_at, status, id`,
@@ -94,7 +94,7 @@ describe('a slot that comes while the one before it is still running', () => {
     expect((await statusesOf(job.id)).at(-1)).toEqual(['SUCCESS', null]);
   });
 
-  it('waits under QUEUE, and runs in its turn', async () => {
+  it('waits under QUEUE, and runs when the one before has ended', async () => {
     const instance = scene.instance();
     const { job, gate } = await hangingJob(instance, { concurrencyPolicy: 'QUEUE' });
     await nextSecond(instance);
@@ -119,7 +119,7 @@ describe('a slot that comes while the one before it is still running', () => {
     ).toEqual(['EXECUTION_PLANNED', 'EXECUTION_UNBLOCKED', 'EXECUTION_STARTED', 'EXECUTION_SUCCEEDED']);
   });
 
-  it('waits under QUEUE for its own job alone, however many other jobs are blocked before it', async () => {
+  it('waits under QUEUE only for its own job, however many other jobs are blocked before it', async () => {
     const instance = scene.instance();
     const { rows } = await scene.pool.query<{ id: string }>(
       `INSERT INTO jobs (id, name, api, concurrency_policy, created_at, updated_at)
@@ -141,7 +141,7 @@ describe('a slot that comes while the one before it is still running', () => {
     expect(await count(scene.pool, `job_executions WHERE status = 'BLOCKED'`)).toBe(1_000);
   });
 
-  it('takes its place under REPLACE: the running one is cancelled, and then it runs', async () => {
+  it('replaces it under REPLACE: the running one is cancelled, and then the slot runs', async () => {
     const instance = scene.instance();
     const { job, gate } = await hangingJob(instance, { concurrencyPolicy: 'REPLACE' });
     await nextSecond(instance);
@@ -149,7 +149,7 @@ describe('a slot that comes while the one before it is still running', () => {
     instance.wakeUps.woken.length = 0;
     await nextSecond(instance);
     expect((await statusesOf(job.id)).map(([status]) => status)).toEqual(['RUNNING', 'BLOCKED']);
-    // Whoever runs it stops it now, not when its leases are extended next.
+    // The instance that runs it stops it now, not when it extends its leases next.
     expect(instance.wakeUps.woken).toContain('cancellations');
 
     await instance.leaseKeeper.runOnce();
@@ -167,7 +167,7 @@ describe('a slot that comes while the one before it is still running', () => {
     expect(newer).toMatchObject({ status: 'SUCCESS' });
   });
 
-  it('wakes nobody under REPLACE where nothing is running', async () => {
+  it('sends no wake-up under REPLACE when nothing is running', async () => {
     const instance = scene.instance();
     const job = await createJob(instance, { schedule: '* * * * * *', concurrencyPolicy: 'REPLACE' });
     for (let slot = 0; slot < 2; slot += 1) {
@@ -186,7 +186,7 @@ describe('a slot that comes while the one before it is still running', () => {
   });
 
   it.each(['PENDING', 'RETRYING'] as const)(
-    'waits under REPLACE for one that was %s, and is claimed while its place is taken',
+    'waits under REPLACE for one that was %s, and that is claimed while the slot replaces it',
     async (status) => {
       const instance = scene.instance();
       const job = await createJob(instance, { schedule: '* * * * * *', concurrencyPolicy: 'REPLACE' });
@@ -203,7 +203,7 @@ describe('a slot that comes while the one before it is still running', () => {
     },
   );
 
-  it('has the running one stopped at once, too, when it is run by hand or by a dependency', async () => {
+  it('stops the running one at once also when the run is manual or triggered by a dependency', async () => {
     const instance = scene.instance();
     const { job, gate } = await hangingJob(instance, { concurrencyPolicy: 'REPLACE', schedule: null });
     const upstream = await createJob(instance, { api: `${scene.target.url}/quick` });
@@ -225,10 +225,10 @@ describe('a slot that comes while the one before it is still running', () => {
   });
 });
 
-describe('what somebody runs again', () => {
+describe('an execution that a user runs again', () => {
   const REDRIVE = { trigger: 'REDRIVE' } as const;
 
-  it('keeps its place under REPLACE, and the slot waits behind it until the next one comes', async () => {
+  it('keeps its place under REPLACE, and the slot waits behind it until the next slot comes', async () => {
     const instance = scene.instance();
     const job = await createJob(instance, { schedule: '* * * * * *', concurrencyPolicy: 'REPLACE' });
     await insertExecution(scene.pool, job.id, 'RETRYING', { ...REDRIVE, available_at: plus(START, 60_000) });
@@ -246,7 +246,7 @@ describe('what somebody runs again', () => {
     ]);
   });
 
-  it('is not asked to stop under REPLACE, and all have their turn, the slot at the end', async () => {
+  it('is not cancelled under REPLACE, and all of them run, the slot last', async () => {
     const instance = scene.instance();
     const { job, gate } = await hangingJob(instance, { concurrencyPolicy: 'REPLACE' });
     for (let run = 0; run < 3; run += 1) {
@@ -268,7 +268,7 @@ describe('what somebody runs again', () => {
     expect(slots).toEqual([false, false, false, true]);
   });
 
-  it('leaves under REPLACE the places that it does not need to the slot', async () => {
+  it('leaves the unused places to the slot under REPLACE', async () => {
     const instance = scene.instance();
     const overlap = { concurrencyPolicy: 'REPLACE', maxConcurrency: 2 } as const;
     const job = await createJob(instance, { schedule: '* * * * * *', ...overlap });
@@ -284,7 +284,7 @@ describe('what somebody runs again', () => {
   });
 
   it.each(['PENDING', 'RUNNING', 'BLOCKED'] as const)(
-    'is waited for under REPLACE by a run by hand, and by one of a dependency, while it is %s',
+    'delays under REPLACE a manual run, and a run of a dependency, while it is %s',
     async (status) => {
       const instance = scene.instance();
       const job = await createJob(instance, { concurrencyPolicy: 'REPLACE' });
@@ -306,7 +306,7 @@ describe('what somebody runs again', () => {
   );
 });
 
-describe('a catch-up that has not begun', () => {
+describe('a catch-up that has not started', () => {
   const CATCH_UP = { trigger: 'CATCH_UP', scheduled_at: plus(START, -60_000), slot_count: 5 } as const;
 
   it('gives its place to a slot that is on time under FORBID', async () => {
@@ -325,7 +325,7 @@ describe('a catch-up that has not begun', () => {
     expect(instance.wakeUps.woken).not.toContain('cancellations');
   });
 
-  it('keeps it where it is claimed meanwhile, so that never two run at once', async () => {
+  it('keeps its place when it is claimed meanwhile, so two never run at once', async () => {
     const instance = scene.instance();
     const job = await createJob(instance, { schedule: '* * * * * *', concurrencyPolicy: 'FORBID' });
     await insertExecution(scene.pool, job.id, 'PENDING', CATCH_UP);
@@ -334,7 +334,7 @@ describe('a catch-up that has not begun', () => {
     expect(await runsOf(job.id)).toEqual(['CATCH_UP RUNNING', 'SCHEDULE SKIPPED']);
   });
 
-  it('is left alone where its place would be of no use', async () => {
+  it('is not replaced when its place would not help', async () => {
     const instance = scene.instance();
     const job = await createJob(instance, { schedule: '* * * * * *', concurrencyPolicy: 'FORBID' });
     await insertExecution(scene.pool, job.id, 'RUNNING');
@@ -344,7 +344,7 @@ describe('a catch-up that has not begun', () => {
     expect((await runsOf(job.id)).sort()).toEqual(['CATCH_UP PENDING', 'MANUAL RUNNING', 'SCHEDULE SKIPPED']);
   });
 
-  it('has its turn before the slot under QUEUE', async () => {
+  it('runs before the slot under QUEUE', async () => {
     const instance = scene.instance();
     const job = await createJob(instance, { schedule: '* * * * * *', concurrencyPolicy: 'QUEUE' });
     await insertExecution(scene.pool, job.id, 'PENDING', CATCH_UP);
@@ -354,7 +354,7 @@ describe('a catch-up that has not begun', () => {
   });
 });
 
-describe('a catch-up that has begun', () => {
+describe('a catch-up that has started', () => {
   it('keeps its place while it waits for its next attempt', async () => {
     const instance = scene.instance();
     const job = await createJob(instance, { schedule: '* * * * * *', concurrencyPolicy: 'FORBID' });
@@ -367,7 +367,7 @@ describe('a catch-up that has begun', () => {
 });
 
 describe('maxConcurrency', () => {
-  it('bounds how many run at once, and the rest waits', async () => {
+  it('limits how many run at once, and the rest waits', async () => {
     const instance = scene.instance();
     const { job, gate } = await hangingJob(instance, { maxConcurrency: 2 });
     for (let second = 0; second < 4; second += 1) await nextSecond(instance);
@@ -397,7 +397,7 @@ describe('maxConcurrency', () => {
     gate.open();
   });
 
-  it('lets all go that it kept waiting when it is lifted', async () => {
+  it('lets all waiting executions run when it is removed', async () => {
     const instance = scene.instance();
     const { job, gate } = await hangingJob(instance, { schedule: null, maxConcurrency: 1 });
     for (let run = 0; run < 4; run += 1) await trigger(instance, job);
@@ -412,10 +412,10 @@ describe('maxConcurrency', () => {
 });
 
 describe('a host that hangs', () => {
-  it('gets no more places than its share, and holds up nobody else', async () => {
+  it('gets no more places than its share, and delays no other host', async () => {
     const instance = scene.instance({ maxConcurrency: 20, maxConcurrencyPerHost: 4 });
     const { job: hanging, gate } = await hangingJob(instance, { schedule: null });
-    // Another host name for the same machine is another host to the scheduler.
+    // To the scheduler, another host name for the same machine is another host.
     const elsewhere = scene.target.url.replace('127.0.0.1', 'localhost');
     const healthy = await createJob(instance, { api: `${elsewhere}/quick`, schedule: null });
     for (let run = 0; run < 120; run += 1) await trigger(instance, hanging);
@@ -429,12 +429,12 @@ describe('a host that hangs', () => {
     await instance.worker.drained();
   });
 
-  it('does not keep the worker from looking past it as soon as there is something new', async () => {
+  it('does not prevent the worker from claiming for other hosts as soon as new work arrives', async () => {
     let nowMs = 0;
     const instance = scene.instance({ maxConcurrencyPerHost: 2, monotonicMs: () => nowMs });
     const { job: hanging, gate } = await hangingJob(instance, { schedule: null });
     for (let run = 0; run < 900; run += 1) await insertExecution(scene.pool, hanging.id, 'PENDING', HANGS);
-    // Each look past them is in vain, and the next one waits for longer.
+    // Each claim past them finds nothing, and the next one waits longer.
     for (let look = 0; look < 6; look += 1) {
       await instance.worker.runOnce();
       nowMs += 1_000;
@@ -454,7 +454,7 @@ describe('a host that hangs', () => {
 });
 
 describe('many hosts that hang', () => {
-  it('leave places to hosts at which nothing is under way', async () => {
+  it('leave places to hosts without running calls', async () => {
     const target = await startTarget({ everyAddress: true });
     onTestFinished(target.close);
     const instance = scene.instance({ maxConcurrency: 20, maxConcurrencyPerHost: 4 });
@@ -471,7 +471,7 @@ describe('many hosts that hang', () => {
 
     instance.worker.start();
     await until(async () => (await statusesOf(healthy.id)).every(([status]) => status === 'SUCCESS'));
-    // Four hosts have come first and have all that a host may have, the others only a reserved place each.
+    // Four hosts come first and have the maximum of a host. The others have one reserved place each.
     const perHost = await scene.pool.query<{ calls: number }>(
       `SELECT count(*)::int AS calls FROM job_executions WHERE status = 'RUNNING' GROUP BY host ORDER BY 1`,
     );

@@ -10,7 +10,7 @@ const scene = useScene();
 const ROUNDS = 25;
 const JOBS = 4;
 
-it('planning, running, settling, rescuing and commands on the same few jobs never wait for each other in a circle', async () => {
+it('planning, running, settling, rescuing and commands on the same few jobs never deadlock', async () => {
   await noticeDeadlocksSoon();
   const [one, other] = [scene.instance(), scene.instance()];
   const instances = [one, other];
@@ -20,7 +20,7 @@ it('planning, running, settling, rescuing and commands on the same few jobs neve
   const reader = followLog();
   onTestFinished(reader.stop);
   for (let round = 0; round < ROUNDS; round += 1) {
-    // Every other time both have foreseen the slots, and start them while all else goes on.
+    // In every other round both instances have prefetched the slots, and start them while all other work continues.
     scene.clock.advance(900);
     if (round % 2 === 0) await Promise.all(instances.map(({ planner }) => planner.runOnce()));
     scene.clock.advance(100);
@@ -40,7 +40,7 @@ it('planning, running, settling, rescuing and commands on the same few jobs neve
   await reader.expectComplete();
 }, 60_000);
 
-it('neither do jobs that replace their executions, with others that wait for them', async () => {
+it('jobs that replace their executions, with others that wait for them, never deadlock', async () => {
   await noticeDeadlocksSoon();
   const deadlocksBefore = await deadlocks();
   const instances = [scene.instance(), scene.instance()];
@@ -68,7 +68,7 @@ it('neither do jobs that replace their executions, with others that wait for the
 
   for (let round = 0; round < ROUNDS; round += 1) {
     scene.clock.advance(1_000);
-    // What runs now is still running when the next slots come, and ends while they take its place.
+    // The running executions are still running when the next slots come, and end while these replace them.
     const ending = gates.map(({ path, gate: earlier }) => {
       const gate = createGate();
       scene.target.script(path, (call) => ({
@@ -109,7 +109,7 @@ function jobInput(): Parameters<typeof createJob>[1] {
   return { api: `${scene.target.url}/flaky`, schedule: '* * * * * *', retryPolicy };
 }
 
-/** Changes every job in one way or another; the jobs' order differs between the instances. */
+/** Changes every job in some way. The order of the jobs differs between the instances. */
 async function commandSomething(
   instance: TestInstance,
   jobs: readonly { id: string }[],
@@ -135,7 +135,7 @@ async function commandSomething(
   );
 }
 
-/** A job with executions that wait and that run, of which some are settled at the same moment. */
+/** A job with waiting and running executions. Some of these are settled at the same moment. */
 async function deleteAnother(instance: TestInstance): Promise<unknown> {
   const job = await createJob(instance, jobInput());
   const id = reference(job);
@@ -143,7 +143,7 @@ async function deleteAnother(instance: TestInstance): Promise<unknown> {
   return Promise.all([instance.work(), instance.commands.deleteJob(CALLER, id)]);
 }
 
-/** The lease of a call that hangs ends; both instances see to it at once. */
+/** The lease of a hanging call ends. Both instances rescue it at once. */
 async function loseInstances(instances: readonly TestInstance[]): Promise<void> {
   scene.target.script('/flaky', 'hang');
   scene.clock.advance(1_000);
@@ -156,7 +156,7 @@ async function loseInstances(instances: readonly TestInstance[]): Promise<void> 
   await Promise.all(instances.map((instance) => instance.work()));
 }
 
-/** Reads along, as the hub does, and afterwards compares with the log. */
+/** Reads the events live, as the hub does, and compares them with the log at the end. */
 function followLog() {
   const seen: bigint[] = [];
   const state = { isReading: true };
@@ -187,7 +187,7 @@ async function noticeDeadlocksSoon(): Promise<void> {
   await scene.pool.query(`ALTER DATABASE ${name} SET deadlock_timeout = '50ms'`);
 }
 
-/** As PostgreSQL counts them; commands repeat themselves after one and would not tell. */
+/** The deadlocks that PostgreSQL counts. Commands retry after a deadlock and would not report it. */
 async function deadlocks(): Promise<number> {
   const { rows } = await scene.pool.query<{ deadlocks: number }>(
     'SELECT deadlocks::int FROM pg_stat_database WHERE datname = current_database()',

@@ -22,7 +22,7 @@ import { insertRunning, succeeded } from '../support/settlements.ts';
 
 const scene = useScene();
 
-/** Jobs that call the scene's target at a path of their own. */
+/** Jobs that call the scene's target, each at its own path. */
 async function insertJobs(names: string, overrides: Row = {}): Promise<string[]> {
   const ids: string[] = [];
   for (const name of names) {
@@ -31,7 +31,7 @@ async function insertJobs(names: string, overrides: Row = {}): Promise<string[]>
   return ids;
 }
 
-/** Runs a job by hand and works until nothing waits any more. Answers the execution's id. */
+/** Runs a job by hand and works until nothing waits any more. Returns the execution's id. */
 async function run(instance: TestInstance, jobId: string): Promise<string> {
   const id = await trigger(instance, { id: jobId });
   await workAll(instance);
@@ -46,7 +46,7 @@ async function workAll(instance: TestInstance): Promise<void> {
 }
 
 describe('a job that has slots for a while', () => {
-  it('forgets what it had been satisfied by: without slots again, it waits for all anew', async () => {
+  it('forgets what had satisfied it: without slots again, it waits for all upstreams again', async () => {
     const instance = scene.instance();
     const [a = '', b = '', c = ''] = await insertJobs('abc');
     for (const upstream of [a, b]) await insertDependency(scene.pool, c, upstream);
@@ -68,7 +68,7 @@ describe('a job that has slots for a while', () => {
 });
 
 describe('a job without slots', () => {
-  it('runs when the job that it waits for has succeeded', async () => {
+  it('runs when its upstream job has succeeded', async () => {
     const instance = scene.instance();
     const [a = ''] = await insertJobs('a');
     const [b = ''] = await insertJobs('b', { ...RETRIES, max_retries: 2, priority: 7 });
@@ -98,7 +98,7 @@ describe('a job without slots', () => {
     expect(scene.target.callsTo('/b')).toHaveLength(1);
   });
 
-  it('runs once when both of the jobs that it waits for have ended, and again only after both ended again', async () => {
+  it('runs once when both of its upstream jobs have ended, and again only after both ended again', async () => {
     const instance = scene.instance();
     const [a = '', b = '', c = ''] = await insertJobs('abc');
     await insertDependency(scene.pool, c, a);
@@ -147,7 +147,7 @@ describe('a job without slots', () => {
     expect(await executionsOf(scene.pool, c)).toEqual([]);
   });
 
-  it('runs when a lost instance has ended what it waits for', async () => {
+  it('runs when the loss of an instance has ended its upstream run', async () => {
     const { rescuer, wakeUps } = scene.instance();
     const [a = ''] = await insertJobs('a', { type: 'ATMOST_ONCE' });
     const [b = ''] = await insertJobs('b');
@@ -164,7 +164,7 @@ describe('a job without slots', () => {
     expect(wakeUps.woken).toEqual(['executions', 'events']);
   });
 
-  it('runs on the completion of a call that was cancelled, though not on its success or failure', async () => {
+  it('runs on the completion of a cancelled call, but not on its success or failure', async () => {
     const instance = scene.instance();
     const [a = ''] = await insertJobs('a', RETRIES);
     const [b = '', c = '', d = ''] = await insertJobs('bcd');
@@ -182,7 +182,7 @@ describe('a job without slots', () => {
     expect(await count(scene.pool, `job_executions WHERE trigger = 'DEPENDENCY'`)).toBe(1);
   });
 
-  it('takes no notice of what ends while it is paused', async () => {
+  it('ignores ends while it is paused', async () => {
     const instance = scene.instance();
     const [a = '', b = ''] = await insertJobs('ab');
     await insertDependency(scene.pool, b, a);
@@ -195,7 +195,7 @@ describe('a job without slots', () => {
     expect(await executionsOf(scene.pool, b)).toHaveLength(1);
   });
 
-  it('is taken back when it is paused before it was started', async () => {
+  it('has its run withdrawn when it is paused before the start', async () => {
     const instance = scene.instance();
     const [a = '', b = ''] = await insertJobs('ab');
     await insertDependency(scene.pool, b, a);
@@ -205,7 +205,7 @@ describe('a job without slots', () => {
     expect(await executionsOf(scene.pool, b)).toMatchObject([{ status: 'CANCELLED', trigger: 'DEPENDENCY' }]);
   });
 
-  it('runs when what it waits for is cancelled between two attempts, but not before the first', async () => {
+  it('runs when its upstream is cancelled between two attempts, but not before the first', async () => {
     const instance = scene.instance();
     const [a = ''] = await insertJobs('a', RETRIES);
     const [b = ''] = await insertJobs('b');
@@ -229,7 +229,7 @@ describe('a job without slots', () => {
     ]);
   });
 
-  it('runs though what satisfied one of its edges was pruned since', async () => {
+  it('runs although an execution that satisfied an edge has been pruned', async () => {
     const instance = scene.instance();
     const [a = '', b = '', c = ''] = await insertJobs('abc');
     await insertDependency(scene.pool, c, a);
@@ -241,7 +241,7 @@ describe('a job without slots', () => {
     expect(await triggersOf(scene.pool, downstream?.['id'] as string)).toEqual([kept]);
   });
 
-  it('counts the end of a run that was under way when it came to wait for it', async () => {
+  it('counts the end of a run that was running when the dependency was added', async () => {
     const instance = scene.instance();
     const [a = '', b = ''] = await insertJobs('ab');
     const gate = scene.target.gate('/a');
@@ -255,7 +255,7 @@ describe('a job without slots', () => {
 });
 
 describe('runs that would overlap', () => {
-  it('are skipped under FORBID, each beside those before it', async () => {
+  it('are skipped under FORBID, each next to the ones before it', async () => {
     const instance = scene.instance();
     const [a = ''] = await insertJobs('a');
     const [b = ''] = await insertJobs('b', { concurrency_policy: 'FORBID' });
@@ -298,7 +298,7 @@ describe('runs that would overlap', () => {
     }
   });
 
-  it('take the place of those under way under REPLACE, whoever extends their leases meanwhile', async () => {
+  it('replace the running ones under REPLACE, also when an instance extends their leases meanwhile', async () => {
     const [a = ''] = await insertJobs('a');
     const [b = ''] = await insertJobs('b', { concurrency_policy: 'REPLACE' });
     await insertDependency(scene.pool, b, a);
@@ -321,7 +321,7 @@ describe('runs that would overlap', () => {
 });
 
 describe('ends that other jobs wait for', () => {
-  it('are recorded one by one where they come in one batch, and set off a run each', async () => {
+  it('are recorded one by one when they come in one batch, and trigger a run each', async () => {
     const instance = scene.instance();
     const [a = '', b = ''] = await insertJobs('ab');
     await insertDependency(scene.pool, b, a);
@@ -332,7 +332,7 @@ describe('ends that other jobs wait for', () => {
     expect(await count(scene.pool, 'job_execution_triggers')).toBe(30);
   });
 
-  it('leave the others of their batch on the short way', async () => {
+  it('leave the others of their batch on the fast path', async () => {
     const [a = '', b = '', other = ''] = await insertJobs('abo');
     await insertDependency(scene.pool, b, a);
     const [awaited = '', plain = ''] = [
@@ -347,7 +347,7 @@ describe('ends that other jobs wait for', () => {
     expect(await readExecution(scene.pool, awaited)).toMatchObject({ status: 'RUNNING' });
   });
 
-  it('are on the short way where only jobs with slots wait for them, and where they end nothing', async () => {
+  it('are on the fast path when only jobs with slots wait for them, and when they end nothing', async () => {
     const [a = ''] = await insertJobs('a');
     const [b = ''] = await insertJobs('b', { schedule: '0 * * * * *' });
     const [c = ''] = await insertJobs('c', { run_at: START });
@@ -363,7 +363,7 @@ describe('ends that other jobs wait for', () => {
     expect((await settle(scene.pool, [interrupted].map(settlementRow))).written).toEqual(new Set([second]));
   });
 
-  it('set off nothing where their claim was lost', async () => {
+  it('trigger nothing when their claim was lost', async () => {
     const instance = scene.instance();
     const [a = '', b = ''] = await insertJobs('ab');
     await insertDependency(scene.pool, b, a);
@@ -377,7 +377,7 @@ describe('ends that other jobs wait for', () => {
     expect(await executionsOf(scene.pool, b)).toHaveLength(1);
   });
 
-  it('are not rescued where the holder has extended its lease in time', async () => {
+  it('are not rescued when the holder has extended its lease in time', async () => {
     const [a = '', b = ''] = await insertJobs('ab');
     await insertDependency(scene.pool, b, a, 'ON_COMPLETION');
     const [id = ''] = await insertRunning(scene.pool, a, 1);
@@ -393,7 +393,7 @@ describe('ends that other jobs wait for', () => {
     expect(await executionsOf(scene.pool, b)).toEqual([]);
   });
 
-  it('are there together with what they set off, or not at all', async () => {
+  it('are committed together with the runs that they trigger, or not at all', async () => {
     const [a = '', b = ''] = await insertJobs('ab');
     await insertDependency(scene.pool, b, a);
     const [id = ''] = await insertRunning(scene.pool, a, 1);
@@ -408,7 +408,7 @@ describe('ends that other jobs wait for', () => {
     expect(await executionsOf(scene.pool, b)).toHaveLength(1);
   });
 
-  it('complete a join once, however many of them come at the same moment from however many instances', async () => {
+  it('complete a join once when many come at the same time from several instances', async () => {
     const settlers = [scene.instance().settler, scene.instance().settler] as const;
     const upstreams = await insertJobs('abcd');
     const [join = ''] = await insertJobs('j');
@@ -427,10 +427,10 @@ describe('ends that other jobs wait for', () => {
     expect(await satisfactionsOf(scene.pool, join, upstreams)).toEqual([null, null, null, null]);
   });
 
-  it('lock in the order of deletions, so that none waits for the other in vain', async () => {
+  it('lock in the order of deletions, so there is no deadlock', async () => {
     const { pool, commands } = scene.instance();
     for (let round = 0; round < 25; round += 1) {
-      // b is downstream of a run in the batch and has one there itself: two orders of locks would meet in a circle.
+      // Job b is downstream of a run in the batch and has a run there itself. Two lock orders would deadlock.
       const [a = '', b = '', c = ''] = await insertJobs('abc');
       await insertDependency(scene.pool, b, a);
       await insertDependency(scene.pool, c, b);

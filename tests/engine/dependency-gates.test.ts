@@ -13,7 +13,7 @@ const HOUR_MS = 3_600_000;
 const statusesOf = async (jobId: string) =>
   (await executionsOf(scene.pool, jobId)).map((row) => [row['status'], row['skip_reason']]);
 
-/** What becomes of the next slot of a new job that waits for the success of another. */
+/** The result of the next slot of a new job that waits for the success of another. */
 async function nextSlotBehind(upstream: string): Promise<unknown[]> {
   const instance = scene.instance();
   const job = await createJob(instance, { schedule: '* * * * * *' });
@@ -24,7 +24,7 @@ async function nextSlotBehind(upstream: string): Promise<unknown[]> {
 }
 
 describe('a job with slots that waits for another', () => {
-  it('fires at those slots at which the latest run of the other has succeeded', async () => {
+  it('fires at the slots at which the latest run of the other has succeeded', async () => {
     const instance = scene.instance();
     scene.target.script('/load', [500, 200, 500]);
     const load = await createJob(instance, { name: 'load', api: `${scene.target.url}/load` });
@@ -59,7 +59,7 @@ describe('a job with slots that waits for another', () => {
     expect(scene.target.callsTo('/report')).toHaveLength(1);
   });
 
-  it('goes on firing for as long as that stays so: nothing is used up', async () => {
+  it('fires again and again while this is so: a satisfaction is not used up', async () => {
     const instance = scene.instance();
     const upstream = await insertJob(scene.pool);
     await insertEnd(scene.pool, upstream, 'SUCCESS');
@@ -72,7 +72,7 @@ describe('a job with slots that waits for another', () => {
     expect(await statusesOf(job.id)).toEqual(Array(3).fill(['PENDING', null]));
   });
 
-  it('looks at the run that ended last, not at the one that began last', async () => {
+  it('checks the run that ended last, not the one that started last', async () => {
     const instance = scene.instance();
     const upstream = await insertJob(scene.pool);
     await insertEnd(scene.pool, upstream, 'FAILED', { at: START, finished_at: plus(START, 5_000) });
@@ -87,7 +87,7 @@ describe('a job with slots that waits for another', () => {
     expect(await statusesOf(job.id)).toEqual([['PENDING', null]]);
   });
 
-  it('passes over what never ran', async () => {
+  it('ignores jobs that never ran', async () => {
     const upstream = await insertJob(scene.pool);
     await insertEnd(scene.pool, upstream, 'SUCCESS');
     for (const status of ['SKIPPED', 'CANCELLED'] as const)
@@ -97,7 +97,7 @@ describe('a job with slots that waits for another', () => {
     expect(await nextSlotBehind(upstream)).toEqual([['PENDING', null]]);
   });
 
-  it('does not fire on the success before a run that was cancelled', async () => {
+  it('does not fire on a success that a cancelled run follows', async () => {
     const instance = scene.instance();
     scene.target.script('/load', 503);
     const load = await insertJob(scene.pool, { ...RETRIES, name: 'load', api: `${scene.target.url}/load` });
@@ -114,14 +114,14 @@ describe('a job with slots that waits for another', () => {
     ]);
   });
 
-  it('fires by a run that is no longer kept', async () => {
+  it('fires by a run that is no longer stored', async () => {
     const upstream = await insertJob(scene.pool);
     await insertEnd(scene.pool, upstream, 'SUCCESS');
     await scene.pool.query('DELETE FROM job_executions');
     expect(await nextSlotBehind(upstream)).toEqual([['PENDING', null]]);
   });
 
-  it('takes the worse of two ends in the same millisecond', async () => {
+  it('uses the worse of two ends in the same millisecond', async () => {
     const upstream = await insertJob(scene.pool);
     await insertEnd(scene.pool, upstream, 'FAILED');
     await insertEnd(scene.pool, upstream, 'SUCCESS');
@@ -176,7 +176,7 @@ describe('a job with slots that waits for another', () => {
     expect(await statusesOf(job.id)).toEqual([['SUCCESS', null]]);
   });
 
-  it('fires with the end once it has no slots any more', async () => {
+  it('is run by the end once it has no slots any more', async () => {
     const instance = scene.instance();
     const upstream = await createJob(instance, { api: `${scene.target.url}/a` });
     const job = await createJob(instance, { api: `${scene.target.url}/b`, schedule: '0 0 * * * *' });

@@ -12,7 +12,7 @@ import { useScene } from '../support/scene.ts';
 
 const scene = useScene();
 
-/** One thing that happens; `pick` in [0, 1) says to which job or execution, and how the target answers. */
+/** One step of the test. `pick` in [0, 1) selects the job or execution and the answer of the target. */
 type Step = { kind: StepKind; pick: number };
 type StepKind = keyof typeof STEPS;
 type World = { instances: TestInstance[]; jobs: { id: string }[] };
@@ -30,7 +30,7 @@ const STEPS = {
   },
   watchCallbacks: ({ instances }: World, pick: number) => one(instances, pick).callbackWatch.runOnce(),
   lose: async ({ jobs }: World, pick: number) => {
-    // Whoever ran it has died.
+    // The instance that ran it has died.
     const at = scene.clock.now();
     const lost = { at, lease_expires_at: plus(at, -1), max_attempts: 1, rescue_count: Math.floor(pick * 4) };
     await insertExecution(scene.pool, one(jobs, pick).id, 'RUNNING', lost);
@@ -69,7 +69,7 @@ const STEPS = {
     one(instances, pick).commands.redriveDeadLetters(CALLER, { where: {} }),
 };
 
-/** Each way to end once, of the first job. */
+/** Every way to end, once, for the first job. */
 const EACH_WAY: readonly Step[] = [
   { kind: 'trigger', pick: 0 },
   { kind: 'work', pick: 0.1 },
@@ -81,8 +81,8 @@ const EACH_WAY: readonly Step[] = [
   { kind: 'skipNext', pick: 0 },
 ];
 
-describe('what is counted of ends', () => {
-  it('agrees with a count over the rows, whatever has happened, and outlives them', async () => {
+describe('the counts of ends', () => {
+  it('agree with a count over the rows after any steps, and outlive the rows', async () => {
     const kind = fc.constantFrom(...(Object.keys(STEPS) as StepKind[]), 'wait', 'plan', 'work', 'work');
     const step: fc.Arbitrary<Step> = fc.record({
       kind,
@@ -103,7 +103,7 @@ describe('what is counted of ends', () => {
   });
 });
 
-/** Of every kind that ends in a way of its own. */
+/** One execution of every kind that ends in its own way. */
 async function createJobs(): Promise<{ id: string }[]> {
   const instance = scene.instance();
   const api = `${scene.target.url}/any`;
@@ -138,7 +138,7 @@ async function expectAllJobsToAddUp({ jobs }: World): Promise<void> {
   for (const number of Object.values(all)) expect(number).toBeGreaterThan(0);
 }
 
-/** However the buckets are folded as time goes by, and when the rows are gone. */
+/** The counts stay equal while time passes and buckets are folded, and when the rows are gone. */
 async function expectToOutliveTheRows({ instances, jobs }: World): Promise<void> {
   const ids = [ALL_JOBS, ...jobs.map(({ id }) => id)];
   const before = await figuresOf(ids);

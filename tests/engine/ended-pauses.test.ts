@@ -14,21 +14,21 @@ const scene = useScene();
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
 const at = (minute: number) => plus(START, minute * MINUTE_MS);
-/** When the pauses of these tests end. */
+/** The instant at which the pauses of these tests end. */
 const UNTIL = at(10);
 
 afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** The id of a job that is paused until minute 10; slots are on time while they are no older than a minute. */
+/** The id of a job that is paused until minute 10. Slots are on time while they are at most a minute old. */
 async function paused(instance: TestInstance, input: Partial<CreateJobInput>): Promise<string> {
   const job = await createJob(instance, { misfireGraceMs: MINUTE_MS, ...input });
   valueOf(await instance.commands.pauseJob(CALLER, { ...reference(job), until: UNTIL }));
   return job.id;
 }
 
-/** Nobody does anything until a minute; then the pause is found to be over, and what has come since is planned. */
+/** No instance runs until a minute. Then the planner finds the ended pause and plans the slots since then. */
 async function returnAt(minute: number, instance: TestInstance): Promise<void> {
   scene.clock.set(at(minute));
   for (let step = 0; step < 2; step += 1) await instance.planner.runOnce();
@@ -41,10 +41,10 @@ async function slotsOf(jobId: string): Promise<unknown[]> {
 
 const stored = (id: string): Promise<Row> => readRow(scene.pool, 'jobs', id);
 
-describe('what came between the end of a pause and the moment at which the job is taken up', () => {
+describe("slots between the end of a pause and the planner's next run", () => {
   const schedule = '0 */5 * * * *';
 
-  it('is made up for by the latest slot under RUN_ONCE', async () => {
+  it('run as the latest slot under RUN_ONCE', async () => {
     const instance = scene.instance();
     const job = await paused(instance, { schedule, misfirePolicy: 'RUN_ONCE' });
     await returnAt(27, instance);
@@ -62,21 +62,21 @@ describe('what came between the end of a pause and the moment at which the job i
     ]);
   });
 
-  it('runs slot by slot under RUN_ALL', async () => {
+  it('run one by one under RUN_ALL', async () => {
     const instance = scene.instance();
     const job = await paused(instance, { schedule, misfirePolicy: 'RUN_ALL' });
     await returnAt(27, instance);
     expect(await slotsOf(job)).toEqual([15, 20, 25].map((minute) => [at(minute), 'CATCH_UP', 1]));
   });
 
-  it('is recorded as missed under SKIP', async () => {
+  it('are recorded as missed under SKIP', async () => {
     const instance = scene.instance();
     const job = await paused(instance, { schedule, misfirePolicy: 'SKIP' });
     await returnAt(27, instance);
     expect(await slotsOf(job)).toEqual([[at(15), 'MISFIRE', 3]]);
   });
 
-  it('runs as if nothing had been where it is within the grace', async () => {
+  it('run as usual when they are within the grace', async () => {
     const instance = scene.instance();
     const job = await paused(instance, { schedule });
     scene.clock.set(plus(at(15), 30 * SECOND_MS));
@@ -84,7 +84,7 @@ describe('what came between the end of a pause and the moment at which the job i
     expect(await slotsOf(job)).toEqual([[at(15), 'SCHEDULE', 1]]);
   });
 
-  it('is counted from the anchor of @every', async () => {
+  it('are counted from the anchor of @every', async () => {
     const instance = scene.instance();
     const job = await paused(instance, { schedule: '@every 7m', misfirePolicy: 'RUN_ALL' });
     await returnAt(23, instance);
@@ -92,7 +92,7 @@ describe('what came between the end of a pause and the moment at which the job i
     expect(await stored(job)).toMatchObject({ next_run_at: at(28) });
   });
 
-  it('does not hold the slot at the end of the pause itself', async () => {
+  it('do not include the slot at the end of the pause itself', async () => {
     const instance = scene.instance();
     const job = await paused(instance, { schedule, misfirePolicy: 'RUN_ALL' });
     await returnAt(12, instance);
@@ -100,7 +100,7 @@ describe('what came between the end of a pause and the moment at which the job i
     expect(await stored(job)).toMatchObject({ next_run_at: at(15) });
   });
 
-  it('does not hold slots that somebody left out', async () => {
+  it('do not include skipped ones', async () => {
     const instance = scene.instance();
     const job = await paused(instance, { schedule, misfirePolicy: 'RUN_ALL' });
     for (const minute of [15, 25]) {
@@ -116,7 +116,7 @@ describe('what came between the end of a pause and the moment at which the job i
     ]);
   });
 
-  it('ends with the window, though that has passed meanwhile', async () => {
+  it('end with the window, also when that has passed meanwhile', async () => {
     const instance = scene.instance();
     const job = await paused(instance, { schedule, misfirePolicy: 'RUN_ALL', endAt: at(20) });
     await returnAt(40, instance);
@@ -127,7 +127,7 @@ describe('what came between the end of a pause and the moment at which the job i
   it.each([
     ['is caught up with', 'RUN_ONCE', 'CATCH_UP'],
     ['is recorded as missed', 'SKIP', 'MISFIRE'],
-  ] as const)('%s under %s where it is the instant of a one-off', async (_what, misfirePolicy, outcome) => {
+  ] as const)('%s under %s when it is the instant of a one-off', async (_what, misfirePolicy, outcome) => {
     const instance = scene.instance();
     const job = await paused(instance, { runAt: at(15), misfirePolicy });
     await returnAt(20, instance);
@@ -135,7 +135,7 @@ describe('what came between the end of a pause and the moment at which the job i
     expect(await stored(job)).toMatchObject({ status: 'COMPLETED', next_run_at: null });
   });
 
-  it('does not hold the instant of a one-off that lay within the pause', async () => {
+  it('do not include the instant of a one-off within the pause', async () => {
     const instance = scene.instance();
     const job = await paused(instance, { runAt: at(9) });
     await returnAt(20, instance);
@@ -143,7 +143,7 @@ describe('what came between the end of a pause and the moment at which the job i
     expect(await stored(job)).toMatchObject({ status: 'COMPLETED', next_run_at: null });
   });
 
-  it('is not replayed where somebody resumes the job by hand first', async () => {
+  it('are not replayed when a user resumes the job by hand first', async () => {
     const instance = scene.instance();
     const job = await paused(instance, { schedule, misfirePolicy: 'RUN_ALL' });
     scene.clock.set(at(27));
@@ -153,7 +153,7 @@ describe('what came between the end of a pause and the moment at which the job i
     expect(await stored(job)).toMatchObject({ status: 'ACTIVE', next_run_at: at(30), version: 3 });
   });
 
-  it('is not that of a schedule which somebody gives the job only then', async () => {
+  it('are not those of a schedule that the job gets only afterwards', async () => {
     const instance = scene.instance();
     const job = await paused(instance, { schedule, misfirePolicy: 'RUN_ALL' });
     scene.clock.set(at(27));
@@ -165,7 +165,7 @@ describe('what came between the end of a pause and the moment at which the job i
     expect((await eventKindsOf(scene.pool, job)).slice(2)).toEqual(['JOB_UPDATED', 'JOB_RESUMED']);
   });
 
-  it('is not what keeps a one-off from running whose instant somebody moves to that moment', async () => {
+  it('do not prevent the run of a one-off whose instant is moved to that time', async () => {
     const instance = scene.instance();
     const job = await paused(instance, { runAt: at(9) });
     scene.clock.set(at(27));
@@ -179,7 +179,7 @@ describe('what came between the end of a pause and the moment at which the job i
     expect(await slotsOf(job)).toEqual([[plus(at(27), -SECOND_MS), 'SCHEDULE', 1]]);
   });
 
-  it('is kept where somebody changes something else of the job first', async () => {
+  it('are kept when a user changes another field of the job first', async () => {
     const instance = scene.instance();
     const job = await paused(instance, { schedule, misfirePolicy: 'RUN_ALL' });
     scene.clock.set(at(17));
@@ -192,7 +192,7 @@ describe('what came between the end of a pause and the moment at which the job i
 describe('many pauses that end together', () => {
   const pause = { status: 'PAUSED', paused_at: START, paused_until: UNTIL, next_run_at: null };
 
-  it('take few statements, with an audit entry and an event for each job', async () => {
+  it('need few statements, with an audit entry and an event for each job', async () => {
     const instance = scene.instance();
     await insertJobsOfSlot(scene.pool, 200, START, { schedule: '0 */5 * * * *', ...pause });
     scene.clock.set(UNTIL);
@@ -209,7 +209,7 @@ describe('many pauses that end together', () => {
     expect(instance.wakeUps.woken.filter((kind) => kind === 'jobs')).toEqual(['jobs']);
   });
 
-  it('are worked off batch by batch, and what becomes due meanwhile is planned', async () => {
+  it('are handled batch by batch, and slots that become due meanwhile are planned', async () => {
     const instance = scene.instance();
     await insertJobsOfSlot(scene.pool, 500, START, { schedule: '0 */5 * * * *', ...pause });
     scene.clock.set(UNTIL);
@@ -226,7 +226,7 @@ describe('many pauses that end together', () => {
     expect(left).toEqual([500, 300, 100, 0]);
   });
 
-  it('are each taken up once by instances that see them at once', async () => {
+  it('are each ended once by instances that see them at once', async () => {
     const instances = [scene.instance(), scene.instance(), scene.instance()];
     await insertJobsOfSlot(scene.pool, 300, START, { schedule: '0 */5 * * * *', ...pause });
     scene.clock.set(UNTIL);
@@ -236,17 +236,17 @@ describe('many pauses that end together', () => {
     expect(await count(scene.pool, `event_log WHERE kind = 'JOB_RESUMED'`)).toBe(300);
   });
 
-  it('are left to the next batch when computing their slots takes long', async () => {
+  it('are left to the next batch when the computation of their slots takes long', async () => {
     const instance = scene.instance();
     await insertJobsOfSlot(scene.pool, 5, START, pause);
     scene.clock.set(UNTIL);
     let readings = 0;
-    // As if each job took 150 ms.
+    // Pretends that each job takes 150 ms.
     await resumeEndedPauses(instance.commandDeps, () => 150 * readings++);
     expect(await count(scene.pool, `jobs WHERE status = 'PAUSED'`)).toBe(3);
   });
 
-  it('do not wait for those that somebody holds, however many', async () => {
+  it('do not wait for locked ones, however many', async () => {
     const instance = scene.instance();
     const held = await insertJobsOfSlot(scene.pool, 250, START, { ...pause, paused_until: at(9) });
     const free = await insertJob(scene.pool, { schedule: '0 */5 * * * *', ...pause });
@@ -259,7 +259,7 @@ describe('many pauses that end together', () => {
     expect(await count(scene.pool, `jobs WHERE status = 'PAUSED'`)).toBe(250);
   });
 
-  it('are not held up by a job whose schedule cannot be read', async () => {
+  it('are not delayed by a job whose schedule cannot be read', async () => {
     const instance = scene.instance();
     const broken = await insertJob(scene.pool, { schedule: 'no schedule at all', ...pause });
     const [sound] = await insertJobsOfSlot(scene.pool, 1, START, pause);

@@ -32,7 +32,7 @@ import { until } from '../support/until.ts';
 const scene = useScene();
 
 describe('a running engine', () => {
-  it('runs what is triggered as soon as it is woken, not when it next polls', async () => {
+  it('runs a triggered job as soon as it is woken, not at the next poll', async () => {
     const { engine, instance, wakeUps } = await engineOf();
     scene.clock.set(new Date(Date.now() - 60_000));
     await engine.start();
@@ -45,8 +45,8 @@ describe('a running engine', () => {
   });
 });
 
-describe('leases, while the poller looks', () => {
-  it('are not asked for by the rescuer as well, which knows when they end all the same', async () => {
+describe('leases, while the poller polls', () => {
+  it('are not read by the rescuer as well, which still knows when they end', async () => {
     const leaseMs = 2_600;
     const clock = await createDatabaseClock(scene.pool);
     const poller = createPoller({ db: scene.pool, clock, intervalMs: 60_000, onError: () => undefined });
@@ -78,8 +78,8 @@ describe('leases, while the poller looks', () => {
 
 const isNamed = (query: unknown, name: string) => (query as { name?: string }).name === name;
 
-describe('a run that other jobs’ ends set off', () => {
-  it('runs as soon as the one before it has ended, where it has to wait for that', async () => {
+describe('a run that a dependency triggers', () => {
+  it('runs as soon as the one before it has ended, if it must wait for that', async () => {
     const { engine, instance, wakeUps } = await engineOf();
     scene.clock.set(new Date(Date.now() - 60_000));
     const upstream = await createJob(instance, { api: `${scene.target.url}/up` });
@@ -97,18 +97,18 @@ describe('a run that other jobs’ ends set off', () => {
       await until(async () => (await statuses()).join() === expected.join());
     }
     gate.open();
-    // Long before anybody polls.
+    // Long before the next poll.
     await until(async () => (await statuses()).join() === 'SUCCESS,SUCCESS', { timeoutMs: 5_000 });
     await engine.stop();
   });
 });
 
 describe('the loops of an engine', () => {
-  it('are named where their step has been due for too long', async () => {
+  it('are listed by name when their step has been due for too long', async () => {
     const { engine } = await engineOf();
     const { rests } = watchTicks();
     await engine.start();
-    // Planner, worker, unblocker and callback watch, which have nothing to do.
+    // Planner, worker, unblocker and callback watch. They have no work.
     await until(() => rests.filter((ms) => ms === 600_000).length === 4);
     const startedMs = performance.now();
     const clock = vi.spyOn(performance, 'now');
@@ -125,7 +125,7 @@ describe('the loops of an engine', () => {
 });
 
 describe('stopping an engine', () => {
-  it('lets calls in flight end within the grace, and claims nothing more', async () => {
+  it('lets running calls end within the grace, and claims nothing more', async () => {
     const { engine, instanceId } = await engineOf({ shutdownGraceMs: 10_000 });
     const gate = scene.target.gate('/slow');
     const job = await insertJob(scene.pool, { api: `${scene.target.url}/slow` });
@@ -141,7 +141,7 @@ describe('stopping an engine', () => {
     expect(await instanceRow(instanceId)).toMatchObject({ running_executions: 0 });
   });
 
-  it('gives back what waits for a place while calls in flight end', async () => {
+  it('gives back claims that wait for a place while running calls end', async () => {
     const { engine } = await engineOf({ shutdownGraceMs: 10_000, maxConcurrencyPerHost: 1 });
     const { host } = new URL(scene.target.url);
     const aMinuteAgo = new Date(Date.now() - 60_000);
@@ -163,7 +163,7 @@ describe('stopping an engine', () => {
     expect(scene.target.callsTo('/slow')).toHaveLength(1);
   });
 
-  it('waits for no statement of the pruner, which may take minutes', async () => {
+  it('does not wait for a statement of the pruner, which can take minutes', async () => {
     const { engine, instanceId } = await engineOf();
     await scene.pool.query(
       `INSERT INTO event_log (position, at, kind) VALUES (0, '2000-01-01', 'INSTANCE_STARTED')`,
@@ -183,7 +183,7 @@ describe('stopping an engine', () => {
     expect(await instanceRow(instanceId)).toMatchObject({ stopped_at: expect.any(Date) as Date });
   });
 
-  it('gives back what outlasts the grace, and tells the other instances', async () => {
+  it('gives back calls that exceed the grace, and notifies the other instances', async () => {
     const { engine, wakeUps } = await engineOf({ shutdownGraceMs: 10 });
     scene.target.script('/slow', 'hang');
     const job = await insertJob(scene.pool, { api: `${scene.target.url}/slow` });
@@ -202,7 +202,7 @@ describe('stopping an engine', () => {
     ]);
   });
 
-  it('that is still starting leaves nothing running', async () => {
+  it('during its start leaves nothing running', async () => {
     const ticks = watchTicks();
     const { engine, instanceId } = await engineOf();
     const starting = engine.start();
@@ -212,7 +212,7 @@ describe('stopping an engine', () => {
     expect(ticks.pending()).toBe(0);
   });
 
-  it('that was never started writes nothing', async () => {
+  it('before its start writes nothing', async () => {
     const { engine } = await engineOf();
     await engine.stop();
     expect(await eventKindsOf(scene.pool)).toEqual([]);
@@ -228,14 +228,14 @@ describe('stopping an engine', () => {
     expect(ticks.pending()).toBe(0);
   });
 
-  it('resolves for everybody who asks once it is done', async () => {
+  it('resolves for all callers once it has stopped', async () => {
     const { engine, instanceId } = await engineOf();
     await engine.start();
     await Promise.race([engine.stop(), engine.stop()]);
     expect(await instanceRow(instanceId)).toMatchObject({ stopped_at: expect.any(Date) as Date });
   });
 
-  it('and starting, many times and at once, leaves no timer, no RUNNING execution and no instance behind', async () => {
+  it('and starting, many times and at once, leaves no timer, no RUNNING execution and no instance', async () => {
     const ticks = watchTicks();
     const job = await insertJob(scene.pool, { api: `${scene.target.url}/hook` });
     const parts = await Promise.all(Array.from({ length: 12 }, () => engineOf({ shutdownGraceMs: 2_000 })));
@@ -243,7 +243,7 @@ describe('stopping an engine', () => {
       parts.map(async ({ engine }, index) => {
         for (let n = 0; n < 4; n += 1) await insertDue(job);
         const starting = engine.start();
-        // Stopped at every stage: at once, when it has started, when it has claimed something.
+        // Stopped at every stage: at once, after the start, and after a claim.
         if (index % 3 > 0) await starting;
         if (index % 3 > 1) await until(() => scene.target.calls.length > index);
         await Promise.all([engine.stop(), engine.stop(), starting]);
@@ -294,7 +294,7 @@ async function engineOf(overrides: Partial<EngineOptions> = {}): Promise<Parts> 
   return { engine, instance, instanceId, wakeUps };
 }
 
-/** The engine follows the database's clock, for which the tests' own START is far ahead. */
+/** The engine follows the database's clock. The tests' own START is far ahead of that clock. */
 async function insertDue(jobId: string): Promise<string> {
   return insertExecution(scene.pool, jobId, 'PENDING', { at: new Date(Date.now() - 60_000) });
 }

@@ -22,7 +22,7 @@ const second = (n: number) => plus(START, n * SECOND_MS);
 const scheduled = (instance: TestInstance, input: Parameters<typeof createJob>[1] = {}) =>
   createJob(instance, { api: `${scene.target.url}/work`, schedule: EACH_SECOND, ...input });
 
-/** One whose planner tells how often it has read what comes next. */
+/** An instance whose planner reports how often it has read the next slots. */
 function watchedInstance(options: Partial<InstanceOptions> = {}): {
   instance: TestInstance;
   reads: () => unknown[];
@@ -37,7 +37,7 @@ function watchedInstance(options: Partial<InstanceOptions> = {}): {
   return { instance, reads };
 }
 
-/** Lets the slots of a second come, prefetched just before. */
+/** Lets the slots of a second come, prefetched shortly before. */
 async function reach(instance: TestInstance, n: number): Promise<void> {
   for (const beforeMs of [100, 15, 0]) {
     scene.clock.set(plus(second(n), -beforeMs));
@@ -63,7 +63,7 @@ describe('a job whose next slot comes soon after the last one', () => {
     expect(await readRow(scene.pool, 'jobs', job.id)).toMatchObject({ next_run_at: second(5), version: 1 });
   });
 
-  it('is read again where that is not so soon', async () => {
+  it('is read again when the slot is later than that', async () => {
     const { instance, reads } = watchedInstance();
     const job = await scheduled(instance, { schedule: '*/3 * * * * *' });
     await reach(instance, 3);
@@ -73,7 +73,7 @@ describe('a job whose next slot comes soon after the last one', () => {
     expect(await scheduledAtOf(job)).toEqual([3, 6].map(second));
   });
 
-  it('is read with another that has been made since', async () => {
+  it('is read with another job that was created since', async () => {
     const { instance, reads } = watchedInstance();
     const job = await scheduled(instance);
     await reach(instance, 1);
@@ -87,7 +87,7 @@ describe('a job whose next slot comes soon after the last one', () => {
     expect(await scheduledAtOf(other)).toEqual([2, 3].map(second));
   });
 
-  it('is planned beside others that are not known', async () => {
+  it('is planned together with jobs that are not remembered', async () => {
     const { instance } = watchedInstance();
     const job = await scheduled(instance);
     const limited = await scheduled(instance, { concurrencyPolicy: 'FORBID' });
@@ -100,7 +100,7 @@ describe('a job whose next slot comes soon after the last one', () => {
 
   it('is called in the order of priorities', async () => {
     const { instance, reads } = watchedInstance({ maxConcurrency: 1 });
-    // Remembered first, as its slot before was two seconds ago.
+    // Remembered first, because its last slot was two seconds ago.
     await scheduled(instance, { priority: 1, schedule: '*/2 * * * * *', api: `${scene.target.url}/low` });
     await scheduled(instance, { priority: 9, api: `${scene.target.url}/high` });
     for (const n of [1, 2, 3]) {
@@ -115,7 +115,7 @@ describe('a job whose next slot comes soon after the last one', () => {
     expect(scene.target.calls.map(({ path }) => path)).toEqual(['/high', '/low']);
   });
 
-  it('follows the misfire policy where its slots were missed meanwhile', async () => {
+  it('follows the misfire policy when its slots were missed meanwhile', async () => {
     const { instance } = watchedInstance();
     const job = await scheduled(instance, { misfirePolicy: 'SKIP', misfireGraceMs: 1_500 });
     await reach(instance, 1);
@@ -135,7 +135,7 @@ describe('a job whose next slot comes soon after the last one', () => {
 });
 
 describe('a planner that remembers jobs', () => {
-  it('loses none of them where a read fails', async () => {
+  it('loses none of them when a read fails', async () => {
     const { instance } = watchedInstance();
     const job = await scheduled(instance);
     await reach(instance, 1);
@@ -149,21 +149,21 @@ describe('a planner that remembers jobs', () => {
     expect(await scheduledAtOf(job)).toEqual([1, 2, 3].map(second));
   });
 
-  it('takes up a job whose pause ends meanwhile', async () => {
+  it('plans a job whose pause ends meanwhile', async () => {
     const { instance } = watchedInstance();
     const [job, paused] = [await scheduled(instance), await scheduled(instance)];
     valueOf(await instance.commands.pauseJob(CALLER, { ...reference(paused), until: plus(second(2), 500) }));
     for (const n of [1, 2]) await reach(instance, n);
     scene.clock.set(plus(second(2), 500));
     await instance.planner.runOnce();
-    // As the command that takes it up tells the planner.
+    // The command that resumes the job wakes the planner in the same way.
     instance.planner.wake();
     for (const n of [3, 4]) await reach(instance, n);
     expect(await scheduledAtOf(job)).toEqual([1, 2, 3, 4].map(second));
     expect(await scheduledAtOf(paused)).toEqual([3, 4].map(second));
   });
 
-  it('waits for their slots where the clock is set back', async () => {
+  it('waits for their slots when the clock is set back', async () => {
     const { instance } = watchedInstance();
     const job = await scheduled(instance);
     await reach(instance, 1);
@@ -176,8 +176,8 @@ describe('a planner that remembers jobs', () => {
   });
 });
 
-describe('a change of which nobody has told this instance', () => {
-  it('counts, where the job is paused', async () => {
+describe('a change without a notification to this instance', () => {
+  it('applies when the job is paused', async () => {
     const { instance } = watchedInstance();
     const job = await scheduled(instance);
     await reach(instance, 1);
@@ -186,7 +186,7 @@ describe('a change of which nobody has told this instance', () => {
     expect(await scheduledAtOf(job)).toEqual([second(1)]);
   });
 
-  it('counts, where the job is to call something else', async () => {
+  it('applies when the job gets another URL', async () => {
     const { instance } = watchedInstance();
     const job = await scheduled(instance);
     await reach(instance, 1);
@@ -198,7 +198,7 @@ describe('a change of which nobody has told this instance', () => {
     expect([scene.target.callsTo('/work').length, scene.target.callsTo('/other').length]).toEqual([1, 1]);
   });
 
-  it('counts, where a slot is left out', async () => {
+  it('applies when a slot is skipped', async () => {
     const { instance } = watchedInstance();
     const job = await scheduled(instance);
     await reach(instance, 1);
@@ -215,7 +215,7 @@ describe('a change of which nobody has told this instance', () => {
     ]);
   });
 
-  it('counts, where another instance has started its slot', async () => {
+  it('applies when another instance has started the slot', async () => {
     const [{ instance, reads }, other] = [watchedInstance(), scene.instance()];
     const job = await scheduled(instance);
     await reach(instance, 1);
@@ -229,7 +229,7 @@ describe('a change of which nobody has told this instance', () => {
     expect(scene.target.callsTo('/work')).toHaveLength(3);
   });
 
-  it('leaves runs by hand as they are', async () => {
+  it('leaves manual runs unchanged', async () => {
     const { instance } = watchedInstance();
     const job = await scheduled(instance);
     await reach(instance, 1);

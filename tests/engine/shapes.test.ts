@@ -97,8 +97,8 @@ async function settlementOf(execution: ClaimedExecution): Promise<Settlement> {
   return settlement;
 }
 
-/** What there is thousands of a second. */
-describe('objects that are made for each execution have one shape', () => {
+/** Objects that exist thousands of times a second. */
+describe('objects of each execution have one shape', () => {
   it('claims', async () => {
     expect(shapesOf(await times(claimed))).toBe(1);
   });

@@ -18,7 +18,7 @@ const UPSTREAM =
   '{{trigger.executionId}} {{trigger.jobId}} {{trigger.status}} {{trigger.responseStatus}} {{trigger.body}}';
 
 describe('templates', () => {
-  it('are filled anew for each attempt, and the history shows what was sent', async () => {
+  it('are filled again for each attempt, and the history shows what was sent', async () => {
     const instance = scene.instance();
     scene.target.script('/run/1', 503);
     const job = await createJob(instance, {
@@ -57,7 +57,7 @@ describe('templates', () => {
     });
   });
 
-  it('pass on what the upstream answered, also when the run is repeated', async () => {
+  it('pass on the answer of the upstream, also when the run is repeated', async () => {
     const instance = scene.instance();
     scene.target.script('/up', { status: 201, body: 'line 1\nline "2"' });
     scene.target.script('/down', [500, 200]);
@@ -86,7 +86,7 @@ describe('templates', () => {
     ]);
   });
 
-  it('tell of the upstream that ended last where there are several', async () => {
+  it('contain the upstream that ended last when there are several', async () => {
     const instance = scene.instance();
     scene.target.script('/b', 500);
     const [a, b, down] = [
@@ -106,7 +106,7 @@ describe('templates', () => {
     ]);
   });
 
-  it('are filled in a body that is given for one run, and refused there as in a job', async () => {
+  it('are filled in the body of one run, and refused there as in a job', async () => {
     const instance = scene.instance();
     const job = await createJob(instance, { api: `${scene.target.url}/run`, method: 'POST' });
     valueOf(await instance.commands.triggerJob(CALLER, { ...reference(job), body: 'run of {{job.name}}' }));
@@ -120,7 +120,7 @@ describe('templates', () => {
     });
   });
 
-  it('whose values cannot be sent fail the execution before any call is made', async () => {
+  it('with values that cannot be sent fail the execution before any call', async () => {
     const instance = scene.instance();
     scene.target.script('/up', { body: '..' });
     const up = await createJob(instance, { api: `${scene.target.url}/up` });
@@ -140,7 +140,7 @@ describe('templates', () => {
       attempt_count: 1,
       error_message: expect.stringContaining('would change the path') as string,
     });
-    // One that names an attempt would be taken for a request that was sent.
+    // A reason with an attempt would look like a request that was sent.
     expect(failed?.['request']).toEqual({
       method: 'GET',
       url: `${scene.target.url}/files/{{trigger.body}}/x`,
@@ -150,7 +150,7 @@ describe('templates', () => {
     expect(scene.target.calls).toHaveLength(1);
   });
 
-  it('of a row that was never checked fail its executions, each with the reason', async () => {
+  it('in a row that was never checked fail its executions, each with the reason', async () => {
     const instance = scene.instance();
     const job = await insertJob(scene.pool, { api: `${scene.target.url}/{{user}}` });
     const id = await trigger(instance, { id: job });

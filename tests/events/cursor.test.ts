@@ -6,7 +6,7 @@ const epochs = fc.stringMatching(/^[0-9a-z]{1,32}$/);
 const positions = fc.bigInt({ min: 0n, max: 2n ** 59n });
 
 describe('a cursor', () => {
-  it('comes back as it went out, in letters that no URL or shell minds', () => {
+  it('is decoded unchanged, and uses only characters that are safe in URLs and shells', () => {
     fc.assert(
       fc.property(epochs, positions, (epoch, position) => {
         const text = encodeCursor({ epoch, position });
@@ -34,11 +34,11 @@ describe('a cursor', () => {
     encode('2.abc.1'),
     encode(' 1.abc.1'),
     encode('1.abc.1\n'),
-  ])('is null where nobody of this version wrote it (%#)', (text) => {
+  ])('is null for text that this version did not write (%#)', (text) => {
     expect(decodeCursor(text)).toBeNull();
   });
 
-  it('is read without throwing, whatever the text', () => {
+  it('is read without an exception for any text', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 90 }), (bytes) => {
         const text = Buffer.from(bytes).toString('base64url');

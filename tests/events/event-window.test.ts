@@ -4,13 +4,13 @@ import { createEventWindow } from '../../src/events/event-window.ts';
 import type { EventRow } from '../../src/store/events/event-row.ts';
 
 describe('the window', () => {
-  it('begins empty, floor and tip at its start', () => {
+  it('starts empty, with floor and tip at its start', () => {
     const window = createEventWindow(7n, 4);
     expect([window.floor, window.tip]).toEqual([7n, 7n]);
     expect(window.after(7n, 10)).toEqual([]);
   });
 
-  it('holds every event in (floor, tip], whatever was appended in whatever portions', () => {
+  it('contains every event in (floor, tip], with any events in any batches', () => {
     const portions = fc.array(fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 30 }), { maxLength: 20 });
     fc.assert(
       fc.property(portions, fc.integer({ min: 1, max: 40 }), (gaps, capacity) => {
@@ -35,7 +35,7 @@ describe('the window', () => {
     );
   });
 
-  it('keeps at least its capacity once that many have come', () => {
+  it('keeps at least its capacity once that many have arrived', () => {
     const window = createEventWindow(0n, 10);
     for (let position = 1n; position <= 100n; position += 1n) {
       window.append([event(position)]);
@@ -43,7 +43,7 @@ describe('the window', () => {
       expect(window.after(window.floor, Infinity).length).toBeGreaterThanOrEqual(wanted);
     }
   });
-  it('is kept up with while somebody is no further behind than it reaches back', () => {
+  it('is filled while a subscriber is no further behind than its size', () => {
     const window = createEventWindow(100n, 40);
     window.append([event(140n)]);
     expect(window.isKeptUpWith).toBe(true);
@@ -53,7 +53,7 @@ describe('the window', () => {
     expect(window.isKeptUpWith).toBe(true);
   });
 
-  it('is kept up with again, once it was skipped, when somebody is within a quarter of that', () => {
+  it('is filled again after a skip, when a subscriber is within a quarter of that', () => {
     const window = createEventWindow(100n, 40);
     window.skipTo(200n);
     expect(window.isKeptUpWith).toBe(false);
@@ -64,7 +64,7 @@ describe('the window', () => {
     expect(window.isKeptUpWith).toBe(true);
   });
 
-  it('holds nothing of what it skipped, and goes on behind it', () => {
+  it('contains nothing of the skipped events, and continues after them', () => {
     const window = createEventWindow(0n, 40);
     window.append([event(1n), event(2n)]);
     window.skipTo(50n);

@@ -29,7 +29,7 @@ afterEach(async () => {
 });
 
 describe('a subscription without `after`', () => {
-  it('begins now: with the first event behind its opening', async () => {
+  it('starts now: with the first event after its opening', async () => {
     const { subscribe, append } = hubOf();
     await append(3);
     const feed = await subscribe(everything);
@@ -37,7 +37,7 @@ describe('a subscription without `after`', () => {
     expect(await take(feed, 2)).toEqual(['new 0', 'new 1']);
   });
 
-  it('misses nothing that is appended before its first `next`', async () => {
+  it('misses no event that is appended before its first `next`', async () => {
     const { subscribe, append } = hubOf();
     const feed = await subscribe(everything);
     await append(5);
@@ -45,7 +45,7 @@ describe('a subscription without `after`', () => {
     expect(await take(feed, 10)).toHaveLength(10);
   });
 
-  it('gives what its filter lets through', async () => {
+  it('returns the events that match its filter', async () => {
     const { subscribe, append } = hubOf();
     const feed = await subscribe({ filter: (event) => event.errorMessage?.endsWith('3') ?? false });
     await append(10, 'a');
@@ -54,8 +54,8 @@ describe('a subscription without `after`', () => {
   });
 });
 
-describe('a hub whose process has work that goes before', () => {
-  it('rests between the turns of its subscribers, and tells them all of it all the same', async () => {
+describe('a hub whose process has work of higher priority', () => {
+  it('waits between the turns of its subscribers, and still sends them everything', async () => {
     const rests = vi.spyOn(globalThis, 'setTimeout');
     const realNow = performance.now.bind(performance);
     let laterMs = 0;
@@ -71,7 +71,7 @@ describe('a hub whose process has work that goes before', () => {
       await append(events);
       expect(await take(feed, events)).toHaveLength(events);
     };
-    /** Rests are as long as the turns were, in parts of a millisecond; nothing else waits for such a time. */
+    /** Waits are as long as the turns were, in fractions of a millisecond. No other timer has such a duration. */
     const rested = async (): Promise<boolean> => {
       rests.mockClear();
       await tell(1);
@@ -80,7 +80,7 @@ describe('a hub whose process has work that goes before', () => {
     };
     expect(await rested()).toBe(false);
     await tell(250);
-    // By now it says nothing any more of how many there are in a fifth of a second.
+    // By now the first results no longer affect the count per fifth of a second.
     laterMs += 600;
     expect(await rested()).toBe(true);
     isPressed = false;
@@ -89,7 +89,7 @@ describe('a hub whose process has work that goes before', () => {
 });
 
 describe('a subscription with `after`', () => {
-  it('goes on behind the cursor it was given, whichever instance gave it', async () => {
+  it('continues after its cursor, which any instance may have written', async () => {
     const one = hubOf();
     const other = hubOf();
     const first = await one.subscribe(everything);
@@ -103,7 +103,7 @@ describe('a subscription with `after`', () => {
     }
   });
 
-  it('is told of no gap where the cursor stands at the very end', async () => {
+  it('gets no gap when the cursor is at the very end', async () => {
     const { subscribe, append } = hubOf();
     await append(2);
     const { epoch, tip } = await readEventLogState(scene.pool);
@@ -112,7 +112,7 @@ describe('a subscription with `after`', () => {
     expect(await take(feed, 1)).toEqual(['next 0']);
   });
 
-  it('is told of a gap where its events were pruned, and goes on from the gap’s end', async () => {
+  it('gets a gap when its events were pruned, and continues at the end of the gap', async () => {
     const { subscribe, append } = hubOf();
     await append(3);
     const { epoch } = await readEventLogState(scene.pool);
@@ -128,7 +128,7 @@ describe('a subscription with `after`', () => {
     expect(await take(resumed, 1)).toEqual(['next 0']);
   });
 
-  it('is told of no gap where exactly the pruned events were seen', async () => {
+  it('gets no gap when it has seen exactly the pruned events', async () => {
     const { subscribe, append } = hubOf();
     await append(3);
     const { epoch } = await readEventLogState(scene.pool);
@@ -144,7 +144,7 @@ describe('a subscription with `after`', () => {
     ['is a megabyte long', () => 'x'.repeat(2 ** 20)],
     ['is of another epoch', (tip: bigint) => encodeCursor({ epoch: 'another', position: tip })],
     ['lies in the future', (tip: bigint, epoch: string) => encodeCursor({ epoch, position: tip + 1n })],
-  ])('is told of a gap where the cursor %s', async (_what, cursorFor) => {
+  ])('gets a gap when the cursor %s', async (_what, cursorFor) => {
     const { subscribe, append } = hubOf();
     await append(2);
     const { tip, epoch } = await readEventLogState(scene.pool);
@@ -161,7 +161,7 @@ describe('a subscription with `after`', () => {
     expect(messageOf(next)).toBe('next 0');
   });
 
-  it('gives each event exactly once, wherever it is cut and resumed, while others write', async () => {
+  it('returns each event exactly once when it is cut and resumed anywhere, while others write', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.record({
@@ -210,7 +210,7 @@ async function checkResuming(shape: {
   await Promise.all(parts.map(({ hub }) => hub.stop()));
 }
 
-/** Several writers, and one last event when all are done. */
+/** Several writers, and one last event when all have finished. */
 async function writeAtOnce(writers: number, rounds: number): Promise<void> {
   await Promise.all(
     Array.from({ length: writers }, async (_, writer) => {
@@ -224,13 +224,13 @@ async function writeAtOnce(writers: number, rounds: number): Promise<void> {
   wakeAll();
 }
 
-describe('a subscription that asks for tags', () => {
+describe('a subscription with tags', () => {
   const withTag: FeedOptions = {
     filter: (event, tags) => event.kind === 'EXECUTION_PLANNED' && tags.includes('x'),
     usesTags: true,
   };
 
-  it('is given those of each event’s time, also where it reads behind the window', async () => {
+  it('gets the tags at the time of each event, also when it reads behind the window', async () => {
     const { subscribe } = hubOf({ windowCapacity: 4 });
     const [jobId, other] = [await insertJob(scene.pool), await insertJob(scene.pool)];
     await insertJobTags(scene.pool, other, ['x']);
@@ -252,7 +252,7 @@ describe('a subscription that asks for tags', () => {
     expect([await take(slow, 1), await take(fast, 1)]).toEqual([['other'], ['other']]);
   });
 
-  it('is given those of the new log where the log turns out to be another one', async () => {
+  it('gets the tags of the new log when the log has been replaced', async () => {
     const { subscribe } = hubOf();
     const jobId = await insertJob(scene.pool);
     const feed = await subscribe(withTag);
@@ -269,7 +269,7 @@ describe('a subscription that asks for tags', () => {
 });
 
 describe('a subscriber that does not read', () => {
-  it('later gets all from the log, and meanwhile slows nobody', async () => {
+  it('gets everything from the log later, and slows no other meanwhile', async () => {
     const { subscribe, append } = hubOf({ windowCapacity: 8 });
     const slow = await subscribe(everything);
     const fast = await subscribe(everything);
@@ -282,7 +282,7 @@ describe('a subscriber that does not read', () => {
     expect([late[0], late.at(-1)]).toEqual(['0 0', '9 19']);
   });
 
-  it('is told of a gap where what it has not read was pruned meanwhile', async () => {
+  it('gets a gap when its unread events were pruned meanwhile', async () => {
     const { subscribe, append } = hubOf({ windowCapacity: 4 });
     const [slow, fast] = [await subscribe(everything), await subscribe(everything)];
     const cursor = await openCursor();
@@ -298,8 +298,8 @@ describe('a subscriber that does not read', () => {
   });
 });
 
-describe('while nobody keeps up', () => {
-  /** A subscriber who has read nothing of twelve events, with a window of eight. */
+describe('while no subscriber keeps up', () => {
+  /** A subscriber that has read nothing of twelve events, with a window of eight. */
   async function farBehind(): Promise<Parts & { slow: AsyncIterableIterator<FeedItem> }> {
     const parts = hubOf({ windowCapacity: 8 });
     const slow = await parts.subscribe(everything);
@@ -307,7 +307,7 @@ describe('while nobody keeps up', () => {
     return { ...parts, slow };
   }
 
-  it('no events are read that nobody would find in the window, and all of them by those who come to them', async () => {
+  it('the hub reads no events that no subscriber would find in the window, and each subscriber still gets all', async () => {
     const { slow, append, asked } = await farBehind();
     expect(await asked(() => append(20, 'then'))).toEqual(['event-log-state']);
     expect(await asked(() => append(300, 'and'))).toEqual(['event-log-state']);
@@ -320,7 +320,7 @@ describe('while nobody keeps up', () => {
     expect(await take(slow, 1)).toEqual(['at last 0']);
   });
 
-  it('all are read as soon as somebody begins at the tip', async () => {
+  it('the hub reads all as soon as a subscriber starts at the tip', async () => {
     const { slow, append, asked, subscribe } = await farBehind();
     await asked(() => append(1, 'then'));
     const fast = await subscribe(everything);
@@ -329,7 +329,7 @@ describe('while nobody keeps up', () => {
     expect(await take(slow, 14)).toEqual([...numbered('first', 12), 'then 0', 'and 0']);
   });
 
-  it('all are read for filters that ask for tags, which are given those of each event’s time', async () => {
+  it('the hub reads all for filters with tags, which get the tags at the time of each event', async () => {
     const { slow, append, asked, subscribe } = await farBehind();
     await asked(() => append(1, 'then'));
     const jobId = await insertJob(scene.pool);
@@ -351,7 +351,7 @@ describe('while nobody keeps up', () => {
     expect(await take(slow, 13)).toEqual([...numbered('first', 12), 'then 0']);
   });
 
-  it('one that goes on reading what the window holds finds the rest of it there', async () => {
+  it('a subscriber that reads on in the window finds the rest there', async () => {
     const { subscribe, append, asked, statements } = hubOf({ windowCapacity: 300 });
     const feed = await subscribe(everything);
     await asked(() => append(400));
@@ -362,11 +362,11 @@ describe('while nobody keeps up', () => {
     expect(statements).toHaveLength(before);
   });
 
-  it('one whose step was taken from the window goes on behind it', async () => {
+  it('a subscriber whose step came from the window continues after it', async () => {
     const { subscribe, append, asked } = hubOf({ windowCapacity: 300 });
     const feed = await subscribe(everything);
     await asked(() => append(700));
-    // A step of 256, of which one event is given.
+    // A step of 256 with one matching event.
     expect(await take(feed, 1)).toEqual(['0']);
     expect(await asked(() => append(10))).toEqual(['event-log-state']);
     expect(await take(feed, 709)).toEqual([
@@ -375,7 +375,7 @@ describe('while nobody keeps up', () => {
     ]);
   });
 
-  it('one is told of a gap where what nobody read was pruned', async () => {
+  it('a subscriber gets a gap when unread events were pruned', async () => {
     const { slow, append, asked } = await farBehind();
     const cursor = await openCursor();
     await asked(() => append(20));
@@ -388,7 +388,7 @@ describe('while nobody keeps up', () => {
     expect(await take(slow, 1)).toEqual(['next 0']);
   });
 
-  it('one is told of another log, of which nobody has read anything', async () => {
+  it('a subscriber gets a gap for another log that no subscriber has read', async () => {
     const { slow, append, asked } = await farBehind();
     expect(await asked(() => append(10))).toEqual(['event-log-state']);
     await restoreOlderLog();
@@ -398,7 +398,7 @@ describe('while nobody keeps up', () => {
     expect(await take(slow, 1)).toEqual(['next 0']);
   });
 
-  it('one misses nothing where the database is away', async () => {
+  it('a subscriber misses nothing when the database is away', async () => {
     const { slow, hub, append, asked, errors } = await farBehind();
     await asked(() => append(10, 'then'));
     const back = await takeDatabaseAway(hub);
@@ -411,7 +411,7 @@ describe('while nobody keeps up', () => {
 });
 
 describe('leaving a subscription', () => {
-  it('resolves at once while `next` waits, and ends that one too', async () => {
+  it('resolves at once while `next` waits, and ends that call too', async () => {
     const { subscribe } = hubOf();
     const feed = await subscribe(everything);
     const waiting = feed.next();
@@ -420,7 +420,7 @@ describe('leaving a subscription', () => {
     expect(await feed.next()).toEqual({ done: true, value: undefined });
   });
 
-  it('leaves nobody behind: without subscribers the log is not read any more', async () => {
+  it('stops the reads: without subscribers the hub does not read the log', async () => {
     const { subscribe, hub, statements, append } = hubOf();
     const feeds = [await subscribe(everything), await subscribe(everything)];
     void feeds[0]?.next();
@@ -432,7 +432,7 @@ describe('leaving a subscription', () => {
     expect(statements).toHaveLength(before);
   });
 
-  it('happens to all when the hub stops, which then takes no more', async () => {
+  it('happens to all when the hub stops, which then accepts no more', async () => {
     const { subscribe, hub } = hubOf();
     const feed = await subscribe(everything);
     const waiting = feed.next();
@@ -443,7 +443,7 @@ describe('leaving a subscription', () => {
 });
 
 describe('without a wake-up', () => {
-  it('the log is looked at when the poll interval is over', async () => {
+  it('the hub polls the log when the poll interval is over', async () => {
     const { subscribe } = hubOf({ pollIntervalMs: 5 });
     const feed = await subscribe(everything);
     await appendTestEvents(scene.pool, 2);
@@ -452,7 +452,7 @@ describe('without a wake-up', () => {
 });
 
 describe('while the database is away', () => {
-  it('a subscription waits, and goes on with nothing lost when it is back', async () => {
+  it('a subscription waits, and continues without loss when the database is back', async () => {
     const { subscribe, append, errors, hub } = hubOf({ pollIntervalMs: 20, windowCapacity: 4 });
     const waiting = await subscribe(everything);
     const behind = await subscribe(everything);
@@ -469,7 +469,7 @@ describe('while the database is away', () => {
     expect(late).toHaveLength(35);
   });
 
-  it('one whose own read fails while a look at the log is under way hears of the next one', async () => {
+  it('a subscription whose read fails while a poll of the log is running is woken by the next poll', async () => {
     const [look, nextLook] = [createGate(), createGate()];
     const toMeet: (() => Promise<void>)[] = [];
     const { subscribe, append, hub, statements } = hubOf({ windowCapacity: 4 }, async (_statement, send) => {
@@ -477,7 +477,7 @@ describe('while the database is away', () => {
       return send();
     });
     const [slow, fast] = [await subscribe(everything), await subscribe(everything)];
-    // Who keeps up reads nothing that would be at hand for the other one.
+    // A subscriber that keeps up reads nothing that the other could use.
     for (let n = 0; n < 25; n += 1) {
       await append(2);
       expect(await take(fast, 2)).toHaveLength(2);
@@ -494,13 +494,13 @@ describe('while the database is away', () => {
     look.open();
     await until(() => statements.length === before + 3);
     await readEventLogState(scene.pool);
-    // The first look was sent before the failure: it says nothing of whether the log can be read.
+    // The first poll was sent before the failure. It does not show whether the log can be read.
     expect(statements).toHaveLength(before + 3);
     nextLook.open();
     expect(await late).toHaveLength(50);
   });
 
-  it('a new subscription is refused, instead of beginning who knows where', async () => {
+  it('a new subscription is refused, because its start is unknown', async () => {
     const { subscribe, hub } = hubOf();
     const back = await takeDatabaseAway(hub);
     await expect(subscribe(everything)).rejects.toThrow();
@@ -508,7 +508,7 @@ describe('while the database is away', () => {
     await subscribe(everything);
   });
 
-  it('connections that break while they rest are replaced without anybody noticing', async () => {
+  it('idle connections that break are replaced without an error', async () => {
     const { subscribe, append } = hubOf({ pollIntervalMs: 20 });
     const feed = await subscribe(everything);
     for (let round = 0; round < 3; round += 1) {
@@ -519,14 +519,15 @@ describe('while the database is away', () => {
   });
 });
 
-describe('when the log turns out to be another one', () => {
-  it('a subscription is told of a gap, and goes on in the new log', async () => {
+describe('when the log has been replaced', () => {
+  it('a subscription gets a gap, and continues in the new log', async () => {
     const { subscribe, append, hub } = hubOf();
     const feed = await subscribe(everything);
     await append(3);
     const items = await takeItems(feed, 3);
 
-    // The positions of the new log stand below ours: as after a failover that lost commits. No query fails meanwhile.
+    // The positions of the new log are below the old ones, as after a failover that lost commits. No query fails
+    // meanwhile.
     await restoreOlderLog();
     await appendTestEvents(scene.pool, 1);
     hub.wake();
@@ -544,11 +545,11 @@ describe('when the log turns out to be another one', () => {
     expect(await hub.epoch()).toBe(epoch);
   });
 
-  it('one that reads behind the window is told as well, though nobody looked at the log since', async () => {
+  it('a subscription that reads behind the window gets a gap too, without a poll of the log since', async () => {
     const { subscribe, append } = hubOf({ windowCapacity: 4 });
     const slow = await subscribe(everything);
     const fast = await subscribe(everything);
-    // Who keeps up reads nothing that would be at hand for the other one.
+    // A subscriber that keeps up reads nothing that the other could use.
     for (let n = 0; n < 25; n += 1) {
       await append(2);
       expect(await take(fast, 2)).toHaveLength(2);
@@ -558,7 +559,7 @@ describe('when the log turns out to be another one', () => {
     expect(await takeItems(slow, 1)).toMatchObject([{ type: 'gap', reason: 'CURSOR_INVALID' }]);
   });
 
-  it('an old cursor is refused by whoever never saw the old log', async () => {
+  it('an instance that never saw the old log refuses an old cursor', async () => {
     const { subscribe, append } = hubOf();
     const feed = await subscribe(everything);
     await append(1);
@@ -572,20 +573,22 @@ describe('when the log turns out to be another one', () => {
 type Parts = {
   hub: EventHub;
   subscribe: (options: FeedOptions) => Promise<AsyncIterableIterator<FeedItem>>;
-  /** Appends so many events, named by their number behind `name`, and wakes all hubs of the test. */
+  /** Appends this many events, named by their number after `name`, and wakes all hubs of the test. */
   append: (events: number, name?: string) => Promise<void>;
   statements: string[];
-  /** The statements that the hub makes because of something, until all are answered; for use while nobody reads. */
+  /**
+   * The statements that the hub sends because of an action, until all are answered. For use while no subscriber reads.
+   */
   asked: (because: () => Promise<void>) => Promise<string[]>;
   errors: unknown[];
 };
 
-/** Does something of its own with a statement. */
+/** Replaces the execution of a statement. */
 type Detour = (statement: Statement, send: () => Promise<unknown>) => Promise<unknown>;
 
 const HUB = 'hub under test';
 
-/** A hub with a pool of its own that polls so rarely that only wake-ups count, unless told otherwise. */
+/** A hub with its own pool. By default it polls so rarely that only wake-ups count. */
 function hubOf(options: Partial<HubOptions> = {}, detour: Detour = (_statement, send) => send()): Parts {
   const pool = createPool({ connectionString: scene.connectionString, max: 3, applicationName: HUB });
   const statements: string[] = [];
@@ -666,7 +669,7 @@ async function openCursor(): Promise<string> {
   return encodeCursor({ epoch, position: tip });
 }
 
-/** Lets nobody in any more and ends the hub's connections; the test's own stay. */
+/** Allows no new connections and ends those of the hub. The test's own stay. */
 async function takeDatabaseAway(hub: EventHub): Promise<() => Promise<void>> {
   await allowConnections(false);
   await terminateHub();
@@ -674,7 +677,7 @@ async function takeDatabaseAway(hub: EventHub): Promise<() => Promise<void>> {
   return () => allowConnections(true);
 }
 
-/** From outside: a database cannot close its own door. */
+/** From another database: a database cannot block connections to itself. */
 async function allowConnections(allow: boolean): Promise<void> {
   const admin = new pg.Client({ connectionString: inject('adminConnectionString') });
   await admin.connect();
@@ -690,7 +693,7 @@ async function terminateHub(): Promise<void> {
   );
 }
 
-/** What a restore of an older dump leaves: the table is another one, and positions are given out again. */
+/** The state after a restore of an older dump: the table is another one, and positions are assigned again. */
 async function restoreOlderLog(): Promise<void> {
   await scene.pool.query(`
     CREATE TABLE restored (LIKE event_log INCLUDING ALL);

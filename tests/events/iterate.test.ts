@@ -4,7 +4,7 @@ import { stepsOf, type StepSource } from '../../src/async/step-source.ts';
 import { createGate } from '../support/target-server.ts';
 
 describe('a source as an iterator', () => {
-  it('gives the items of each step one by one, until the source ends', async () => {
+  it('returns the items of each step one by one, until the source ends', async () => {
     const { source, isClosed } = sourceOf([['a', 'b'], [], ['c']]);
     const given: string[] = [];
     for await (const item of iterate(source)) given.push(item);
@@ -12,14 +12,14 @@ describe('a source as an iterator', () => {
     expect(isClosed()).toBe(true);
   });
 
-  it('answers calls of `next` that overlap in their order', async () => {
+  it('answers overlapping calls of `next` in their order', async () => {
     const { source } = sourceOf([['a'], ['b', 'c']]);
     const iterator = iterate(source);
     const results = await Promise.all([1, 2, 3, 4].map(() => iterator.next()));
     expect(results.map((result) => (result.done ? 'end' : result.value))).toEqual(['a', 'b', 'c', 'end']);
   });
 
-  it('is left at once, also while a step is under way, and then closes its source', async () => {
+  it('can be left at once, also during a step, and then closes its source', async () => {
     const gate = createGate();
     const { source, isClosed } = sourceOf([['a']], gate.opened);
     const iterator = iterate(source);
@@ -31,7 +31,7 @@ describe('a source as an iterator', () => {
     expect(await iterator.next()).toEqual({ done: true, value: undefined });
   });
 
-  it('is as far as its source once all that the source has given is taken, and no sooner', async () => {
+  it('reaches the position of its source once all items of the source are taken, and not before', async () => {
     const { source } = sourceOf([['a', 'b'], [], ['c']]);
     const iterator = iterate(source);
     expect(iterator.position()).toBe('step 0');
@@ -43,7 +43,7 @@ describe('a source as an iterator', () => {
     expect(iterator.position()).toBe('step 3');
   });
 
-  it('drops what it had ready when it is left', async () => {
+  it('drops its prepared items when it is left', async () => {
     const { source } = sourceOf([['a', 'b']]);
     const iterator = iterate(source);
     await iterator.next();
@@ -51,7 +51,7 @@ describe('a source as an iterator', () => {
     expect(await iterator.next()).toEqual({ done: true, value: undefined });
   });
 
-  it('closes its source when a step fails, since nobody leaves an iterator that threw', async () => {
+  it('closes its source when a step fails, because a caller does not close an iterator that threw', async () => {
     let isClosed = false;
     const iterator = iterate({
       ...stepsOf(() => Promise.reject(new Error('The database is away.'))),
@@ -62,7 +62,7 @@ describe('a source as an iterator', () => {
     expect(await iterator.next()).toEqual({ done: true, value: undefined });
   });
 
-  it('closes its source when it is thrown into, and hands the error back', async () => {
+  it('closes its source on `throw`, and throws the error again', async () => {
     const { source, isClosed } = sourceOf([['a']]);
     const iterator = iterate(source);
     await expect(iterator.throw?.('a string')).rejects.toThrow('a string');

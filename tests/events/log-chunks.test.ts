@@ -18,7 +18,7 @@ function chunksOf() {
 }
 
 describe('the log in chunks', () => {
-  it('gives every event behind a position, wherever that is', async () => {
+  it('returns every event after any position', async () => {
     await appendTestEvents(scene.pool, 700);
     const { chunks } = chunksOf();
     const all = (await readEvents(scene.pool, 0n, 10_000)).map(({ position }) => position);
@@ -35,7 +35,7 @@ describe('the log in chunks', () => {
     }
   });
 
-  it('reads each once for a crowd, which need not be at the same position', async () => {
+  it('reads each once for many callers, also at different positions', async () => {
     await appendTestEvents(scene.pool, 700);
     const { chunks, reads } = chunksOf();
     const found = await Promise.all(
@@ -49,7 +49,7 @@ describe('the log in chunks', () => {
     expect(reads()).toBe(2);
   });
 
-  it('has at hand what was read and kept, and not yet what is being read', async () => {
+  it('returns chunks that were read and kept, and not those that are still being read', async () => {
     await appendTestEvents(scene.pool, 300);
     const { chunks } = chunksOf();
     const isAtHand = (position: bigint) => chunks.areAtHand(position, 300n);
@@ -62,7 +62,7 @@ describe('the log in chunks', () => {
     expect(isAtHand(5n)).toBe(false);
   });
 
-  it('looks anew where the log ended, as soon as it goes further', async () => {
+  it('reads the end of the log again as soon as it grows', async () => {
     const { chunks, reads } = chunksOf();
     const tipAfter = async (count: number) => {
       await appendTestEvents(scene.pool, count);

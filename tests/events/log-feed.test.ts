@@ -21,7 +21,7 @@ beforeEach(() => {
 afterEach(() => hub.stop());
 
 describe('the log of a finished execution', () => {
-  it('is given whole, in order, and then the feed ends', async () => {
+  it('is sent completely, in order, and then the feed ends', async () => {
     const id = await insertLogged('SUCCESS', 600);
     const items = await toEnd(await feeds.subscribeToLogs(id, null));
     expect(items).toHaveLength(600);
@@ -32,7 +32,7 @@ describe('the log of a finished execution', () => {
     });
   });
 
-  it('is gone on with behind any cursor of it, each line once', async () => {
+  it('continues after any of its cursors, each line once', async () => {
     const id = await insertLogged('FAILED', 5);
     const items = await toEnd(await feeds.subscribeToLogs(id, null));
     for (const [index, item] of items.entries()) {
@@ -42,7 +42,7 @@ describe('the log of a finished execution', () => {
   });
 
   it.each(['SUCCESS', 'FAILED', 'CANCELLED', 'SKIPPED'] as const)(
-    'ends at once where it is empty: %s',
+    'ends at once when it is empty: %s',
     async (status) => {
       const id = await insertLogged(status, 0);
       expect(await toEnd(await feeds.subscribeToLogs(id, null))).toEqual([]);
@@ -50,8 +50,8 @@ describe('the log of a finished execution', () => {
   );
 });
 
-describe('the log of an execution that is under way', () => {
-  it('is given as far as it exists, then line by line, until the execution is finished', async () => {
+describe('the log of an unfinished execution', () => {
+  it('sends the existing lines, then line by line, until the execution is finished', async () => {
     const instance = scene.instance();
     scene.target.script('/flaky', [503, 503, 200]);
     const job = await insertJob(scene.pool, {
@@ -86,7 +86,7 @@ describe('the log of an execution that is under way', () => {
     expect(await rest).toMatchObject([{ log: { level: 'INFO', attempt: 3 } }]);
   });
 
-  it('ends for whoever waits when its execution is finished without a line', async () => {
+  it('ends for waiting readers when its execution is finished without a line', async () => {
     const id = await insertLogged('RUNNING', 0);
     const waiting = toEnd(await feeds.subscribeToLogs(id, null));
     await scene.pool.query(
@@ -98,7 +98,7 @@ describe('the log of an execution that is under way', () => {
     expect(await waiting).toEqual([]);
   });
 
-  it('is not disturbed by what happens to other executions', async () => {
+  it('ignores events of other executions', async () => {
     const id = await insertLogged('RUNNING', 1);
     const other = await insertLogged('SUCCESS', 3);
     const feed = await feeds.subscribeToLogs(id, null);
@@ -118,9 +118,9 @@ describe('the log of an execution that is under way', () => {
   });
 });
 
-describe('a log feed with a cursor that it cannot follow', () => {
+describe('a log feed with a cursor that it cannot read', () => {
   it.each(['garbage', '', encodeCursor({ epoch: 'another', position: 3n })])(
-    'tells of a gap, and gives the log from its beginning: %j',
+    'reports a gap, and sends the log from its beginning: %j',
     async (after) => {
       const id = await insertLogged('SUCCESS', 2);
       const [gap, ...lines] = await toEnd(await feeds.subscribeToLogs(id, after));
@@ -136,15 +136,15 @@ describe('a log feed with a cursor that it cannot follow', () => {
   );
 });
 
-describe('a log feed with a cursor from a future that never came', () => {
-  it('tells of a gap, and gives the log from its beginning', async () => {
+describe('a log feed with a cursor after the end of the log', () => {
+  it('reports a gap, and sends the log from its beginning', async () => {
     const id = await insertLogged('SUCCESS', 2);
     const { epoch } = await readEventLogState(scene.pool);
     const { rows } = await scene.pool.query<{ last: bigint }>(
       'SELECT last_value AS last FROM event_log_position_seq',
     );
     const last = rows[0]?.last ?? 0n;
-    // The newest line of all may be newer than every event.
+    // The newest line can be newer than every event.
     expect(await toEnd(await feeds.subscribeToLogs(id, encodeCursor({ epoch, position: last })))).toEqual([]);
     const future = encodeCursor({ epoch, position: last + 1n });
     const [gap, ...lines] = await toEnd(await feeds.subscribeToLogs(id, future));
@@ -153,14 +153,14 @@ describe('a log feed with a cursor from a future that never came', () => {
   });
 });
 
-describe('the log of an execution that nobody knows', () => {
+describe('the log of an unknown execution', () => {
   it('ends at once', async () => {
     expect(await toEnd(await feeds.subscribeToLogs('00000000-0000-7000-8000-000000000000', null))).toEqual(
       [],
     );
   });
 
-  it('ends also where the execution is pruned while somebody waits', async () => {
+  it('ends also when the execution is pruned while a reader waits', async () => {
     const id = await insertLogged('RUNNING', 0);
     const waiting = toEnd(await feeds.subscribeToLogs(id, null));
     await scene.pool.query('DELETE FROM job_executions WHERE id = $1', [id]);
@@ -171,7 +171,7 @@ describe('the log of an execution that nobody knows', () => {
 });
 
 describe('a log feed whose database goes away', () => {
-  it('waits until it is back, and goes on', async () => {
+  it('waits until it is back, and continues', async () => {
     const state = { isAway: false };
     const errors: unknown[] = [];
     const query = (statement: Statement) =>
@@ -189,7 +189,7 @@ describe('a log feed whose database goes away', () => {
     expect(await feed.next()).toEqual({ done: true, value: undefined });
   });
 
-  it('tells of a gap, and gives the log anew, where what comes back is another one', async () => {
+  it('reports a gap, and sends the log again, when the restored database is another one', async () => {
     const id = await insertLogged('RUNNING', 2);
     const feed = await feeds.subscribeToLogs(id, null);
     const seen = [await feed.next(), await feed.next()];

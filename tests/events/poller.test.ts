@@ -10,7 +10,7 @@ import { useScene } from '../support/scene.ts';
 const scene = useScene();
 const INTERVAL_MS = 10_000;
 
-/** What a look finds due before the next one, by name. */
+/** Work that a poll finds due before the next one, by name. */
 async function woken(): Promise<string[]> {
   const names: string[] = [];
   const poller = createPoller({
@@ -25,7 +25,7 @@ async function woken(): Promise<string[]> {
     runAt: (nextDue) => nextDue.runAt,
     pauseEndsAt: (nextDue) => nextDue.pauseEndsAt,
     availableAt: (nextDue) => nextDue.availableAt,
-    // Nobody is woken for it.
+    // Wakes no loop.
     leaseEndsAt: () => null,
     waitEndsAt: (nextDue) => nextDue.waitEndsAt,
     isAnythingBlocked: (nextDue) => nextDue.isAnythingBlocked,
@@ -39,8 +39,8 @@ async function woken(): Promise<string[]> {
   return names;
 }
 
-describe('a pulse', () => {
-  it('tells of all that it sees whoever wants to know', async () => {
+describe('a poll', () => {
+  it('passes all that it finds to its listeners', async () => {
     const job = await insertJob(scene.pool);
     await insertExecution(scene.pool, job, 'RUNNING', { lease_expires_at: plus(START, 12_345) });
     const seen: (Date | null)[] = [];
@@ -51,12 +51,12 @@ describe('a pulse', () => {
     expect(seen).toEqual([plus(START, 12_345)]);
   });
 
-  it('wakes nobody where there is nothing to do', async () => {
+  it('wakes no loop when there is no work', async () => {
     await insertJob(scene.pool, { schedule: '0 0 0 1 1 *', next_run_at: plus(START, 2 * INTERVAL_MS) });
     expect(await woken()).toEqual([]);
   });
 
-  it('wakes the planner for a job that is due before the next look, or was', async () => {
+  it('wakes the planner for a job that is due before the next poll, or was', async () => {
     const job = { schedule: '* * * * * *' };
     await insertJob(scene.pool, { ...job, next_run_at: plus(START, INTERVAL_MS - 1) });
     expect(await woken()).toEqual(['runAt']);
@@ -76,7 +76,7 @@ describe('a pulse', () => {
     ['BLOCKED', ['isAnythingBlocked']],
     ['RUNNING', []],
     ['SUCCESS', []],
-  ] as const)('knows for whom an execution is that is %s', async (status, names) => {
+  ] as const)('wakes the right loop for an execution that is %s', async (status, names) => {
     const job = await insertJob(scene.pool);
     await insertExecution(scene.pool, job, status);
     expect(await woken()).toEqual(names);

@@ -7,7 +7,7 @@ import { until } from '../support/until.ts';
 
 const scene = useScene();
 
-/** Feeds over a database that can be away, and that look for it often. */
+/** Feeds over a database that can be away. They retry often. */
 function feedsOf() {
   const state = { isAway: false };
   const errors: unknown[] = [];
@@ -19,7 +19,7 @@ function feedsOf() {
   return { state, errors, hub, read: createFeeds({ db, hub }).readForEvent };
 }
 
-it('waits while the database is away, however many look for it in vain', async () => {
+it('waits while the database is away, however many callers retry', async () => {
   const { state, errors, read } = feedsOf();
   state.isAway = true;
   const reads = Array.from({ length: 50 }, () =>
@@ -31,7 +31,7 @@ it('waits while the database is away, however many look for it in vain', async (
   expect(new Set(await Promise.all(reads))).toEqual(new Set(['there']));
 });
 
-it('throws what keeps failing though the log can be read', async () => {
+it('throws an error that persists although the log can be read', async () => {
   const { read } = feedsOf();
   let reads = 0;
   const failing = read(() => {

@@ -7,7 +7,7 @@ import type { TagChange } from '../../src/store/events/tag-snapshot.ts';
 const JOBS = ['job 0', 'job 1', 'job 2'];
 const TAGS = ['a', 'b', 'c', 'd'];
 
-/** What somebody does: gives a job its tags, or renames or deletes a tag. */
+/** A step: sets the tags of a job, or renames or deletes a tag. */
 type Step =
   | { kind: 'set'; job: string; tags: string[] }
   | { kind: 'rename'; from: string; to: string }
@@ -34,7 +34,7 @@ const steps = fc.array(
 
 type State = Map<string, string[]>;
 
-/** The log that the steps write, and the tags of all jobs behind each of its positions, from 0 on. */
+/** The log that the steps write, and the tags of all jobs after each of its positions, from 0 on. */
 function written(all: readonly Step[]): { events: EventRow[]; states: State[] } {
   const events: EventRow[] = [];
   const states: State[] = [new Map(JOBS.map((job) => [job, []]))];
@@ -79,7 +79,7 @@ const changesIn = (events: readonly EventRow[]): TagChange[] =>
   );
 
 describe('the history of tags', () => {
-  it('knows what tags each job had at each position, behind its snapshot and before it', () => {
+  it('knows the tags of each job at each position, before and after its snapshot', () => {
     fc.assert(
       fc.property(steps, fc.nat(40), fc.nat(40), fc.nat(40), (all, read, kept, followed) => {
         const { events, states } = written(all);
@@ -90,7 +90,7 @@ describe('the history of tags', () => {
           jobs: [...(states[position] ?? [])].map(([jobId, tags]) => ({ jobId, tags })),
           changes: changesIn(events.slice(prunedThrough, position)),
         });
-        // The first events may be among those that the snapshot has in it.
+        // The first events may already be part of the snapshot.
         const from = followed % (position + 1);
         for (const event of events.slice(from)) history.follow([event], BigInt(prunedThrough));
 
@@ -105,7 +105,7 @@ describe('the history of tags', () => {
     );
   });
 
-  it('forgets what came before that of which the log still tells', () => {
+  it('forgets positions before the start of the log', () => {
     const history = createTagHistory({ position: 0n, jobs: [], changes: [] });
     const change = (position: bigint) =>
       ({

@@ -22,7 +22,7 @@ afterEach(() => {
 });
 
 describe('a follower', () => {
-  it('is given a value at once and then one at each interval', async () => {
+  it('gets a value at once and then one at each interval', async () => {
     const follower = ticker.follow(1_000);
     expect(await valueOf(follower.next())).toBe(1);
     for (const value of [2, 3, 4]) {
@@ -35,7 +35,7 @@ describe('a follower', () => {
     await follower.return?.();
   });
 
-  it('that comes later is given a value at once too, and its next with all others', async () => {
+  it('that joins later gets a value at once too, and its next with all others', async () => {
     const first = ticker.follow(10_000);
     await first.next();
     await vi.advanceTimersByTimeAsync(4_000);
@@ -47,7 +47,7 @@ describe('a follower', () => {
     await Promise.all([first.return?.(), second.return?.()]);
   });
 
-  it('that is slow finds the latest value only', async () => {
+  it('that is slow gets only the latest value', async () => {
     const follower = ticker.follow(1_000);
     await follower.next();
     await vi.advanceTimersByTimeAsync(5_000);
@@ -55,7 +55,7 @@ describe('a follower', () => {
     await follower.return?.();
   });
 
-  it('is left at once, also while it waits', async () => {
+  it('can leave at once, also while it waits', async () => {
     const follower = ticker.follow(1_000);
     await follower.next();
     const waiting = follower.next();
@@ -63,7 +63,7 @@ describe('a follower', () => {
     expect(await waiting).toEqual({ done: true, value: undefined });
   });
 
-  it('waits while nothing can be read, and goes on when it can', async () => {
+  it('waits while nothing can be read, and continues when it can', async () => {
     isAway = true;
     const follower = ticker.follow(1_000);
     const next = follower.next();
@@ -77,7 +77,7 @@ describe('a follower', () => {
 });
 
 describe('reads', () => {
-  it('are shared by all followers of an interval, however many they are', async () => {
+  it('are shared by all followers of an interval, however many there are', async () => {
     const followers = Array.from({ length: 500 }, () => ticker.follow(1_000));
     expect(new Set(await Promise.all(followers.map((follower) => valueOf(follower.next()))))).toEqual(
       new Set([1]),
@@ -88,7 +88,7 @@ describe('reads', () => {
     for (const follower of followers) await follower.return?.();
   });
 
-  it('end with the last follower, and begin again with the next', async () => {
+  it('stop with the last follower, and start again with the next', async () => {
     const [first, second] = [ticker.follow(1_000), ticker.follow(1_000)];
     await Promise.all([first.next(), second.next()]);
     await first.return?.();

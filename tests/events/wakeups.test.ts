@@ -33,17 +33,17 @@ describe('a wake-up', () => {
     expect(third.rung).toEqual(['executions']);
   });
 
-  it('does not come back to its own instance over the database', async () => {
+  it('does not return to its own instance through the database', async () => {
     const [one, other] = [partsOf('one'), partsOf('other')];
     await listening(one, other);
     one.wakeUps.wake('jobs');
     other.wakeUps.wake('events');
-    // The answer of the other comes behind our own notification, if that came at all.
+    // The answer of the other comes after our own notification, if that came at all.
     await until(() => one.rung.includes('events'));
     expect(one.rung).toEqual(['jobs', 'events']);
   });
 
-  it('of a storm goes out in a few notifications, each kind once in each', async () => {
+  it('is combined with many others into a few notifications, each kind once in each', async () => {
     const [one, other] = [partsOf('one'), partsOf('other')];
     await listening(one, other);
     for (let n = 0; n < 1_000; n += 1) one.wakeUps.wake('jobs', 'executions', 'events');
@@ -53,7 +53,7 @@ describe('a wake-up', () => {
     expect(one.rung).toHaveLength(3_000);
   });
 
-  it('of nothing keeps none after it from going out', async () => {
+  it('without a kind does not block the next one', async () => {
     const [one, other] = [partsOf('one'), partsOf('other')];
     await listening(one, other);
     one.wakeUps.wake();
@@ -61,7 +61,7 @@ describe('a wake-up', () => {
     await until(() => other.rung.includes('jobs'));
   });
 
-  it('that cannot be sent is reported and forgotten; the next one goes out', async () => {
+  it('that cannot be sent is reported and dropped; the next one is sent', async () => {
     const [one, other] = [partsOf('one'), partsOf('other')];
     await listening(one, other);
     one.failNext();
@@ -84,7 +84,7 @@ describe('a wake-up', () => {
     expect(one.rung).toEqual(['jobs', 'events']);
   });
 
-  it('that means nothing to this version is ignored', async () => {
+  it('of a kind that this version does not know is ignored', async () => {
     const one = partsOf('one');
     await listening(one);
     await scene.pool.query(`SELECT pg_notify('job_scheduler_wake_up', '')`);
@@ -95,14 +95,14 @@ describe('a wake-up', () => {
 });
 
 describe('listening', () => {
-  it('begins with a look at everything, for what was notified before', async () => {
+  it('starts with a poll of everything, for earlier notifications', async () => {
     const one = partsOf('one');
     one.wakeUps.start();
     await until(() => one.rung.length > 0);
     expect(new Set(one.rung)).toEqual(new Set(['jobs', 'executions', 'events']));
   });
 
-  it('is taken up again when its connection is ended, with a look at everything', async () => {
+  it('restarts when its connection is ended, with a poll of everything', async () => {
     const [one, other] = [partsOf('one'), partsOf('other')];
     await listening(one, other);
     await scene.pool.query(
@@ -118,7 +118,7 @@ describe('listening', () => {
     expect(other.rung).toEqual(['events']);
   });
 
-  it('is tried again where the first try fails', async () => {
+  it('is retried when the first try fails', async () => {
     const one = partsOf('one', 'postgres://nobody@127.0.0.1:1/nothing');
     one.wakeUps.start();
     await until(() => one.errors.length > 0);
@@ -126,7 +126,7 @@ describe('listening', () => {
     expect(one.rung).toEqual([]);
   });
 
-  it('is tried again where the database is silent while the session begins', async () => {
+  it('is retried when the database is silent while the session starts', async () => {
     const proxy = await startSilentProxy(scene.connectionString);
     stops.push(proxy.close);
     proxy.silenceAll();
@@ -137,7 +137,7 @@ describe('listening', () => {
     await until(() => one.rung.includes('events'));
   });
 
-  it('is taken up again, with a look at everything, when its session falls silent', async () => {
+  it('restarts, with a poll of everything, when its session is silent', async () => {
     const proxy = await startSilentProxy(scene.connectionString);
     stops.push(proxy.close);
     const one = partsOf('one', proxy.connectionString);
@@ -148,7 +148,7 @@ describe('listening', () => {
     await until(() => proxy.open === 1);
   });
 
-  it('ends soon, too, on a session that has fallen silent', async () => {
+  it('ends soon also on a silent session', async () => {
     const proxy = await startSilentProxy(scene.connectionString);
     stops.push(proxy.close);
     const one = partsOf('one', proxy.connectionString, { pingIntervalMs: 60_000 });
@@ -158,7 +158,7 @@ describe('listening', () => {
     await until(() => proxy.open === 0);
   });
 
-  it('ends with the instance, whatever it is doing, and leaves no connection', async () => {
+  it('ends with the instance in any state, and leaves no connection', async () => {
     for (let n = 0; n < 5; n += 1) {
       const one = partsOf(`instance-${n}`);
       one.wakeUps.start();
@@ -172,7 +172,7 @@ describe('listening', () => {
 
 type Parts = {
   wakeUps: WakeUps;
-  /** What the listeners heard, in order. */
+  /** The wake-ups that the listeners got, in order. */
   rung: WakeUp[];
   statements: string[];
   errors: unknown[];
@@ -214,7 +214,7 @@ function partsOf(
   return { wakeUps, rung, statements, errors, failNext: () => (isFailing = true) };
 }
 
-/** Starts them and waits until all listen; what the start rang is forgotten. */
+/** Starts them and waits until all listen. Discards the wake-ups of the start. */
 async function listening(...parts: Parts[]): Promise<void> {
   for (const { wakeUps } of parts) wakeUps.start();
   await until(() => parts.every(({ rung }) => rung.includes('events')));

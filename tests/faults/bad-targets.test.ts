@@ -14,17 +14,17 @@ import { until } from '../support/until.ts';
 import { useWorld } from '../support/world.ts';
 
 const world = useWorld('test');
-/** Calls at once of each kind; all kinds at once. */
+/** Simultaneous calls of each kind, with all kinds at once. */
 const CALLS = 20;
 const WARM_UP_ROUNDS = 2;
 const ROUNDS = 5;
-/** For those that never come to an end; all others have time enough on any machine. */
+/** For targets that never end. All others have enough time on any machine. */
 const TIMEOUT_MS = 2_000;
 const MEMORY_LIMIT_MB = 50;
-/** A heap that is kept small, so that what grows is what is held, and not what waits to be collected. */
+/** A small heap, so that growth shows memory that is held, and not memory that waits for garbage collection. */
 const SMALL_HEAP = { NODE_OPTIONS: '--max-old-space-size=128 --max-semi-space-size=2' };
 
-/** What each leads to; a target that has said 200 and then sends too much has answered. */
+/** The expected result of each. A target that has sent 200 and then sends too much has answered. */
 const KINDS: readonly [kind: string, misbehave: Misbehaviour, reason: FailureReason | 'SUCCESS'][] = [
   ['silence', bad.silence, 'TIMEOUT'],
   ['slow-loris head', bad.slowHead, 'TIMEOUT'],
@@ -53,7 +53,7 @@ const KINDS: readonly [kind: string, misbehave: Misbehaviour, reason: FailureRea
 type Ended = { name: string; result: string; executions: number; longestBody: number | null };
 
 it(
-  'names the reason for each kind of bad target, and keeps neither memory nor sockets of any',
+  'reports the right reason for each kind of bad target, and keeps neither memory nor sockets',
   { timeout: 300_000 },
   async () => {
     const { pool } = world;
@@ -85,7 +85,7 @@ it(
       (await socketsTo(server.pid, ports)) === 0 && targets.every((target) => target.openSockets() === 0);
     await until(isFree, { what: 'no socket is open to any target' });
 
-    // What a redirect leads to is not another attempt.
+    // The request after a redirect is not another attempt.
     const calls = targets.flatMap((target) => target.calls).filter(({ path }) => path === '/called');
     const history = await checkHistory(pool, calls);
     reportFigures('bad targets', {

@@ -13,21 +13,24 @@ import { useWorld } from '../support/world.ts';
 
 const world = useWorld('test');
 const LEASE_MS = 6_000;
-/** On a busy machine a connection takes its time. */
+/** On a busy machine a connection takes longer. */
 const PATIENT = {
   ...withLease(LEASE_MS),
   DATABASE_CONNECT_TIMEOUT_MS: '4000',
   HEARTBEAT_INTERVAL_MS: '1000',
 };
-/** Calls under way at once; what else the server has claimed waits in line. */
+/** Simultaneous running calls. Other executions that the server has claimed wait in its queue. */
 const PLACES = 2;
 const EXECUTIONS = 200;
-/** Quick enough that executions are claimed ahead of a place. */
+/** Fast enough that executions are claimed ahead of a place. */
 const ANSWER_MS = 40;
 /** Longer than the test takes. */
 const LONG_MS = 300_000;
 
-/** A server with some ATMOST_ONCE calls under way, which are not answered before the gate opens, and others in line. */
+/**
+ * A server with some running ATMOST_ONCE calls, which the target answers when the gate opens, and with others in its
+ * queue.
+ */
 async function withClaimsInLine(env: Record<string, string>): Promise<{ server: ServerProcess; gate: Gate }> {
   const { target } = world;
   const server = await world.startServer({ ...PATIENT, MAX_CONCURRENCY_PER_HOST: `${PLACES}`, ...env });
@@ -41,14 +44,14 @@ async function withClaimsInLine(env: Record<string, string>): Promise<{ server: 
   return { server, gate };
 }
 
-/** Whether no call has come for a moment: all that are under way are held. */
+/** Whether no call has arrived for a moment. Then the target holds all running calls. */
 async function isStill(): Promise<boolean> {
   const before = world.target.calls.length;
   await delay(2 * ANSWER_MS);
   return world.target.calls.length === before;
 }
 
-/** How many executions an instance has claimed that were not called yet. */
+/** The number of executions that an instance has claimed and not called yet. */
 async function inLine({ instanceId }: ServerProcess): Promise<number> {
   const { rows } = await world.pool.query<{ id: string }>(
     `SELECT id FROM job_executions WHERE status = 'RUNNING' AND claimed_by = $1`,
@@ -65,7 +68,7 @@ async function failedByRescuer(): Promise<number> {
   return rowCount ?? 0;
 }
 
-/** Resolves when the server has told of itself, some time after an instant, that it holds nothing any more. */
+/** Resolves when the server has reported, some time after an instant, that it holds nothing any more. */
 async function holdsNothing({ instanceId }: ServerProcess, since: Date): Promise<void> {
   const told = async () => {
     const { rowCount } = await world.pool.query(
@@ -87,7 +90,7 @@ function timesCalled(): number[] {
 }
 
 it(
-  'makes no call for claims that waited in line while their instance was frozen for twice its lease',
+  'makes no call for queued claims when their instance was frozen for twice its lease',
   { timeout: 120_000 },
   async () => {
     const { target, pool } = world;
@@ -111,7 +114,7 @@ it(
 );
 
 it(
-  'ends its calls with their leases, and makes no others, while only the database cannot be reached',
+  'ends its calls with their leases, and makes no others, while only the database is unreachable',
   { timeout: 120_000 },
   async () => {
     const { target, pool } = world;

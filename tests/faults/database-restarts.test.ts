@@ -23,7 +23,7 @@ function pauseMs(round: number): number {
 type Round = { mode: StopMode; acceptedAt: number; firstCallMs: number };
 
 it(
-  'goes on within 5 s after each return of a PostgreSQL that is stopped and started for three minutes',
+  'continues within 5 s after each restart of a PostgreSQL that stops and starts for three minutes',
   { timeout: TOTAL_MS + 180_000 },
   async () => {
     const { database, pool, target, startServer } = await makeFragileWorld();

@@ -19,7 +19,7 @@ const MEASURED_MS = 20_000;
 const LATENESS_LIMIT_MS = 300;
 
 it(
-  'calls other hosts on time while 50 calls are answered with informational answers without end',
+  'calls other hosts on time while 50 calls get endless informational answers',
   { timeout: 120_000 },
   async () => {
     const { pool } = world;
@@ -35,7 +35,7 @@ it(
     const startedAt = Date.now();
     await api.triggerMany(flooded, CALLS);
     await flood.requested(CALLS);
-    // And again after half of the time, since calls that end soon leave the rest of the time to the others.
+    // The calls start again after half of the time. Calls that end soon leave the rest of the time to the others.
     await delay(MEASURED_MS / 2);
     await api.triggerMany(flooded, CALLS);
     await delay(MEASURED_MS / 2);

@@ -17,17 +17,17 @@ import { useWorld } from '../support/world.ts';
 const world = useWorld('test');
 const LEASE_MS = 4_000;
 const IN_FLIGHT = 20;
-/** So many of one instant are prepared before it. */
+/** This many of one instant are prepared before it. */
 const JOBS = 30;
-/** A transaction that stands still is ended after ten seconds; the rest is for whoever waited. */
+/** PostgreSQL ends an idle transaction after ten seconds. The rest is for the transactions that waited. */
 const STALL_LIMIT_MS = 12_000;
 
-/** What is prepared stands still for a second at most; then the others see that it is theirs. */
+/** A prepared transaction stays idle for a second at most. Then the other instances see the slots. */
 const PREPARED_LIMIT_MS = 2_000;
 
 type NamedServer = ServerProcess & { name: string };
 
-/** Two servers, whose database sessions bear their names, at work with jobs of every second. */
+/** Two running servers with jobs of every second. Their database sessions have their names. */
 async function startWorking(input: Record<string, unknown>): Promise<NamedServer[]> {
   const start = async (name: string): Promise<NamedServer> => {
     const DATABASE_URL = namedSessions(world.connectionString, name);
@@ -39,7 +39,7 @@ async function startWorking(input: Record<string, unknown>): Promise<NamedServer
   return [one, other];
 }
 
-/** Freezes whichever server has prepared slots, before it has committed them; answers which. */
+/** Freezes a server that has prepared slots, before it has committed them. Returns that server. */
 async function freezePrepared(servers: readonly NamedServer[]): Promise<NamedServer> {
   const holder = async () => {
     const { rows } = await world.pool.query<{ name: string }>(
@@ -51,14 +51,14 @@ async function freezePrepared(servers: readonly NamedServer[]): Promise<NamedSer
   for (;;) {
     const server = await until(holder);
     server.signal('SIGSTOP');
-    // What it has sent before is carried out.
+    // The database has executed everything that it sent before.
     await delay(50);
     if (await holder()) return server;
     server.signal('SIGCONT');
   }
 }
 
-/** All that is said of an execution that has ended, in the tables and in the log. */
+/** All facts about ended executions, in the tables and in the log. */
 async function recordOf(pool: Pool, jobId: string): Promise<unknown> {
   const { rows } = await pool.query(
     `SELECT to_jsonb(e) AS execution,
@@ -72,7 +72,7 @@ async function recordOf(pool: Pool, jobId: string): Promise<unknown> {
 }
 
 it(
-  'changes nothing with the late writes of an instance that was frozen for twice its lease',
+  'an instance that was frozen for twice its lease changes nothing with its late writes',
   { timeout: 120_000 },
   async () => {
     const { target, pool } = world;
@@ -82,7 +82,7 @@ it(
     const held = await api.createJob({ api: `${target.url}/held` });
     const ids = await api.triggerMany(held, IN_FLIGHT);
     await target.received('/held', IN_FLIGHT);
-    // It looks as often for its lease as by default, so that its rescuer need not look as well.
+    // It checks its lease as often as by default, so its rescuer does not check as well.
     const other = await world.startServer({
       ...withLease(LEASE_MS),
       POLL_INTERVAL_MS: `${Math.floor(LEASE_MS / 3)}`,
@@ -92,7 +92,7 @@ it(
 
     frozen.signal('SIGSTOP');
     const frozenAt = Date.now();
-    // Its calls are answered, and it would say so as soon as it can.
+    // The target answers its calls. The instance would record the answers as soon as it can.
     gate.open();
     await delay(2 * LEASE_MS);
     const jobId =
@@ -103,7 +103,7 @@ it(
 
     frozen.signal('SIGCONT');
     const continuedAt = Date.now();
-    // It has taken note of every one of them, and works again.
+    // It has processed every one of them, and works again.
     await until(() => {
       const lost = frozen.logged('Attempt ended').filter(({ status }) => status === 'claim lost');
       return ids.every((id) => lost.some(({ executionId }) => executionId === id));
@@ -130,7 +130,7 @@ it(
 );
 
 it(
-  'lets the others go on soon after an instance was frozen in the middle of a transaction',
+  'other instances continue soon after an instance was frozen in the middle of a transaction',
   { timeout: 120_000 },
   async () => {
     const { target, pool } = world;
@@ -141,7 +141,7 @@ it(
     const frozen = servers.find(({ name }) => name === planning);
     frozen?.signal('SIGSTOP');
     const frozenAt = Date.now();
-    // Its session gets the lock that every writer needs, and waits for a COMMIT that does not come.
+    // Its session gets the lock that every writer needs, and waits for a COMMIT that does not arrive.
     await log.release();
     const next = await until(
       async () => {
@@ -164,27 +164,23 @@ it(
   },
 );
 
-it(
-  'has the others run the slots that an instance had prepared when it was frozen',
-  { timeout: 120_000 },
-  async () => {
-    const { target, pool } = world;
-    const servers = await startWorking({ schedule: '* * * * * *' });
+it('other instances run the slots that a frozen instance had prepared', { timeout: 120_000 }, async () => {
+  const { target, pool } = world;
+  const servers = await startWorking({ schedule: '* * * * * *' });
 
-    const frozen = await freezePrepared(servers);
-    const frozenAt = Date.now();
-    await delay(2 * LEASE_MS);
-    const meanwhile = target.calls.filter(({ at }) => at.getTime() > frozenAt);
-    frozen.signal('SIGCONT');
-    await endSchedules(pool);
-    const history = await checkHistory(pool, target.calls);
-    const late = latenesses(meanwhile);
-    reportFigures('an instance frozen with prepared slots', { ...history, latenessMeanwhile: spread(late) });
-    expect(history.executions).toBe(history.slots);
-    expect(history.calls).toBe(history.slots);
-    // They were held indeed, and not for long.
-    expect(Math.max(...late)).toBeGreaterThan(500);
-    expect(Math.max(...late)).toBeLessThanOrEqual(PREPARED_LIMIT_MS);
-    expect(servers.flatMap(unhandledErrors)).toEqual([]);
-  },
-);
+  const frozen = await freezePrepared(servers);
+  const frozenAt = Date.now();
+  await delay(2 * LEASE_MS);
+  const meanwhile = target.calls.filter(({ at }) => at.getTime() > frozenAt);
+  frozen.signal('SIGCONT');
+  await endSchedules(pool);
+  const history = await checkHistory(pool, target.calls);
+  const late = latenesses(meanwhile);
+  reportFigures('an instance frozen with prepared slots', { ...history, latenessMeanwhile: spread(late) });
+  expect(history.executions).toBe(history.slots);
+  expect(history.calls).toBe(history.slots);
+  // The slots were held, but only for a short time.
+  expect(Math.max(...late)).toBeGreaterThan(500);
+  expect(Math.max(...late)).toBeLessThanOrEqual(PREPARED_LIMIT_MS);
+  expect(servers.flatMap(unhandledErrors)).toEqual([]);
+});

@@ -14,12 +14,12 @@ import { useWorld } from '../support/world.ts';
 const world = useWorld('test');
 const HOSTS = 100;
 const HANGING = 80;
-/** Longer than the test: no call gives its place back before the hosts answer again. */
+/** Longer than the test: no call frees its place before the hosts answer again. */
 const TIMEOUT_MS = 300_000;
 /** The server's defaults. */
 const MAX_CONCURRENCY = 500;
 const MAX_CONCURRENCY_PER_HOST = 50;
-/** Hosts of which each has more to do than it may have places, and the rest of those that hang. */
+/** Hosts with more work than places, and the other hosts that hang. */
 const CROWDED = { hosts: 6, runs: 70 };
 const RUNS_ELSEWHERE = 6;
 const JOBS_PER_HEALTHY_HOST = 3;
@@ -27,7 +27,7 @@ const ANSWER_MS = 100;
 const MEASURED_MS = 30_000;
 const LATENESS_LIMIT_MS = 2_000;
 
-/** Counts the calls that are not answered yet, at the target. */
+/** Counts the unanswered calls at the target. */
 function watchOpenCalls() {
   const perHost = new Map<string, number>();
   const most = { inAll: 0, atOneHost: 0 };
@@ -35,7 +35,7 @@ function watchOpenCalls() {
   return {
     most,
     isExhausted: () => open >= (MAX_CONCURRENCY * 4) / 5,
-    /** The reply's delay, counted. */
+    /** The reply's delay, with counting. */
     async during({ headers }: RecordedCall, answered: Promise<unknown>): Promise<void> {
       const host = headers['host'] ?? '';
       const own = (perHost.get(host) ?? 0) + 1;
@@ -51,7 +51,7 @@ function watchOpenCalls() {
 }
 
 it(
-  'calls all other hosts on time while 80 of 100 hosts hang and hold what places they can get',
+  'calls all other hosts on time while 80 of 100 hosts hang and hold all places that they can get',
   { timeout: 300_000 },
   async () => {
     const { pool } = world;

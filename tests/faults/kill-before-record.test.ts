@@ -40,7 +40,7 @@ it('repeats a call under the same id when its server dies between the answer and
   gate.open();
   onceGate.open();
   await records.attempted();
-  // The first outcome waits to be recorded; the other answers are on their way, and gather behind it.
+  // The first outcome waits for its record. The other answers arrive and collect behind it.
   await delay(ANSWERS_ARRIVE_MS);
   await first.kill();
   await records.drop();
@@ -62,7 +62,7 @@ it('repeats a call under the same id when its server dies between the answer and
   ]);
 });
 
-it('repeats only what was not recorded when its server dies while the outcomes come in', async () => {
+it('repeats only the calls without a record when its server dies while outcomes arrive', async () => {
   const { target, pool } = world;
   const first = await world.startServer(withLease(LEASE_MS));
   const api = apiClient(first);
@@ -70,7 +70,7 @@ it('repeats only what was not recorded when its server dies while the outcomes c
   const ids = await api.triggerMany(await api.createJob({ api: `${target.url}/work` }), CALLS);
   await target.received('/work', CALLS);
 
-  // At the kill some outcomes are recorded and the others are on their way.
+  // At the kill some outcomes are recorded, and the others are not yet.
   gate.open();
   await until(async () => (await heldBy(pool, first.instanceId)) < CALLS);
   await first.kill();

@@ -22,7 +22,7 @@ const ROUNDS = 2;
 const CALLBACK = '%-- settle:%';
 const PLAN = '%-- record a plan:%';
 
-/** Executions of an instance whose target has answered, and has not called back yet. */
+/** Executions of an instance whose target has answered, but has not called back yet. */
 function awaited({ instanceId }: Victim): Promise<number> {
   const from = `job_executions WHERE claimed_by = $1 AND callback_deadline_at IS NOT NULL`;
   return count(world.pool, from, [instanceId]);
@@ -34,10 +34,10 @@ function serverOf(servers: readonly Victim[], sessions: string): Victim {
   return found;
 }
 
-/** One way for one of the servers to die; answers which it was. */
+/** One way to kill one of the servers. Returns the killed one. */
 type Death = (servers: readonly Victim[]) => Promise<Victim>;
 
-/** While targets work for what it has called. */
+/** While targets work on its calls. */
 const killWhileAwaited: Death = async (servers) => {
   const hasEnough = async () => {
     for (const server of servers) if ((await awaited(server)) >= MIN_AWAITED) return server;
@@ -48,7 +48,7 @@ const killWhileAwaited: Death = async (servers) => {
   return victim;
 };
 
-/** When it is about to record a callback; nothing of it is written. */
+/** When it is about to record a callback. Nothing of it is written. */
 const killBeforeRecord: Death = async (servers) => {
   const log = await holdEventLog(world.pool);
   const victim = serverOf(servers, await log.waits(CALLBACK));
@@ -58,7 +58,7 @@ const killBeforeRecord: Death = async (servers) => {
   return victim;
 };
 
-/** When a callback is recorded, and the target not told: its session, which has the lock at last, commits by itself. */
+/** When a callback is recorded, but not answered yet. The session gets the lock and commits on its own. */
 const killBeforeAnswer: Death = async (servers) => {
   for (;;) {
     const log = await holdEventLog(world.pool);
@@ -80,7 +80,7 @@ const killBeforeAnswer: Death = async (servers) => {
 const DEATHS = [killWhileAwaited, killBeforeRecord, killBeforeAnswer];
 
 it(
-  'counts each callback once while instances are killed that await and record them',
+  'counts each callback once while instances that await and record callbacks are killed',
   { timeout: 240_000 },
   async () => {
     const { target, pool } = world;

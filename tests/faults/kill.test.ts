@@ -16,15 +16,15 @@ import { useWorld } from '../support/world.ts';
 
 const world = useWorld('test');
 const KILLS = 20;
-/** Half of them are foreseen, and so many of one instant are prepared before it. */
+/** Half of the slots are prefetched. This many of one instant are prepared before it. */
 const JOBS = 60;
 const EXECUTIONS = 1_000;
 const LEASE_MS = 4_000;
-/** What a victim must have under way: a kill that hits nothing shows nothing. */
+/** The minimum that a victim must be running: otherwise a kill shows nothing. */
 const MIN_IN_FLIGHT = 3;
 const KILL_STEP_MS = 20;
 
-/** Whether it holds what has outlived two instances: the third death would rightly fail it. */
+/** Whether it holds an execution that has survived two instances. A third death would correctly fail that one. */
 async function holdsFragile(pool: Pool, instanceId: string): Promise<boolean> {
   const { rows } = await pool.query<{ rescues: number }>(
     `SELECT coalesce(max(rescue_count), 0) AS rescues FROM job_executions
@@ -35,7 +35,7 @@ async function holdsFragile(pool: Pool, instanceId: string): Promise<boolean> {
 }
 
 it(
-  'loses and doubles nothing when one of two instances is killed, twenty times over 1,000 executions',
+  'loses and duplicates nothing when one of two instances is killed, twenty times over 1,000 executions',
   { timeout: 240_000 },
   async () => {
     const { target, pool } = world;
@@ -56,7 +56,7 @@ it(
     while (kills.length < KILLS) {
       const victim = await until(() => busiest(servers), { timeoutMs: 30_000 });
       const { kill, instanceId, sessions } = victim;
-      // A claim has just been made; each kill comes a little later behind it than the one before.
+      // A claim has just been made. Each kill comes a little later after it than the one before.
       await delay(KILL_STEP_MS * kills.length);
       await until(async () => !(await holdsFragile(pool, instanceId)));
       await kill();
@@ -90,7 +90,7 @@ it(
     expect(history.executions).toBeGreaterThanOrEqual(EXECUTIONS);
     const { rows } = await pool.query('SELECT DISTINCT status FROM job_executions');
     expect(rows).toEqual([{ status: 'SUCCESS' }]);
-    // Only what was killed has lost anything: nobody else was too slow to keep its leases.
+    // Only killed instances have lost executions: the others extended their leases in time.
     const killed = new Set(kills.map(({ instanceId }) => instanceId));
     expect(lost.filter(({ instanceId }) => !killed.has(instanceId))).toEqual([]);
     for (const { instanceId, held } of kills) {

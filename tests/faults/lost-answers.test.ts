@@ -13,7 +13,7 @@ import { useWorld } from '../support/world.ts';
 const world = useWorld('test');
 const STATEMENT_TIMEOUT_MS = 1_600;
 const TIMES = 4;
-/** Until no answer is expected any more, the look for what was claimed, and the claim of what was found. */
+/** Until the answer times out, the lookup of the claims, and the claim of the executions found. */
 const LATE_MS = 5_000;
 
 async function nothingIsUnfinished(): Promise<boolean> {
@@ -24,7 +24,7 @@ it.each([
   { what: 'a commit of prepared slots', statement: 'tell of prepared slots', jobs: 20, input: EVERY_SECOND },
   { what: 'a claim', statement: 'claim-fresh', jobs: 20, input: EVERY_SECOND_PLANNED },
 ])(
-  'a server finds what it has claimed where the answer to $what is lost, and calls it once',
+  'a server finds its claims when the answer to $what is lost, and calls them once',
   { timeout: 120_000 },
   async ({ what, statement, jobs, input }) => {
     const { target, pool } = world;

@@ -15,12 +15,12 @@ const world = useWorld('test');
 const POLL_MS = 3_000;
 const LIMIT_MS = POLL_MS + 1_000;
 const JOBS = 10;
-/** Single runs asked for at one server, one after the other, in each state of things. */
+/** Single runs that are requested at one server, one after the other, in each state. */
 const SINGLE_RUNS = 40;
 const PHASE_MS = 3 * POLL_MS;
 
 it(
-  'is late by no more than a poll while no notification arrives, and its feeds lose nothing',
+  'is late by at most one poll while no notification arrives, and its feeds lose nothing',
   { timeout: 180_000 },
   async () => {
     const { target, pool } = world;
@@ -30,7 +30,7 @@ it(
       POLL_INTERVAL_MS: `${POLL_MS}`,
       DATABASE_DIRECT_URL: filter.connectionString,
     };
-    // It plans what it is asked for, and has no place for a call: the other one must find out.
+    // It plans the requested runs, and has no place for a call. The other one must find them by polling.
     const full = await world.startServer({ ...env, MAX_CONCURRENCY: '1' });
     const api = apiClient(full);
     const gate = target.gate('/held');
@@ -41,7 +41,7 @@ it(
     const followers = [full, calling].map(({ url }) => followEvents({ url: () => url, after }));
     await createJobs(api, JOBS, () => ({ api: `${target.url}/work`, schedule: '* * * * * *' }));
 
-    /** Asks for runs in a state of things; answers how late they and all others of that time were. */
+    /** Requests runs in a state. Returns the lateness of these runs and of all others in that time. */
     const latenessesWhile = async (mode: FilterMode): Promise<number[]> => {
       filter.set(mode);
       const since = Date.now();
@@ -50,7 +50,7 @@ it(
         await delay(PHASE_MS / SINGLE_RUNS);
       }
       const endedAt = Date.now();
-      // What was due at its end is called by then.
+      // Runs that were due at its end have been called by then.
       await delay(LIMIT_MS);
       const ofThatTime = target.calls.filter(({ headers }) => {
         const scheduledAt = Date.parse(headers['x-scheduled-at'] ?? '');

@@ -20,13 +20,14 @@ const world = useWorld('test');
 const MINUTE_MS = 60_000;
 const DOWN_MINUTES = 6 * 60;
 /**
- * The fewest minutes of these whose slots count as missed: not the last one, which is within the misfire grace, nor
- * the half before the minutely jobs' next slot, nor up to a whole one before the full minute where the capped jobs begin.
+ * The minimum number of minutes with missed slots. It excludes the last minute, which is within the misfire grace, the
+ * half minute before the next slot of the minutely jobs, and up to one minute before the full minute at which the
+ * capped jobs start.
  */
 const MISSED_MINUTES = { minutely: DOWN_MINUTES - 2, capped: DOWN_MINUTES - 3 };
-/** Of those that run all, as many as have work for most of a minute. */
+/** The jobs with RUN_ALL. There are enough of them for most of a minute of work. */
 const MINUTELY: Record<MisfirePolicy, number> = { RUN_ONCE: 480, SKIP: 480, RUN_ALL: 40 };
-/** Has missed more slots than RUN_ALL makes up for. */
+/** Has missed more slots than RUN_ALL runs. */
 const EVERY_15_SECONDS = '*/15 * * * * *';
 const CAPPED_JOBS = 2;
 const NEW_JOBS = 50;
@@ -36,7 +37,7 @@ const NEXT_SLOT_MS = 30_000;
 const START_LIMIT_MS = 10_000;
 const LATENESS_LIMIT_MS = 2_000;
 
-/** Jobs as a scheduler that stopped six hours ago has left them, a moment after they were made. */
+/** Jobs in the state that a scheduler left six hours ago, shortly after their creation. */
 async function insertMissedJobs(pool: Pool, urls: readonly string[]): Promise<void> {
   const nextSlot = new Date(Math.floor((Date.now() + NEXT_SLOT_MS) / 1_000) * 1_000);
   const firstMissed = plus(nextSlot, -DOWN_MINUTES * MINUTE_MS);
@@ -90,7 +91,7 @@ function expectPolicyKept(job: Missed): void {
   }
 }
 
-/** What a user sees of the slots beyond the cap. */
+/** The API's view of the slots beyond the cap. */
 const RANGES = /* GraphQL */ `
   {
     executions(where: { status: [SKIPPED], errorMessage: { contains: "at most" } }) {
@@ -104,13 +105,13 @@ const RANGES = /* GraphQL */ `
 type Ranges = { executions: { nodes: { slotCount: number; errorMessage: string }[] } };
 
 it(
-  'keeps the policy of 1,000 minutely jobs after six hours, and what is new on time meanwhile',
+  'keeps the policy of 1,000 minutely jobs after six hours, and runs new slots on time meanwhile',
   { timeout: 400_000 },
   async () => {
     const { pool } = world;
     const { target, urls } = await startHosts(HOSTS);
     target.script('/RUN_ALL', within(500));
-    // One that ran before: what is measured is a start, not a build or a migration.
+    // It has started once before, so the measurement includes no build or migration.
     expect(await (await world.startServer(DEFAULTS)).stop()).toEqual({ code: 0, signal: null });
     await insertMissedJobs(pool, urls);
 

@@ -15,13 +15,13 @@ const world = useWorld('test');
 const LEASE_MS = 4_000;
 const JOBS = 2_000;
 const PERIOD_MS = 10_000;
-/** What is held by nobody any more, or by somebody frozen for a second and a half, is called soon after. */
+/** Slots without a holder, or whose holder is frozen for a second and a half, are called soon after. */
 const LATE_LIMIT_MS = 5_000;
 
 const nextInstant = () => Math.ceil(Date.now() / PERIOD_MS) * PERIOD_MS;
 const startServer = () => startVictim(world, { ...withLease(LEASE_MS), POLL_INTERVAL_MS: '2000' });
 
-/** Resolves with the server that holds the jobs of the next instant, once one does. */
+/** Resolves with the server that holds the jobs of the next instant. */
 async function holderOf(servers: readonly Victim[]): Promise<Victim> {
   const server = await until(
     async () => {
@@ -36,7 +36,7 @@ async function holderOf(servers: readonly Victim[]): Promise<Victim> {
   return server;
 }
 
-/** What happens to the holder, and what makes it whole again. */
+/** The fault of the holder, and its repair. */
 const FAULTS: Record<string, (held: Victim) => Promise<unknown>> = {
   async killed(held) {
     await held.kill();

@@ -15,10 +15,10 @@ const INSTANCES = 3;
 const JOBS = 500;
 const SECONDS = 60;
 const EXECUTIONS = JOBS * SECONDS;
-/** Later than the next poll of every server: nobody tells them of these jobs. */
+/** Later than the next poll of every server: no server is notified about these jobs. */
 const LEAD_MS = 15_000;
 
-/** Makes jobs that all are due with each of the same seconds; answers the last of them. */
+/** Creates jobs that are all due at the same seconds. Returns the last of these seconds. */
 async function insertJobs(pool: Pool, api: string): Promise<Date> {
   const now = new Date();
   const startAt = new Date(Math.ceil((now.getTime() + LEAD_MS) / 1_000) * 1_000);
@@ -36,7 +36,7 @@ async function insertJobs(pool: Pool, api: string): Promise<Date> {
   return endAt;
 }
 
-/** How many of the executions each instance has run. */
+/** The number of executions that each instance has run. */
 async function shares(pool: Pool): Promise<number[]> {
   const { rows } = await pool.query<{ executions: number }>(
     'SELECT count(*)::int AS executions FROM job_executions GROUP BY claimed_by ORDER BY 1 DESC',

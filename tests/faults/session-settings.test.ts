@@ -17,7 +17,7 @@ const TOTAL_MS = 20_000;
 
 type Settings = Readonly<Record<string, string>>;
 
-/** Each would fail our statements, end our sessions or change what values mean. */
+/** Each would fail our statements, end our sessions or change the meaning of values. */
 const CASES: readonly { what: string; by: 'DATABASE' | 'ROLE'; settings: Settings }[] = [
   { what: 'serializable', by: 'DATABASE', settings: { default_transaction_isolation: 'serializable' } },
   { what: 'repeatable read', by: 'ROLE', settings: { default_transaction_isolation: 'repeatable read' } },
@@ -46,7 +46,7 @@ const CASES: readonly { what: string; by: 'DATABASE' | 'ROLE'; settings: Setting
   },
 ];
 
-/** Of a role for this database alone, which is stronger than of the role or the database. */
+/** For a role in this database only. This is stronger than settings of the role or the database. */
 async function change(by: 'DATABASE' | 'ROLE', settings: Settings): Promise<void> {
   const database = new URL(world.connectionString).pathname.slice(1);
   const whose = by === 'DATABASE' ? `DATABASE ${database}` : `ROLE CURRENT_USER IN DATABASE ${database}`;
@@ -55,12 +55,12 @@ async function change(by: 'DATABASE' | 'ROLE', settings: Settings): Promise<void
 }
 
 it.each(CASES)(
-  'two instances lose no outcome where the $by gives sessions other settings: $what',
+  'two instances lose no outcome when the $by gives sessions other settings: $what',
   { timeout: 180_000 },
   async ({ what, by, settings }) => {
     const { target, pool } = world;
     await change(by, settings);
-    // Under the role whose settings were changed.
+    // Uses the role whose settings were changed.
     const env = { ...DEFAULTS, DATABASE_URL: world.connectionString, DATABASE_MIGRATION_URL: '' };
     const servers = await Promise.all([world.startServer(env), world.startServer(env)]);
     target.script('/work', within(500));

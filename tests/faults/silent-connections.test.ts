@@ -13,7 +13,7 @@ import { useWorld } from '../support/world.ts';
 const world = useWorld('test');
 const LEASE_MS = 6_000;
 const STATEMENT_TIMEOUT_MS = 1_600;
-/** What an answer may take: the statement's own time, and a quarter of it for the way. */
+/** The time limit of an answer: the statement's own time, and a quarter of it for the network. */
 const NOTICED_MS = 2_000;
 const ROUNDS = 4;
 const JOBS = 20;
@@ -21,7 +21,7 @@ const JOBS = 20;
 const LONG_MS = 300_000;
 
 it(
-  'works on, and keeps its leases, after all its connections to the database have fallen silent',
+  'continues, and keeps its leases, after all its connections to the database have become silent',
   { timeout: 120_000 },
   async () => {
     const { target, pool } = world;
@@ -32,8 +32,9 @@ it(
       DATABASE_URL: proxy.connectionString,
       DATABASE_QUERY_TIMEOUT_MS: `${STATEMENT_TIMEOUT_MS}`,
     });
-    // Somebody who would take its executions over, and whose only place a long one may get: what it has claimed ahead of that
-    // place must not wait for as long.
+    // Another instance that would take over its executions. A long execution may occupy its only place. An execution
+    // that it
+    // has claimed ahead of that place must not wait that long.
     const other = await world.startServer({ ...withLease(LEASE_MS), MAX_CONCURRENCY: '1' });
     target.script('/work', within(1_000));
     const gate = target.gate('/long');
@@ -53,13 +54,13 @@ it(
     const history = await checkHistory(pool, target.calls);
     const lateness = spread(latenesses(target.calls));
     reportFigures('all connections silent, 4 times', { ...history, lateness });
-    // A claim whose answer was lost was never called; what was called is called once.
+    // A claim whose answer was lost was never called. Every call was made once.
     expect(target.callsTo('/long')).toHaveLength(10);
     expect(new Set(target.calls.map(({ headers }) => headers['x-execution-id'])).size).toBe(
       target.calls.length,
     );
     expect(history.executions).toBe(history.slots + 10);
-    // The answer of a claim may be lost, and then its lease has to end.
+    // The answer to a claim can be lost. Then its lease has to end.
     expect(lateness.maxMs).toBeLessThanOrEqual(NOTICED_MS + LEASE_MS + 5_000);
     expect([server, other].flatMap(unhandledErrors)).toEqual([]);
     for (const one of [server, other]) expect(await one.stop()).toEqual({ code: 0, signal: null });

@@ -32,7 +32,7 @@ async function loadEachSecond(server: ServerProcess): Promise<void> {
   }));
 }
 
-it('stops within 30 s under load, also while calls hang, and another instance goes on', LIMIT, async () => {
+it('stops within 30 s under load, also while calls hang, and another instance continues', LIMIT, async () => {
   const { target, pool } = world;
   const leaving = await world.startServer(DEFAULTS);
   const api = apiClient(leaving);
@@ -74,7 +74,7 @@ it(
       await world.startServer(DEFAULTS);
       await until(async () => (await heldBy(pool, server.instanceId)) > 0, { timeoutMs: 30_000 });
       exits.push(await stopTimed(server));
-      // The next one follows when this change has had its effect, as with any rolling restart.
+      // The next replacement follows when this one has taken effect, as in any rolling restart.
       await delay(2_000);
     }
     await until(() => target.calls.length >= 15 * JOBS, { timeoutMs: 60_000 });

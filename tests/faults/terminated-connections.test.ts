@@ -16,7 +16,7 @@ import { useWorld } from '../support/world.ts';
 const world = useWorld('test');
 const TOTAL_MS = 60_000;
 const EVERY_MS = 2_000;
-/** Half of them are foreseen, and so many of one instant are prepared before it. */
+/** Half of the slots are prefetched. This many of one instant are prepared before it. */
 const JOBS = 60;
 const LEASE_MS = 5_000;
 
@@ -39,7 +39,7 @@ it(
     const since = performance.now();
     while (performance.now() - since < TOTAL_MS) {
       rounds += 1;
-      // Not always at the same moment of the second: work begins at its start.
+      // Not always at the same moment of the second: work starts at its beginning.
       await delay(EVERY_MS - 170);
       terminated += await terminateSessions(pool);
       await delay(170 + ((rounds * 70) % 350) - 175);
@@ -55,7 +55,7 @@ it(
     });
     expect(history.executions).toBe(history.slots);
     expect(history.slots).toBeGreaterThanOrEqual((JOBS * TOTAL_MS) / 1_000);
-    // A claim whose answer was cut off is held by nobody: it is taken up again when its lease ends.
+    // A claim whose answer was lost has no holder. It is rescued when its lease ends.
     const lost = await interruptions(pool);
     expect(lost.filter(({ reclaimedAt }) => reclaimedAt === null)).toEqual([]);
     expect(servers.flatMap(unhandledErrors)).toEqual([]);

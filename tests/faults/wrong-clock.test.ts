@@ -20,15 +20,15 @@ const HOUR_MS = 3_600_000;
 const JOBS = 15;
 const FLAKY_JOBS = 5;
 const HELD = 5;
-/** How long each state of things lasts, at the least. */
+/** The minimum duration of each state. */
 const PHASE_MS = 3_000;
 const LATENESS_LIMIT_MS = 2_000;
-/** The clock is measured anew with each beat: that, too, must happen while the wall clock is wrong. */
+/** Each heartbeat measures the clock again. That must happen also while the wall clock is wrong. */
 const ENV = { ...DEFAULTS, HEARTBEAT_INTERVAL_MS: '1000' };
 
 const DELETE_JOB = 'mutation ($id: ID!) { deleteJob(input: { id: $id }) { errors { message } } }';
 
-/** What is due within the hour, and at a clock that is an hour ahead would be overdue. */
+/** Work that is due within the hour. At a clock an hour ahead it would be overdue. */
 async function createLaterWork(api: ApiClient): Promise<{ id: string }[]> {
   const { target } = world;
   const laterMs = HOUR_MS / 2;
@@ -52,7 +52,7 @@ async function createLaterWork(api: ApiClient): Promise<{ id: string }[]> {
   return [slot, retry, callback];
 }
 
-/** Work of each second; a quarter of it fails at first, and is retried after a second. */
+/** Work of each second. A quarter of it fails at first, and is retried after a second. */
 async function createWorkOfEachSecond(api: ApiClient): Promise<void> {
   const { target } = world;
   target.script('/work', within(500));
@@ -71,14 +71,14 @@ async function createWorkOfEachSecond(api: ApiClient): Promise<void> {
   }));
 }
 
-/** Waits for a while, in which a server works and says so at a clock that is wrong by so much. */
+/** Waits for a while. A server works meanwhile and logs with a clock that is wrong by this much. */
 async function worksAtClock(server: ServerProcess, shiftMs: number): Promise<void> {
   const before = endedAtClock(server, shiftMs);
   await delay(PHASE_MS);
   await until(() => endedAtClock(server, shiftMs) >= before + JOBS, { timeoutMs: 30_000 });
 }
 
-/** The longest that any part of a call is said to have taken. */
+/** The longest recorded phase of a call. */
 async function longestTimingMs(pool: Pool): Promise<number> {
   const { rows } = await pool.query<{ ms: number }>(
     `SELECT max(value::float8) AS ms FROM all_execution_attempts, jsonb_each_text(timings) WHERE value IS NOT NULL`,
@@ -108,7 +108,7 @@ describe.skipIf(missing !== null)(
         await createWorkOfEachSecond(api);
         await worksAtClock(jumping, 0);
 
-        // Its clock jumps under what it has claimed, while another one goes right.
+        // Its clock jumps while it holds claims. Another instance has the right time.
         await until(async () => (await heldBy(pool, jumping.instanceId)) > 0);
         await clock.set(shiftMs);
         const jumpedAt = Date.now();
@@ -116,11 +116,11 @@ describe.skipIf(missing !== null)(
         gate.open();
         await target.received('/held', HELD);
 
-        // It is alone: whatever it would take for not yet due is nobody's.
+        // It is alone: no other instance handles work that it considers not yet due.
         expect(await right.stop()).toEqual({ code: 0, signal: null });
         await worksAtClock(jumping, shiftMs);
 
-        // One whose clock was wrong from its start, alone too, and then its clock jumps to the right time.
+        // Its clock was wrong from the start, also alone. Then the clock jumps to the right time.
         const otherClock = await makeWrongClock(shiftMs);
         const starting = await world.startServer({ ...ENV, ...otherClock.env });
         await worksAtClock(starting, shiftMs);

@@ -25,15 +25,15 @@ type Variables = Record<string, unknown>;
 type SentQuery = { text: string; values: readonly unknown[] };
 type Answer = { data: unknown; errors: GraphQLFormattedError[] };
 
-/** The schema on a database of its own, without a server. */
+/** The schema on its own database, without a server. */
 export interface ApiHarness extends CommandHarness {
   /** Executes an operation that must succeed. */
   query: <Data>(source: string, variables?: Variables) => Promise<Data>;
-  /** Executes one that need not. */
+  /** Executes an operation that may fail. */
   execute: (source: string, variables?: Variables) => Promise<Answer>;
   /** Opens a subscription that must be accepted. */
   subscribe: <Data>(source: string, variables?: Variables) => Promise<AsyncGenerator<Data>>;
-  /** For a server of the test's own over the same parts. */
+  /** For the test's own server with the same parts. */
   base: GraphqlBase;
   hub: EventHub;
   /** The text of every statement sent since the last call. */
@@ -121,7 +121,7 @@ async function* itemsOf<Data>(results: AsyncGenerator<unknown, void, void>): Asy
   for await (const result of results) yield dataOf<Data>(toPlain(result) as Answer);
 }
 
-// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- what an answer holds, its reader knows
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller knows the type of the answer
 function dataOf<Data>({
   data,
   errors = [],
@@ -133,7 +133,7 @@ function dataOf<Data>({
   return data as Data;
 }
 
-/** As a client sees it: graphql-js answers with objects that have no prototype, and with Dates. */
+/** The result as a client gets it: graphql-js returns objects without a prototype, and Dates. */
 function toPlain(value: unknown): unknown {
   return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
 }

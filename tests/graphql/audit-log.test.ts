@@ -21,7 +21,7 @@ const jobIdOf = (id: string) => encodePublicId('Job', id);
 const at = (minute: number) => new Date(Date.UTC(2025, 2, 1, 10, minute));
 const instant = (minute: number) => at(minute).toISOString();
 
-/** An entry at a minute of its own; answers its public id. */
+/** An entry at its own minute. Returns its public id. */
 async function insertEntry(jobId: string | null, minute: number, facts: Row = {}): Promise<string> {
   const row = await insertRow(api.pool, 'job_audit_log', {
     id: crypto.randomUUID(),
@@ -59,7 +59,7 @@ const listed = async (variables: Record<string, unknown> = {}) =>
   (await api.query<Listed>(LIST, variables)).auditLog.nodes.map(({ id }) => id);
 
 describe('auditLog', () => {
-  it('shows what was done, by whom and from where, and is found as a node', async () => {
+  it('shows the action, the actor and the origin, and is found as a node', async () => {
     const job = await insertJob(api.pool, { name: 'Report' });
     const id = await insertEntry(job, 0, {
       action: 'PAUSED',
@@ -90,7 +90,7 @@ describe('auditLog', () => {
     ).toEqual({ auditLog: { nodes: [entry] }, node: entry });
   });
 
-  it('tells of a mutation as soon as it is answered', async () => {
+  it('shows a mutation as soon as it is answered', async () => {
     const { createJob } = await api.query<{ createJob: { job: { auditLog: unknown } } }>(
       `mutation { createJob(input: { name: "New", api: "http://a.test/" }) { job { auditLog { nodes { action actor after } } } } }`,
     );
@@ -101,7 +101,7 @@ describe('auditLog', () => {
     });
   });
 
-  it('keeps what is told of a job that is gone', async () => {
+  it('keeps the entries of a deleted job', async () => {
     await insertEntry(null, 0);
     expect(await api.query('{ auditLog { nodes { actor job { id } } } }')).toEqual({
       auditLog: { nodes: [{ actor: 'ada', job: null }] },
@@ -139,7 +139,7 @@ describe('auditLog', () => {
     expect(await where({})).toHaveLength(4);
   });
 
-  it('refuses what is no cursor, page or filter', async () => {
+  it('refuses an invalid cursor, page or filter', async () => {
     for (const variables of [
       { first: 101 },
       { after: 'nonsense' },
@@ -178,7 +178,7 @@ describe('a job’s audit log', () => {
     jobs: { nodes: { id: string; auditLog: { totalCount: number; nodes: { id: string }[] } }[] };
   }
 
-  it('has the entries of that job, newest first, and goes on behind a cursor', async () => {
+  it('has the entries of that job, newest first, and continues after a cursor', async () => {
     const [job, other] = [await insertJob(api.pool), await insertJob(api.pool)];
     const ids = [await insertEntry(job, 0), await insertEntry(job, 1), await insertEntry(job, 2)].reverse();
     await insertEntry(other, 3);

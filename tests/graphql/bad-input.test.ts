@@ -82,7 +82,7 @@ describe('createJob', () => {
     ['a runAt in the year 10000', { runAt: '+010000-01-01T00:00:00Z' }, /runAt.*1970 to 9999/],
     ['a runAt that is a number', { runAt: 1_740_000_000 }, /runAt.*DateTime/],
     ['a method that is none', { method: 'BREW' }, /method/],
-  ])('refuses %s before it begins, naming the field', async (_what, input, message) => {
+  ])('refuses %s before it runs, naming the field', async (_what, input, message) => {
     const { data, errors } = await api.execute(CREATE, { input: { ...VALID, ...input } });
     expect(data).toBeUndefined();
     expect(errors[0]?.message).toMatch(message);
@@ -94,7 +94,7 @@ describe('an id', () => {
   const others = ['', 'job_', 'nonsense', encodePublicId('Job', '0195509c-9c00-7abc-8def-0123456789ab')];
 
   it.each([...others, encodePublicId('Execution', '0195509c-9c00-7abc-8def-0123456789ab')])(
-    'that names nothing (%j) is told as not found',
+    'that names nothing (%j) is not found',
     async (id) => {
       const data = await api.query(
         `mutation ($id: ID!) {
@@ -127,7 +127,7 @@ describe('an id', () => {
 
 describe('a job', () => {
   it.each(['', '(id: null)', '(key: null)', '(id: null, key: null)', '(id: "job_", key: "report")'])(
-    'is asked for by id or by key, exactly one of them: job%s is refused',
+    'needs exactly one of id and key: job%s is refused',
     async (args) => {
       const { errors } = await api.execute(`{ job${args} { id } }`);
       expect(errors).toMatchObject([
@@ -224,7 +224,7 @@ describe('previewSchedule', () => {
     expect(errors[0]?.message).toMatch(message);
   });
 
-  it('shows what a good schedule will do', async () => {
+  it('shows the effect of a valid schedule', async () => {
     const data = await api.query(
       `{ previewSchedule(schedule: "30 2 * * *", timezone: "europe/berlin", from: "2025-03-29T12:00:00+01:00", count: 2) {
         schedule timezone description runs warnings
@@ -239,7 +239,7 @@ describe('previewSchedule', () => {
     });
   });
 
-  it('shows what a job with a window will do, counting @every from where it begins', async () => {
+  it('shows the effect of a job with a window, counting @every from its start', async () => {
     const preview = (window: string) =>
       api.query(
         `{ previewSchedule(schedule: "@every 7h", from: "2025-01-01T00:00:00Z", count: 3, ${window}) { runs warnings } }`,

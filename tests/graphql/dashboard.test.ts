@@ -6,13 +6,13 @@ import { DASHBOARD_QUERIES } from '../support/dashboard-queries.ts';
 import { createApiHarness, type ApiHarness } from './api-harness.ts';
 
 const FEW = 4;
-/** As many as a page holds at most. */
+/** The maximum size of a page. */
 const MANY = 100;
 
-/** Each job waits for the one before it; the few and those that came later are two chains. */
+/** Each job waits for the one before it. The few and the later ones are two chains. */
 const EDGES = MANY - 2;
 
-/** What each answer holds of those many rows. */
+/** What each answer contains of those many rows. */
 const SHOWN: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   'a page of jobs': { 'jobs.nodes': 100 },
   'the count of jobs beside a page of them': { 'jobs.nodes': 100 },
@@ -94,7 +94,7 @@ const SHOWN: Readonly<Record<string, Readonly<Record<string, number>>>> = {
 let api: ApiHarness;
 const few = new Map<string, number>();
 const many = new Map<string, number>();
-/** What each query has answered, with many rows. */
+/** The answer of each query, with many rows. */
 const answers = new Map<string, unknown>();
 
 beforeAll(async () => {
@@ -107,17 +107,17 @@ beforeAll(async () => {
 
 afterAll(() => api.close());
 
-describe('what a dashboard asks for', () => {
-  it.each(DASHBOARD_QUERIES)('costs no more statements the more rows there are: %s', (what, atMost) => {
+describe('each query of a dashboard', () => {
+  it.each(DASHBOARD_QUERIES)('costs no more statements when there are more rows: %s', (what, atMost) => {
     expect(many.get(what)).toBe(few.get(what));
     expect(many.get(what)).toBeLessThanOrEqual(atMost);
   });
 
-  it.each(DASHBOARD_QUERIES)('is all there: %s', (what) => {
+  it.each(DASHBOARD_QUERIES)('returns everything: %s', (what) => {
     expect(shownIn(answers.get(what))).toEqual(SHOWN[what]);
   });
 
-  it('holds figures of each job, read from what was counted', () => {
+  it('contains the figures of each job, read from stored counts', () => {
     const { jobs } = answers.get('jobs with their metrics') as { jobs: { nodes: { metrics: object }[] } };
     for (const { metrics } of jobs.nodes)
       expect(metrics).toMatchObject({
@@ -137,7 +137,7 @@ async function countInto(counts: Map<string, number>): Promise<void> {
   }
 }
 
-/** How much an answer holds at each place, all that stand at the same one together: entries of lists, and objects. */
+/** The number of list entries and objects at each place of an answer, added up per place. */
 function shownIn(data: unknown): Record<string, number> {
   const shown: Record<string, number> = {};
   const count = (place: string, more: number) => (shown[place] = (shown[place] ?? 0) + more);
@@ -158,12 +158,14 @@ function shownIn(data: unknown): Record<string, number> {
   return shown;
 }
 
-/** A transaction around reads is no work of its own. */
+/** A transaction around reads does not count as a statement. */
 function isWork(statement: string): boolean {
   return !/^(BEGIN|COMMIT|SET)\b/.test(statement);
 }
 
-/** Jobs of which each has a tag, an alert, an edge, counts, an entry in the audit log, and executions with all that hangs on them. */
+/**
+ * Jobs that each have a tag, an alert, an edge, counts, an audit entry, and executions with all their dependent rows.
+ */
 async function seed(from: number, to: number): Promise<void> {
   const { pool } = api;
   let previous: string | null = null;

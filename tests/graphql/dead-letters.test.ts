@@ -49,7 +49,7 @@ async function listed(variables: Record<string, unknown> = {}): Promise<string[]
   return deadLetters.nodes.map(({ id }) => id);
 }
 
-/** One a minute, oldest first, of two jobs in turn. */
+/** One a minute, oldest first, alternately of two jobs. */
 async function fill(count: number): Promise<{ jobs: [string, string]; letters: string[] }> {
   const jobs: [string, string] = [await insertJob(api.pool), await insertJob(api.pool)];
   const letters: string[] = [];
@@ -128,7 +128,7 @@ describe('the dead letter queue', () => {
     expect(few).toBeLessThanOrEqual(6);
   });
 
-  it('is filtered by what a redrive of the same selection would take', async () => {
+  it('uses the same filter as a redrive', async () => {
     const { jobs } = await fill(9);
     const wheres = [
       {},
@@ -160,7 +160,7 @@ describe('the dead letter queue', () => {
     }
   });
 
-  it('tells open entries from closed ones', async () => {
+  it('distinguishes open entries from closed ones', async () => {
     const { letters } = await fill(3);
     const [redriven, discarded, open] = letters;
     await api.query(REDRIVE, { input: { ids: [redriven] } });
@@ -178,7 +178,7 @@ describe('the dead letter queue', () => {
 });
 
 describe('redriving and discarding', () => {
-  it('answers with what came of it', async () => {
+  it('returns the results', async () => {
     const { letters } = await fill(3);
     const [first, second, third] = letters;
     expect(await api.query(REDRIVE, { input: { ids: [first, second] } })).toMatchObject({

@@ -182,7 +182,7 @@ describe('a dependency', () => {
 });
 
 describe('an execution', () => {
-  it('tells what triggered it and what it triggered', async () => {
+  it('shows what triggered it and what it triggered', async () => {
     const [first = '', second = ''] = await insertChain(2);
     const triggers = await api.query(
       `query ($first: ID!, $second: ID!) {
@@ -198,7 +198,7 @@ describe('an execution', () => {
   });
 });
 
-/** Jobs each waiting for the one before, with an execution each. Answers the executions' public ids. */
+/** Jobs that each wait for the one before, with an execution each. Returns the executions' public ids. */
 async function insertChain(length: number): Promise<string[]> {
   const executions: string[] = [];
   let upstream: { job: string; execution: string } | undefined;

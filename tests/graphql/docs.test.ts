@@ -6,7 +6,7 @@ import { schema } from '../../src/graphql/schema.ts';
 const ROOT = new URL('../../', import.meta.url);
 const BLOCK = /```graphql\n([\s\S]*?)```/g;
 
-/** What a page shows of the API, each block as one document, as GraphiQL takes it. */
+/** The API examples of a page, each block as one document, as GraphiQL accepts it. */
 async function blocksOf(page: string): Promise<string[]> {
   const text = await readFile(new URL(page, ROOT), 'utf8');
   return [...text.matchAll(BLOCK)].map(([, source]) => source ?? '');
@@ -18,7 +18,7 @@ const blocks = (
   await Promise.all(pages.map(async (page) => (await blocksOf(page)).map((source) => ({ page, source }))))
 ).flat();
 
-describe('what the documentation shows of the API', () => {
+describe('an API example of the documentation', () => {
   it('is found', () => {
     expect(new Set(blocks.map(({ page }) => page))).toContain('docs/operations.md');
   });

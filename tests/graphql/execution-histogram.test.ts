@@ -52,7 +52,7 @@ describe('a histogram', () => {
     ]);
   });
 
-  it('counts nothing behind its end, also where the last bucket reaches beyond it', async () => {
+  it('counts nothing after its end, also when the last bucket is longer', async () => {
     const buckets = await histogram(4 * MINUTE_MS, 3 * MINUTE_MS);
     expect(buckets.map(counts)).toEqual([
       [2, 1, 0, 0, 0],
@@ -66,7 +66,7 @@ describe('a histogram', () => {
     ['tags', () => ({ tags: { hasAny: ['prod'] } }), [1, 1, 0, 0, 0]],
     ['status', () => ({ status: ['PENDING', 'SKIPPED'] }), [0, 0, 0, 1, 1]],
     ['NOT', () => ({ NOT: { failureReason: ['HTTP_STATUS'] } }), [2, 0, 1, 1, 4]],
-  ])('counts what is selected by %s', async (_, where, expected) => {
+  ])('counts the executions that %s selects', async (_, where, expected) => {
     const [bucket] = await histogram(4 * MINUTE_MS, 4 * MINUTE_MS, where());
     expect(bucket && counts(bucket)).toEqual(expected);
   });
@@ -80,11 +80,11 @@ describe('a histogram', () => {
     expect(errors).toMatchObject([{ message, extensions: { code: 'BAD_USER_INPUT' } }]);
   });
 
-  it('has 500 buckets at most', async () => {
+  it('has at most 500 buckets', async () => {
     expect(await histogram(500, 1)).toHaveLength(500);
   });
 
-  it('that cannot be read in time is none, and no fault', async () => {
+  it('that takes too long to read is an error, but not a fault', async () => {
     const [blocker, reader] = [await api.pool.connect(), await api.pool.connect()];
     try {
       await blocker.query('BEGIN; LOCK TABLE job_executions');

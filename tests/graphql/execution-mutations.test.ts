@@ -32,7 +32,7 @@ const SKIP = `mutation ($input: SkipRunInput!) {
 const execId = (id: string) => encodePublicId('Execution', id);
 
 describe('cancelExecution', () => {
-  it('answers with the execution as it is after it', async () => {
+  it('returns the updated execution', async () => {
     const id = await insertExecution(api.pool, await insertJob(api.pool), 'PENDING', { at: NOW });
     const answer = await api.query(CANCEL, { input: { id: execId(id), reason: 'No longer needed' } });
     const message = 'Cancelled before it was started. Reason: No longer needed';
@@ -52,7 +52,7 @@ describe('cancelExecution', () => {
     });
   });
 
-  it('tells of a running one that its end is still to come', async () => {
+  it('shows that the end of a running one is still pending', async () => {
     const id = await insertExecution(api.pool, await insertJob(api.pool), 'RUNNING', { at: NOW });
     expect(await api.query(CANCEL, { input: { id: execId(id) } })).toMatchObject({
       cancelExecution: {
@@ -62,7 +62,7 @@ describe('cancelExecution', () => {
     });
   });
 
-  it('refuses by typed errors', async () => {
+  it('refuses with typed errors', async () => {
     const id = await insertExecution(api.pool, await insertJob(api.pool), 'SUCCESS', { at: NOW });
     const refusal = async (input: object) => api.query(CANCEL, { input });
     expect(await refusal({ id: execId(id) })).toMatchObject({
@@ -82,7 +82,7 @@ describe('cancelExecution', () => {
     });
   });
 
-  it('is told to those who follow the execution', async () => {
+  it('is published to followers of the execution', async () => {
     const job = await insertJob(api.pool);
     const id = await insertExecution(api.pool, job, 'PENDING', { at: NOW });
     const feed = await api.subscribe<{ executionEvents: object }>(
@@ -103,7 +103,7 @@ describe('cancelExecution', () => {
 });
 
 describe('retryExecution', () => {
-  it('answers with the new execution, and once for what failed', async () => {
+  it('returns the new execution, and only once for a failed one', async () => {
     const failed = await insertExecution(api.pool, await insertJob(api.pool), 'FAILED', {
       at: NOW,
       trigger: 'SCHEDULE',
@@ -148,7 +148,7 @@ describe('skipRun', () => {
     return createJob.job.id;
   }
 
-  it('takes the slot out of what is to come', async () => {
+  it('removes the slot from the upcoming runs', async () => {
     const jobId = await minutely();
     for (const minute of [1, 3]) {
       expect(
@@ -178,7 +178,7 @@ describe('skipRun', () => {
     });
   });
 
-  it('names the nearest slots where the instant is none', async () => {
+  it('names the nearest slots when the instant is not a slot', async () => {
     const jobId = await minutely();
     const scheduledAt = '2025-03-01T12:02:30.000Z';
     expect(await api.query(SKIP, { input: { jobId, scheduledAt } })).toMatchObject({
@@ -199,7 +199,7 @@ describe('skipRun', () => {
     });
   });
 
-  it('costs one statement more for the upcoming runs of any number of jobs', async () => {
+  it('costs one more statement for the upcoming runs of any number of jobs', async () => {
     const statementsFor = async (fields: string) => {
       api.takeStatements();
       await api.query(`{ jobs(first: 100) { nodes { ${fields} } } }`);

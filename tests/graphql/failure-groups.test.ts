@@ -22,7 +22,7 @@ type Group = {
 
 let api: ApiHarness;
 let payments: string;
-/** By the second of its failure. */
+/** By the second of the failure. */
 const ids = new Map<number, string>();
 
 beforeAll(async () => {
@@ -60,14 +60,14 @@ describe('failures', () => {
     expect(found[0]?.sample).toEqual({ id: publicId(4), responseStatus: 500 });
   });
 
-  it('count from an instant on, which belongs to them', async () => {
+  it('count from an instant on, inclusive', async () => {
     expect((await groups({ since: plus(START, 4_000) })).map(brief)).toEqual([
       ['reports', 'TIMEOUT', null, 2, 5, 6],
       ['payments', 'HTTP_STATUS', 500, 1, 4, 4],
     ]);
   });
 
-  it('that somebody has closed are left out where only open ones are asked for', async () => {
+  it('that are closed are excluded when only open ones are requested', async () => {
     const [, first] = await groups({ open: true });
     expect(first && brief(first)).toEqual(['payments', 'HTTP_STATUS', 500, 2, 1, 2]);
     expect(first?.sample.id).toBe(publicId(2));
@@ -78,7 +78,7 @@ describe('failures', () => {
     expect((await groups({ where })).map(brief)).toEqual([['payments', 'HTTP_STATUS', 503, 1, 3, 3]]);
   });
 
-  it('make no more groups than are asked for, of 1 to 500', async () => {
+  it('make at most the requested number of groups, from 1 to 500', async () => {
     expect(await groups({ limit: 1 })).toHaveLength(1);
     for (const limit of [0, 501]) {
       const { errors } = await api.execute(QUERY, { since: START.toISOString(), limit });
@@ -106,7 +106,7 @@ async function groups({
   return (await api.query<{ failureGroups: Group[] }>(QUERY, variables)).failureGroups;
 }
 
-/** First and last as seconds behind the start. */
+/** First and last as seconds after the start. */
 function brief({ job, failureReason, responseStatus, count, firstAt, lastAt }: Group): unknown[] {
   const seconds = [firstAt, lastAt].map((at) => (Date.parse(at) - START.getTime()) / 1_000);
   return [job.name, failureReason, responseStatus, count, ...seconds];

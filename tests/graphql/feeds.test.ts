@@ -62,7 +62,7 @@ const EVENTS = /* GraphQL */ `
   }
 `;
 
-/** Triggers a job; answers the public id of the execution. */
+/** Triggers a job. Returns the public id of the execution. */
 async function trigger(jobId: string): Promise<string> {
   const result = await triggerJob(api.deps, CALLER, { id: encodePublicId('Job', jobId) });
   return encodePublicId('Execution', valueOf(result).executionId);
@@ -75,7 +75,7 @@ async function next<Data>(items: AsyncGenerator<Data, unknown, unknown>): Promis
 }
 
 describe('executionEvents', () => {
-  it('delivers what happens from now on, with the execution as it is', async () => {
+  it('delivers future events, with the current execution', async () => {
     const jobId = await insertJob(api.pool, { name: 'Followed' });
     await trigger(jobId);
     const feed = await api.subscribe<EventItem>(EVENTS);
@@ -92,7 +92,7 @@ describe('executionEvents', () => {
     await feed.return(undefined);
   });
 
-  it('goes on behind a cursor, with nothing lost and nothing repeated', async () => {
+  it('continues after a cursor, without loss and without repetition', async () => {
     const jobId = await insertJob(api.pool);
     const first = await api.subscribe<EventItem>(EVENTS);
     const ids = [await trigger(jobId), await trigger(jobId), await trigger(jobId)];
@@ -106,7 +106,7 @@ describe('executionEvents', () => {
     await second.return(undefined);
   });
 
-  it('delivers only what the filter selects, as the execution was at that moment', async () => {
+  it('delivers only the selected events, with the execution at that moment', async () => {
     const [jobId, otherJobId] = [await insertJob(api.pool), await insertJob(api.pool)];
     const where = {
       jobId: [encodePublicId('Job', jobId)],
@@ -120,7 +120,7 @@ describe('executionEvents', () => {
     await feed.return(undefined);
   });
 
-  it('shows each event the execution’s state of that time, also on one long subscription', async () => {
+  it("shows each event with the execution's status at that time, also on one long subscription", async () => {
     const jobId = await insertJob(api.pool, { name: 'Before' });
     const feed = await api.subscribe<EventItem>(EVENTS);
     await trigger(jobId);
@@ -136,7 +136,7 @@ describe('executionEvents', () => {
     const hasAny = (...tags: string[]) => ({ where: { tags: { hasAny: tags } } });
     const idOf = (item: EventItem) => item.executionEvents.execution.id;
 
-    it('lets each event through by the tags that its job had then, while they change', async () => {
+    it('delivers each event by the tags that its job had at that time, while they change', async () => {
       const [job, other] = [await insertJob(api.pool), await insertJob(api.pool)];
       await insertJobTags(api.pool, other, ['x']);
       const feed = await api.subscribe<EventItem>(EVENTS, hasAny('X'));
@@ -147,7 +147,7 @@ describe('executionEvents', () => {
       valueOf(await removeJobTags(api.deps, CALLER, input(other, 'x')));
       await trigger(other);
       const third = await trigger(job);
-      // Read only now, when all of it is past.
+      // Read only now, after all of it has happened.
       expect([idOf(await next(feed)), idOf(await next(feed)), idOf(await next(feed))]).toEqual([
         first,
         second,
@@ -156,7 +156,7 @@ describe('executionEvents', () => {
       await feed.return(undefined);
     });
 
-    it('does so behind a cursor too, before and after tags were changed, renamed and deleted', async () => {
+    it('also does so after a cursor, before and after tags were changed, renamed and deleted', async () => {
       const [job, other] = [await insertJob(api.pool), await insertJob(api.pool)];
       await insertJobTags(api.pool, job, ['x', 'y']);
       const { rows } = await api.pool.query<{ id: string }>(`SELECT id FROM job_tags WHERE name = 'x'`);
@@ -192,7 +192,7 @@ describe('executionEvents', () => {
       }
     });
 
-    it('reads the tags once, however many subscribe and whatever happens', async () => {
+    it('reads the tags once for any number of subscribers and events', async () => {
       const job = await insertJob(api.pool);
       await insertJobTags(api.pool, job, ['x']);
       api.takeStatements();
@@ -207,7 +207,7 @@ describe('executionEvents', () => {
     });
   });
 
-  it('tells of a cursor that is none by a gap', async () => {
+  it('reports an invalid cursor as a gap', async () => {
     const feed = await api.subscribe<EventItem>(EVENTS, { after: 'nonsense' });
     const { executionEvents: gap } = await next(feed);
     expect(gap).toMatchObject({ __typename: 'FeedGap', reason: 'CURSOR_INVALID', fromCursor: 'nonsense' });
@@ -215,7 +215,7 @@ describe('executionEvents', () => {
     await feed.return(undefined);
   });
 
-  it('asks the filter before the database: what nobody selects is not read', async () => {
+  it('applies the filter before the database: unselected events cause no read', async () => {
     const [jobId, otherJobId] = [await insertJob(api.pool), await insertJob(api.pool)];
     const where = { jobId: [encodePublicId('Job', jobId)], status: ['PENDING'] };
     const feed = await api.subscribe<EventItem>(EVENTS, { where });
@@ -228,7 +228,7 @@ describe('executionEvents', () => {
     await feed.return(undefined);
   });
 
-  it('reads executions once for all subscribers that ask the same', async () => {
+  it('reads executions once for all subscribers with the same query', async () => {
     const jobId = await insertJob(api.pool);
     const feeds = await Promise.all(Array.from({ length: 5 }, () => api.subscribe<EventItem>(EVENTS)));
     api.takeStatements();
@@ -246,7 +246,7 @@ describe('executionLogs', () => {
   } }`;
   type LogItem = { executionLogs: { cursor: string; log: { message: string } } };
 
-  it('gives the lines that exist and ends with a finished execution', async () => {
+  it('sends the existing lines and ends with a finished execution', async () => {
     const executionId = await insertExecution(api.pool, await insertJob(api.pool), 'SUCCESS');
     for (const position of [1, 2]) {
       const line = {

@@ -4,7 +4,7 @@ import { insertExecution, insertJob } from '../support/rows.ts';
 import { insertJobTags } from '../support/tags.ts';
 import { type ApiHarness, createApiHarness } from './api-harness.ts';
 
-// That filters select what a plain reading of them selects is tested with the pages, over generated ones.
+// The tests of the pages compare filters with a simple implementation over generated values.
 
 let api: ApiHarness;
 
@@ -29,7 +29,7 @@ async function count(list: string, where: object): Promise<number> {
 }
 
 describe('a filter', () => {
-  it('counts a value that is missing as one that does not match', async () => {
+  it('treats a missing value as one that does not match', async () => {
     expect(await count('executions', { failureReason: ['HTTP_STATUS'] })).toBe(4);
     expect(await count('executions', { NOT: { failureReason: ['HTTP_STATUS'] } })).toBe(1);
   });
@@ -38,12 +38,12 @@ describe('a filter', () => {
     ['50%', 1],
     ['_', 1],
     ['%', 1],
-  ])('takes %s for what it is', async (contains, expected) => {
+  ])('matches %s literally', async (contains, expected) => {
     expect(await count('executions', { errorMessage: { contains } })).toBe(expected);
   });
 
   it.each(['executions', 'jobs', 'deadLetters'])(
-    'by tags selects the same of %s, however a name is written',
+    'by tags selects the same of %s for any spelling of a name',
     async (list) => {
       const all = await count(list, {});
       const of = (tags: object) => count(list, { tags });
@@ -56,14 +56,14 @@ describe('a filter', () => {
       expect(await of({ hasAny: [] })).toBe(0);
       expect(await of({ hasAll: [], hasNone: [] })).toBe(all);
       expect(await of({ hasAny: null })).toBe(all);
-      // What cannot be a name is one that nothing has.
+      // No row has a tag with an invalid name.
       expect(await of({ hasAny: ['', 'a\0'] })).toBe(0);
       expect(await of({ hasAll: ['prod', 'x'.repeat(1_000)] })).toBe(0);
       expect(await of({ hasNone: ['\ud800'] })).toBe(all);
     },
   );
 
-  it('by tags selects the same where they are on too many jobs to name them', async () => {
+  it('by tags selects the same when too many jobs have them to list their ids', async () => {
     const tag = randomUUID();
     await api.pool.query(`INSERT INTO job_tags (id, name, created_at) VALUES ($1, 'many', '2025-03-01')`, [
       tag,
@@ -101,7 +101,7 @@ describe('a filter', () => {
     ]);
   });
 
-  it('that lists more values than a statement takes parameters is refused, wherever they stand', async () => {
+  it('with more values than a statement has parameters is refused, in any place', async () => {
     const thousand = Array.from({ length: 1_000 }, () => 'x');
     for (const list of [{ id: thousand }, { key: { in: thousand } }]) {
       const { errors } = await api.execute(

@@ -10,7 +10,7 @@ import { flatWheres, leaf, type ModelRow, modelRow, selected, sorted, type Where
 import { idsOf, type Walk, walkList } from './walk-list.ts';
 
 let api: ApiHarness;
-/** Uuid and public id of two jobs, one of them tagged. */
+/** UUID and public id of two jobs. One of them has a tag. */
 let jobs: { uuid: string; id: string; tags: string[] }[];
 let rows: ModelRow[];
 
@@ -36,7 +36,7 @@ const INSTANTS = [-1, 0, 1, 2, 3, 9].map((n) => at(n).toISOString());
 const jobIds = () => [...jobs.map(({ id }) => id), 'nonsense'];
 const pages = () => [fc.integer({ min: 1, max: 25 }), fc.boolean()] as const;
 
-/** Few distinct values, so that many rows tie. */
+/** Few distinct values, so many rows are equal. */
 async function newDeadLetter(index: number): Promise<ModelRow> {
   const { uuid, id, tags } = jobs[index % 2] ?? { uuid: '', id: '', tags: [] };
   const failureReason = index % 3 === 0 ? 'TIMEOUT' : 'HTTP_STATUS';
@@ -108,7 +108,7 @@ describe.each([DEAD_LETTERS, AUDIT_LOG])('pages of $list', ({ list, field, inser
     for (let index = 0; index < 22; index += 1) rows.push(await insert(index));
   });
 
-  it('are what a plain filter selects, newest first, forwards and backwards, of any size', async () => {
+  it('contain the rows of a simple filter, newest first, forwards and backwards, for any size', async () => {
     await fc.assert(
       fc.asyncProperty(wheres(), ...pages(), async (where: Where, size, forward) => {
         const expected = newestFirst(selected(rows, where));
@@ -118,7 +118,7 @@ describe.each([DEAD_LETTERS, AUDIT_LOG])('pages of $list', ({ list, field, inser
     );
   });
 
-  it('lose and repeat nothing while others come between them', async () => {
+  it('lose and repeat nothing while rows are added between them', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 6 }),
@@ -133,7 +133,7 @@ describe.each([DEAD_LETTERS, AUDIT_LOG])('pages of $list', ({ list, field, inser
           });
           const wasThere = new Set(idsOf(before));
           expect(ids.filter((id) => wasThere.has(id))).toEqual(newestFirst(before));
-          // Those that came ahead of the walk are seen, and where they belong.
+          // The walk sees rows that were added ahead of it, in their place.
           expect(ids).toEqual(newestFirst(rows).filter((id) => ids.includes(id)));
         },
       ),

@@ -123,7 +123,7 @@ describe('an alert', () => {
     });
   });
 
-  it('that is refused says why, by field', async () => {
+  it('that is refused returns the reason, by field', async () => {
     const jobId = encodePublicId('Job', await insertJob(api.pool));
     const input = { jobId, channel: 'EMAIL', target: 'nobody', events: ['LATE'], latenessThresholdMs: 1 };
     expect(
@@ -142,7 +142,7 @@ describe('an alert', () => {
 });
 
 describe('a test of an alert', () => {
-  it('answers with its delivery', async () => {
+  it('returns its delivery', async () => {
     const id = encodePublicId('JobAlert', await insertAlert(await insertJob(api.pool)));
     expect(
       await api.query(

@@ -60,7 +60,7 @@ async function upsert(list: object[]): Promise<Upserted> {
   return (await api.query<{ upsertJobs: Upserted }>(UPSERT, { jobs: list })).upsertJobs;
 }
 
-/** How many statements the operation takes. */
+/** The number of statements of the operation. */
 async function statements(run: () => Promise<unknown>): Promise<number> {
   api.takeStatements();
   await run();
@@ -68,7 +68,7 @@ async function statements(run: () => Promise<unknown>): Promise<number> {
 }
 
 describe('upserts', () => {
-  it('answer with the jobs in the order of the input, and with what became of them', async () => {
+  it('return the jobs in the order of the input, with the result of each', async () => {
     expect(await upsert([job('b', { tags: ['x'] }), job('a')])).toEqual({
       jobs: [
         { key: 'b', name: 'b', version: 1, tags: [{ name: 'x' }] },
@@ -93,7 +93,7 @@ describe('upserts', () => {
     expect(upsertJob).toEqual({ job: { name: 'Newer', version: 3 }, errors: [] });
   });
 
-  it('tell which job of the list is wrong, and then write none of them', async () => {
+  it('name the invalid job of the list, and then write none', async () => {
     const refused = await upsert([
       job('a'),
       job('b', { schedule: '* *' }),
@@ -149,7 +149,7 @@ describe('changes of many jobs', () => {
     return [payload?.matchedCount, payload?.changedCount];
   };
 
-  it('select jobs as lists do', async () => {
+  it('select jobs like lists', async () => {
     await upsert([
       job('a', { tags: ['prod'] }),
       job('b', { tags: ['prod', 'eu'] }),
@@ -182,7 +182,7 @@ describe('changes of many jobs', () => {
     ['a text of 5,001 characters', { OR: [{ name: { contains: 'x'.repeat(5_001) } }] }, ['name']],
     ['half of a surrogate pair', { key: { eq: '\ud800' } }, ['key']],
     ['51 tags', { tags: { hasNone: Array.from({ length: 51 }, () => 'x') } }, ['tags', 'hasNone']],
-  ])('refuse a filter of %s as data, naming the place', async (_what, where, path) => {
+  ])('refuse a filter of %s as data, naming its path', async (_what, where, path) => {
     await upsert([job('a')]);
     for (const name of ['pauseJobs', 'resumeJobs', 'triggerJobs', 'deleteJobs']) {
       expect((await bulk(name, { where }))[name]).toEqual({
@@ -193,7 +193,7 @@ describe('changes of many jobs', () => {
     }
   });
 
-  it('pause for a reason, which the others refuse, as nobody would read it', async () => {
+  it('pause for a reason, and refuse a reason otherwise because it would not be used', async () => {
     await upsert([job('reasoned', {})]);
     const where = { key: { eq: 'reasoned' } };
     const facts = { reason: 'Maintenance', until: '2100-01-01T00:00:00.000Z' };
@@ -208,7 +208,7 @@ describe('changes of many jobs', () => {
     expect(paused).toEqual({ pauseReason: facts.reason, pausedUntil: facts.until });
   });
 
-  it('take a fixed number of statements for a chunk, however many jobs it has', async () => {
+  it('take a fixed number of statements for a chunk of any size', async () => {
     const all = async (from: number, n: number) => {
       await upsert(jobs(from, n, { concurrencyPolicy: 'REPLACE' }));
       const where = { key: { in: jobs(from, n, {}).map(({ key }) => key) } };

@@ -30,8 +30,8 @@ async function update(input: Record<string, unknown>): Promise<Payload> {
   return (await api.query<{ updateJob: Payload }>(mutation, { input })).updateJob;
 }
 
-describe('what completes a job', () => {
-  it('is the answer, unless the job says otherwise; a callback has an hour', async () => {
+describe('the completion of a job', () => {
+  it('is the answer by default; a callback has an hour', async () => {
     expect(await create({})).toMatchObject({
       job: { completion: 'RESPONSE', completionTimeoutMs: 3_600_000 },
       errors: [],

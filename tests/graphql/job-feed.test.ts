@@ -86,7 +86,7 @@ async function create(name: string, input: object = {}): Promise<string> {
 }
 
 describe('jobEvents', () => {
-  it('delivers each change of a job from now on, and nothing of its runs', async () => {
+  it('delivers each future change of a job, and nothing of its runs', async () => {
     const id = await create('Report', { schedule: '0 * * * * *' });
     const feed = await follow();
     const job = { id: ref(id) };
@@ -106,7 +106,7 @@ describe('jobEvents', () => {
     ]);
   });
 
-  it('tells of a deleted job, which is still there to be read', async () => {
+  it('publishes a deleted job, which can still be read', async () => {
     const id = await create('Gone soon');
     const feed = await follow({ where: { name: { eq: 'Gone soon' } } });
     await commands.deleteJob(CALLER, { id: ref(id) });
@@ -117,7 +117,7 @@ describe('jobEvents', () => {
     await feed.return(undefined);
   });
 
-  it('tells that a job is complete', async () => {
+  it('publishes the completion of a job', async () => {
     const id = await create('Once', { runAt: new Date('2025-03-01T13:00:00Z') });
     const feed = await follow();
     await commands.pauseJob(CALLER, { id: ref(id) });
@@ -146,7 +146,7 @@ describe('jobEvents', () => {
       true,
     ],
     [{}, true],
-  ])('selects by %j: %s', async (where, isSelected) => {
+  ])('filters by %j: %s', async (where, isSelected) => {
     const feed = await follow({ where: { OR: [where, { key: { eq: 'last' } }] } });
     await create('Detailed', { key: 'report', schedule: '0 * * * * *', tags: ['a', 'b'] });
     await create('Last', { key: 'last' });
@@ -154,7 +154,7 @@ describe('jobEvents', () => {
     await feed.return(undefined);
   });
 
-  it('asks the filter of the job as it was after the change, not as it is at delivery', async () => {
+  it('applies the filter to the job after the change, not at delivery', async () => {
     const id = await create('One');
     const feed = await follow({ where: { id: [ref(id)], name: { eq: 'Two' } } });
     for (const name of ['Two', 'Three']) await commands.updateJob(CALLER, { id: ref(id), name });
@@ -162,7 +162,7 @@ describe('jobEvents', () => {
     await feed.return(undefined);
   });
 
-  it('asks the filter before the database: what nobody selects is not read', async () => {
+  it('applies the filter before the database: unselected events cause no read', async () => {
     const id = await create('Wanted');
     const feed = await follow({ where: { id: [ref(id)] } });
     api.takeStatements();
@@ -174,7 +174,7 @@ describe('jobEvents', () => {
     await feed.return(undefined);
   });
 
-  it('reads a job once for all subscribers that ask the same', async () => {
+  it('reads a job once for all subscribers with the same query', async () => {
     const id = await create('Popular');
     const feeds = await Promise.all(Array.from({ length: 10 }, () => api.subscribe<Item>(NAMES)));
     api.takeStatements();
@@ -188,13 +188,13 @@ describe('jobEvents', () => {
   it.each([
     [{ where: { id: Array.from({ length: 1_001 }, () => 'x') } }],
     [{ where: { name: { eq: '\0' } } }],
-  ])('refuses a filter that is none: %#', async (variables) => {
+  ])('refuses an invalid filter: %#', async (variables) => {
     await expect(follow(variables)).rejects.toThrow('BAD_USER_INPUT');
   });
 });
 
-describe('jobEvents behind a cursor', () => {
-  it('go on with nothing lost and nothing repeated, at whichever event they broke off', async () => {
+describe('jobEvents after a cursor', () => {
+  it('continue without loss and without repetition, from any event', async () => {
     const feed = await follow();
     const first = await create('Job 0');
     for (let n = 1; n < 6; n += 1) await create(`Job ${n}`);
@@ -206,12 +206,12 @@ describe('jobEvents behind a cursor', () => {
     }
   });
 
-  it('keep the order of commits where transactions cross', async () => {
+  it('keep the order of commits when transactions overlap', async () => {
     const [early, late] = [await insertJob(api.pool), await insertJob(api.pool)];
     const feed = await follow();
     const [begun, appended, committing] = [createGate(), createGate(), createGate()];
     const told = (jobId: string) => ({ at: new Date(START), kind: 'JOB_UPDATED' as const, jobId, data: {} });
-    // Begins first and commits last; it has drawn its position when the other one wants one.
+    // Starts first and commits last. It has taken its position when the other one needs one.
     const slow = inTransaction(api.pool, async (tx) => {
       await tx.query('SELECT FROM jobs WHERE id = $1 FOR NO KEY UPDATE', [early]);
       begun.open();
@@ -233,7 +233,7 @@ describe('jobEvents behind a cursor', () => {
     expect((await take(feed, 2)).map(({ job }) => job.id)).toEqual([ref(early), ref(late)]);
   });
 
-  it('lose nothing while many write at once and the subscriber keeps breaking off', async () => {
+  it('lose nothing while many write at once and the subscriber disconnects repeatedly', async () => {
     const WRITERS = 6;
     const CHANGES = 20;
     const feed = await follow();
@@ -260,7 +260,7 @@ describe('jobEvents behind a cursor', () => {
     expect(positions).toEqual(rows.map(({ position }) => position));
   });
 
-  it('begin with a gap where the events behind it are no longer kept, and then go on', async () => {
+  it('start with a gap when the events after it are pruned, and then continue', async () => {
     const feed = await follow();
     for (const name of ['One', 'Two', 'Three']) await create(name);
     const [first] = await take(feed, 1);
@@ -276,11 +276,11 @@ describe('jobEvents behind a cursor', () => {
     await create(name);
     expect((await next(resumed)).job.name).toBe(name);
     await resumed.return(undefined);
-    // Behind the gap’s own end nothing is missing.
+    // After the gap’s own end nothing is missing.
     expect((await take(await follow({ after: gap.toCursor }), 1)).map(({ job }) => job.name)).toEqual([name]);
   });
 
-  it('begin with a gap where the cursor is none, or of another log', async () => {
+  it('start with a gap when the cursor is invalid, or of another log', async () => {
     const foreign = encodeCursor({ epoch: '0'.repeat(12), position: 1n });
     for (const after of ['nonsense', foreign]) {
       const feed = await follow({ after });

@@ -11,7 +11,7 @@ import { WHERE_LIMITS } from '../../src/graphql/filters/read-where.ts';
 import { type ApiHarness, createApiHarness } from './api-harness.ts';
 
 const page = await readFile(new URL('../../docs/jobs.md', import.meta.url), 'utf8');
-/** Without the padding that the formatter adds. */
+/** Without the padding of the formatter. */
 const text = page.replaceAll(/\s+/g, ' ');
 const operations = [...page.matchAll(/```graphql\n([\s\S]*?)```/g)].map(([, source]) => source ?? '');
 
@@ -27,7 +27,7 @@ afterAll(async () => {
 type Payload = { job?: { id?: string }; errors?: object[] };
 
 describe('docs/jobs.md', () => {
-  it('shows operations that do what it says, one after the other', async () => {
+  it('shows operations that have the described results, one after the other', async () => {
     const answers: Record<string, unknown> = {};
     let id = '';
     for (const source of operations) {
@@ -56,7 +56,7 @@ describe('docs/jobs.md', () => {
     });
   });
 
-  it('names the defaults and limits of a retry policy as they are', () => {
+  it('states the actual defaults and limits of a retry policy', () => {
     const { maxRetries, delayMs, jitter } = RETRY_LIMITS;
     const range = ({ min, max }: { min: number; max: number }) =>
       `${min.toLocaleString('en')} to ${max.toLocaleString('en')}`;
@@ -73,7 +73,7 @@ describe('docs/jobs.md', () => {
     for (const row of rows) expect(text).toContain(row);
   });
 
-  it('names the limits as they are', () => {
+  it('states the actual limits', () => {
     const limits = [
       `up to ${UPSERT_LIMITS.jobs.toLocaleString('en')} jobs in one call`,
       `1 to ${TAG_LIMITS.name.max} characters. A job may have ${TAG_LIMITS.perJob}.`,

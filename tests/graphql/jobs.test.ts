@@ -58,7 +58,7 @@ async function createdJob(input: Record<string, unknown> = {}): Promise<string> 
 }
 
 describe('a job', () => {
-  it('is read back as it was created, secrets masked', async () => {
+  it('is read back as created, secrets masked', async () => {
     const id = await createdJob({
       key: 'report',
       description: 'Daily figures',
@@ -148,7 +148,7 @@ describe('a job', () => {
     });
   });
 
-  it('is not read again for a writer who asks for its id alone, nor is its execution', async () => {
+  it('is not read again when a mutation selects only its id, nor is its execution', async () => {
     const create = `mutation ($input: CreateJobInput!) { createJob(input: $input) { job { __typename id } } }`;
     const input = { name: 'Report', api: 'https://example.test/' };
     api.takeStatements();
@@ -285,7 +285,7 @@ describe('a list of jobs', () => {
     expect(many.length).toBeLessThanOrEqual(11);
   });
 
-  it('reads only the columns that are asked for, and counts only when asked to', async () => {
+  it('reads only the requested columns, and counts only on request', async () => {
     await insertJob(api.pool);
     api.takeStatements();
     await api.query('{ jobs { nodes { name } } }');
@@ -315,7 +315,7 @@ describe('a list of jobs', () => {
 });
 
 describe('the scheduler’s status', () => {
-  it('tells the living from the dead, and what is due', async () => {
+  it('distinguishes live instances from dead ones, and shows due executions', async () => {
     const beat = (iso: string, facts: object = {}) => ({
       hostname: 'host',
       version: '1.0.0',
@@ -355,7 +355,7 @@ describe('the scheduler’s status', () => {
     });
   });
 
-  it('is healthy as the process says', async () => {
+  it('has the health of the process', async () => {
     expect(
       await api.query('{ health { status version database { latencyMs } scheduler { latencyMs message } } }'),
     ).toEqual({

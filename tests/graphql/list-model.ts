@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 
-/** What a list shows of a row, by the API's names: instants as ISO texts, tags as a list. */
+/** The fields of a row that a list shows, by the API's names: instants as ISO texts, tags as a list. */
 export type ModelRow = { id: string } & Record<string, string | number | boolean | null | readonly string[]>;
-/** A row as the API shows what is stored under the same names. */
+/** A stored row in the form of the API. */
 export function modelRow(id: string, facts: object): ModelRow {
   const plain = Object.entries(facts).map(([name, value]: [string, unknown]) => [
     name,
@@ -14,7 +14,7 @@ export function modelRow(id: string, facts: object): ModelRow {
 export type Where = Readonly<Record<string, unknown>>;
 export type OrderKey = { field: string; direction: 'ASC' | 'DESC' };
 
-/** Which rows a `where` selects, as its descriptions say it, word for word. */
+/** The rows that a `where` selects, implemented directly from its descriptions. */
 export function selected(rows: readonly ModelRow[], where: Where): ModelRow[] {
   return rows.filter((row) => holds(where, row));
 }
@@ -60,7 +60,7 @@ const FIELDS: Record<string, string> = {
   AT: 'at',
 };
 
-/** Sorts as the API promises to: by the keys in turn, nulls last, then by id in the last key's direction. */
+/** Sorts as the API specifies: by the keys in order, nulls last, then by id in the last key's direction. */
 export function sorted(rows: readonly ModelRow[], orderBy: readonly OrderKey[]): ModelRow[] {
   const keys = [...orderBy, { field: 'id', direction: orderBy.at(-1)?.direction ?? 'ASC' }];
   return rows.toSorted((a, b) => {
@@ -116,7 +116,7 @@ export const leaf = {
   },
 };
 
-/** Any of the conditions, all of which must hold, for a `where` that nests nothing. */
+/** Any of the conditions, combined with AND, for a `where` without nesting. */
 export function flatWheres(leaves: readonly fc.Arbitrary<Where>[]): fc.Arbitrary<Where> {
   return fc
     .subarray([...leaves])
@@ -141,7 +141,7 @@ export function wheres(leaves: readonly fc.Arbitrary<Where>[]): fc.Arbitrary<Whe
   return where;
 }
 
-/** Whether a condition on the field stands anywhere in a `where`. */
+/** Whether a `where` contains a condition on the field. */
 export function mentionsField(where: Where, field: string): boolean {
   return Object.entries(where).some(([name, asked]) => {
     if (name === 'AND' || name === 'OR') return (asked as Where[]).some((part) => mentionsField(part, field));

@@ -10,7 +10,7 @@ let api: ApiHarness;
 const at = new Date('2025-01-01T00:00:00.000Z');
 const { bytesOf } = createAnswerLimit(schema);
 
-/** A text of characters that take the most bytes as JSON: six each. */
+/** A text of the characters with the longest JSON form: six bytes each. */
 const controls = (characters: number) => '\u0001'.repeat(characters);
 const url = `https://a/${'ü'.repeat(2_038)}`;
 const headers = (count: number, bytes: number) =>
@@ -37,7 +37,7 @@ function leaves(name: string): string {
     .join(' ');
 }
 
-describe('No answer is longer than what was measured before it was made', () => {
+describe('No answer is longer than its estimate before execution', () => {
   it.each([
     [
       'a job',
@@ -76,7 +76,7 @@ describe('No answer is longer than what was measured before it was made', () => 
   });
 });
 
-/** A job and an execution whose texts and JSON are all as long as they may be. */
+/** A job and an execution whose texts and JSON have the maximum length. */
 async function seed(): Promise<void> {
   const { pool } = api;
   const job = await insertJob(pool, {

@@ -14,7 +14,7 @@ const row = (id: string, startedAt: number, finishedAt: number | null) => ({
 });
 
 describe('rows of several sets', () => {
-  it('are merged by all keys, nulls last, and by id where those are equal', () => {
+  it('are merged by all keys, nulls last, and by id when those are equal', () => {
     const sets = [
       [row('d', 9, null), row('e', 1, null)],
       [row('c', 9, 5), row('a', 9, 7), row('b', 9, 7)],
@@ -24,7 +24,7 @@ describe('rows of several sets', () => {
     expect(mergeRows(sets, ordering, true).map(({ id }) => id)).toEqual(merged.toReversed());
   });
 
-  it('are each there once, as they were read last', () => {
+  it('occur once each, in the version that was read last', () => {
     const sets = [[row('a', 3, null)], [row('b', 4, 5), row('a', 3, 6)]];
     expect(mergeRows(sets, ordering, false)).toEqual([row('b', 4, 5), row('a', 3, 6)]);
   });

@@ -36,7 +36,7 @@ type JobMetrics = Record<string, number | string | null> & {
 };
 
 describe('the figures of a job', () => {
-  it('say that there is nothing where nothing has ended', async () => {
+  it('are empty when nothing has ended', async () => {
     const job = await insertJob(api.pool);
     await insertExecution(api.pool, job, 'RUNNING');
     expect(await metricsOf(job, 'LAST_24H')).toMatchObject({
@@ -50,7 +50,7 @@ describe('the figures of a job', () => {
     });
   });
 
-  it('count what ended by how it ended', async () => {
+  it('count ends by their kind', async () => {
     const job = await insertJob(api.pool);
     await end(job, 3, (settlement) => settlement);
     await end(job, 1, (settlement) => ({
@@ -112,7 +112,7 @@ describe('the figures of a job', () => {
     ['LAST_24H', 25, 60],
     ['LAST_7D', 8, 1440],
     ['LAST_30D', 31, 1440],
-  ])('over %s are a series of %i buckets of %i minutes without a hole', async (window, count, minutes) => {
+  ])('over %s are a series of %i buckets of %i minutes without a gap', async (window, count, minutes) => {
     const job = await insertJob(api.pool);
     await end(job, 2, (settlement) => settlement);
     const now = plus(START, 30 * 60_000);
@@ -131,7 +131,7 @@ describe('the figures of a job', () => {
     expect(totalExecutions).toBe(2);
   });
 
-  it('leave out what ended before the window, but not when that was', async () => {
+  it('exclude ends before the window, except for the time of the last end', async () => {
     const job = await insertJob(api.pool);
     await end(job, 1, (settlement) => settlement);
     api.clock.set(plus(START, 30 * HOUR_MS).toISOString());
@@ -164,7 +164,7 @@ describe('the figures of a job', () => {
       return api.takeStatements().length;
     };
     const one = await statementsFor(1);
-    // The jobs; series, sketches and where ALL_TIME begins for both; and the last ends.
+    // The jobs; series, sketches and the start of ALL_TIME for both; and the last ends.
     expect(one).toBeLessThanOrEqual(6);
     expect(await statementsFor(100)).toBe(one);
   });
@@ -174,11 +174,11 @@ const SYSTEM = `totalJobs activeJobs pausedJobs totalExecutions successRate avgE
   failedExecutionsLast24h currentLoad { pendingExecutions runningExecutions retryingExecutions blockedExecutions }
   executionTimeMs { ${PERCENTILES} } latenessMs { ${PERCENTILES} } deadLetters`;
 
-/** What a sketch makes of 100 ms. */
+/** The value that a sketch has for 100 ms. */
 const HUNDRED = { ...percentilesOf([SKETCH_ENTRY_RADIX + sketchBucketOf(100)], 100) };
 
 describe('the figures of the system', () => {
-  it('are those of all jobs together', async () => {
+  it('cover all jobs together', async () => {
     const [active, paused] = [
       await insertJob(api.pool),
       await insertJob(api.pool, { status: 'PAUSED', paused_at: START }),
@@ -213,7 +213,7 @@ describe('the figures of the system', () => {
     });
   });
 
-  it('say that there is nothing before anything has ended', async () => {
+  it('are empty before anything has ended', async () => {
     const { systemMetrics } = await api.query<{ systemMetrics: Row }>(`{ systemMetrics { ${SYSTEM} } }`);
     expect(systemMetrics).toMatchObject({
       totalJobs: 0,
@@ -224,7 +224,7 @@ describe('the figures of the system', () => {
     });
   });
 
-  it('keep of the past what is older than a day', async () => {
+  it('keep data older than a day', async () => {
     await end(await insertJob(api.pool), 2, (settlement) => settlement);
     api.clock.set(plus(START, 26 * HOUR_MS).toISOString());
     const { systemMetrics } = await api.query<{ systemMetrics: Row }>(`{ systemMetrics { ${SYSTEM} } }`);
@@ -242,7 +242,7 @@ describe('following the figures of the system', () => {
   const FOLLOW = 'subscription ($ms: Int) { systemMetrics(intervalMs: $ms) { totalExecutions } }';
   type Item = { systemMetrics: { totalExecutions: number } };
 
-  it('gives them at once and again at each interval', async () => {
+  it('sends them at once and again at each interval', async () => {
     const job = await insertJob(api.pool);
     const feed = await api.subscribe<Item>(FOLLOW, { ms: 250 });
     expect((await feed.next()).value).toEqual({ systemMetrics: { totalExecutions: 0 } });
@@ -263,19 +263,19 @@ describe('following the figures of the system', () => {
     await Promise.all(feeds.map((feed) => feed.next()));
     await Promise.all(feeds.map((feed) => feed.next()));
     const reads = api.takeStatements().filter((text) => text.includes("the system's figures"));
-    // Two intervals, and a third where this machine was slow.
+    // Two intervals, and a third if this machine was slow.
     expect(reads.length).toBeLessThanOrEqual(3);
     await Promise.all(feeds.map((feed) => feed.return(undefined)));
   });
 
-  it.each([249, 60_001, -1])('every %i ms is refused', async (ms) => {
+  it.each([249, 60_001, -1])('refuses an interval of %i ms', async (ms) => {
     await expect(api.subscribe(FOLLOW, { ms })).rejects.toThrow(
       '"code":"BAD_USER_INPUT","argument":"intervalMs"',
     );
   });
 });
 
-/** Ends executions of a job that began at START, after 100 ms unless it is said otherwise. */
+/** Ends executions of a job that started at START, after 100 ms by default. */
 async function end(
   job: string,
   executions: number,
@@ -301,7 +301,7 @@ async function metricsOf(jobId: string, window: string): Promise<JobMetrics> {
   return job.metrics;
 }
 
-/** Numbers in [0, 1) that look random and are the same each time. */
+/** Pseudorandom numbers in [0, 1) that are the same each time. */
 function randomNumbers(): () => number {
   let state = 42;
   return () => {

@@ -23,7 +23,7 @@ type Nested = {
 };
 
 const PAGE = 'totalCount pageInfo { hasNextPage hasPreviousPage } nodes { id }';
-/** The third row of the list of the oldest job, as a cursor; each value is the same in all jobs, but for ids. */
+/** The cursor of the third row in the list of the oldest job. The values are equal in all jobs, except for ids. */
 async function cursorOf(list: string, args: string): Promise<string> {
   const { jobs } = await api.query<{ jobs: { nodes: { list: { edges: { cursor: string }[] } }[] } }>(
     `{ jobs(last: 1) { nodes { list: ${list}(first: 3 ${args}) { edges { cursor } } } } }`,
@@ -51,7 +51,7 @@ const EXECUTION_PAGES = ORDERS.flatMap((order) =>
   WINDOWS.map((window) => [`orderBy: ${order}`, window] as const),
 );
 
-/** The statements that a query takes for so many of the things that have the list. */
+/** The number of statements of a query for this many objects that have the list. */
 async function statementsOf(query: string, variables: Record<string, unknown>): Promise<number> {
   api.takeStatements();
   await api.query(query, variables);
@@ -59,7 +59,7 @@ async function statementsOf(query: string, variables: Record<string, unknown>): 
 }
 
 describe('Executions of jobs', () => {
-  it.each(EXECUTION_PAGES)('are what a list of its own shows of each: %s, %s', async (order, window) => {
+  it.each(EXECUTION_PAGES)('are the same as in a list of each job alone: %s, %s', async (order, window) => {
     const cursor = await cursorOf('executions', order);
     const placed = (text: string) => text.replace('$c', JSON.stringify(cursor));
     const { jobs } = await api.query<{ jobs: { nodes: { id: string; executions: Nested }[] } }>(
@@ -115,7 +115,7 @@ async function anyCursor(name: string, order: string): Promise<string> {
   return [...found.matchAll(/"cursor":"([^"]+)"/g)].at(-1)?.[1] ?? '';
 }
 
-/** A job with a tag, an alert, and some rows in each of its lists, some of them of the same instant. */
+/** A job with a tag, an alert, and some rows in each of its lists. Some rows have the same instant. */
 async function seed(n: number): Promise<void> {
   const { pool } = api;
   const instants = { created_at: at(n), updated_at: at(n) };

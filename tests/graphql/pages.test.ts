@@ -38,13 +38,13 @@ const ASKED_TAGS = ['x', ' Y', 'z', 'unused', ''];
 const JOB_ORDER = ['NAME', 'CREATED_AT', 'UPDATED_AT', 'NEXT_RUN_AT'];
 const EXECUTION_ORDER = ['CREATED_AT', 'SCHEDULED_AT', 'STARTED_AT', 'FINISHED_AT'];
 
-/** The tags that a job of this number has: none, or some of them. */
+/** The tags of the job with this number: none or some. */
 const tagsOf = (n: number) => TAGS.filter((_, index) => ((n >> index) & 1) === 1);
 
-/** Keys given out in this test. */
+/** Keys that this test has used. */
 let keys = 0;
 
-/** A job of few values, so that many jobs have ties in every key, and nulls. */
+/** A job with few distinct values, so many jobs are equal in every key, and nulls. */
 async function newJob(index: number): Promise<ModelRow> {
   const status = index % 7 === 3 ? 'DELETED' : index % 5 === 0 ? 'COMPLETED' : 'ACTIVE';
   const nextRunAt = status === 'ACTIVE' ? at(index % 2) : null;
@@ -76,7 +76,7 @@ describe('pages of jobs', () => {
   const visible = (where: Where) =>
     mentionsField(where, 'status') ? rows : rows.filter(({ status }) => status !== 'DELETED');
 
-  /** Any JobWhere, of values that occur and of some that do not. */
+  /** Any JobWhere, with values that occur and some that do not. */
   const jobWheres = () =>
     wheres([
       leaf.list('id', [...idsOf(rows).slice(0, 6), 'nonsense']),
@@ -91,7 +91,7 @@ describe('pages of jobs', () => {
 
   const byName: OrderKey[] = [{ field: 'NAME', direction: 'ASC' }];
 
-  it('are what a plain filter and a plain sort give, forwards and backwards, of any size', async () => {
+  it('contain the rows of a simple filter and sort, forwards and backwards, for any size', async () => {
     await fc.assert(
       fc.asyncProperty(
         jobWheres(),
@@ -113,7 +113,7 @@ describe('pages of jobs', () => {
     );
   });
 
-  it('lose and repeat nothing while other jobs come between them', async () => {
+  it('lose and repeat nothing while jobs are added between them', async () => {
     await fc.assert(
       fc.asyncProperty(
         orderings(JOB_ORDER),
@@ -133,7 +133,7 @@ describe('pages of jobs', () => {
           );
           const wasThere = new Set(idsOf(before));
           expect(ids.filter((id) => wasThere.has(id))).toEqual(idsOf(sorted(before, orderBy)));
-          // Those that came ahead of the walk are seen, and where they belong.
+          // The walk sees jobs that were added ahead of it, in their place.
           const all = idsOf(sorted(visible({}), orderBy));
           expect(ids).toEqual(all.filter((id) => ids.includes(id)));
         },
@@ -142,7 +142,7 @@ describe('pages of jobs', () => {
     );
   });
 
-  it('are bounded on both sides where both cursors are given', async () => {
+  it('are limited on both sides when both cursors are given', async () => {
     const orderBy = [{ field: 'NEXT_RUN_AT', direction: 'ASC' as const }];
     const source = `query ($after: String, $before: String, $orderBy: [JobOrder!]) {
       jobs(first: 100, after: $after, before: $before, orderBy: $orderBy) { edges { cursor node { id } } }
@@ -156,7 +156,7 @@ describe('pages of jobs', () => {
     expect(jobs.edges).toEqual(all.edges.slice(3, 14));
   });
 
-  it('go on from a cursor whose row is gone', async () => {
+  it('continue from a cursor whose row is gone', async () => {
     const source = `query ($after: String) { jobs(first: 5, after: $after) { nodes { id } pageInfo { endCursor } } }`;
     const order = idsOf(sorted(visible({}), [{ field: 'CREATED_AT', direction: 'DESC' }]));
     const { jobs: first } = await api.query<{ jobs: Page }>(source);
@@ -218,7 +218,7 @@ describe('pages of executions', () => {
     return modelRow(publicId, { ...event, jobId: job?.id ?? '', tags: [...(job?.['tags'] as string[])] });
   }
 
-  /** Any ExecutionWhere, of values that occur and of some that do not. */
+  /** Any ExecutionWhere, with values that occur and some that do not. */
   const executionWheres = () =>
     wheres([
       leaf.list('id', [...idsOf(rows).slice(0, 8), 'nonsense']),
@@ -238,7 +238,7 @@ describe('pages of executions', () => {
       leaf.list('instanceId', ['another-instance', 'nobody']),
     ]);
 
-  it('are what a plain filter and a plain sort give, and what a feed would have let through', async () => {
+  it('contain the rows of a simple filter and sort, and of the filter of a feed', async () => {
     await fc.assert(
       fc.asyncProperty(
         executionWheres(),
@@ -263,7 +263,7 @@ describe('pages of executions', () => {
     );
   });
 
-  it('of many jobs in one answer are, of each, what a plain filter and a plain sort give', async () => {
+  it('of many jobs in one answer contain for each job the rows of a simple filter and sort', async () => {
     const orders = fc.oneof(
       fc.constant(undefined),
       fc
@@ -303,7 +303,7 @@ describe('pages of executions', () => {
     );
   });
 
-  it('of one job are those of all jobs that are its', async () => {
+  it('of one job are its rows from the list of all executions', async () => {
     const [job, , other] = jobs;
     const own = rows.filter(({ jobId }) => jobId === job?.id);
     const newest = idsOf(sorted(own, [{ field: 'CREATED_AT', direction: 'DESC' }])).map((id) => ({ id }));
@@ -328,7 +328,7 @@ describe('pages of executions', () => {
     });
   });
 
-  it('lose and repeat nothing while others come between them, and those that run come to their ends', async () => {
+  it('lose and repeat nothing while executions are added between them, and running ones end', async () => {
     await fc.assert(
       fc.asyncProperty(
         orderings(['CREATED_AT', 'SCHEDULED_AT', 'STARTED_AT']),
@@ -360,7 +360,7 @@ describe('pages of executions', () => {
   });
 });
 
-/** As graphql-js hands a filter over, with instants read. */
+/** The filter as graphql-js passes it on, with parsed instants. */
 function withDates(value: unknown, key = ''): never {
   if (Array.isArray(value)) return value.map((item) => withDates(item)) as never;
   if (typeof value === 'object' && value !== null) {

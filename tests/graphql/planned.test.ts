@@ -47,7 +47,7 @@ afterAll(async () => {
   await api.close();
 });
 
-/** What runs at each full hour from the first to the fourth, and in the half hours between. */
+/** The runs at each full hour from the first to the fourth, and in the half hours between. */
 const RUNS_AT: Record<string, string[]> = {
   '1:00': ['hourly', 'hourly too'],
   '1:30': ['every 90 m'],
@@ -59,7 +59,7 @@ const RUNS_AT: Record<string, string[]> = {
 };
 
 describe('the planned load', () => {
-  it('counts what schedules name, as jobs are now', async () => {
+  it('counts the slots of the schedules of the current jobs', async () => {
     const buckets = await load(30 * MINUTE_MS, 4.5 * HOUR_MS, 30 * MINUTE_MS);
     expect(buckets.map(({ jobs }) => jobs.map(({ name }) => name).toSorted())).toEqual([
       [],
@@ -71,7 +71,7 @@ describe('the planned load', () => {
     ]);
   });
 
-  it('counts seconds without an end in sight as quickly, and none of the past', async () => {
+  it('counts an endless schedule of every second as fast, and nothing in the past', async () => {
     const buckets = await load(-HOUR_MS, HOUR_MS, HOUR_MS, { name: { eq: 'often' } });
     expect(buckets).toEqual([
       { from: iso(-HOUR_MS), to: iso(0), count: 0, jobs: [] },
@@ -79,7 +79,7 @@ describe('the planned load', () => {
     ]);
   });
 
-  it('is that of the selected jobs', async () => {
+  it('covers the selected jobs', async () => {
     await insertJobTags(api.pool, await idOf('hourly'), ['nightly']);
     const [bucket] = await load(0, 3 * HOUR_MS, 3 * HOUR_MS, { tags: { hasAny: ['nightly'] } });
     expect(bucket).toMatchObject({ count: 2, jobs: [{ name: 'hourly' }] });
@@ -104,13 +104,13 @@ describe('the planned runs', () => {
     expect(byTime(await runs({ where, limit: 3 }))).toHaveLength(3);
   });
 
-  it('of a span that begins later are found without those before it', async () => {
+  it('of a later span are found without those before it', async () => {
     const span = { from: iso(2 * HOUR_MS), to: iso(4 * HOUR_MS + 1) };
     expect(byTime(await runs(span))).toEqual(FROM_FIRST.slice(3));
     expect(byTime(await runs({ ...span, limit: 5 }))).toHaveLength(5);
   });
 
-  it('are each job’s own next runs', async () => {
+  it('are the next runs of each job itself', async () => {
     for (const name of ['hourly', 'later', 'every 90 m', 'once', 'left out']) {
       const found = await runs({ where: { name: { eq: name } }, limit: 5 });
       const { job } = await api.query<{ job: { upcomingRuns: string[] } }>(
@@ -121,7 +121,7 @@ describe('the planned runs', () => {
     }
   });
 
-  it('are 100 unless another number is asked for, of 1 to 1,000', async () => {
+  it('are 100 by default, or from 1 to 1,000', async () => {
     expect(await runs({})).toHaveLength(100);
     for (const limit of [0, 1_001]) {
       const { errors } = await api.execute(RUNS, { limit });
@@ -134,24 +134,24 @@ describe('the planned runs', () => {
     }
   });
 
-  it('of a span without length are refused, and of the past are none', async () => {
+  it('of an empty span are refused, and of the past are empty', async () => {
     const { errors } = await api.execute(RUNS, { from: iso(1), to: iso(1) });
     expect(errors).toMatchObject([{ message: 'to: must be after from.' }]);
     expect(await runs({ to: iso(-1) })).toEqual([]);
   });
 
-  it('cost the same number of statements however many they are', async () => {
+  it('cost the same number of statements for any number of runs', async () => {
     const statementsFor = async (limit: number) => {
       api.takeStatements();
       await runs({ limit });
       return api.takeStatements().length;
     };
-    // Left-out slots, rules, jobs.
+    // Skipped slots, rules, jobs.
     expect([await statementsFor(1), await statementsFor(1_000)]).toEqual([3, 3]);
   });
 });
 
-/** Answers its public id. */
+/** Returns its public id. */
 async function add(name: string, input: Partial<CreateJobInput>): Promise<string> {
   const job = valueOf(await createJob(api.deps, CALLER, { name, api: 'http://a.test/', ...input }));
   return encodePublicId('Job', job.id);
@@ -176,7 +176,7 @@ async function runs(variables: Record<string, unknown>): Promise<Run[]> {
   return (await api.query<{ plannedRuns: Run[] }>(RUNS, variables)).plannedRuns;
 }
 
-/** Each run as hours and minutes from now and the job's name; those of the same time by name. */
+/** Each run as hours and minutes from now and the job's name. Runs of the same time are sorted by name. */
 function byTime(found: Run[]): string[][] {
   return found
     .map(({ at, job }) => {

@@ -10,14 +10,14 @@ import {
 } from 'graphql';
 import { inputOf, type KnownIds } from './random-input.ts';
 
-/** The arguments of a mutation, as they are sent; what they hold need not be what it takes. */
+/** The arguments of a mutation in the form that is sent. The content may be invalid. */
 export type Arguments = { input?: unknown };
 
 type Holder = Record<string, unknown>;
-/** Makes one thing wrong. */
+/** Makes one value invalid. */
 type Break = () => unknown;
 
-/** What is surely no value of a scalar. Any JSON is one of JSON. */
+/** A value that is certainly invalid for a scalar. Every JSON value is valid for JSON. */
 const WRONG_KINDS: Record<string, unknown[]> = {
   ID: [{}, true, 1.5],
   String: [{}, 5, true],
@@ -28,12 +28,12 @@ const WRONG_KINDS: Record<string, unknown[]> = {
   JSON: [],
 };
 const UNKNOWN = 'noSuchThing';
-/** Of long lists the first items are enough to break. */
+/** Of long lists, only the first items are changed. */
 const ITEMS = 3;
 
 /**
- * Arguments that no client could mean: an input that may be, of which one thing is missing, null, of the wrong kind, or
- * of a name that the schema does not know. At most `maxCharacters` long as JSON.
+ * Arguments that no client could mean. They are a possible input with one invalid part: missing, null, of the wrong
+ * kind, or with a name that the schema does not know. They have at most `maxCharacters` as JSON.
  */
 export function garbageOf(
   type: GraphQLInputType,
@@ -52,7 +52,7 @@ export function garbageOf(
   });
 }
 
-/** Everything that can be made wrong at a place, and inside of what stands there. */
+/** All ways to make a place and the values inside it invalid. */
 function breaksOf(type: GraphQLInputType, holder: Holder, key: string, isRequired: boolean): Break[] {
   const value = holder[key];
   if (isNonNullType(type)) {
@@ -79,7 +79,9 @@ function breaksInside(type: GraphQLInputType, value: unknown): Break[] {
   ];
 }
 
-/** A single value is taken for a list of one, so that what is wrong for its items is wrong for a list. */
+/**
+ * GraphQL accepts a single value as a list of one. So a value that is invalid for the items is invalid for the list.
+ */
 function wrongKindsOf(type: GraphQLInputType): unknown[] {
   const named = getNamedType(type);
   if (isInputObjectType(named)) return ['text', 7, true];
@@ -93,7 +95,7 @@ function put(holder: Holder, key: string, value: unknown): Break {
   };
 }
 
-/** Arguments as a client writes them that knows no variables. */
+/** Arguments without variables, written into the document. */
 export function asLiterals(sent: Arguments): string {
   return 'input' in sent ? `(input: ${literalOf(sent.input)})` : '';
 }

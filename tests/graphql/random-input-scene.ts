@@ -7,9 +7,9 @@ import { digestsOf, tablesOf } from '../support/table-digests.ts';
 import { insertJobTags } from '../support/tags.ts';
 import type { KnownIds } from './random-input.ts';
 
-/** A little of everything that a mutation may name, to which the database can be brought back. */
+/** Some rows of everything that a mutation may name. The database can be reset to this state. */
 export interface Scene {
-  /** What the fields of a mutation may name. */
+  /** Values that the fields of a mutation may name. */
   idsFor: (mutation: string) => KnownIds;
   digest: () => Promise<Digest>;
   restore: () => Promise<void>;
@@ -38,7 +38,7 @@ export async function setScene(pool: Pool): Promise<Scene> {
       const copies = tables.map(
         (table) => `DELETE FROM ${table}; INSERT INTO ${table} OVERRIDING SYSTEM VALUE TABLE scene.${table}`,
       );
-      // One message is one transaction; in it no trigger counts, and no key is checked half-way.
+      // One message is one transaction. In it no trigger runs, and keys are not checked midway.
       await pool.query(`SET LOCAL session_replication_role = replica; ${copies.join('; ')}`);
     },
   };

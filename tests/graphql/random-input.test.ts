@@ -27,7 +27,7 @@ import { type Scene, setScene } from './random-input-scene.ts';
 let api: ApiHarness;
 let scene: Scene;
 let server: { url: string; log: LoggedLine[]; stop: () => Promise<void> };
-/** What was masked, as the log would have it. */
+/** Masked values in the form of the log. */
 const faults: unknown[] = [];
 
 beforeAll(async () => {
@@ -43,7 +43,7 @@ afterAll(async () => {
   await api.close();
 });
 
-/** With which codes garbage is refused: a document is refused as such, and instants in it as the values that they are. */
+/** The error codes for garbage. A document is refused as such. Instants in it are refused as values. */
 const REFUSALS: Record<'variable' | 'literal', ReadonlySet<unknown>> = {
   variable: new Set(['BAD_USER_INPUT']),
   literal: new Set([
@@ -53,7 +53,7 @@ const REFUSALS: Record<'variable' | 'literal', ReadonlySet<unknown>> = {
     'QUERY_LIMIT_EXCEEDED',
   ]),
 };
-/** Half of what a request may have. */
+/** Half of the maximum of a request. */
 const MAX_GARBAGE_CHARACTERS = MAX_BODY_BYTES / 2;
 
 const mask = createErrorMask({
@@ -68,7 +68,7 @@ const mask = createErrorMask({
   schema,
 });
 
-/** Mutations of which changes are in the audit log only: all of them, or some; see docs/decisions/0006. */
+/** Mutations whose changes are in the audit log only: all of them, or some. See docs/decisions/0006. */
 const AUDIT_ONLY: Record<string, boolean[]> = {
   createTag: [false],
   discardDeadLetters: [false],
@@ -76,7 +76,7 @@ const AUDIT_ONLY: Record<string, boolean[]> = {
   cancelExecution: [false, true],
 };
 
-/** Selects what an answer shows of itself, so that what was written is also read. */
+/** Selects the plain fields of an answer, so the test also reads what was written. */
 function selectionOf(payload: GraphQLObjectType): string {
   const fields = Object.values(payload.getFields()).map((field) => {
     const type = getNamedType(field.type);
@@ -88,7 +88,7 @@ function selectionOf(payload: GraphQLObjectType): string {
 
 interface Answered {
   refusals: { __typename: string; code: string; message: string; path: string[] | null }[];
-  /** Top-level errors; those with a path come from a resolver. */
+  /** Top-level errors. Those with a path come from a resolver. */
   errors: { code: unknown; path: unknown }[];
 }
 
@@ -114,7 +114,7 @@ async function send(field: GraphQLField<unknown, unknown>, input: unknown): Prom
   };
 }
 
-/** Whether a mutation has an event: one answer, or both where that is up to what it finds or is asked. */
+/** Whether a mutation has an event: one answer, or both when it depends on the state or the input. */
 function eventsOf(mutation: string, isChanged: boolean): boolean[] {
   if (!isChanged) return [false];
   return AUDIT_ONLY[mutation] ?? [true];
@@ -126,17 +126,17 @@ function argumentOf(field: GraphQLField<unknown, unknown>): GraphQLArgument {
   return argument;
 }
 
-/** The same input is drawn each time, so that a change that breaks something is what a failing run has met. */
+/** Every run uses the same inputs, so a failing run shows the effect of a change. */
 const SEED = 20_250_301;
 const RUNS = 15;
-/** Rounds of so many runs at most, until an input was taken. */
+/** At most this many runs per round, until an input is accepted. */
 const MAX_ROUNDS = 20;
 const GARBAGE_RUNS = 3;
 
 const mutations = Object.entries(schema.getMutationType()?.getFields() ?? {});
 
-describe('whatever input is sent to', () => {
-  it.each(mutations)('%s, it is done as a whole or refused with a typed error', async (name, field) => {
+describe('any input of', () => {
+  it.each(mutations)('%s is executed completely or refused with a typed error', async (name, field) => {
     const { type, name: argument } = argumentOf(field);
     let taken = 0;
     const property = fc.asyncProperty(inputOf(type, argument, scene.idsFor(name)), async (input) => {
@@ -144,7 +144,7 @@ describe('whatever input is sent to', () => {
       faults.length = 0;
       const { refusals, errors } = await send(field, input);
       expect(faults).toEqual([]);
-      // GraphQL itself refuses what is none of the type, before anything is resolved; all else is refused as data.
+      // GraphQL itself refuses values of the wrong type before any resolver runs. All other values are refused as data.
       expect(errors.filter(({ code, path }) => code !== 'BAD_USER_INPUT' || path)).toEqual([]);
       for (const { message, path } of refusals) {
         expect(message.length).toBeLessThan(2_000);
@@ -153,7 +153,7 @@ describe('whatever input is sent to', () => {
       const after = await scene.digest();
       const isChanged = after.state !== before.state;
       if (refusals.length + errors.length > 0) expect(after).toEqual(before);
-      // What was changed is told of; what was not, is not. A delivery is itself what is told of a test.
+      // Every change has a log entry, and nothing else has one. A delivery is itself the record of a test.
       else if (name !== 'testJobAlert') {
         expect(after.audit !== before.audit).toBe(isChanged);
         expect(eventsOf(name, isChanged)).toContain(after.events !== before.events);
@@ -168,8 +168,8 @@ describe('whatever input is sent to', () => {
   });
 });
 
-describe('whatever is no input at all of', () => {
-  it.each(mutations)('%s is refused before anything is done, with a code', async (name, field) => {
+describe('any invalid input of', () => {
+  it.each(mutations)('%s is refused before anything runs, with a code', async (name, field) => {
     const { type, name: argument } = argumentOf(field);
     const selection = `{ it: ${field.name}(input: $input) { errors { code } } }`;
     const garbage = garbageOf(type, argument, scene.idsFor(name), MAX_GARBAGE_CHARACTERS);

@@ -10,7 +10,7 @@ import {
   isRequiredInputField,
 } from 'graphql';
 
-/** Ids that name something, by the field that would hold them. */
+/** Ids of existing objects, by the name of their field. */
 export type KnownIds = Readonly<Record<string, readonly string[]>>;
 
 const WORDS = [
@@ -24,7 +24,7 @@ const WORDS = [
   '2xx',
   '503',
 ];
-/** Nobody listens there, and no name has to be looked up. */
+/** Nothing listens there, and no name has to be resolved. */
 const URLS = ['http://127.0.0.1:9/', 'https://user:pass@127.0.0.1:9/?token=abc&x={{job.id}}'];
 const NASTY = [
   '',
@@ -64,16 +64,16 @@ const INSTANTS = [
 ];
 /** Without a key every upsert is refused. */
 const ALWAYS = ['key'];
-/** Filters hold filters: how many are put into each other. */
+/** Filters contain filters: the maximum nesting depth. */
 const MAX_DEPTH = 3;
-/** More than a list may hold; of objects fewer, as each may hold lists again. */
+/** More than a list may contain. Fewer for objects, because each may contain lists again. */
 const MANY_VALUES = 1_001;
 const MANY_OBJECTS = 201;
 const MALFORMED_IDS = ['', 'nonsense', 'job_', 'job_01h455vb4pex5vsknk084sn02q', 'x'.repeat(1_000), '\0'];
 
 /**
- * Any value that a client may send for a type: most often one that could be meant, else one that somebody ought to have
- * thought of. Types are read from the schema, so that whatever is added to it is tried as well.
+ * Any value that a client may send for a type: mostly a plausible one, else a special case. Types are read from the
+ * schema, so new types are tested automatically.
  */
 export function inputOf(
   type: GraphQLInputType,
@@ -107,7 +107,7 @@ export function inputOf(
   return scalar(type.name, name, ids);
 }
 
-/** A few of the fields: with all of them at once, one that is wrong would hide what the others lead to. */
+/** A few of the fields. With all of them at once, one invalid field would hide the effects of the others. */
 function fewOf(
   values: readonly [string, fc.Arbitrary<unknown>][],
   requiredKeys: readonly string[],

@@ -29,7 +29,7 @@ function changesBetween(
   };
 }
 
-/** Of input fields: graphql-js looks at those of arguments only. */
+/** Of input fields. graphql-js checks only those of arguments. */
 function changedDefaults(before: GraphQLSchema, after: GraphQLSchema): { description: string }[] {
   const fieldsOf = (of: GraphQLSchema, type: string) => {
     const found = of.getType(type);
@@ -54,20 +54,20 @@ function defaultOf({ defaultValue, type }: GraphQLInputField): string {
 describe(`since release ${LAST_RELEASE}, the schema`, () => {
   const { breaking, dangerous } = changesBetween(released, schema);
 
-  it('breaks no client without a reason that is written down', () => {
+  it('breaks no client without a documented reason', () => {
     expect(breaking).toEqual(Object.keys(BREAKING).sort());
   });
 
-  it('surprises no client without a word for the release notes', () => {
+  it('changes nothing for careless clients without a release note', () => {
     expect(dangerous).toEqual(Object.keys(DANGEROUS).sort());
   });
 
-  it('is compared with the one of the version that the package bears', () => {
-    // This fails in the commit that raises the version, the release: do there what changes.ts says.
+  it("is compared with the schema of the package's version", () => {
+    // This fails in the commit that raises the version, the release. Then follow the instructions in changes.ts.
     expect(LAST_RELEASE).toBe(packageJson.version);
   });
 
-  it('has a reason for each change that is allowed', () => {
+  it('has a reason for each allowed change', () => {
     for (const reason of Object.values({ ...BREAKING, ...DANGEROUS })) expect(reason).toMatch(/\w{3}.*\.$/);
   });
 });
@@ -91,7 +91,7 @@ describe('the comparison', () => {
     ],
   ];
 
-  it('tells of defaults that are others now, of arguments and of input fields', () => {
+  it('reports changed defaults, of arguments and of input fields', () => {
     const withDefaults = (b: string, g: string, h: string, i: string) =>
       buildSchema(`type Query { a(b: Int${b}, in: In): Int } enum Kind { X Y }
         input In { g: Kind${g}, h: [Int!]${h}, i: Int!${i} }`);
@@ -109,7 +109,7 @@ describe('the comparison', () => {
     expect(changesBetween(same, same)).toEqual({ breaking: [], dangerous: [] });
   });
 
-  it.each(changed)('tells what %s means', (_what, source, breaking, dangerous) => {
+  it.each(changed)('describes %s', (_what, source, breaking, dangerous) => {
     expect(changesBetween(before, buildSchema(source))).toEqual({ breaking, dangerous });
   });
 });

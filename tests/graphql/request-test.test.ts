@@ -96,7 +96,7 @@ describe('testRequest', () => {
     ]);
   });
 
-  it('fills templates with sample values, and draws the execution’s id anew each time', async () => {
+  it('fills templates with sample values, and uses a new execution id each time', async () => {
     const input = {
       api: `${target.url}/run/{{attempt.number}}?job={{job.name}}`,
       method: 'POST',
@@ -118,7 +118,7 @@ describe('testRequest', () => {
     [{ status: 503, body: 'later' }, {}, { ok: false, responseStatus: 503, failureReason: 'HTTP_STATUS' }],
     [{ status: 404 }, { successStatuses: ['404'] }, { ok: true, responseStatus: 404, failureReason: null }],
     ['hang', { timeoutMs: 50 }, { ok: false, responseStatus: null, failureReason: 'TIMEOUT' }],
-  ] as const)('judges %j as an attempt would be judged', async (reply, input, expected) => {
+  ] as const)('judges %j in the same way as an attempt', async (reply, input, expected) => {
     target.script('/hook', reply);
     expect(await test({ api: `${target.url}/hook`, ...input })).toMatchObject({ test: expected, errors: [] });
   });
@@ -134,12 +134,12 @@ describe('testRequest', () => {
     });
   });
 
-  it('cuts a long answer as an execution’s is cut', async () => {
+  it('cuts a long answer like that of an execution', async () => {
     target.script('/long', { body: 'x'.repeat(20_000) });
     expect((await test({ api: `${target.url}/long` })).test?.['responseBody']).toHaveLength(5_000);
   });
 
-  it('calls what a job may call, and nothing else', async () => {
+  it('calls only destinations that a job may call', async () => {
     expect(await test({ api: `http://${BLOCKED_ADDRESS}/latest/meta-data` })).toMatchObject({
       test: null,
       errors: [{ __typename: 'TargetBlockedError', path: ['api'] }],
@@ -151,7 +151,7 @@ describe('testRequest', () => {
     });
   });
 
-  it('refuses what a job’s request may not be, without a call', async () => {
+  it('refuses an invalid request of a job without a call', async () => {
     const { test: result, errors } = await test({
       api: 'ftp://a.test/',
       timeoutMs: 0,
@@ -162,7 +162,7 @@ describe('testRequest', () => {
     expect(target.calls).toEqual([]);
   });
 
-  it('looks at the request alone: a schedule that is not written to its end is no mistake here', async () => {
+  it('checks only the request: an incomplete schedule is not an error here', async () => {
     expect(await test({ name: '', api: `${target.url}/ok`, schedule: '0 0' })).toMatchObject({
       test: { ok: true },
       errors: [],
@@ -176,7 +176,7 @@ describe('testRequest', () => {
     }
   });
 
-  it('runs so many at once and no more, whatever becomes of them', async () => {
+  it('runs a limited number at once, with any result', async () => {
     const gate = target.gate('/slow');
     const running = Array.from({ length: MAX_TESTS_AT_ONCE }, () => test({ api: `${target.url}/slow` }));
     await target.received('/slow', MAX_TESTS_AT_ONCE);
@@ -190,7 +190,7 @@ describe('testRequest', () => {
     expect(target.callsTo('/slow')).toHaveLength(MAX_TESTS_AT_ONCE);
   });
 
-  it('waits for half a minute at most, however patient the job is', async () => {
+  it('waits at most half a minute, with any timeout of the job', async () => {
     const timeouts: number[] = [];
     const tryOut = createRequestTester({
       ...api.deps,

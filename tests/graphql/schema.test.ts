@@ -36,10 +36,10 @@ function describedElements(): [string, string][] {
     ]);
 }
 
-/** Fields of a change that are none of the job. */
+/** Fields of a change that a job does not have. */
 const ABOUT_THE_CHANGE: ReadonlySet<string> = new Set(['id', 'expectedVersion']);
 
-/** Fields that no argument of the right type makes fail: an id that names nothing is answered with null. */
+/** Fields that fail for no argument of the right type: they return null for an unknown id. */
 const TAKES_ANYTHING: ReadonlySet<string> = new Set(['Query.execution', 'Query.node', 'Job.metrics']);
 
 function inputFields(name: string): GraphQLInputField[] {
@@ -63,18 +63,18 @@ describe('the schema', () => {
     expect(bare.map(([coordinate]) => coordinate)).toEqual([]);
   });
 
-  it('is what schema.graphql says', async () => {
+  it('is the same as schema.graphql', async () => {
     const committed = await readFile(new URL('../../schema.graphql', import.meta.url), 'utf8');
     expect(committed).toBe(`${printSchema(lexicographicSortSchema(schema))}\n`);
   });
 
-  it('says of every mutation by which errors it fails', () => {
+  it('names the errors of every mutation', () => {
     const fields = Object.values(schema.getMutationType()?.getFields() ?? {});
     const silent = fields.filter(({ description }) => !/\w+Error/.test(description ?? ''));
     expect(silent.map(({ name }) => name)).toEqual([]);
   });
 
-  it('says of every query, list and subscription by which code it fails on its arguments', () => {
+  it('names the error code of invalid arguments for every query, list and subscription', () => {
     const fields = Object.values(schema.getTypeMap())
       .filter((type) => isObjectType(type) && type !== schema.getMutationType() && !isIntrospectionType(type))
       .flatMap((type) => membersOf(type).map((field) => ({ ...field, name: `${type.name}.${field.name}` })))
@@ -86,21 +86,21 @@ describe('the schema', () => {
     expect(silent.map(({ name }) => name)).toEqual([]);
   });
 
-  it('names in descriptions only errors that there are', () => {
+  it('names in descriptions only existing errors', () => {
     const named = describedElements().flatMap(
       ([, description]) => description.match(/\b[A-Z]\w*Error\b/g) ?? [],
     );
     expect(named.filter((name) => !isObjectType(schema.getType(name)))).toEqual([]);
   });
 
-  it('says of every field of a new job what it is where it is left out', () => {
+  it('states the default of every field of a new job', () => {
     const silent = inputFields('CreateJobInput')
       .filter(({ type }) => !isNonNullType(type))
       .filter(({ description }) => !/\bDefault \S/.test(description ?? ''));
     expect(silent.map(({ name }) => name)).toEqual([]);
   });
 
-  it('says of every field of a change what null does, and nothing of defaults, which it has not', () => {
+  it('states for every field of a change what null does, and no default', () => {
     const fields = inputFields('UpdateJobInput').filter(({ name }) => !ABOUT_THE_CHANGE.has(name));
     const saying = (text: RegExp) =>
       fields.filter(({ description }) => text.test(description ?? '')).map(({ name }) => name);

@@ -18,7 +18,7 @@ const FOUND =
 const COUNTED =
   'where: counting what it selects takes longer than a statement may; narrow it, by a span of time for example, or leave out totalCount.';
 
-describe('a filter or an order that takes longer than a statement may is refused', () => {
+describe('a filter or an order that exceeds the statement timeout is refused', () => {
   it.each([
     ['job_executions', `{ executions(${FAILED}) { nodes { id } } }`],
     ['job_executions', `{ jobs { nodes { executions(${FAILED}) { nodes { id } } } } }`],
@@ -36,7 +36,7 @@ describe('a filter or an order that takes longer than a statement may is refused
     ]);
   });
 
-  it('as is one whose rows are found in time, but not counted', async () => {
+  it('when its rows are found in time, but not counted', async () => {
     const client = await api.pool.connect();
     try {
       await client.query('SET statement_timeout = 1');
@@ -53,13 +53,13 @@ describe('a filter or an order that takes longer than a statement may is refused
     }
   });
 
-  it('but a list without one is not to blame', async () => {
+  it('but not for a list without a filter', async () => {
     const { errors } = await endedBehindLock('job_executions', '{ executions { nodes { id } } }');
     expect(errors[0]?.extensions?.['code']).toBeUndefined();
   });
 });
 
-/** Has PostgreSQL end each statement of a query that waits for a table, as it does once its time is over. */
+/** Ends each statement of a query that waits for a table, as PostgreSQL does after the timeout. */
 async function endedBehindLock(table: string, source: string): ReturnType<ApiHarness['execute']> {
   const blocker = await api.pool.connect();
   try {

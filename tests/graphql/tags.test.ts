@@ -83,7 +83,7 @@ describe('tags', () => {
     expect(Math.max(...few)).toBeLessThanOrEqual(9);
   });
 
-  it('are given, taken, changed and deleted, each answer showing what is now', async () => {
+  it('are added, removed, changed and deleted, and each answer shows the current state', async () => {
     const jobId = await createdJob('Job', ['a']);
     const { addJobTags } = await api.query<{ addJobTags: object }>(
       `mutation ($input: TagJobInput!) { addJobTags(input: $input) {

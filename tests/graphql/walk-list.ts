@@ -17,7 +17,7 @@ export type Page = {
   totalCount: number;
 };
 
-/** What each list takes: a `where` of this type, and an `orderBy` where it has more than one order. */
+/** The arguments of each list: a `where` of this type, and an `orderBy` if it has more than one order. */
 const LISTS = {
   jobs: { where: 'JobWhere', orderBy: 'JobOrder' },
   executions: { where: 'ExecutionWhere', orderBy: 'ExecutionOrder' },
@@ -25,7 +25,7 @@ const LISTS = {
   auditLog: { where: 'AuditLogWhere', orderBy: null },
 } as const;
 
-/** A list, and how it is to be walked. */
+/** A list, and how the walk reads it. */
 export interface Walk {
   list: keyof typeof LISTS;
   where: Where;
@@ -34,7 +34,7 @@ export interface Walk {
   forward: boolean;
 }
 
-/** Follows pages from one end to the other. */
+/** Reads all pages from one end to the other. */
 export async function walkList(
   api: ApiHarness,
   { list, where, orderBy, size, forward }: Walk,

@@ -30,14 +30,14 @@ describe.each(['agents', 'singleUseAgents'] as const)('connections of the %s', (
 });
 
 describe('a new connection', () => {
-  /** What node is told of each connection that is made. */
+  /** The options that node gets for each new connection. */
   function watchConnecting() {
     type Connecting = { createConnection: (options: object) => unknown };
     const connect = vi.spyOn(http.Agent.prototype as unknown as Connecting, 'createConnection');
     return () => connect.mock.calls.map(([options]) => options);
   }
 
-  it('gives each address the same time, also for a call that must not be seen twice', async () => {
+  it('gives each address the same time, also for a call that must not be repeated', async () => {
     const made = watchConnecting();
     const sender = newSender();
     for (const atMostOnce of [false, true]) {
@@ -50,7 +50,7 @@ describe('a new connection', () => {
     sender.close();
   });
 
-  it('does so in the place of one that turned out to be closed, too', async () => {
+  it('does so also when it replaces a connection that was already closed', async () => {
     const closing = await bad.startBadTarget(bad.answersOncePerConnection());
     const made = watchConnecting();
     const sender = newSender();

@@ -17,7 +17,7 @@ afterAll(() => target.close());
 
 const run = promisify(execFile);
 
-/** As node reports it. */
+/** The form in which node reports it. */
 function systemError(code: string, syscall: string, address?: string): Error {
   return Object.assign(new Error(`${syscall} ${code}`), { code, syscall, address });
 }
@@ -27,8 +27,8 @@ function failingResolver(error: Error): ResolveAll {
   return () => Promise.reject(error);
 }
 
-describe('a call that this machine has no means for', () => {
-  it('is the fault of the instance, and the target sees nothing of it', async () => {
+describe('a call for which this machine has no resources', () => {
+  it('is a fault of the instance, and the target gets nothing of it', async () => {
     const script = fileURLToPath(new URL('without-descriptors.ts', import.meta.url));
     const command = `ulimit -n 100; exec ${process.execPath} --import tsx ${script} ${target.url}/called`;
     const { stdout } = await run('bash', ['-c', command]);
@@ -39,14 +39,14 @@ describe('a call that this machine has no means for', () => {
     expect(target.callsTo('/called')).toEqual([]);
   });
 
-  it('is the fault of the instance where the name could not be looked up for want of descriptors', async () => {
+  it('is a fault of the instance when the name lookup has no file descriptors', async () => {
     const sender = newSender({ resolveAll: failingResolver(systemError('EMFILE', 'getaddrinfo')) });
     const { outcome } = await sender.sendAttempt(request('http://target.test/'), unhurried());
     expect(outcome).toMatchObject({ kind: 'instanceFault' });
     sender.close();
   });
 
-  it('is a failure of the call where a redirect had been followed: one target has seen it', async () => {
+  it('is a failure of the call after a redirect: one target has received it', async () => {
     const sender = newSender({ resolveAll: failingResolver(systemError('EMFILE', 'getaddrinfo')) });
     target.script('/away', { status: 302, headers: { location: 'http://elsewhere.test/' } });
     const { outcome } = await sender.sendAttempt(request(`${target.url}/away`), unhurried());
@@ -78,7 +78,7 @@ describe('describeInstanceFault', () => {
     ['a failure behind the connect, when the target may have seen the call', systemError('ENOMEM', 'write')],
     ['an IPv6 address on a machine that has none', systemError('EADDRNOTAVAIL', 'connect', '::1')],
     ['what is no error', 'EMFILE'],
-  ])('leaves to the target %s', (_what, error) => {
+  ])('attributes %s to the target', (_what, error) => {
     expect(describeInstanceFault(error, 'target.test')).toBeNull();
   });
 });

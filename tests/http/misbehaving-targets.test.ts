@@ -7,7 +7,9 @@ import * as bad from '../support/bad-targets.ts';
 import type { Misbehaviour } from '../support/bad-targets.ts';
 import { expectResponse, newSender, request, unhurried } from './sending.ts';
 
-/** What the kernel takes off a fast writer's hands before the reader hangs up: far above it, far below the whole. */
+/**
+ * The amount that the kernel buffers from a fast writer before the reader closes: far above it, far below the whole.
+ */
 const BYTES_IN_FLIGHT = 32 * 1024 * 1024;
 
 let sender: Sender;
@@ -31,7 +33,7 @@ async function callBadTarget(misbehave: Misbehaviour, timeoutMs = 10_000, method
   }
 }
 
-describe('a target that breaks off', () => {
+describe('a target that closes early', () => {
   it.each<[string, Misbehaviour]>([
     ['resets the connection', bad.reset],
     ['resets the connection in the body', bad.resetInBody],
@@ -46,7 +48,7 @@ describe('a target that breaks off', () => {
   });
 });
 
-describe('a target that sends what cannot be read', () => {
+describe('a target with an unreadable answer', () => {
   it.each<[string, Misbehaviour, CallFailureReason]>([
     ['a chunk whose size is no number', bad.badChunk, 'CONNECTION'],
     ['another protocol', bad.notHttp, 'CONNECTION'],
@@ -71,9 +73,9 @@ describe('a target that sends informational answers', () => {
     expect(connections).toBe(1);
   });
 
-  it('of which there are no more than 20 is heard until its answer', async () => {
+  it('is accepted until its answer when there are at most 20', async () => {
     const target = await bad.startBadTarget(bad.someInformation);
-    // The connection is kept: what was counted of one call is not counted for the next.
+    // The connection is kept. The count of one call does not affect the next.
     for (let call = 0; call < 2; call += 1) {
       const { outcome } = await sender.sendAttempt(request(target.url), unhurried());
       expect(outcome).toMatchObject({ kind: 'responded', status: 200 });
@@ -83,7 +85,7 @@ describe('a target that sends informational answers', () => {
   });
 });
 
-describe('a target that takes its time', () => {
+describe('a slow target', () => {
   it.each<[string, Misbehaviour]>([
     ['says nothing', bad.silence],
     ['drips its head', bad.slowHead],
@@ -113,7 +115,7 @@ describe('a target that sends too much', () => {
     ['a body without end', bad.endlessBody],
     ['a gigabyte', bad.gigabyteBody],
     ['a gzip bomb', bad.gzipBomb],
-  ])('such as %s is heard out for 5,000 characters and then left', async (_what, misbehave) => {
+  ])('such as %s is read for 5,000 characters and then closed', async (_what, misbehave) => {
     const { outcome, bytesSent } = await callBadTarget(misbehave);
     const { status, body, bodyTruncated } = expectResponse(outcome);
     expect({ status, length: body.length, bodyTruncated }).toEqual({
@@ -124,7 +126,7 @@ describe('a target that sends too much', () => {
     expect(bytesSent).toBeLessThan(BYTES_IN_FLIGHT);
   });
 
-  it('does not make the process grow, however often it is called', async () => {
+  it('does not make the process grow after many calls', async () => {
     const target = await bad.startBadTarget(bad.gzipBomb);
     const call = () => sender.sendAttempt(request(target.url), unhurried());
     await Promise.all(Array.from({ length: 20 }, call));
@@ -138,7 +140,7 @@ describe('a target that sends too much', () => {
 
 describe('a kept connection that the target closes as it is used', () => {
   it.each<HttpMethod>(['GET', 'POST', 'DELETE'])(
-    'costs a %s nothing: it is sent once more on a new one',
+    'costs a %s nothing: the call is repeated on a new connection',
     async (method) => {
       const target = await bad.startBadTarget(bad.answersOncePerConnection());
       for (let count = 0; count < 3; count += 1) {
@@ -149,7 +151,7 @@ describe('a kept connection that the target closes as it is used', () => {
     },
   );
 
-  it('is never used for a call that the target must not see twice', async () => {
+  it('is never used for a call that must not be repeated', async () => {
     const target = await bad.startBadTarget(bad.answersOncePerConnection());
     const connectionsBefore = target.connections();
     for (let count = 0; count < 3; count += 1) {
@@ -160,7 +162,7 @@ describe('a kept connection that the target closes as it is used', () => {
     await target.close();
   });
 
-  it('is not mistaken for a target that resets every connection', async () => {
+  it('is not confused with a target that resets every connection', async () => {
     const { outcome, connections } = await callBadTarget(bad.reset);
     expect(outcome).toMatchObject({ reason: 'CONNECTION' });
     expect(connections).toBe(1);

@@ -19,7 +19,7 @@ const GIVEN = {
   https: { certificateAuthority: 'a certificate' },
 } as const;
 
-/** What node is told by got itself, and what it is told with the handler, but for what is undefined. */
+/** The options that node gets from got itself, and with the handler, without undefined values. */
 function optionsFor(url: string): { whole: Record<string, unknown>; few: Record<string, unknown> } {
   const options = new Options(url, GIVEN);
   const whole = defined(options.createNativeRequestOptions());
@@ -32,31 +32,28 @@ function defined(options: object): Record<string, unknown> {
 }
 
 describe('fewNativeOptions', () => {
-  it('replaces an internal of the version of got that it was written for, and of no other', () => {
+  it('replaces an internal of the supported version of got, and of no other', () => {
     const read = (path: string) =>
       JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as Package;
     expect(read('../../package.json').dependencies?.['got']).toBe(GOT_VERSION);
     expect(read('../../node_modules/got/package.json').version).toBe(GOT_VERSION);
   });
 
-  it.each(['http://example.com', 'https://example.com'])(
-    'leaves out nothing but defaults of node for %s',
-    (url) => {
-      const { whole, few } = optionsFor(url);
-      // A certificate authority means nothing without TLS.
-      const left = { ...few, setHost: true, checkServerIdentity, ca: GIVEN.https.certificateAuthority };
-      expect(left).toEqual(whole);
-    },
-  );
+  it.each(['http://example.com', 'https://example.com'])('omits only defaults of node for %s', (url) => {
+    const { whole, few } = optionsFor(url);
+    // A certificate authority has no effect without TLS.
+    const left = { ...few, setHost: true, checkServerIdentity, ca: GIVEN.https.certificateAuthority };
+    expect(left).toEqual(whole);
+  });
 
-  it('tells node of a certificate authority, and of the agent for TLS', () => {
+  it('passes a certificate authority and the agent for TLS to node', () => {
     expect(optionsFor('https://example.com').few).toMatchObject({
       agent: GIVEN.agent.https,
       ca: GIVEN.https.certificateAuthority,
     });
   });
 
-  it('tells node to keep no connection where a call is to have its own', () => {
+  it('keeps no connection when a call needs its own', () => {
     const options = new Options('http://example.com', { ...GIVEN, agent: { http: false, https: false } });
     void fewNativeOptions(options, (same) => same as never);
     expect(options.createNativeRequestOptions().agent).toBe(false);
@@ -77,7 +74,7 @@ describe('requestByParts', () => {
     'http://xn--bcher-kva.test/?',
     'https://127.0.0.1:9/a',
     'https://127.0.0.1/',
-  ])('asks node for what it makes of %s itself', (text) => {
+  ])('passes the same options to node as node derives from %s itself', (text) => {
     const url = new URL(text);
     const { request } = url.protocol === 'https:' ? https : http;
     const options = { method: 'PUT', agent: false } as const;

@@ -70,7 +70,7 @@ describe('a redirect', () => {
     expect(target.callsTo('/new')[0]?.method).toBe('HEAD');
   });
 
-  it('to another host goes on with nothing but headers that are known to be harmless', async () => {
+  it('to another host keeps only headers that are known to be harmless', async () => {
     target.script('/old', redirect(302, elsewhere('/new')));
     const headers = {
       Authorization: 'Bearer s3cret',
@@ -94,7 +94,7 @@ describe('a redirect', () => {
   });
 
   it.each([301, 302, 307, 308])(
-    'with status %i to another host is the answer where a body would go with it',
+    'with status %i to another host is the answer when it would carry a body',
     async (status) => {
       target.script('/old', redirect(status, elsewhere('/new')));
       const outgoing = request(`${target.url}/old`, { method: 'POST', body: { a: 1 } });
@@ -110,14 +110,14 @@ describe('a redirect', () => {
     expect(target.callsTo('/new')).toMatchObject([{ method: 'GET', body: '' }]);
   });
 
-  it('to another host leaves the credentials of the URL behind', async () => {
+  it('to another host drops the credentials of the URL', async () => {
     target.script('/old', redirect(302, elsewhere('/new')));
     await sender.sendAttempt(request(`${target.url.replace('//', '//user:s3cret@')}/old`), unhurried());
     expect(target.callsTo('/old')[0]?.headers).toHaveProperty('authorization');
     expect(target.callsTo('/new')[0]?.headers).not.toHaveProperty('authorization');
   });
 
-  it('from https to http on the same host leaves credentials behind', async () => {
+  it('from https to http on the same host drops credentials', async () => {
     const secure = await startTarget({ tls: goodCertificate });
     const trusting = newSender({ certificateAuthority: goodCertificate.cert });
     secure.script('/old', redirect(302, `${target.url}/new`));
@@ -157,7 +157,7 @@ describe('a redirect', () => {
     expect(target.callsTo('/loop')).toHaveLength(MAX_REDIRECTS + 1);
   });
 
-  it('whose own body never ends is followed all the same, and its socket closed', async () => {
+  it('with an endless body is still followed, and its socket is closed', async () => {
     const endless = await startBadTarget(endlessRedirect(`${target.url}/new`));
     expect((await sender.sendAttempt(request(endless.url), unhurried())).outcome).toMatchObject({
       status: 200,
@@ -184,7 +184,7 @@ describe('a redirect', () => {
     });
   });
 
-  it.each([300, 304])('is not what status %i means', async (status) => {
+  it.each([300, 304])('is not the meaning of status %i', async (status) => {
     target.script('/old', { status, headers: { location: '/new' } });
     expect((await sender.sendAttempt(request(`${target.url}/old`), unhurried())).outcome).toMatchObject({
       status,
@@ -192,7 +192,7 @@ describe('a redirect', () => {
     expect(target.callsTo('/new')).toEqual([]);
   });
 
-  it('that the job counts as success is the answer itself', async () => {
+  it('with a success status of the job is the answer itself', async () => {
     target.script('/old', redirect(302, '/new'));
     const { outcome } = await sender.sendAttempt(
       request(`${target.url}/old`, { successStatuses: ['302'] }),
@@ -202,13 +202,13 @@ describe('a redirect', () => {
     expect(target.callsTo('/new')).toEqual([]);
   });
 
-  it('to a path with letters beyond ASCII arrives there', async () => {
+  it('to a path with non-ASCII letters arrives there', async () => {
     target.script('/old', redirect(302, Buffer.from('/größe').toString('latin1')));
     await sender.sendAttempt(request(`${target.url}/old`), unhurried());
     expect(target.callsTo('/gr%C3%B6%C3%9Fe')).toHaveLength(1);
   });
 
-  it('does not buy more time: the timeout covers the whole way', async () => {
+  it('extends no timeout: the timeout covers all requests together', async () => {
     target.script('/old', redirect(302, '/hang'));
     target.script('/hang', 'hang');
     const { outcome } = await sender.sendAttempt(request(`${target.url}/old`), unhurried({ timeoutMs: 100 }));
@@ -217,7 +217,7 @@ describe('a redirect', () => {
 });
 
 describe('a redirect of a public target', () => {
-  /** 127.0.0.2 and 127.0.0.3 stand for the public network, all else for the inner one. */
+  /** 127.0.0.2 and 127.0.0.3 represent the public network, all others the internal one. */
   const isPublic = (address: string) => ['127.0.0.2', '127.0.0.3'].includes(address);
   const names: Readonly<Record<string, string>> = { 'inner.test': '127.0.0.1', 'outer.test': '127.0.0.3' };
   const resolveAll: ResolveAll = (name) =>
@@ -239,7 +239,7 @@ describe('a redirect of a public target', () => {
   afterAll(() => target.close());
 
   it.each(['127.0.0.1', 'inner.test', '[::ffff:127.0.0.1]'])(
-    'does not lead to %s on the inner network',
+    'does not lead to %s on the internal network',
     async (host) => {
       target.script('/public', redirect(302, at(host, '/inner')));
       const { outcome } = await guarded.sendAttempt(request(at('127.0.0.2', '/public')), unhurried());
@@ -248,7 +248,7 @@ describe('a redirect of a public target', () => {
     },
   );
 
-  it('does not lead inward over a connection that another call has left open', async () => {
+  it('does not lead to the internal network over an open connection of another call', async () => {
     await guarded.sendAttempt(request(at('inner.test', '/kept')), unhurried());
     target.script('/public', redirect(302, at('inner.test', '/inner')));
     const { outcome } = await guarded.sendAttempt(request(at('127.0.0.2', '/public')), unhurried());
@@ -256,7 +256,7 @@ describe('a redirect of a public target', () => {
     expect(target.callsTo('/inner')).toEqual([]);
   });
 
-  it('does not lead inward by way of another public target', async () => {
+  it('does not lead to the internal network through another public target', async () => {
     target.script('/public', redirect(302, at('outer.test', '/second')));
     target.script('/second', redirect(302, at('127.0.0.1', '/inner')));
     const { outcome } = await guarded.sendAttempt(request(at('127.0.0.2', '/public')), unhurried());
@@ -271,7 +271,7 @@ describe('a redirect of a public target', () => {
     expect(outcome).toMatchObject({ kind: 'responded', status: 200 });
   });
 
-  it('leads inward where the operator allows the address', async () => {
+  it('leads to the internal network when the operator allows the address', async () => {
     const open = newSender({ isPublic, resolveAll, redirectRanges: ['127.0.0.1'] });
     target.script('/public', redirect(302, at('inner.test', '/inner')));
     const { outcome } = await open.sendAttempt(request(at('127.0.0.2', '/public')), unhurried());
@@ -279,7 +279,7 @@ describe('a redirect of a public target', () => {
     open.close();
   });
 
-  it('is nothing that a target of the inner network does: that one leads where it likes', async () => {
+  it('is not restricted for a target of the internal network', async () => {
     target.script('/inner', redirect(302, at('127.0.0.4', '/other')));
     const { outcome } = await guarded.sendAttempt(request(at('127.0.0.1', '/inner')), unhurried());
     expect(outcome).toMatchObject({ kind: 'responded', status: 200 });

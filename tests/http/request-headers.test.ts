@@ -9,7 +9,7 @@ describe('encodeBody', () => {
     expect(encodeBody(body)).toBeNull();
   });
 
-  it('sends a string as it is', () => {
+  it('sends a string unchanged', () => {
     expect(encodeBody('<a/>')).toEqual({ text: '<a/>', contentType: 'text/plain; charset=utf-8' });
   });
 
@@ -25,7 +25,7 @@ describe('encodeBody', () => {
 });
 
 describe('buildRequestHeaders', () => {
-  it('says which execution, job, attempt and slot the call is for', () => {
+  it('contain execution, job, attempt and slot of the call', () => {
     expect(buildRequestHeaders(request(url, { attempt: 3 }), null, '1.2.3')).toEqual({
       'user-agent': 'job-scheduler/1.2.3',
       'accept-encoding': 'gzip, deflate, br',
@@ -37,7 +37,7 @@ describe('buildRequestHeaders', () => {
     });
   });
 
-  it('names no slot where there is none, not even one that the job makes up', () => {
+  it('contain no slot when there is none, also when the job sets one', () => {
     const headers = buildRequestHeaders(
       request(url, { scheduledAt: null, headers: { 'X-Scheduled-At': 'now' } }),
       null,
@@ -46,7 +46,7 @@ describe('buildRequestHeaders', () => {
     expect(headers).not.toHaveProperty('x-scheduled-at');
   });
 
-  it('lets the job choose its user agent and content type, in any spelling', () => {
+  it('let the job choose its user agent and content type, in any spelling', () => {
     const own = { 'USER-AGENT': 'mine', 'Content-Type': 'application/xml', 'X-Custom': 'yes' };
     const headers = buildRequestHeaders(request(url, { headers: own }), encodeBody({ a: 1 }), '1');
     expect(headers).toMatchObject({
@@ -57,7 +57,7 @@ describe('buildRequestHeaders', () => {
     expect(Object.keys(headers).filter((name) => /[A-Z]/.test(name))).toEqual([]);
   });
 
-  it('does not let the job pretend to be another execution', () => {
+  it('do not let the job claim another execution', () => {
     const own = {
       'x-execution-id': 'forged',
       'X-JOB-ID': 'forged',
@@ -69,7 +69,7 @@ describe('buildRequestHeaders', () => {
     );
   });
 
-  it('says where to call back where that completes the job, and lets the job say nothing else there', () => {
+  it('contain the callback URL when that completes the job, and the job cannot replace it', () => {
     const own = { 'X-Callback-URL': 'https://elsewhere.test/' };
     const callbackUrl = 'https://scheduler.test/callbacks/token';
     const given = buildRequestHeaders(request(url, { headers: own, callbackUrl }), null, '1');
@@ -78,7 +78,7 @@ describe('buildRequestHeaders', () => {
     expect(without).not.toHaveProperty('x-callback-url');
   });
 
-  it('leaves out headers that belong to the connection', () => {
+  it('exclude headers that belong to the connection', () => {
     const own = {
       'Content-Length': '5',
       'Transfer-Encoding': 'chunked',
@@ -89,17 +89,17 @@ describe('buildRequestHeaders', () => {
     for (const name of Object.keys(own)) expect(headers).not.toHaveProperty(name.toLowerCase());
   });
 
-  it('turns the credentials of the URL into authorization', () => {
+  it('turn the credentials of the URL into authorization', () => {
     const headers = buildRequestHeaders(request('http://us%40er:p%3Ass@target.test/'), null, '1');
     expect(headers['authorization']).toBe(`Basic ${Buffer.from('us@er:p:ss').toString('base64')}`);
   });
 
-  it('takes a password with a lone percent sign as it is', () => {
+  it('accept a password with a single percent sign unchanged', () => {
     const headers = buildRequestHeaders(request('http://user:100%@target.test/'), null, '1');
     expect(headers['authorization']).toBe(`Basic ${Buffer.from('user:100%').toString('base64')}`);
   });
 
-  it("prefers the job's own authorization to the URL's", () => {
+  it("prefer the job's own authorization to the URL's", () => {
     const own = { Authorization: 'Bearer token' };
     const headers = buildRequestHeaders(
       request('http://user:pass@target.test/', { headers: own }),
@@ -128,7 +128,7 @@ describe('showRequest', () => {
     expect(shown.headers['idempotency-key']).toBe('exec_1');
   });
 
-  it('shows where the target was to call back, but not with which token', () => {
+  it('shows the callback URL without its token', () => {
     const outgoing = request(url, { callbackUrl: 'https://scheduler.test/callbacks/s3cret' });
     const shown = showRequest(outgoing, buildRequestHeaders(outgoing, null, '1'), null);
     expect(shown.headers['x-callback-url']).toBe('https://scheduler.test/callbacks/***');

@@ -50,7 +50,7 @@ describe('a call', () => {
     },
   );
 
-  it('carries what identifies it', async () => {
+  it('carries its ids', async () => {
     await sender.sendAttempt(request(target.url, { attempt: 2 }), unhurried());
     expect(target.calls[0]?.headers).toMatchObject({
       'x-execution-id': 'exec_1',
@@ -68,7 +68,7 @@ describe('a call', () => {
   });
 
   it.each([204, 304, 400, 404, 429, 500, 503, 599])(
-    'has status %i for an outcome, not an error',
+    'treats status %i as an outcome, not an error',
     async (status) => {
       target.script('/status', status);
       const { outcome } = await sender.sendAttempt(request(`${target.url}/status`), unhurried());
@@ -76,7 +76,7 @@ describe('a call', () => {
     },
   );
 
-  it('reports what the target says about retrying', async () => {
+  it('reports the retry headers of the target', async () => {
     target.script('/busy', [{ status: 503, headers: { 'Retry-After': '120', 'X-Job-No-Retry': '1' } }, 503]);
     const first = await sender.sendAttempt(request(`${target.url}/busy`), unhurried());
     expect(first.outcome).toMatchObject({ retryAfter: '120', noRetry: true });
@@ -98,7 +98,7 @@ describe('a call', () => {
     expect(target.calls[0]?.headers['authorization']).toBe('Bearer s3cret');
   });
 
-  it('can be plain, with no headers but its own', async () => {
+  it('can be plain, with only its own headers', async () => {
     const call = {
       method: 'POST',
       url: `${target.url}/hook`,
@@ -133,7 +133,7 @@ describe('a response body', () => {
     return expectResponse((await sender.sendAttempt(request(target.url + path), unhurried())).outcome);
   }
 
-  it('is kept whole up to 5,000 characters', async () => {
+  it('is kept completely up to 5,000 characters', async () => {
     const { body, bodyTruncated } = await bodyOf('/fits', { body: 'a'.repeat(5_000) });
     expect({ length: body.length, bodyTruncated }).toEqual({ length: 5_000, bodyTruncated: false });
   });
@@ -144,7 +144,7 @@ describe('a response body', () => {
     expect(body).toBe(`a${'😀'.repeat(2_499)}`);
   });
 
-  it('loses its NUL characters, which the database cannot hold', async () => {
+  it('loses its NUL characters, which the database cannot store', async () => {
     expect((await bodyOf('/nul', { body: 'a\0b' })).body).toBe('a\uFFFDb');
   });
 
@@ -163,21 +163,21 @@ describe('a response body', () => {
     );
   });
 
-  it('may be empty though it is said to be packed', async () => {
+  it('may be empty although its header names an encoding', async () => {
     expect(await bodyOf('/empty', { headers: { 'content-encoding': 'gzip' }, body: '' })).toMatchObject({
       body: '',
       status: 200,
     });
   });
 
-  it('that is packed well and large is cut like any other', async () => {
+  it('that is compressed and large is cut like any other', async () => {
     const packed = { headers: { 'content-encoding': 'gzip' }, body: gzipSync(Buffer.alloc(10_000_000, 'z')) };
     expect(await bodyOf('/bomb', packed)).toMatchObject({ body: 'z'.repeat(5_000), bodyTruncated: true });
   });
 });
 
 describe('response headers', () => {
-  it('are kept to a bounded number and size', async () => {
+  it('are stored in limited number and size', async () => {
     const many = Object.fromEntries(Array.from({ length: 200 }, (_, index) => [`x-many-${index}`, 'v']));
     target.script('/many', { headers: many });
     const { headers } = expectResponse(
@@ -198,7 +198,7 @@ describe('response headers', () => {
 });
 
 describe('timings', () => {
-  it('name each phase, and those of connecting only where a connection was made', async () => {
+  it('name each phase, and those of connecting only for a new connection', async () => {
     const byName = newSender({ resolveAll: everythingLocal });
     const url = target.url.replace('127.0.0.1', 'target.test');
     const first = await byName.sendAttempt(request(url), unhurried());
@@ -216,7 +216,7 @@ describe('timings', () => {
     byName.close();
   });
 
-  it('have a total even where nothing was sent', async () => {
+  it('have a total even when nothing was sent', async () => {
     const { timings } = await sender.sendAttempt(request('nonsense'), unhurried());
     expect(timings).toMatchObject({ dnsMs: null, connectMs: null, firstByteMs: null });
     expect(timings.totalMs).toBeGreaterThanOrEqual(0);
@@ -235,7 +235,7 @@ describe('a call that takes too long', () => {
     await target.allSocketsClosed();
   });
 
-  it('is not let off because its name is still being looked up', async () => {
+  it('is not extended by a slow name lookup', async () => {
     const stuck = newSender({ resolveAll: () => new Promise(() => undefined) });
     const { outcome } = await stuck.sendAttempt(request('http://slow.test/'), unhurried({ timeoutMs: 50 }));
     expect(outcome).toMatchObject({ kind: 'failed', reason: 'TIMEOUT' });
@@ -255,7 +255,7 @@ describe('an aborted call', () => {
     await target.allSocketsClosed();
   });
 
-  it('is not made at all if it was aborted before', async () => {
+  it('is not made when it was aborted before', async () => {
     const signal = new StopSignal();
     signal.stop('abort');
     const { outcome } = await sender.sendAttempt(request(target.url), unhurried({ signal }));
@@ -263,7 +263,7 @@ describe('an aborted call', () => {
     expect(target.calls).toEqual([]);
   });
 
-  it('is what closing the sender makes of every call in flight, and of later ones', async () => {
+  it('is the result of closing the sender, for running calls and later ones', async () => {
     target.script('/hang', 'hang');
     const sent = [1, 2, 3].map(() => sender.sendAttempt(request(`${target.url}/hang`), unhurried()));
     await target.received('/hang', 3);
@@ -291,7 +291,7 @@ describe('a finished call', () => {
     expect(listen).toHaveBeenLastCalledWith(null);
   });
 
-  it('gives its connection to the next one', async () => {
+  it('passes its connection to the next one', async () => {
     for (let count = 0; count < 5; count += 1) await sender.sendAttempt(request(target.url), unhurried());
     expect(target.openSockets()).toBe(1);
     expect(sender.openSockets()).toBe(1);
@@ -335,7 +335,7 @@ describe('a request that cannot be sent', () => {
 });
 
 describe('a target that cannot be reached', () => {
-  it('ends with CONNECTION where nobody listens', async () => {
+  it('ends with CONNECTION when nothing listens', async () => {
     const gone = await startTarget();
     await gone.close();
     const { outcome } = await sender.sendAttempt(request(gone.url), unhurried());
@@ -343,7 +343,7 @@ describe('a target that cannot be reached', () => {
     expect(outcome).toHaveProperty('message', expect.stringContaining('ECONNREFUSED'));
   });
 
-  it('ends with CONNECTION where nobody listens at any of its addresses', async () => {
+  it('ends with CONNECTION when nothing listens at any of its addresses', async () => {
     const gone = await startTarget();
     await gone.close();
     const addresses = ['127.0.0.1', '127.0.0.2', '::1'].map((address) => ({
@@ -360,14 +360,14 @@ describe('a target that cannot be reached', () => {
   });
 
   it.each(['no-such-name.invalid', 'a'.repeat(300), 'a..b', '*.invalid'])(
-    'ends with DNS where its name is %s',
+    'ends with DNS when its name is %s',
     async (name) => {
       const { outcome } = await sender.sendAttempt(request(`http://${name}/`), unhurried());
       expect(outcome).toMatchObject({ kind: 'failed', reason: 'DNS' });
     },
   );
 
-  it.each(['ENOTFOUND', 'EAI_AGAIN'])('ends with DNS where the resolver fails with %s', async (code) => {
+  it.each(['ENOTFOUND', 'EAI_AGAIN'])('ends with DNS when the resolver fails with %s', async (code) => {
     const resolveAll = () => Promise.reject(Object.assign(new Error('getaddrinfo failed'), { code }));
     const unresolving = newSender({ resolveAll });
     const { outcome } = await unresolving.sendAttempt(request('http://broken.test/'), unhurried());
@@ -377,7 +377,7 @@ describe('a target that cannot be reached', () => {
 });
 
 describe('a secure target', () => {
-  it('is called where its certificate is trusted, and the handshake is timed', async () => {
+  it('is called when its certificate is trusted, and the handshake is timed', async () => {
     const secure = await startTarget({ tls: goodCertificate });
     const trusting = newSender({ certificateAuthority: goodCertificate.cert });
     const { outcome, timings } = await trusting.sendAttempt(request(secure.url), unhurried());
@@ -391,7 +391,7 @@ describe('a secure target', () => {
     ['is trusted by nobody', goodCertificate, undefined],
     ['has expired', expiredCertificate, expiredCertificate.cert],
     ['is for another host', foreignCertificate, foreignCertificate.cert],
-  ])('ends with TLS where its certificate %s', async (_what, tls, certificateAuthority) => {
+  ])('ends with TLS when its certificate %s', async (_what, tls, certificateAuthority) => {
     const secure = await startTarget({ tls });
     const careful = newSender(certificateAuthority === undefined ? {} : { certificateAuthority });
     const { outcome } = await careful.sendAttempt(request(secure.url), unhurried());
@@ -402,13 +402,13 @@ describe('a secure target', () => {
     await secure.close();
   });
 
-  it('ends with TLS where it does not speak TLS', async () => {
+  it('ends with TLS when it does not support TLS', async () => {
     const { outcome } = await sender.sendAttempt(request(target.url.replace('http:', 'https:')), unhurried());
     expect(outcome).toMatchObject({ kind: 'failed', reason: 'TLS' });
     expect(outcome).toHaveProperty('message', expect.stringContaining('wrong version number'));
   });
 
-  it('ends with TLS where it hangs up during the handshake', async () => {
+  it('ends with TLS when it closes during the handshake', async () => {
     const rude = createServer((socket) => socket.once('data', () => socket.destroy()));
     await new Promise<void>((resolve) => rude.listen(0, '127.0.0.1', resolve));
     const url = `https://127.0.0.1:${(rude.address() as AddressInfo).port}`;
@@ -421,7 +421,7 @@ describe('a secure target', () => {
 });
 
 describe('the message of a failure', () => {
-  it('holds no secret of the request', async () => {
+  it('contains no secret of the request', async () => {
     const gone = await startTarget();
     await gone.close();
     const url = `${gone.url.replace('//', '//user:s3cret@')}/s3cret?token=s3cret#s3cret`;

@@ -1,4 +1,4 @@
-/** A script as a user writes one: it must compile strictly, and run without a server and without a WebSocket. */
+/** A script as a user writes it. It must compile strictly and run without a server and without a WebSocket. */
 import { createApolloClient } from 'job-scheduler-client/apollo';
 import { scalars } from 'job-scheduler-client/codegen';
 import {

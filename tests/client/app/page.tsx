@@ -1,4 +1,4 @@
-/** A page as a dashboard has one: its address says by which client it follows the server. */
+/** A page like a dashboard. Its address names the client that follows the server. */
 import { ApolloProvider, useApolloClient } from '@apollo/client/react';
 import { StrictMode, useRef, type ReactNode } from 'react';
 import { createRoot } from 'react-dom/client';
@@ -25,7 +25,7 @@ function Shown({ id, value }: { id: string; value: unknown }) {
   return <pre id={id}>{typeof value === 'string' ? value : JSON.stringify(value)}</pre>;
 }
 
-/** Keeps the cursor of every event, and tells how often it was drawn. */
+/** Keeps the cursor of every event, and shows the number of renders. */
 function Events({ feed, id }: { feed: Feed<Event>; id: string }) {
   const draws = useRef(0);
   draws.current += 1;
@@ -42,7 +42,7 @@ function Events({ feed, id }: { feed: Feed<Event>; id: string }) {
   );
 }
 
-/** Counts executions by their status, from a list that events keep true. */
+/** Counts executions by their status, from a list that events keep up to date. */
 function Statuses({ feed, load }: { feed: Feed<Event>; load: Load }) {
   const { state } = useLiveState<Event, ReadonlyMap<string, string>>(feed, {
     load: async () => {

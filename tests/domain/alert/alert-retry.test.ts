@@ -9,11 +9,11 @@ function after(result: SendResult, attempts: number, jitterDraw = 0) {
 }
 
 describe('a delivery', () => {
-  it('that was taken is delivered', () => {
+  it('that succeeded is delivered', () => {
     expect(after({ kind: 'sent' }, 1)).toEqual({ status: 'DELIVERED' });
   });
 
-  it('that failed is tried again, each time after twice the wait, up to an hour', () => {
+  it('that failed is retried, each time after twice the delay, up to an hour', () => {
     const waits = Array.from({ length: 11 }, (_, index) => {
       const move = after(FAILED, index + 1);
       return move.status === 'PENDING' ? (move.availableAt.getTime() - START.getTime()) / 1_000 : null;
@@ -21,15 +21,15 @@ describe('a delivery', () => {
     expect(waits).toEqual([10, 20, 40, 80, 160, 320, 640, 1_280, 2_560, 3_600, 3_600]);
   });
 
-  it('waits a little less by the jitter, so that those that failed together do not come together again', () => {
+  it('waits a little less by the jitter, so deliveries that failed together do not retry together', () => {
     expect(after(FAILED, 1, 0.5)).toMatchObject({ availableAt: plus(START, 9_000) });
   });
 
-  it('waits as long as the receiver asks for', () => {
+  it('waits as long as the receiver asks', () => {
     expect(after({ ...FAILED, retryAfter: '120' }, 1)).toMatchObject({ availableAt: plus(START, 120_000) });
   });
 
-  it('is given up after the last try, and after one that no other can better', () => {
+  it('is given up after the last try, and after a failure that no retry can fix', () => {
     expect(after(FAILED, 12)).toEqual({ status: 'FAILED', lastError: 'Status 500.' });
     expect(after({ ...FAILED, isFinal: true }, 1)).toEqual({ status: 'FAILED', lastError: 'Status 500.' });
   });
@@ -39,7 +39,7 @@ describe('a delivery', () => {
     expect(after({ kind: 'sent' }, 20)).toEqual({ status: 'DELIVERED' });
   });
 
-  it('that a stop broke off may be sent again at once', () => {
+  it('that a stop interrupted may be sent again at once', () => {
     expect(after({ kind: 'aborted' }, 3)).toEqual({ status: 'PENDING', lastError: null, availableAt: START });
   });
 });

@@ -10,7 +10,7 @@ import {
 const NEW: AlertState = { failuresInRow: 0, isFailing: false };
 const EVERYTHING = { events: [...ALERT_EVENTS], failureThreshold: 1, latenessThresholdMs: 60_000 };
 
-/** What an alert tells of one transition after another. */
+/** What an alert reports for a series of transitions. */
 function tell(rule: typeof EVERYTHING, transitions: readonly JobTransition[]): AlertEvent[][] {
   let state = NEW;
   return transitions.map((transition) => {
@@ -20,7 +20,7 @@ function tell(rule: typeof EVERYTHING, transitions: readonly JobTransition[]): A
   });
 }
 
-/** One letter a run: F failed, S succeeded, K skipped. */
+/** One letter per run: F failed, S succeeded, K skipped. */
 function runs(letters: string): JobTransition[] {
   return Array.from(letters, (letter): JobTransition => {
     if (letter === 'F') return { kind: 'FAILED' };
@@ -58,11 +58,11 @@ describe('failures', () => {
     ],
     ['a success after too few', 'FS', 2, [['DEAD_LETTERED'], ['SUCCEEDED']]],
     ['a skipped run between them', 'FKF', 2, [['DEAD_LETTERED'], ['SKIPPED'], ['FAILED', 'DEAD_LETTERED']]],
-  ] as const)('are told: %s', (_what, letters, failureThreshold, told) => {
+  ] as const)('are reported: %s', (_what, letters, failureThreshold, told) => {
     expect(tell({ ...EVERYTHING, failureThreshold }, runs(letters))).toEqual(told);
   });
 
-  it('are told once per row that reaches the threshold, and its end once', () => {
+  it('are reported once per row that reaches the threshold, and their end once', () => {
     fc.assert(
       fc.property(someRuns, threshold, (letters, failureThreshold) => {
         const rows = letters.replaceAll('K', '').split('S');
@@ -75,7 +75,7 @@ describe('failures', () => {
     );
   });
 
-  it('and recoveries take turns, beginning with a failure', () => {
+  it('and recoveries alternate, beginning with a failure', () => {
     fc.assert(
       fc.property(someRuns, threshold, (letters, failureThreshold) => {
         const turns = eventsOf(letters, failureThreshold).filter(
@@ -88,7 +88,7 @@ describe('failures', () => {
     );
   });
 
-  it('say how many they are, and a recovery how many there were', () => {
+  it('include their number, and a recovery includes the number before it', () => {
     const rule = { ...EVERYTHING, failureThreshold: 2 };
     const failed = applyTransition(rule, { failuresInRow: 1, isFailing: false }, { kind: 'FAILED' });
     expect(failed.reports[0]).toEqual({ event: 'FAILED', failuresInRow: 2, isFailing: true });
@@ -96,7 +96,7 @@ describe('failures', () => {
     expect(recovered.reports[0]).toEqual({ event: 'RECOVERED', failuresInRow: 7, isFailing: false });
   });
 
-  it('that a lowered threshold makes enough are told with the next one', () => {
+  it('that reach a lowered threshold are reported with the next one', () => {
     const state = { failuresInRow: 4, isFailing: false };
     const { reports } = applyTransition({ ...EVERYTHING, failureThreshold: 2 }, state, { kind: 'FAILED' });
     expect(reports.map(({ event }) => event)).toContain('FAILED');
@@ -104,7 +104,7 @@ describe('failures', () => {
 });
 
 describe('every run', () => {
-  it('is told as what it was', () => {
+  it('is reported with its result', () => {
     fc.assert(
       fc.property(someRuns, threshold, (letters, failureThreshold) => {
         const events = eventsOf(letters, failureThreshold);
@@ -116,7 +116,7 @@ describe('every run', () => {
     );
   });
 
-  it('is told only where the alert asks for it, whatever it remembers', () => {
+  it('is reported only when the alert asks for it, in any state', () => {
     const subset = fc.subarray([...ALERT_EVENTS]);
     fc.assert(
       fc.property(someRuns, threshold, subset, (letters, failureThreshold, events) => {
@@ -128,7 +128,7 @@ describe('every run', () => {
     );
   });
 
-  it('that somebody left out by hand is not told', () => {
+  it('that a user skipped by hand is not reported', () => {
     expect(tell(EVERYTHING, [{ kind: 'SKIPPED', isManual: true }])).toEqual([[]]);
   });
 });
@@ -153,7 +153,7 @@ describe('lateness', () => {
     expect(tell(EVERYTHING, [transition])).toEqual([told]);
   });
 
-  it('leaves the failures as they are', () => {
+  it('does not change the failures', () => {
     const state = { failuresInRow: 3, isFailing: true };
     expect(applyTransition(EVERYTHING, state, started({})).state).toEqual(state);
   });

@@ -17,11 +17,11 @@ describe('the title of a notice', () => {
       { event: 'FAILED', occurrences: 37, firstAt: '2030-01-07T09:00:00.000Z' },
       'Nightly report: FAILED 37 times since 2030-01-07 09:00:00 UTC',
     ],
-  ] as const)('says what happened: %j', (facts, title) => {
+  ] as const)('states what happened: %j', (facts, title) => {
     expect(wordNotice(notice(facts)).title).toBe(title);
   });
 
-  it('says how late a run started, or that it has not', () => {
+  it('states how late a run started, or that it has not started', () => {
     const { execution } = notice();
     const late = notice({ event: 'LATE', execution: execution && { ...execution, latenessMs: 95_400 } });
     expect(wordNotice(late).title).toBe('Nightly report started 95 s late');
@@ -31,7 +31,7 @@ describe('the title of a notice', () => {
     );
   });
 
-  it('says why a run was skipped', () => {
+  it('states why a run was skipped', () => {
     const { execution } = notice();
     const skipped = notice({
       event: 'SKIPPED',
@@ -40,7 +40,7 @@ describe('the title of a notice', () => {
     expect(wordNotice(skipped).title).toBe('Nightly report was skipped (OVERLAP)');
   });
 
-  it('is one line of at most 150 characters, and so is each fact, whatever stands in job and answer', () => {
+  it('is one line of at most 150 characters, and so is each fact, for any text in job and answer', () => {
     const text = fc.string({ unit: 'binary', maxLength: 300 });
     fc.assert(
       fc.property(text, text, fc.constantFrom(...ALERT_EVENTS), (name, errorMessage, event) => {

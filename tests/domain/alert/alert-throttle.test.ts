@@ -7,11 +7,11 @@ const before = (ms: number) => plus(START, -ms);
 const quiet = { dueAt: [], gatheringDueAt: null, oppositeDueAt: null };
 
 describe('reports', () => {
-  it('are sent one by one while there are few', () => {
+  it('are sent one by one while they are few', () => {
     expect(placeReports(3, quiet, 3, START)).toEqual({ sentNow: 3, gatherDueAt: null });
   });
 
-  it('beyond the limit are gathered until a minute after the first of those that were sent', () => {
+  it('beyond the limit are collected until a minute after the first one that was sent', () => {
     expect(placeReports(10, quiet, 3, START)).toEqual({ sentNow: 3, gatherDueAt: plus(START, 60_000) });
     const dueAt = [before(50_000), before(20_000), before(1_000)];
     expect(placeReports(1, { ...quiet, dueAt }, 3, START)).toEqual({
@@ -28,7 +28,7 @@ describe('reports', () => {
     });
   });
 
-  it('join what gathers, whatever room there is', () => {
+  it('join an open collection, even when there is room', () => {
     const gatheringDueAt = plus(START, 5_000);
     expect(placeReports(5, { ...quiet, gatheringDueAt }, 3, START)).toEqual({
       sentNow: 0,
@@ -36,7 +36,7 @@ describe('reports', () => {
     });
   });
 
-  it('that join what gathers take it behind what gathers of their opposite', () => {
+  it('that join a collection move it behind the collection of their opposite', () => {
     const gatheringDueAt = plus(START, 5_000);
     const dueAfter = (oppositeMs: number) => {
       const oppositeDueAt = plus(START, oppositeMs);
@@ -47,7 +47,7 @@ describe('reports', () => {
     expect(dueAfter(9_000)).toEqual(plus(START, 9_001));
   });
 
-  it('end behind what gathers of their opposite, though there is room at once', () => {
+  it('wait behind the collection of their opposite, even when there is room', () => {
     const waiting = { ...quiet, oppositeDueAt: plus(START, 9_000) };
     expect(placeReports(2, waiting, 3, START)).toEqual({ sentNow: 1, gatherDueAt: plus(START, 9_001) });
     const overdue = { ...quiet, oppositeDueAt: before(1) };
@@ -56,13 +56,13 @@ describe('reports', () => {
 });
 
 describe('a stream of reports', () => {
-  /** How long after the one before a batch of so many reports comes. */
+  /** The time between a batch of this many reports and the batch before it. */
   const batches = fc.array(fc.tuple(fc.integer({ min: 0, max: 90_000 }), fc.integer({ min: 1, max: 12 })), {
     maxLength: 40,
   });
   const limits = fc.integer({ min: 1, max: 6 });
 
-  /** Plays the stream with deliveries that are taken up when they are due; answers when they were, and what they tell. */
+  /** Plays the stream with deliveries that start when they are due. Returns their due times and their reports. */
   function play(stream: readonly (readonly [number, number])[], limit: number) {
     const deliveries: { dueMs: number; reports: number; gathers: boolean }[] = [];
     let nowMs = START.getTime();
@@ -93,7 +93,7 @@ describe('a stream of reports', () => {
     );
   });
 
-  it('is told whole, each report once', () => {
+  it('is reported completely, each report once', () => {
     fc.assert(
       fc.property(batches, limits, (stream, limit) => {
         const told = play(stream, limit).reduce((sum, { reports }) => sum + reports, 0);
@@ -102,7 +102,7 @@ describe('a stream of reports', () => {
     );
   });
 
-  it('keeps nothing back for longer than a minute', () => {
+  it('delays no report for longer than a minute', () => {
     fc.assert(
       fc.property(batches, limits, (stream, limit) => {
         let nowMs = START.getTime();
@@ -121,7 +121,7 @@ describe('two streams that contradict each other', () => {
   type Event = 'FAILED' | 'RECOVERED';
   const waits = fc.array(fc.integer({ min: 0, max: 40_000 }), { minLength: 1, maxLength: 60 });
 
-  /** Plays them by turns, each report on its own; answers what was told, in the order in which it is due. */
+  /** Plays them alternately, each report separately. Returns the reports in the order of their due times. */
   function play(waitsMs: readonly number[], limit: number) {
     const deliveries: { event: Event; dueMs: number; reports: number; gathers: boolean }[] = [];
     let nowMs = START.getTime();
@@ -147,11 +147,11 @@ describe('two streams that contradict each other', () => {
         deliveries.push({ event, dueMs: gatherDueAt.getTime(), reports: 1, gathers: true });
       }
     }
-    // What was sent at once comes in the order of its making.
+    // Reports that were sent at once come in the order of their creation.
     return deliveries.toSorted((a, b) => a.dueMs - b.dueMs);
   }
 
-  it('end with what is true last, each report told once and no stream above the limit', () => {
+  it('end with the final state, each report once and no stream above the limit', () => {
     fc.assert(
       fc.property(waits, fc.integer({ min: 1, max: 4 }), (waitsMs, limit) => {
         const told = play(waitsMs, limit);

@@ -7,14 +7,14 @@ function issuesOf(body: unknown): unknown {
 }
 
 describe('the body of a callback', () => {
-  it('needs nothing but the status', () => {
+  it('needs only the status', () => {
     expect(readCallbackReport({ status: 'success' })).toEqual({
       ok: true,
       report: { status: 'success', message: null, output: null, retry: true },
     });
   });
 
-  it('may say all there is to say', () => {
+  it('may have all fields', () => {
     const body = { status: 'failure', message: 'Disk full.', output: { rows: [1, null] }, retry: false };
     expect(readCallbackReport(body)).toEqual({
       ok: true,
@@ -32,12 +32,12 @@ describe('the body of a callback', () => {
     expect(readCallbackReport({ status: 'success', output })).toMatchObject({ report: { output: text } });
   });
 
-  it('takes null, and an empty message, for nothing said', () => {
+  it('accepts null, and an empty message, as no value', () => {
     const body = { status: 'success', message: '', output: null, retry: null };
     expect(readCallbackReport(body)).toMatchObject({ report: { message: null, output: null, retry: true } });
   });
 
-  it.each([[[]], [null], ['success'], [7]])('is refused where it is no object: %j', (body) => {
+  it.each([[[]], [null], ['success'], [7]])('is refused when it is not an object: %j', (body) => {
     expect(issuesOf(body)).toEqual([{ path: [], message: 'The body must be a JSON object.' }]);
   });
 
@@ -55,7 +55,7 @@ describe('the body of a callback', () => {
     expect(issuesOf(body)).toEqual([{ path: [field], message: expect.any(String) as string }]);
   });
 
-  it('names all that is wrong at once', () => {
+  it('names all errors at once', () => {
     expect(issuesOf({ status: 'done', retry: 1, more: true })).toMatchObject([
       { path: ['more'] },
       { path: ['status'] },
@@ -63,7 +63,7 @@ describe('the body of a callback', () => {
     ]);
   });
 
-  it('is refused where it nests without end', () => {
+  it('is refused when it nests too deep', () => {
     const deep = JSON.parse('['.repeat(50_000) + ']'.repeat(50_000)) as unknown;
     expect(issuesOf({ status: 'success', output: deep })).toMatchObject([
       { path: ['output'], message: expect.stringContaining('Nests deeper') as string },

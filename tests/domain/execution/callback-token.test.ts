@@ -15,17 +15,17 @@ const CLAIM: CallbackClaim = {
 };
 
 describe('a callback token', () => {
-  it('speaks for the attempt that it was signed for', () => {
+  it('is valid for the attempt that it was signed for', () => {
     expect(readCallbackToken(signCallbackToken(CLAIM, SECRET), SECRET)).toEqual(CLAIM);
   });
 
-  it('can stand in a URL as it is', () => {
+  it('can be part of a URL unchanged', () => {
     const token = signCallbackToken(CLAIM, SECRET);
     expect(encodeURIComponent(token)).toBe(token);
     expect(token).toMatch(/^exec_[0-9a-z]{26}\.2\.3\./);
   });
 
-  it('means nothing under another secret', () => {
+  it('is invalid under another secret', () => {
     expect(readCallbackToken(signCallbackToken(CLAIM, SECRET), 'another secret')).toBeNull();
   });
 
@@ -33,7 +33,7 @@ describe('a callback token', () => {
     ['execution', { executionId: '019460d2-1a40-7b2c-8d3e-4f5a6b7c8d9f' }],
     ['attempt', { attempt: 1 }],
     ['claim', { claimSeq: 4 }],
-  ])('does not speak for another %s with the same signature', (_what, change) => {
+  ])('is invalid for another %s with the same signature', (_what, change) => {
     const signature = signCallbackToken(CLAIM, SECRET).split('.').at(-1) ?? '';
     const other = signCallbackToken({ ...CLAIM, ...change }, SECRET)
       .split('.')
@@ -41,7 +41,7 @@ describe('a callback token', () => {
     expect(readCallbackToken([...other, signature].join('.'), SECRET)).toBeNull();
   });
 
-  it('has no second spelling: whatever is changed in it, it is none', () => {
+  it('has no second spelling: any change makes it invalid', () => {
     const token = signCallbackToken(CLAIM, SECRET);
     fc.assert(
       fc.property(fc.nat(token.length), fc.string({ minLength: 1, maxLength: 3 }), (at, text) => {

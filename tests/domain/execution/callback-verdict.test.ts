@@ -21,7 +21,7 @@ function report(fields: Partial<CallbackReport> = {}): CallbackReport {
 }
 
 describe('a callback', () => {
-  it('of success ends the execution as SUCCESS, with what it says in the log', () => {
+  it('of success ends the execution as SUCCESS, with its report in the log', () => {
     expect(
       decideAfterCallback(RETRIED, report({ status: 'success', message: '12 rows' }), NOW, 0),
     ).toMatchObject({
@@ -32,7 +32,7 @@ describe('a callback', () => {
     });
   });
 
-  it('of failure is retried as the policy says', () => {
+  it('of failure is retried by the policy', () => {
     expect(decideAfterCallback(RETRIED, report({ message: 'Disk full!' }), NOW, 0)).toEqual({
       status: 'RETRYING',
       availableAt: new Date(NOW.getTime() + 5_000),
@@ -58,7 +58,7 @@ describe('a callback', () => {
     });
   });
 
-  it('that asks for no retry says so', () => {
+  it('that asks for no retry is logged as such', () => {
     expect(decideAfterCallback(RETRIED, report({ retry: false }), NOW, 0).errorMessage).toBe(
       'The callback reported a failure. It asked for no retry.',
     );
@@ -66,7 +66,7 @@ describe('a callback', () => {
 });
 
 describe('a callback that does not come', () => {
-  it('is a timeout, retried as the policy says', () => {
+  it('is a timeout, retried by the policy', () => {
     expect(decideAfterSilence(RETRIED, DEADLINE, NOW, 0)).toMatchObject({
       status: 'RETRYING',
       availableAt: new Date(NOW.getTime() + 5_000),
@@ -83,6 +83,6 @@ describe('a callback that does not come', () => {
   });
 });
 
-it('A wait that is cancelled ends as CANCELLED, and is no failure', () => {
+it('A cancelled wait ends as CANCELLED, and is not a failure', () => {
   expect(cancelledWait()).toMatchObject({ status: 'CANCELLED', failureReason: null });
 });

@@ -13,22 +13,22 @@ const moves: { name: string; from: readonly ExecutionStatus[]; to: ExecutionStat
 ).map(([name, move]) => ({ name, ...move }));
 
 describe('the state machine', () => {
-  it('leads out of every status that is not finished, and out of no other', () => {
+  it('leads out of every unfinished status, and out of no other', () => {
     const left = new Set(moves.flatMap(({ from }) => from));
     for (const status of EXECUTION_STATUSES) expect(left.has(status)).toBe(!isFinished(status));
   });
 
-  it('lets an execution run only by being claimed', () => {
+  it('allows an execution to run only after a claim', () => {
     expect(moves.filter(({ to }) => to === 'RUNNING').map(({ name }) => name)).toEqual(['claim']);
   });
 
-  it('lets an execution succeed, fail or be retried only out of RUNNING', () => {
+  it('allows an execution to succeed, fail or be retried only out of RUNNING', () => {
     for (const { to, from } of moves) {
       if (to === 'SUCCESS' || to === 'FAILED' || to === 'RETRYING') expect(from).toEqual(['RUNNING']);
     }
   });
 
-  it('lets every status be reached, from a start as PENDING, BLOCKED or SKIPPED', () => {
+  it('can reach every status from PENDING, BLOCKED or SKIPPED', () => {
     const reached = new Set<ExecutionStatus>(['PENDING', 'BLOCKED', 'SKIPPED', ...moves.map(({ to }) => to)]);
     expect(reached).toEqual(new Set(EXECUTION_STATUSES));
   });
@@ -41,7 +41,7 @@ describe('a lost execution', () => {
     expect(MAX_RESCUES).toBe(3);
   });
 
-  it('is never repeated where its job is ATMOST_ONCE', () => {
+  it('is never repeated when its job is ATMOST_ONCE', () => {
     expect(decideAfterLoss('ATMOST_ONCE', 0)).toBe('giveUp');
   });
 });

@@ -26,7 +26,7 @@ function responded(status: number, parts: Partial<RespondedOutcome> = {}): Attem
 }
 
 describe('classifyOutcome', () => {
-  it.each([200, 201, 204, 299])('takes %i for success by default', (status) => {
+  it.each([200, 201, 204, 299])('treats %i as success by default', (status) => {
     expect(classifyOutcome(responded(status), defaults)).toEqual({ kind: 'success' });
   });
 
@@ -39,7 +39,7 @@ describe('classifyOutcome', () => {
   });
 
   it.each([301, 304, 400, 401, 403, 404, 409, 410, 422, 451, 999])(
-    'lets %i fail at once by default',
+    'fails %i at once by default',
     (status) => {
       expect(classifyOutcome(responded(status), defaults)).toMatchObject({
         kind: 'finalFailure',
@@ -48,20 +48,20 @@ describe('classifyOutcome', () => {
     },
   );
 
-  it('judges by the lists of the job', () => {
+  it('uses the lists of the job', () => {
     const rules = { successStatuses: ['404'], retryOn: ['200-299'] };
     expect(classifyOutcome(responded(404), rules).kind).toBe('success');
     expect(classifyOutcome(responded(200), rules).kind).toBe('retryableFailure');
     expect(classifyOutcome(responded(500), rules).kind).toBe('finalFailure');
   });
 
-  it('takes a status in both lists for success', () => {
+  it('treats a status in both lists as success', () => {
     expect(classifyOutcome(responded(202), { successStatuses: ['2xx'], retryOn: ['202'] }).kind).toBe(
       'success',
     );
   });
 
-  it('does not retry where the target asks for no retry', () => {
+  it('does not retry when the target asks for no retry', () => {
     expect(classifyOutcome(responded(503, { noRetry: true }), defaults)).toEqual({
       kind: 'finalFailure',
       reason: 'HTTP_STATUS',
@@ -73,7 +73,7 @@ describe('classifyOutcome', () => {
     expect(classifyOutcome(responded(200, { noRetry: true }), defaults).kind).toBe('success');
   });
 
-  it('takes a cut body for as good as a whole one', () => {
+  it('treats a cut body like a whole one', () => {
     expect(classifyOutcome(responded(200, { bodyTruncated: true }), defaults).kind).toBe('success');
   });
 
@@ -85,7 +85,7 @@ describe('classifyOutcome', () => {
     ['BLOCKED_TARGET', 'finalFailure'],
     ['TOO_MANY_REDIRECTS', 'finalFailure'],
     ['INVALID_REQUEST', 'finalFailure'],
-  ])('takes %s for a %s, whatever statuses are retried', (reason, kind) => {
+  ])('turns %s into %s, whatever statuses are retried', (reason, kind) => {
     const outcome: AttemptOutcome = { kind: 'failed', reason, message: 'why' };
     expect(classifyOutcome(outcome, { successStatuses: [], retryOn: [] })).toEqual({
       kind,
@@ -94,7 +94,7 @@ describe('classifyOutcome', () => {
     });
   });
 
-  it('leaves an aborted call to whoever aborted it', () => {
+  it('leaves an aborted call to the caller that aborted it', () => {
     expect(classifyOutcome({ kind: 'aborted' }, defaults)).toEqual({ kind: 'aborted' });
   });
 });

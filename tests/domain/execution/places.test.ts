@@ -10,14 +10,14 @@ import {
 const LIMITS = { maxConcurrency: 500, maxConcurrencyPerHost: 50 };
 
 describe('the places of an instance', () => {
-  it('are open to every host up to its own limit, but for the last fifth', () => {
+  it('are open to every host up to its own limit, except for the last fifth', () => {
     expect(placesPerHost(LIMITS, 0)).toBe(50);
     expect(placesPerHost(LIMITS, 399)).toBe(50);
     expect(placesPerHost(LIMITS, 400)).toBe(1);
     expect(placesPerHost(LIMITS, 499)).toBe(1);
   });
 
-  it('cannot be used up by fewer hosts than there are reserved places, whatever the order in which these come', () => {
+  it('cannot be used up by fewer hosts than there are reserved places, in any order of arrival', () => {
     const hostsToExhaust = ({ maxConcurrency }: typeof LIMITS) => {
       let calling = 0;
       let hosts = 0;
@@ -33,7 +33,7 @@ describe('the places of an instance', () => {
     expect(hostsToExhaust(LIMITS)).toBeGreaterThanOrEqual(100);
   });
 
-  it('are all open where there are too few to keep any', () => {
+  it('are all open when there are too few to reserve any', () => {
     expect([1, 2, 4, 5, 10].map(openPlaces)).toEqual([1, 2, 4, 4, 8]);
   });
 
@@ -43,14 +43,14 @@ describe('the places of an instance', () => {
 });
 
 describe('free places', () => {
-  it('go to the first who ask, as many as there are', () => {
+  it('go to the first claims, as many as are free', () => {
     const free = { executions: 2, perHost: 50, load: new Map<string, number>() };
     expect(givePlaces(['a', 'b', 'c'], free)).toEqual([true, true, false]);
     expect(givePlaces(['a'], { ...free, executions: 0 })).toEqual([false]);
     expect(givePlaces(['a'], { ...free, executions: -3 })).toEqual([false]);
   });
 
-  it('go to no host beyond its limit, what it has included', () => {
+  it('do not exceed the limit of a host, including what it already has', () => {
     const load = new Map([
       ['busy', 1],
       ['full', 2],
@@ -69,7 +69,7 @@ describe('free places', () => {
     expect(load.get('busy')).toBe(1);
   });
 
-  it('are fewer where some are kept, at the hosts for which they are', () => {
+  it('are fewer when some are reserved, at the hosts that have the reserve', () => {
     const load = new Map([
       ['busy', 1],
       ['fast', -1],

@@ -34,7 +34,7 @@ describe('decideRetry', () => {
     expect(decideRetry(null, failed(), now, 0)).toEqual({ kind: 'giveUp', reason: 'noPolicy' });
   });
 
-  it('gives up what is not retryable, even with retries left', () => {
+  it('gives up a failure that is not retryable, even with retries left', () => {
     expect(decideRetry(policy(), failed({ retryable: false }), now, 0)).toEqual({
       kind: 'giveUp',
       reason: 'notRetryable',
@@ -49,7 +49,7 @@ describe('decideRetry', () => {
     expect(kinds[2]).toEqual({ kind: 'giveUp', reason: 'retriesExhausted' });
   });
 
-  it('makes none where the policy has zero', () => {
+  it('makes none when the policy has zero', () => {
     expect(decideRetry(policy({ maxRetries: 0 }), failed(), now, 0)).toEqual({
       kind: 'giveUp',
       reason: 'retriesExhausted',
@@ -65,32 +65,32 @@ describe('decideRetry', () => {
     });
   });
 
-  it('doubles the wait by EXPONENTIAL, up to the cap', () => {
+  it('doubles the wait with EXPONENTIAL, up to the cap', () => {
     expect(delays('EXPONENTIAL', 6)).toEqual([1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
   });
 
-  it('adds to the wait by LINEAR, up to the cap', () => {
+  it('adds to the wait with LINEAR, up to the cap', () => {
     expect(delays('LINEAR', 12)).toEqual(
       [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10, 10].map((seconds) => seconds * 1_000),
     );
   });
 
-  it('keeps the wait by FIXED', () => {
+  it('keeps the wait with FIXED', () => {
     expect(delays('FIXED', 3)).toEqual([1_000, 1_000, 1_000]);
   });
 
-  it('caps a first delay that is above the cap', () => {
+  it('limits a first delay above the cap to the cap', () => {
     expect(delayMs({ backoffStrategy: 'FIXED', initialDelayMs: 9_000, maxDelayMs: 500 }, {})).toBe(500);
   });
 
-  it('takes the jitter share off the delay', () => {
+  it('subtracts the jitter share from the delay', () => {
     const parts = { initialDelayMs: 10_000, jitter: 0.2 };
     expect(delayMs(parts, {}, 0)).toBe(10_000);
     expect(delayMs(parts, {}, 0.5)).toBe(9_000);
     expect(delayMs(parts, {}, 0.999_999_9)).toBe(8_000);
   });
 
-  it('ends in a valid instant for every policy within the limits', () => {
+  it('results in a valid instant for every policy within the limits', () => {
     const { delayMs: limit, maxRetries } = RETRY_LIMITS;
     fc.assert(
       fc.property(
@@ -131,23 +131,23 @@ describe('decideRetry with Retry-After', () => {
   });
 
   it.each(['0', 'Mon, 01 Jan 2029 00:00:00 GMT', 'soon', '-5', '1.5', ''])(
-    'falls back on the backoff for %j',
+    'uses the backoff for %j',
     (retryAfter) => {
       expect(delayMs(parts, { retryAfter })).toBe(1_000);
     },
   );
 
-  it('is not heard where the policy does not respect it', () => {
+  it('ignores it when the policy does not respect it', () => {
     expect(delayMs({ ...parts, respectRetryAfter: false }, { retryAfter: '30' })).toBe(1_000);
   });
 
-  it('is not made shorter by jitter', () => {
+  it('does not shorten it by jitter', () => {
     expect(delayMs({ ...parts, jitter: 1 }, { retryAfter: '30' }, 0.9)).toBe(30_000);
   });
 });
 
 describe('checkRetryPolicy', () => {
-  it('finds nothing wrong with the defaults, nor at the limits', () => {
+  it('finds no error in the defaults, nor at the limits', () => {
     expect(checkRetryPolicy(DEFAULT_RETRY_POLICY)).toEqual([]);
     expect(
       checkRetryPolicy(policy({ maxRetries: 0, initialDelayMs: 1, maxDelayMs: 1, jitter: 1, retryOn: [] })),

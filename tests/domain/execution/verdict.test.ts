@@ -19,7 +19,7 @@ const execution: AttemptedExecution = {
 const atMostOnce: AttemptedExecution = { ...execution, jobType: 'ATMOST_ONCE' };
 
 describe('after an answer', () => {
-  it('of success the execution is done', () => {
+  it('of success the execution succeeds', () => {
     expect(decide(execution, answered(204))).toEqual({
       status: 'SUCCESS',
       availableAt: null,
@@ -29,7 +29,7 @@ describe('after an answer', () => {
     });
   });
 
-  it('that may be repeated it waits for its retry, and has not failed yet', () => {
+  it('that is retryable it waits for its retry, and has not failed yet', () => {
     expect(decide({ ...execution, retryCount: 1 }, answered(503))).toEqual({
       status: 'RETRYING',
       availableAt: new Date(NOW.getTime() + 2_000),
@@ -39,7 +39,7 @@ describe('after an answer', () => {
     });
   });
 
-  it('that asks for patience it waits as long as asked', () => {
+  it('with a Retry-After it waits as long as the target asks', () => {
     const resting = decide(execution, { ...answered(429), retryAfter: '30' });
     expect(resting.availableAt).toEqual(new Date(NOW.getTime() + 30_000));
   });
@@ -65,7 +65,7 @@ describe('after an answer', () => {
       'the job has no retry policy.',
     ],
     ['the job is ATMOST_ONCE', atMostOnce, answered(503), 'a failure of this kind is not retried.'],
-  ])('it fails where %s, and the log says why', (_why, attempted, outcome, why) => {
+  ])('it fails when %s, and the log gives the reason', (_why, attempted, outcome, why) => {
     const resting = decide(attempted, outcome);
     expect(resting).toMatchObject({ status: 'FAILED', availableAt: null, failureReason: 'HTTP_STATUS' });
     expect(resting.log.level).toBe('ERROR');
@@ -90,10 +90,10 @@ describe('after a call without an answer', () => {
   );
 });
 
-describe('after a call that we ended', () => {
+describe('after a call that the scheduler ended', () => {
   const aborted: AttemptOutcome = { kind: 'aborted' };
 
-  it('because it was cancelled the execution is CANCELLED, whatever its job', () => {
+  it('because of a cancellation the execution is CANCELLED, in any job', () => {
     for (const attempted of [execution, atMostOnce]) {
       expect(decideAfterAttempt(attempted, aborted, 'cancelled', NOW, 0)).toMatchObject({
         status: 'CANCELLED',
@@ -103,7 +103,7 @@ describe('after a call that we ended', () => {
     }
   });
 
-  it('because we stop it is available again at once, and no retry is used', () => {
+  it('because of a shutdown it is available again at once, and uses no retry', () => {
     expect(decideAfterAttempt(execution, aborted, 'shutdown', NOW, 0)).toMatchObject({
       status: 'PENDING',
       availableAt: NOW,
@@ -111,13 +111,13 @@ describe('after a call that we ended', () => {
     });
   });
 
-  it('because we stop it is available again also after earlier deaths: a stop is none', () => {
+  it('because of a shutdown it is available again also after earlier deaths: a shutdown does not count as one', () => {
     expect(decideAfterAttempt({ ...execution, rescueCount: 2 }, aborted, 'shutdown', NOW, 0).status).toBe(
       'PENDING',
     );
   });
 
-  it('because we stop it fails where it may not be repeated', () => {
+  it('because of a shutdown it fails when it may not be repeated', () => {
     expect(decideAfterAttempt(atMostOnce, aborted, 'shutdown', NOW, 0)).toMatchObject({
       status: 'FAILED',
       failureReason: 'INSTANCE_LOST',
@@ -152,7 +152,7 @@ describe('without a call', () => {
     });
   });
 
-  it('a cancelled execution says that there was none', () => {
+  it('a cancelled execution states that there was no call', () => {
     expect(decideUncalled('cancelled')).toMatchObject({
       status: 'CANCELLED',
       availableAt: null,

@@ -13,7 +13,7 @@ const rule = (concurrencyPolicy: ConcurrencyPolicy, maxConcurrency: number | nul
   maxConcurrency,
 });
 
-describe('the number of executions that may be unfinished at once', () => {
+describe('the maximum number of unfinished executions', () => {
   it.each([
     ['ALLOW', null, Infinity],
     ['FORBID', null, 1],
@@ -39,7 +39,7 @@ describe('admission', () => {
     ['FORBID', 'skip'],
     ['QUEUE', 'block'],
     ['REPLACE', 'replace'],
-  ] as const)('beside a running one says, under %s, %s', (policy, expected) => {
+  ] as const)('next to a running one is, under %s, %s', (policy, expected) => {
     expect(admit(rule(policy), oneRunning)).toBe(expected);
   });
 
@@ -47,7 +47,7 @@ describe('admission', () => {
     expect(admit(rule('FORBID'), { ...NO_LOAD, waiting: 1 })).toBe('skip');
   });
 
-  it('lets nobody pass those that are blocked already', () => {
+  it('allows no execution to pass those that are blocked already', () => {
     expect(admit(rule('ALLOW', 2), { ...NO_LOAD, running: 1, blocked: 1 })).toBe('block');
   });
 

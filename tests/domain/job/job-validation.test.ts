@@ -5,7 +5,7 @@ import { checkJobDefinition } from '../../../src/domain/job/job-validation.ts';
 
 const VALID: JobInput = { name: 'Report', api: 'https://example.test/report', schedule: '0 * * * * *' };
 
-/** All messages by the path that they are about. */
+/** All messages by their path. */
 function issuesOf(input: JobInput): Record<string, string> {
   const { draft, issues } = draftNewJob({ ...VALID, ...input });
   const check = checkJobDefinition(draft);
@@ -43,7 +43,7 @@ describe('checkJobDefinition', () => {
     expect(issuesOf({ body: { number } })).toEqual({});
   });
 
-  it('gives the zone its usual spelling', () => {
+  it('normalizes the spelling of the zone', () => {
     const check = checkJobDefinition(draftNewJob({ ...VALID, timezone: 'europe/berlin' }).draft);
     expect(check.ok && check.definition.timezone).toBe('Europe/Berlin');
   });

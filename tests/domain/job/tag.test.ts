@@ -19,7 +19,7 @@ describe('the name of a tag', () => {
     expect(readTagName(text)).toEqual({ ok: true, name });
   });
 
-  it('is spelled in one way only: what is normalized stays as it is', () => {
+  it('has one spelling: a normalized name does not change', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 80 }), (text) => {
         const name = normalizeTagName(text);
@@ -43,21 +43,21 @@ describe('the name of a tag', () => {
     expect(read.ok ? '' : read.message).toMatch(message);
   });
 
-  it('has 64 characters as a person counts them', () => {
+  it('has up to 64 characters as a person counts them', () => {
     expect(readTagName('🏷'.repeat(64)).ok).toBe(true);
     expect(readTagName('🏷'.repeat(65)).ok).toBe(false);
   });
 });
 
 describe('a list of names', () => {
-  it('holds each once, sorted by code point', () => {
+  it('contains each once, sorted by code point', () => {
     expect(readTagNames(['b', 'B ', '\u{1f3f7}', '\uffe6', 'a'], ['tags'])).toEqual({
       names: ['a', 'b', '\uffe6', '\u{1f3f7}'],
       issues: [],
     });
   });
 
-  it('names each place that is wrong', () => {
+  it('names each wrong entry', () => {
     const { issues } = readTagNames(['a', '', 'b', 'c\0'], ['input', 'tags']);
     expect(issues.map(({ path }) => path)).toEqual([
       ['input', 'tags', '1'],

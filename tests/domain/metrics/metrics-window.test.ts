@@ -30,7 +30,7 @@ describe('a window', () => {
     expect(bucketsOf(window, NOW, null)).toEqual({ from: new Date(from), minutes });
   });
 
-  it('holds all that its name says, and no more than one bucket beside it', () => {
+  it('contains the span of its name, and at most one more bucket', () => {
     fc.assert(
       fc.property(instant, fc.constantFrom(...Object.keys(SPANS)), (now, name) => {
         const { from, minutes } = bucketsOf(name as MetricsWindow, now, null);
@@ -48,7 +48,7 @@ describe('a window', () => {
     ['all is of the last month', '2029-12-20T13:00:00Z', '2029-12-20T00:00:00.000Z', BUCKET_MINUTES.day],
     ['all is of the last year', '2029-06-06T00:00:00Z', '2029-06-04T00:00:00.000Z', BUCKET_MINUTES.week],
     ['it is older', '2026-07-01T00:00:00Z', '2026-04-27T00:00:00.000Z', BUCKET_MINUTES.quarter],
-  ])('of all time is cut by its age: %s', (_, firstAt, from, minutes) => {
+  ])('of all time has buckets that depend on its age: %s', (_, firstAt, from, minutes) => {
     const first = firstAt === null ? null : new Date(firstAt);
     expect(bucketsOf('ALL_TIME', NOW, first)).toEqual({ from: new Date(from), minutes });
   });
@@ -64,7 +64,7 @@ describe('a window', () => {
 });
 
 describe('buckets', () => {
-  it('nest: the beginning of a longer one is the beginning of a shorter one', () => {
+  it('nest: each longer one begins where a shorter one begins', () => {
     const lengths = Object.values(BUCKET_MINUTES);
     fc.assert(
       fc.property(instant, (at) => {
@@ -82,7 +82,7 @@ describe('buckets', () => {
     expect(bucketStart(NOW, BUCKET_MINUTES.week)).toEqual(new Date('2030-01-07T00:00:00.000Z'));
   });
 
-  it('are not folded while a window is made of shorter ones', () => {
+  it('are not folded while a window consists of shorter ones', () => {
     for (const { intoMinutes, afterMs } of FOLDS) {
       const shorter = (Object.keys(SPANS) as MetricsWindow[])
         .map((window) => bucketsOf(window, NOW, null))

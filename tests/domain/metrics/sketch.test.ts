@@ -8,10 +8,10 @@ import {
   sketchValueOf,
 } from '../../../src/domain/metrics/sketch.ts';
 
-/** As long as a column can hold: 24.8 days. */
+/** The longest duration that a column can store: 24.8 days. */
 const LONGEST_MS = 2 ** 31 - 1;
 
-/** Short, ordinary and long durations alike: every order of magnitude is as likely as the others. */
+/** Short, ordinary and long durations: every order of magnitude is equally likely. */
 const duration = fc.oneof(
   fc.constant(0),
   fc.double({ min: 0, max: Math.log(LONGEST_MS), noNaN: true }).map((log) => Math.round(Math.exp(log))),
@@ -32,13 +32,13 @@ describe('a percentile', () => {
     );
   });
 
-  it('does not depend on how counts are spread over entries, or on their order', () => {
+  it('does not depend on the spread of counts over entries, or on their order', () => {
     const apart = [20, 20, 20, 700].map(entry);
     const together = [entry(700), 3 * SKETCH_ENTRY_RADIX + sketchBucketOf(20)];
     expect(percentilesOf(together, 700)).toEqual(percentilesOf(apart, 700));
   });
 
-  it('is exact where nothing took any time', () => {
+  it('is exact when all durations are zero', () => {
     expect(percentilesOf([entry(0), entry(0)], 0)).toEqual({ p50: 0, p95: 0, p99: 0, max: 0 });
   });
 
@@ -46,7 +46,7 @@ describe('a percentile', () => {
     expect(percentilesOf([entry(1_000)], 1_000)).toEqual({ p50: 1_000, p95: 1_000, p99: 1_000, max: 1_000 });
   });
 
-  it('of nothing is nothing', () => {
+  it('of nothing is null', () => {
     expect(percentilesOf([], 0)).toBeNull();
   });
 });
@@ -64,7 +64,7 @@ describe('a bucket', () => {
     );
   });
 
-  it('holds durations that are close to its value', () => {
+  it('contains durations that are close to its value', () => {
     fc.assert(
       fc.property(duration, (ms) => {
         expectClose(sketchValueOf(sketchBucketOf(ms)), ms);

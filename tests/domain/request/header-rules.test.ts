@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { HEADER_LIMITS, checkHeaders } from '../../../src/domain/request/header-rules.ts';
 
 describe('checkHeaders', () => {
-  it('takes an object of ordinary headers', () => {
+  it('accepts an object of ordinary headers', () => {
     expect(checkHeaders({ Accept: '*/*', 'X-Custom_1': 'café\ttab', Empty: '' })).toBeNull();
     expect(checkHeaders({})).toBeNull();
   });

@@ -20,23 +20,23 @@ describe('a request that was sent', () => {
     body: '{}',
   } as const;
 
-  it('is kept without what its execution tells of it', () => {
+  it('is stored without the facts that its execution already has', () => {
     expect(keptRequest(sent)).toEqual({ ...sent, headers: { 'x-team': 'blue', 'x-attempt': '2' } });
   });
 
-  it.each([CALL, { ...CALL, scheduledAt: null }])('is shown as it was sent', (call) => {
+  it.each([CALL, { ...CALL, scheduledAt: null }])('is shown exactly as sent', (call) => {
     for (const encodings of ['gzip, deflate, br', 'identity', '']) {
       const headers = { 'accept-encoding': encodings, 'x-attempt': '1', ...identityHeaders(call) };
       expect(sentRequest(keptRequest({ ...sent, headers }), call)).toEqual({ ...sent, headers });
     }
   });
 
-  it('is shown as it is where it was kept whole', () => {
+  it('is shown unchanged when it was stored completely', () => {
     expect(sentRequest(sent, CALL)).toEqual(sent);
   });
 });
 
-it('one that could not be sent is kept and shown as it is', () => {
+it('one that could not be sent is stored and shown unchanged', () => {
   const unsent = {
     method: 'GET',
     url: 'https://a.test/{{x}}',

@@ -49,7 +49,7 @@ describe('maskBody', () => {
     });
   });
 
-  it('hides fields of a text that is JSON and leaves the rest as it was written', () => {
+  it('hides fields of a text that is JSON and keeps the rest as written', () => {
     expect(maskBody('{ "token" : "a\\"b",\n  "n": {{json n}}, "x": "{{y}}" }')).toBe(
       '{ "token" : "***",\n  "n": {{json n}}, "x": "{{y}}" }',
     );
@@ -59,7 +59,7 @@ describe('maskBody', () => {
     expect(maskBody('{"to\\u006ben":"s3cret"}')).toBe('{"to\\u006ben":"***"}');
   });
 
-  it('hides what a text that is cut off holds of a secret', () => {
+  it('hides the secret in a text that is cut off', () => {
     expect(maskBodyText('{"a":"b","token":"s3cr')).toBe('{"a":"b","token":"***"');
     expect(maskBodyText('{"token":"s3cr\\')).toBe('{"token":"***"');
   });
@@ -74,12 +74,12 @@ describe('maskBody', () => {
     );
   });
 
-  it('leaves text of other kinds as it is', () => {
+  it('keeps text of other kinds unchanged', () => {
     for (const text of ['', 'a token is here', '<token>x</token>', 'token', '"token"'])
       expect(maskBody(text)).toBe(text);
   });
 
-  it('shows of any JSON value what an independent walk shows', () => {
+  it('shows the same of any JSON value as an independent walk', () => {
     const names = fc.constantFrom('a', 'token', 'x"y', 'pässe', 'apiKey', '\\', 'b:');
     const { value } = fc.letrec<{ value: fc.JsonValue }>((tie) => ({
       value: fc.oneof(
@@ -99,7 +99,7 @@ describe('maskBody', () => {
     );
   });
 
-  it('takes time in proportion to the text, whatever its quotes', () => {
+  it('takes time in proportion to the text, with any quotes', () => {
     for (const part of ['"', '\\"', '" ', '"":', '{"token":"', '{', 'token=&', '=']) {
       const hostile = `token ${part.repeat(262_144 / part.length)}`;
       expect(maskBodyText(hostile).length).toBeGreaterThan(0);
@@ -128,22 +128,22 @@ describe('unmaskBody', () => {
     expect(unmaskBody(given, current)).toEqual({ ...current, note: 'new' });
   });
 
-  it('keeps a secret that is given anew', () => {
+  it('keeps a new value of a secret', () => {
     expect(unmaskBody({ token: 'new', note: '***' }, current)).toEqual({ token: 'new', note: '***' });
   });
 
-  it('leaves a mask where the job has no secret', () => {
+  it('keeps a mask when the job has no secret', () => {
     const given = { password: '***', nested: { token: '***' } };
     expect(unmaskBody(given, current)).toEqual(given);
     expect(holdsMask(unmaskBody(given, current))).toBe(true);
   });
 
-  it('moves no secret to a field that is shown', () => {
+  it('moves no secret to a visible field', () => {
     expect(unmaskBody({ note: '***' }, { note: 'old' })).toEqual({ note: '***' });
     expect(holdsMask({ note: '***' })).toBe(false);
   });
 
-  it('puts back a text that was not changed', () => {
+  it('restores an unchanged text', () => {
     expect(unmaskBody('token=***&a=1', 'token=s1&a=1')).toBe('token=s1&a=1');
     expect(unmaskBody('token=***&a=2', 'token=s1&a=1')).toBe('token=***&a=2');
   });

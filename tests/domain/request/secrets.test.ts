@@ -12,7 +12,7 @@ describe('isSecretHeaderName', () => {
     'X-Auth-Token',
     'X-Hub-Signature-256',
     'X-Functions-Key',
-  ])('takes %s for a secret', (name) => {
+  ])('treats %s as a secret', (name) => {
     expect(isSecretHeaderName(name)).toBe(true);
   });
 
@@ -26,13 +26,13 @@ describe('isSecretHeaderName', () => {
     'X-Scheduled-At',
     'Idempotency-Key',
     'X-Request-Id',
-  ])('takes %s for harmless', (name) => {
+  ])('treats %s as harmless', (name) => {
     expect(isSecretHeaderName(name)).toBe(false);
   });
 });
 
 describe('maskHeaders', () => {
-  it('keeps a name that objects have a meaning for', () => {
+  it('keeps a name that has a meaning for objects', () => {
     const headers = JSON.parse('{"__proto__":"kept"}') as Record<string, string>;
     expect(Object.entries(maskHeaders(headers))).toEqual([['__proto__', 'kept']]);
   });

@@ -43,7 +43,7 @@ describe('parseStatusPattern', () => {
 });
 
 describe('matchesStatus', () => {
-  it('takes both ends of a range and nothing beyond', () => {
+  it('includes both ends of a range and nothing beyond', () => {
     const patterns = ['200', '500-503'];
     expect([199, 200, 201, 499, 500, 503, 504].filter((status) => matchesStatus(patterns, status))).toEqual([
       200, 500, 503,
@@ -56,11 +56,11 @@ describe('matchesStatus', () => {
 });
 
 describe('checkStatusPatterns', () => {
-  it('finds nothing wrong with readable patterns', () => {
+  it('accepts readable patterns', () => {
     expect(checkStatusPatterns(['2xx', '304', '400-404'], { allowEmpty: false })).toBeNull();
   });
 
-  it('names the first bad value and where it stands', () => {
+  it('names the first bad value and its place', () => {
     const issue = checkStatusPatterns(['2xx', 'teapot', '700'], { allowEmpty: false });
     expect(issue).toMatchObject({ value: 'teapot', index: 1 });
     expect(issue?.message).toContain('"teapot"');
@@ -72,12 +72,12 @@ describe('checkStatusPatterns', () => {
     expect(issue?.message.length).toBeLessThan(300);
   });
 
-  it('refuses an empty list where one status must be able to succeed', () => {
+  it('refuses an empty list when one status must be able to succeed', () => {
     expect(checkStatusPatterns([], { allowEmpty: false })).not.toBeNull();
     expect(checkStatusPatterns([], { allowEmpty: true })).toBeNull();
   });
 
-  it('refuses more patterns than a list may hold, and says how many it may', () => {
+  it('refuses more patterns than the limit, and names the limit', () => {
     const most = Array.from({ length: MAX_STATUS_PATTERNS }, () => '200');
     expect(checkStatusPatterns(most, { allowEmpty: false })).toBeNull();
     expect(checkStatusPatterns([...most, '200'], { allowEmpty: false })?.message).toContain(

@@ -10,7 +10,7 @@ describe('checkTargetUrl', () => {
     'https://user:pass@example.com/',
     'https://müller.example/größe',
     'http://localhost',
-  ])('takes %s', (url) => {
+  ])('accepts %s', (url) => {
     expect(checkTargetUrl(url)).toBeNull();
   });
 

@@ -27,7 +27,7 @@ describe('templates of a job', () => {
     ).toEqual([]);
   });
 
-  it('that name what is not known are refused, each with its place and the known names', () => {
+  it('that name unknown values are refused, each with its place and the known names', () => {
     const issues = issuesOf({
       api: 'https://a.example/{{ no }}',
       headers: { 'X-A': '{{job.nam}}' },
@@ -43,7 +43,7 @@ describe('templates of a job', () => {
     'https://{{job.name}}/',
     'https://a.example:{{attempt.number}}/',
     'https://{{job.name}}:x@a.example/',
-  ])('may not decide where the call goes: %s', (api) => {
+  ])('may not decide the destination of the call: %s', (api) => {
     expect(issuesOf({ api })).toEqual([
       { path: ['api'], message: expect.stringContaining('behind the host only') as string },
     ]);
@@ -56,7 +56,7 @@ describe('templates of a job', () => {
     },
   );
 
-  it('are no way around the limits of a URL', () => {
+  it('cannot bypass the limits of a URL', () => {
     expect(issuesOf({ api: `https://a.example/${'{{job.id}}'.repeat(300)}` })[0]?.message).toContain(
       'At most 2048',
     );
@@ -72,7 +72,7 @@ describe('templates of a job', () => {
     ]);
   });
 
-  it('are limited in number, and so are the issues that are told', () => {
+  it('are limited in number, and so are the reported issues', () => {
     expect(issuesOf({ body: Array<string>(100).fill('{{job.id}}') })).toEqual([]);
     expect(issuesOf({ body: Array<string>(101).fill('{{job.id}}') })).toEqual([
       { path: ['body', '100'], message: 'The request holds 101 templates; allowed are 100.' },
@@ -80,14 +80,14 @@ describe('templates of a job', () => {
     expect(issuesOf({ body: Array<string>(5_000).fill('{{x}}') })).toHaveLength(10);
   });
 
-  it('are not looked for in what is refused anyway', () => {
+  it('are not searched in values that are refused anyway', () => {
     expect(issuesOf({ headers: ['{{x}}'], body: '\0{{x}}' }).map(({ path }) => path)).toEqual([
       ['headers'],
       ['body'],
     ]);
   });
 
-  it('of a body alone are checked as those of a job', () => {
+  it('of a body alone are checked like those of a job', () => {
     expect(checkTemplates({ body: 'x {{job.id}}' })).toEqual([]);
     expect(checkTemplates({ body: ['{{x}}'] })).toMatchObject([{ path: ['body', '0'] }]);
     expect(checkTemplates({ body: null })).toEqual([]);

@@ -41,7 +41,7 @@ describe('a URL', () => {
     ['http://a/files\\{{trigger.body}}', '..'],
     ['http://a/files/..{{trigger.body}}/x', ''],
     ['http://a/{{trigger.body}}{{trigger.body}}', '.'],
-  ])('%s may not be led elsewhere by %j', (template, value) => {
+  ])('%s may not be redirected by %j', (template, value) => {
     expect(() => url(template, value)).toThrow(TemplateError);
   });
 
@@ -50,11 +50,11 @@ describe('a URL', () => {
     'http://a:{{trigger.body}}/',
     'http://{{trigger.body}}@a/',
     '{{trigger.body}}',
-  ])('%s may not leave to a value where the call goes', (template) => {
+  ])('%s may not take its destination from a value', (template) => {
     expect(() => url(template, 'evil.example')).toThrow('Templates may stand behind the host only');
   });
 
-  it('keeps host, port and the rest of its path whatever the values', () => {
+  it('keeps host, port and the rest of its path for any values', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (value) => {
         try {
@@ -85,7 +85,7 @@ describe('a header', () => {
     expect(header(template, value)).toBe(expected);
   });
 
-  it('never carries what a header cannot', () => {
+  it('never contains invalid header text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (value) => {
         expect(header('{{trigger.body}}', value)).toMatch(/^[\t\x20-\x7e]*$/);
@@ -93,7 +93,7 @@ describe('a header', () => {
     );
   });
 
-  it('that is too long once it is filled is refused by its name', () => {
+  it('that is too long after it is filled is refused by its name', () => {
     expect(() => header('{{trigger.body}}', 'x'.repeat(4_097))).toThrow(
       'The header X-Note has 4097 characters',
     );
@@ -104,7 +104,7 @@ describe('a header', () => {
 });
 
 describe('a body', () => {
-  it('that is JSON is filled in every text, however deep, and stays of the same shape', () => {
+  it('that is JSON is filled in every text at any depth, and keeps its shape', () => {
     const body = { a: ['{{trigger.body}}', { b: 'x {{job.name}}' }], n: 1, t: true, z: null };
     expect(sent(body, '","admin":true')).toEqual({
       a: ['","admin":true', { b: 'x Sample job' }],
@@ -114,7 +114,7 @@ describe('a body', () => {
     });
   });
 
-  it('that is JSON keeps fields of odd names', () => {
+  it('that is JSON keeps fields with unusual names', () => {
     const body: unknown = JSON.parse('{"__proto__":"{{trigger.body}}","x":"{{trigger.body}}"}');
     expect(JSON.stringify(sent(body, 'v'))).toBe('{"__proto__":"v","x":"v"}');
   });
@@ -131,7 +131,7 @@ describe('a body', () => {
     expect(sent('<{{trigger.body}}>', value, contentType)).toBe(`<${expected}>`);
   });
 
-  it('that is JSON as text cannot be broken out of', () => {
+  it('that is JSON as text cannot be escaped by a value', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (value) => {
         const text = sent('{"a":"{{trigger.body}}","b":1}', value, 'application/json') as string;
@@ -142,7 +142,7 @@ describe('a body', () => {
 });
 
 describe('a request without templates', () => {
-  it('is known by a look', () => {
+  it('is recognized by a quick check', () => {
     const plain = { url: 'http://a/{x}', headers: { a: '{' }, body: { a: ['}', { b: '{ {' }] } };
     expect(hasTemplates(plain)).toBe(false);
     expect(hasTemplates({ ...plain, url: 'http://a/{{job.id}}' })).toBe(true);

@@ -30,7 +30,7 @@ describe('a template', () => {
     expect(fill(text, { 'job.name': 'Ada', 'trigger.status': 'FAILED' })).toBe(expected);
   });
 
-  it('does not look at what was filled in for templates', () => {
+  it('does not search filled-in values for templates', () => {
     expect(fill('{{trigger.body}}', { 'trigger.body': '{{job.name}}' })).toBe('{{job.name}}');
   });
 
@@ -74,21 +74,21 @@ describe('a template', () => {
     );
   });
 
-  it('may not be unescaped: there is nothing of the kind', () => {
+  it('cannot be unescaped: there is no such syntax', () => {
     expect(parseTemplate('{{{job.name}}}')).toContain('is no known name');
   });
 
-  it('says how braces are sent', () => {
+  it('explains how to send braces', () => {
     expect(parseTemplate('Dear {{name}}')).toContain("To send {{ itself, write {{'{'}}{{'{'}}.");
   });
 
-  it('fills every name, and a lone surrogate as the mark of what cannot be read', () => {
+  it('fills every name, and turns a lone surrogate into the replacement character', () => {
     for (const name of TEMPLATE_NAMES)
       expect(fill(`{{${name}}}`, { [name]: `of ${name}` })).toBe(`of ${name}`);
     expect(fill('{{job.name}}', { 'job.name': '\uD800' })).toBe('\uFFFD');
   });
 
-  it('never throws, and leaves text without braces alone', () => {
+  it('never throws, and keeps text without braces unchanged', () => {
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom('{', '}', ' ', 'a', '.', "'", 'job.name') }), (text) => {
         const parsed = parseTemplate(text);

@@ -23,25 +23,25 @@ const MINUTELY = {
 } as const;
 
 describe('the slots of a job', () => {
-  it('are counted from startAt, else from its creation, where they are a distance apart', () => {
+  it('count from startAt, else from its creation, when they have a fixed distance', () => {
     const every = { ...MINUTELY, schedule: '@every 90s' };
     expect(firstRunAt(every, NOW)).toEqual(new Date('2025-03-01T12:00:41.000Z'));
     const startAt = new Date('2025-03-01T12:00:00.000Z');
     expect(firstRunAt({ ...every, startAt }, NOW)).toEqual(new Date('2025-03-01T12:01:30.000Z'));
   });
 
-  it('are none without schedule and runAt', () => {
+  it('are empty without schedule and runAt', () => {
     expect(slotRuleOf({ ...MINUTELY, schedule: null })).toBeNull();
     expect(firstRunAt({ ...MINUTELY, schedule: null }, NOW)).toBeNull();
   });
 
-  it('include a runAt that is past by no more than the grace', () => {
+  it('include a runAt in the past within the grace', () => {
     const once = (runAt: string) => ({ ...MINUTELY, schedule: null, runAt: new Date(runAt) });
     expect(firstRunAt(once('2025-03-01T11:59:30.000Z'), NOW)).toEqual(new Date('2025-03-01T11:59:30.000Z'));
     expect(firstRunAt(once('2025-03-01T11:59:29.999Z'), NOW)).toBeNull();
   });
 
-  it('keep the one that is due through a change by which it stays a slot', () => {
+  it('keep the due one after a change that still has it as a slot', () => {
     const due = { nextRunAt: new Date('2025-03-01T12:00:00.000Z') };
     expect(nextRunAfterChange(due, MINUTELY, NOW)).toEqual(due.nextRunAt);
     const moved = { ...MINUTELY, schedule: '45 * * * * *' };
@@ -58,7 +58,7 @@ describe('the slots of a job', () => {
     expect(upcomingRuns({ ...MINUTELY, status: 'PAUSED' }, NOW, 2)).toEqual([]);
   });
 
-  it('pass over those that were left out', () => {
+  it('exclude skipped ones', () => {
     const skipped = [at('12:01:00'), at('12:03:00')];
     expect(upcomingRuns({ ...MINUTELY, status: 'ACTIVE' }, NOW, 2, skipped)).toEqual([
       at('12:02:00'),

@@ -63,18 +63,18 @@ describe('a slot that is on time', () => {
     expect(runsOf(decide(job, '2026-09-01T12:01:00.001Z'))).toEqual(['12:00:00 CATCH_UP']);
   });
 
-  it('runs beside the others of a planner that was a few seconds late', () => {
+  it('runs with the others of a planner that was a few seconds late', () => {
     const decision = decide(dueJob('* * * * * *', '2026-09-01T12:00:00Z'), '2026-09-01T12:00:03.500Z');
     expect(runsOf(decision)).toEqual([0, 1, 2, 3].map((second) => `12:00:0${second} SCHEDULE`));
   });
 
-  it('has no grace at all where the grace is 0', () => {
+  it('has no grace at all when the grace is 0', () => {
     const job = dueJob('@hourly', '2026-09-01T12:00:00Z', { misfireGraceMs: 0 });
     expect(runsOf(decide(job, '2026-09-01T12:00:00.000Z'))).toEqual(['12:00:00 SCHEDULE']);
     expect(runsOf(decide(job, '2026-09-01T12:00:00.001Z'))).toEqual(['12:00:00 CATCH_UP']);
   });
 
-  it('waits for the next decision where one would hold too many', () => {
+  it('waits for the next decision when one would contain too many', () => {
     const job = dueJob('* * * * * *', '2026-09-01T12:00:00Z');
     const decision = decide(job, '2026-09-01T12:00:30Z', 10);
     expect(runsOf(decision)).toHaveLength(10);
@@ -83,7 +83,7 @@ describe('a slot that is on time', () => {
 });
 
 describe('nothing', () => {
-  it('is decided before the slot has come', () => {
+  it('is decided before the slot is due', () => {
     const decision = decide(dueJob('@hourly', '2026-09-01T12:00:00Z'), '2026-09-01T11:59:59.999Z');
     expect(decision.runs).toEqual([]);
     expect(decision.skipped).toBeNull();
@@ -103,7 +103,7 @@ describe('RUN_ONCE', () => {
     expect(skippedOf(decision)).toBeNull();
   });
 
-  it('runs it before those that are on time again', () => {
+  it('runs it before slots that are on time again', () => {
     const decision = decide(dueJob('0 * * * * *', '2026-09-01T11:50:00Z'), '2026-09-01T12:00:10Z');
     expect(runsOf(decision)).toEqual(['11:59:00 CATCH_UP for 10', '12:00:00 SCHEDULE']);
     expect(skippedOf(decision)).toBe('11:50:00 to 11:58:00: 9');
@@ -117,7 +117,7 @@ describe('RUN_ONCE', () => {
     expect(decision.countIsExact).toBe(true);
   });
 
-  it('says "at least" about a year of every second, and still runs the latest', () => {
+  it('counts "at least" about a year of every second, and still runs the latest', () => {
     const decision = decide(dueJob('* * * * * *', '2025-09-01T12:00:00Z'), '2026-09-01T12:01:00Z');
     expect(runsOf(decision)[0]).toBe(`11:59:59 CATCH_UP for ${MAX_COUNTED_SLOTS}`);
     expect(decision.skipped?.lastAt).toEqual(new Date('2026-09-01T11:59:58Z'));
@@ -177,8 +177,8 @@ describe('SKIP', () => {
   });
 });
 
-describe('a job whose slots have changed since its next one was planned', () => {
-  it('goes by the slots that there are', () => {
+describe('a job whose slots have changed since its next run was planned', () => {
+  it('uses the current slots', () => {
     const decision = decide(dueJob('0 30 * * * *', '2026-09-01T08:00:00Z'), '2026-09-01T10:00:00Z');
     expect(runsOf(decision)).toEqual(['09:30:00 CATCH_UP for 2']);
     expect(skippedOf(decision)).toBe('08:30:00 to 08:30:00: 1');

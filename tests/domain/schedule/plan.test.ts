@@ -30,7 +30,7 @@ const everySecond: DueJob = {
 };
 
 describe('the plan of a due job', () => {
-  it('has an execution for the slot, under the id of the slot, and moves on to the next', () => {
+  it('has an execution for the slot, under the id of the slot, and continues with the next', () => {
     expect(plan(everySecond, after(1))).toEqual({
       executions: [
         {
@@ -52,7 +52,7 @@ describe('the plan of a due job', () => {
     });
   });
 
-  it('has each slot once, and goes on behind them, however often and late it is made', () => {
+  it('has each slot once, and continues behind them, however often and late it is made', () => {
     const waits = fc.array(fc.integer({ min: 0, max: 90 * SECOND_MS }), { minLength: 1, maxLength: 8 });
     const graces = fc.integer({ min: 0, max: 60_000 });
     fc.assert(
@@ -85,7 +85,7 @@ describe('the plan of a due job', () => {
         const onTime = ran.filter(({ trigger }) => trigger === 'SCHEDULE').length;
         const caughtUp = ran.filter(({ trigger }) => trigger === 'CATCH_UP');
         expect(missed + onTime + caughtUp.length).toBe(seconds);
-        // The one run of RUN_ONCE says for how many it stands, those that were skipped included.
+        // The one run of RUN_ONCE has the number of slots that it stands for, skipped ones included.
         if (misfirePolicy === 'RUN_ONCE' && seconds > 1) expect(caughtUp[0]?.slotCount).toBe(seconds - 1);
         expect(skipped.length).toBeLessThanOrEqual(1);
       }),
@@ -93,7 +93,7 @@ describe('the plan of a due job', () => {
     );
   });
 
-  it('has each slot in exactly one row, whatever keeps it from running', () => {
+  it('has each slot in exactly one row, whatever prevents its run', () => {
     const policies = fc.constantFrom('RUN_ONCE', 'RUN_ALL', 'SKIP');
     const concurrencyPolicies = fc.constantFrom('ALLOW', 'FORBID', 'QUEUE', 'REPLACE');
     const reasons = fc.constantFrom(null, 'What it depends on has not run.');
@@ -115,7 +115,7 @@ describe('the plan of a due job', () => {
     );
   });
 
-  it('runs what is on time under FORBID, rather than what was missed before it', () => {
+  it('runs a slot that is on time under FORBID before a missed one', () => {
     const job = { ...everySecond, concurrencyPolicy: 'FORBID', misfireGraceMs: 500 } as const;
     const runs = (planned: JobPlan) =>
       planned.executions.map(({ trigger, status, scheduledAt }) => [trigger, status, scheduledAt]).sort();
@@ -136,13 +136,13 @@ describe('the plan of a due job', () => {
     });
   });
 
-  it('runs what was missed under FORBID where nothing is on time', () => {
+  it('runs a missed slot under FORBID when nothing is on time', () => {
     const job = { ...everySecond, concurrencyPolicy: 'FORBID', misfireGraceMs: 0 } as const;
     const { executions } = plan(job, new Date(after(1).getTime() + 500));
     expect(executions).toMatchObject([{ trigger: 'CATCH_UP', status: 'PENDING' }]);
   });
 
-  it('tells of the missed range in words: how many, from when to when', () => {
+  it('describes the missed range: how many, from when to when', () => {
     const { executions } = plan({ ...everySecond, misfirePolicy: 'SKIP', misfireGraceMs: 500 }, after(10));
     expect(executions[0]).toMatchObject({
       skipReason: 'MISFIRE',
@@ -151,7 +151,7 @@ describe('the plan of a due job', () => {
     });
   });
 
-  it('is bounded, and says "at least", where more was missed than is worth counting', () => {
+  it('is bounded, and states "at least", when more was missed than it counts', () => {
     const { executions, move } = plan({ ...everySecond, misfirePolicy: 'SKIP' }, after(200_000));
     expect(executions.length).toBeLessThan(100);
     expect(executions[0]?.errorMessage).toContain('at least 100000');
@@ -173,14 +173,14 @@ describe('the plan of a due job', () => {
     expect(plan({ ...everySecond, endAt: after(1) }, after(5)).move.status).toBe('COMPLETED');
   });
 
-  it('leaves a job without schedule where it is', () => {
+  it('keeps a job without schedule unchanged', () => {
     expect(plan({ ...everySecond, schedule: null }, after(1))).toMatchObject({
       executions: [],
       move: { nextRunAt: null, status: 'ACTIVE' },
     });
   });
 
-  it('throws where the stored schedule cannot be read', () => {
+  it('throws when the stored schedule cannot be read', () => {
     expect(() => plan({ ...everySecond, schedule: 'nonsense' }, after(1))).toThrow('cannot be read');
   });
 });

@@ -11,7 +11,7 @@ const FROM = new Date('2030-03-30T22:00:00Z');
 const MINUTE_MS = 60_000;
 const at = (minutes: number) => new Date(FROM.getTime() + minutes * MINUTE_MS);
 
-/** Across the night in which Berlin sets its clocks forward. */
+/** The night in which Berlin sets its clocks forward. */
 const rule = fc
   .tuple(
     fc.constantFrom('*/5 * * * *', '*/20 * * * * *', '30 2 * * *', '@every 7m', '@hourly', '0 0 1 1 *'),
@@ -28,7 +28,7 @@ const rules = fc.array(fc.tuple(rule, fc.integer({ min: 1, max: 8 })), { maxLeng
 );
 const minutes = fc.integer({ min: 1, max: 200 });
 
-/** All runs of all jobs before an instant, by the plainest way. */
+/** All runs of all jobs before an instant, computed in the simplest way. */
 function listed(planned: readonly PlannedRule[], to: Date, skipped: readonly Skipped[]) {
   const passedOver = new Set(skipped.map(({ jobId, scheduledAt }) => `${jobId} ${+scheduledAt}`));
   return planned
@@ -44,7 +44,7 @@ function slotsOf(one: SlotRule, to: Date): Date[] {
   return slotsBetween(one, ...span);
 }
 
-/** Some of the runs are left out, and slots that nobody has. */
+/** Some of the runs are skipped, together with slots that no job has. */
 function someSkipped(planned: readonly PlannedRule[], to: Date, seed: number): Skipped[] {
   return planned.flatMap(({ rule: one, jobIds }) =>
     [...slotsOf(one, to).filter((_, index) => index % 7 === seed), at(0.5)].map((scheduledAt) => ({
@@ -63,7 +63,7 @@ function drive<T>(work: Generator<void, T, undefined>): T {
 }
 
 describe('the planned load', () => {
-  it('counts the runs of all jobs, those left out not among them', () => {
+  it('counts the runs of all jobs except the skipped ones', () => {
     fc.assert(
       fc.property(rules, minutes, minutes, fc.nat(6), (planned, span, bucket, seed) => {
         const to = at(span);
@@ -99,7 +99,7 @@ describe('the planned load', () => {
 });
 
 describe('the planned runs', () => {
-  it('are the first of all jobs’ runs, those left out not among them', () => {
+  it('are the first of all jobs’ runs except the skipped ones', () => {
     fc.assert(
       fc.property(
         rules,
@@ -117,7 +117,7 @@ describe('the planned runs', () => {
     );
   });
 
-  it('go on without end where none is given', () => {
+  it('are endless when there is no end', () => {
     const yearly = { rule: ruleFor('0 0 1 1 *'), jobs: 1, jobIds: ['job'] };
     const runs = drive(plannedRuns({ rules: [yearly], skipped: [] }, { from: FROM, to: null, limit: 3 }));
     expect(runs.map((run) => run.at.getUTCFullYear())).toEqual([2031, 2032, 2033]);

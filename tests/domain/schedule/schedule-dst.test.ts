@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { between, ruleFor } from './schedule-support.ts';
 
 describe('a clock change', () => {
-  // Columns: zone, schedule, policy, the span of time (in UTC) that is looked at, day and time (in UTC) of its slots.
+  // Columns: zone, schedule, policy, the time span (in UTC), day and time (in UTC) of its slots.
   const SHIFT = { dstGapPolicy: 'SHIFT' } as const;
   const SKIP = { dstGapPolicy: 'SKIP' } as const;
   const FIRST = { dstOverlapPolicy: 'FIRST' } as const;
@@ -89,7 +89,7 @@ describe('a clock change', () => {
       '2026-03-23T12:00Z',
       ['22T02:30', '23T01:30'],
     ],
-    // Samoa left out 30 December 2011, a Friday, to move across the date line.
+    // Samoa skipped 30 December 2011, a Friday, to move across the date line.
     ['Pacific/Apia', '0 0 12 ? * FRI', SHIFT, '2011-12-29T00:00Z', '2012-01-03T00:00Z', ['30T22:00']],
     ['Pacific/Apia', '0 0 12 ? * FRI', SKIP, '2011-12-29T00:00Z', '2012-01-03T00:00Z', []],
     [
@@ -218,7 +218,7 @@ describe('a clock change', () => {
   });
 
   it.each([
-    // Every two hours: what falls into the gap comes two hours after the run before, what is shown twice comes once.
+    // Every two hours: a run in the gap comes two hours after the run before, a time that occurs twice runs once.
     [
       'Europe/Berlin',
       '0 0 */2 * * *',
@@ -233,7 +233,7 @@ describe('a clock change', () => {
       '2026-10-25T06:00Z',
       ['24T22:00', '25T00:00', '25T03:00', '25T05:00'],
     ],
-    // Troll's clock is changed by two hours, so every two hours stays every two hours.
+    // Troll changes its clock by two hours, so every two hours stays every two hours.
     [
       'Antarctica/Troll',
       '0 0 */2 * * *',
@@ -248,7 +248,7 @@ describe('a clock change', () => {
       '2026-10-25T05:00Z',
       ['24T22:00', '25T00:00', '25T02:00', '25T04:00'],
     ],
-    // Every hour at the full hour, where the clock skips half an hour or shows it twice: whenever it shows :00.
+    // Every full hour, in a zone whose clock skips or repeats half an hour: each time it shows :00.
     [
       'Australia/Lord_Howe',
       '0 0 * * * *',
@@ -263,7 +263,7 @@ describe('a clock change', () => {
       '2026-04-04T17:00Z',
       ['04T14:00', '04T15:30', '04T16:30'],
     ],
-  ])('leaves the policies out of an interval in %s: %s after %s', (zone, text, after, until, expected) => {
+  ])('ignores the policies for an interval in %s: %s after %s', (zone, text, after, until, expected) => {
     for (const dstGapPolicy of ['SHIFT', 'SKIP'] as const) {
       for (const dstOverlapPolicy of ['FIRST', 'LAST', 'BOTH'] as const) {
         const slots = between(ruleFor(text, zone, { dstGapPolicy, dstOverlapPolicy }), after, until);

@@ -37,7 +37,7 @@ describe('a description', () => {
     expect(describeSchedule({ kind: 'ONCE', runAt: FROM })).toBe('Once, at 2026-09-01T12:34:56.000Z');
   });
 
-  it('exists for whatever schedule is accepted', () => {
+  it('exists for every accepted schedule', () => {
     const item = fc.stringMatching(
       /^(\*|\?|[0-9]|[1-2][0-9]|[0-4]-[5-9]|\*\/[2-7]|[1-5]\/2|L|[1-6]L|MON#[1-5]|SAT-SUN|JAN-MAR|FRI)$/,
     );
@@ -60,7 +60,7 @@ describe('a preview', () => {
     expect(runs.map(isoSeconds)).toEqual(['2026-09-02T07:00:00Z', '2026-09-03T07:00:00Z']);
   });
 
-  it('lists what there is, where the window ends before', () => {
+  it('lists fewer when the window ends before', () => {
     const endAt = new Date('2026-09-02T00:00:00Z');
     expect(previewSchedule(ruleFor('0 0 0 * * *', 'UTC', { endAt }), FROM, 5).runs).toEqual([endAt]);
   });
@@ -102,7 +102,7 @@ describe('a warning', () => {
       'the run at 02:00 comes once, the first time that the clock shows it.',
     ],
   ] as const)(
-    'tells what the clock changes of the next year do to %s under %j',
+    "describes the effect of next year's clock changes on %s under %j",
     (text, overrides, forward, back) => {
       expect(warningsOf(text, 'Europe/Berlin', overrides)).toEqual([BACK + back, FORWARD + forward]);
     },
@@ -116,11 +116,11 @@ describe('a warning', () => {
     ['0 30 2 1 * *', 'Europe/Berlin'],
     ['0 30 2 * * *', 'Asia/Tokyo'],
     ['@every 1h', 'Europe/Berlin'],
-  ])('is not given for %s in %s, which no clock change touches', (text, timezone) => {
+  ])('is not given for %s in %s, which no clock change affects', (text, timezone) => {
     expect(warningsOf(text, timezone)).toEqual([]);
   });
 
-  it('tells where a change is no whole number of hours', () => {
+  it('names a change that is not a whole number of hours', () => {
     expect(warningsOf('0 45 * * * *', 'Australia/Lord_Howe')).toEqual([
       'On 2027-04-04 the clock in Australia/Lord_Howe is set back from 02:00 to 01:30: the run at 01:45 comes twice, 30 minutes apart.',
     ]);
@@ -129,23 +129,23 @@ describe('a warning', () => {
     ]);
   });
 
-  it('names the day where a whole day is left out', () => {
+  it('names the day when a whole day is skipped', () => {
     const rule = ruleFor('0 0 12 ? * FRI', 'Pacific/Apia');
     expect(previewSchedule(rule, new Date('2011-10-01T00:00:00Z'), 1).warnings).toContain(
       'On 2011-12-30 the clock in Pacific/Apia is set forward from 00:00 to 00:00 on 2011-12-31: the run at 12:00 comes at 12:00 instead.',
     );
   });
 
-  it('keeps to the window of the job', () => {
+  it('respects the window of the job', () => {
     const endAt = new Date('2026-12-01T00:00:00Z');
     expect(warningsOf('0 30 2 * * *', 'Europe/Berlin', { endAt })).toHaveLength(1);
   });
 
-  it('says that a schedule is over', () => {
+  it('reports that a schedule is over', () => {
     expect(warningsOf('@daily', 'UTC', { endAt: FROM })).toEqual(['It never fires again.']);
   });
 
-  it('says that a schedule fires rarely', () => {
+  it('reports that a schedule fires rarely', () => {
     expect(warningsOf('0 0 0 29 2 *')).toEqual(['The next run is more than a year away, on 2028-02-29.']);
   });
 });

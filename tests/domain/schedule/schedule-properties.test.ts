@@ -9,13 +9,17 @@ import {
 } from '../../../src/domain/schedule/schedule-slots.ts';
 import { type ClockChange, clockChanges, ruleFor } from './schedule-support.ts';
 
-// Every clock change of every zone from 2015 to 2037, about 6,000 of them. What the slots around one must be is worked
-// out minute by minute, from the wall times that the two offsets give, and from nothing of the code under test.
+// Every clock change of every zone from 2015 to 2037, about 6,000. The test computes the expected slots around one
+// minute
+// by minute, from the wall times of the two offsets only, without the code under test.
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
-/** How far from a change its slots are looked at: farther than it moves any, and no other change is so near. */
+/**
+ * The distance from a change in which slots are checked. It is farther than a change moves any slot, and no other
+ * change is so near.
+ */
 const NEAR_MS = 18 * HOUR_MS;
 
 const CHANGES = Intl.supportedValuesOf('timeZone').flatMap((zone) => clockChanges(zone));
@@ -25,7 +29,7 @@ interface Times {
   readonly text: string;
   readonly minutes: readonly number[];
   readonly hours: readonly number[];
-  /** Empty for any. */
+  /** Empty matches any. */
   readonly weekdays: readonly number[];
 }
 
@@ -99,7 +103,7 @@ function differences(slots: readonly number[]): Set<number> {
   return new Set(slots.slice(1).map((slot, index) => slot - (slots[index] ?? 0)));
 }
 
-/** One line for each change where it fails: a failure in one zone says more beside those of its neighbours. */
+/** One line for each failed change. A failure in one zone is easier to understand next to failures in similar zones. */
 function failures(check: (change: ClockChange) => boolean, changes = CHANGES): string[] {
   return changes
     .filter((change) => !check(change))
@@ -107,7 +111,7 @@ function failures(check: (change: ClockChange) => boolean, changes = CHANGES): s
 }
 
 describe('around every clock change of every zone from 2015 to 2037', () => {
-  it('there are changes to look at', () => {
+  it('has clock changes to check', () => {
     expect(CHANGES.length).toBeGreaterThan(5000);
     expect(new Set(CHANGES.map(({ timezone }) => timezone)).size).toBeGreaterThan(150);
   });
@@ -117,7 +121,7 @@ describe('around every clock change of every zone from 2015 to 2037', () => {
     [times('FIXED', [15], '2,13', [2, 13])],
     [everyHours(1, [0])],
     [everyHours(2, [30])],
-  ])('fires just when the rule says: $text', (named) => {
+  ])('fires exactly when the rule requires: $text', (named) => {
     const rule = ruleFor(named.text);
     const asTheRuleSays = (change: ClockChange): boolean => {
       const expected = expectedSlots(named, change, DEFAULTS);
@@ -136,7 +140,7 @@ describe('around every clock change of every zone from 2015 to 2037', () => {
     expect(failures(evenly)).toEqual([]);
   });
 
-  it('an hourly schedule runs every hour, where the clock is changed by whole hours', () => {
+  it('an hourly schedule runs every hour when the clock changes by whole hours', () => {
     const rule = ruleFor('0 5 * * * *');
     const wholeHours = CHANGES.filter(({ beforeMs, afterMs }) => (afterMs - beforeMs) % HOUR_MS === 0);
     const evenly = (change: ClockChange): boolean => {
@@ -162,7 +166,7 @@ const policies = fc.record({
 });
 
 describe('any schedule, zone and policy', () => {
-  it('fires just when the rule says, in rising order', () => {
+  it('fires exactly when the rule requires, in ascending order', () => {
     fc.assert(
       fc.property(named, change, policies, (schedule, near, policy) => {
         const actual = actualSlots(ruleFor(schedule.text, near.timezone, policy), near);
@@ -173,7 +177,7 @@ describe('any schedule, zone and policy', () => {
     );
   });
 
-  it('has the same slots wherever one asks from', () => {
+  it('has the same slots from any starting point', () => {
     const hours = fc.double({ min: -18, max: 18, noNaN: true });
     fc.assert(
       fc.property(named, change, policies, hours, (schedule, near, policy, hoursAway) => {

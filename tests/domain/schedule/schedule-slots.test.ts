@@ -16,8 +16,8 @@ describe('the next slot', () => {
     expect(upcoming(ruleFor(text), after, 1)).toEqual([expected]);
   });
 
-  it('is null where every named time falls into a gap that is skipped', () => {
-    // In New York the clock is set forward on just that Sunday, at two.
+  it('is null when every named time falls into a skipped gap', () => {
+    // In New York the clock goes forward on exactly that Sunday, at two.
     const rule = ruleFor('0 30 2 ? 3 SUN#2', 'America/New_York', { dstGapPolicy: 'SKIP' });
     expect(nextSlot(rule, new Date('2026-09-01T00:00:00Z'))).toBeNull();
   });
@@ -34,7 +34,7 @@ describe('the window of a job', () => {
   const startAt = new Date('2026-09-01T10:00:00Z');
   const endAt = new Date('2026-09-01T12:00:00Z');
 
-  it('takes in slots on both of its ends', () => {
+  it('includes slots on both of its ends', () => {
     expect(upcoming(ruleFor('@hourly', 'UTC', { startAt, endAt }), '2026-01-01T00:00:00Z', 10)).toEqual([
       '2026-09-01T10:00:00Z',
       '2026-09-01T11:00:00Z',
@@ -56,7 +56,7 @@ describe('@every', () => {
     expect(isoAfter('2020-01-01T00:00:00Z')).toBe('2026-09-01T10:00:07.250Z');
   });
 
-  it('counts from its anchor, however late one asks', () => {
+  it('counts from its anchor at any later time', () => {
     expect(isoAfter('2026-09-01T10:00:07.250Z')).toBe('2026-09-01T10:01:37.250Z');
     expect(isoAfter('2026-09-01T10:01:37.249Z')).toBe('2026-09-01T10:01:37.250Z');
     expect(isoAfter('2026-09-01T10:05:00.000Z')).toBe('2026-09-01T10:06:07.250Z');

@@ -1,7 +1,7 @@
 import { parseSchedule } from '../../../src/domain/schedule/schedule.ts';
 import { slotsAfter, type SlotRule, upcomingSlots } from '../../../src/domain/schedule/schedule-slots.ts';
 
-/** A slot rule with the product's defaults; throws when the schedule is refused. */
+/** A slot rule with the product's defaults. Throws when the schedule is refused. */
 export function ruleFor(text: string, timezone = 'UTC', overrides: Partial<SlotRule> = {}): SlotRule {
   const schedule = parseSchedule(text);
   if (schedule.kind === 'INVALID') throw new Error(schedule.message);
@@ -41,7 +41,7 @@ export function isoSeconds(instant: Date): string {
   return instant.toISOString().replace('.000Z', 'Z');
 }
 
-/** A moment at which a zone's clock is changed. */
+/** A moment at which a zone changes its clock. */
 export interface ClockChange {
   readonly timezone: string;
   readonly atMs: number;
@@ -52,8 +52,8 @@ export interface ClockChange {
 const WEEK_MS = 7 * 24 * 3_600_000;
 
 /**
- * The clock changes of a zone from 2015 to 2037, found by asking Intl week by week: by another way than the
- * code under test, and enough, since no zone changes twice within three weeks in these years.
+ * The clock changes of a zone from 2015 to 2037, found with Intl week by week: in another way than the code under test.
+ * A week is enough, because no zone changes twice within three weeks in these years.
  */
 export function clockChanges(timezone: string): ClockChange[] {
   const format = new Intl.DateTimeFormat('en-US', {

@@ -11,7 +11,7 @@ describe('checkTimezone', () => {
     ['Etc/GMT+2', 'Etc/GMT+2'],
     ['Asia/Kolkata', 'Asia/Kolkata'],
     ['Europe/Kyiv', 'Europe/Kyiv'],
-  ])('takes %s as %s', (name, timezone) => {
+  ])('accepts %s as %s', (name, timezone) => {
     expect(checkTimezone(name)).toEqual({ kind: 'TIMEZONE', timezone });
   });
 
@@ -37,7 +37,7 @@ describe('checkTimezone', () => {
     expect(check.kind === 'INVALID' && check.message.length).toBeLessThan(200);
   });
 
-  it('takes every zone that the runtime names', () => {
+  it('accepts every zone that the runtime names', () => {
     const refused = Intl.supportedValuesOf('timeZone').filter(
       (name) => checkTimezone(name).kind === 'INVALID',
     );
@@ -49,14 +49,14 @@ describe('spanAt', () => {
   const berlin = clockChanges('Europe/Berlin').find(({ atMs }) => atMs > Date.UTC(2027, 5));
   const changeMs = berlin?.atMs ?? NaN;
 
-  it('ends where the clock is changed, and the next span begins there', () => {
+  it('ends at the clock change, and the next span begins there', () => {
     const summer = spanAt('Europe/Berlin', changeMs - 1);
     const winter = spanAt('Europe/Berlin', changeMs);
     expect(summer).toMatchObject({ endMs: changeMs, offsetMs: 7_200_000, offsetAfterMs: 3_600_000 });
     expect(winter).toMatchObject({ startMs: changeMs, offsetMs: 3_600_000, offsetBeforeMs: 7_200_000 });
   });
 
-  it('knows a change that lies just before the year in which it is asked', () => {
+  it('knows a change just before the year of the request', () => {
     // Singapore's clock went from 7:30 to 8:00 ahead of UTC on the last day of 1981.
     const change = Date.UTC(1981, 11, 31, 16);
     expect(spanAt('Asia/Singapore', Date.UTC(1982, 0, 1))).toMatchObject({
@@ -65,7 +65,7 @@ describe('spanAt', () => {
     });
   });
 
-  it('has no end where no change is known', () => {
+  it('has no end when no change is known', () => {
     expect(spanAt('UTC', 0)).toMatchObject({
       endMs: Infinity,
       offsetMs: 0,
@@ -74,7 +74,7 @@ describe('spanAt', () => {
     });
   });
 
-  it('throws for a name that is no zone', () => {
+  it('throws for an invalid zone name', () => {
     expect(() => spanAt('Europe/Nowhere', 0)).toThrow(RangeError);
   });
 });

@@ -62,7 +62,7 @@ describe('a cron schedule', () => {
     },
   );
 
-  it('names the same times as cron-parser does, where there is no zone', () => {
+  it('names the same times as cron-parser when there is no zone', () => {
     fc.assert(
       fc.property(
         cronText(),
@@ -78,7 +78,9 @@ describe('a cron schedule', () => {
   });
 });
 
-/** Expressions that both parsers take and mean alike: every kind of item, no value twice, a day in every month. */
+/**
+ * Expressions that both parsers accept with the same meaning: every kind of item, no value twice, a day in every month.
+ */
 function cronText(): fc.Arbitrary<string> {
   const item = (min: number, max: number): fc.Arbitrary<string> =>
     fc.oneof(
@@ -97,7 +99,7 @@ function cronText(): fc.Arbitrary<string> {
 }
 
 describe('schedules that differ in one field', () => {
-  it('share what was read of the others, and of none that was refused', () => {
+  it('share the parsed parts, and nothing of a refused schedule', () => {
     const fieldsOf = (text: string) => {
       const parsed = parseSchedule(text);
       return parsed.kind === 'CRON' ? parsed.rule.fields : parsed;
@@ -209,7 +211,7 @@ describe('a schedule is refused', () => {
     });
   });
 
-  it('without ever throwing, whatever it holds', () => {
+  it('without ever throwing, for any input', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.stringMatching(/^[*?LWH#0-9,/@ A-Z-]{0,40}$/)), (text) => {
         expect(['CRON', 'EVERY', 'INVALID']).toContain(parseSchedule(text).kind);

@@ -33,7 +33,7 @@ const days = fc.constantFrom(
   '29 2 *',
   '13 * FRI',
 );
-/** Not both every second and every minute of many hours: the list to compare with would have millions. */
+/** Not every second and every minute of many hours at once: the list for the comparison would have millions. */
 const cron = fc
   .tuple(field(59), field(59), field(23), days)
   .filter(([second, minute]) => !(second === '*' && minute === '*'))
@@ -43,7 +43,7 @@ const policies = fc.record({
   dstGapPolicy: fc.constantFrom('SHIFT' as const, 'SKIP' as const),
   dstOverlapPolicy: fc.constantFrom('FIRST' as const, 'LAST' as const, 'BOTH' as const),
 });
-/** Spans that begin near a clock change, and some of which end behind the next. */
+/** Spans that begin near a clock change. Some end behind the next one. */
 const spans = fc.record({
   change: fc.constantFrom(...CHANGES),
   beginsMs: fc.integer({ min: -2 * DAY_MS, max: 2 * DAY_MS }),
@@ -51,7 +51,7 @@ const spans = fc.record({
 });
 
 describe('slots', () => {
-  it('are counted as many as are listed, also where the clock is changed', () => {
+  it('counts as many as the list has, also at a clock change', () => {
     fc.assert(
       fc.property(cron, policies, spans, (text, overrides, { change, beginsMs, lastsMs }) => {
         const rule = ruleFor(text, change.zone, overrides);
@@ -62,7 +62,7 @@ describe('slots', () => {
     );
   });
 
-  it('outside of a job’s start and end do not count', () => {
+  it('exclude those outside of a job’s start and end', () => {
     fc.assert(
       fc.property(
         fc.constantFrom('*/7 * * * *', '0 3 * * *', '@every 13m', '@every 1s'),
@@ -77,7 +77,7 @@ describe('slots', () => {
     );
   });
 
-  it('of a run that is made once are one or none', () => {
+  it('of a one-off are one or none', () => {
     const runAt = new Date('2030-01-07T09:00:00Z');
     const rule: SlotRule = { ...ruleFor('@daily'), schedule: { kind: 'ONCE', runAt } };
     const from = runAt.getTime();
@@ -86,7 +86,7 @@ describe('slots', () => {
     expect(countSlots(rule, new Date(from + 1), new Date(from + 2))).toBe(0);
   });
 
-  it('of every second are counted for a year in a moment', () => {
+  it('of every second are counted for a year quickly', () => {
     const rule = ruleFor('* * * * * *', 'Europe/Berlin');
     const count = countSlots(rule, new Date('2030-01-01T00:00:00Z'), new Date('2031-01-01T00:00:00Z'));
     expect(count).toBe(365 * 86_400);

@@ -6,7 +6,7 @@ const OTHER_JOB = '01890a5d-ac96-774b-bcce-b302099a8058';
 const SLOT = new Date('2026-09-01T12:00:00.000Z');
 
 describe('slotExecutionId', () => {
-  it('never changes, since ids in the database and at the targets were made by it', () => {
+  it('never changes, because stored ids depend on it in the database and at the targets', () => {
     expect(slotExecutionId(JOB, SLOT)).toBe('01a05cd7-2a00-7e52-917d-55507cd7aca1');
   });
 
@@ -16,7 +16,7 @@ describe('slotExecutionId', () => {
     expect(Number.parseInt(id.replaceAll('-', '').slice(0, 12), 16)).toBe(SLOT.getTime());
   });
 
-  it('is the same whatever the case of the job id', () => {
+  it('is the same for any case of the job id', () => {
     expect(slotExecutionId(JOB.toUpperCase(), SLOT)).toBe(slotExecutionId(JOB, SLOT));
   });
 
@@ -37,7 +37,7 @@ describe('jitterFor', () => {
     expect(jitterFor(JOB, SLOT, 60_000)).toBe(jitterFor(JOB, new Date(SLOT), 60_000));
   });
 
-  it('is none where none is asked for', () => {
+  it('is zero when the job has none', () => {
     expect(jitterFor(JOB, SLOT, 0)).toBe(0);
   });
 

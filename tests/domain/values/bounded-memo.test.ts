@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { boundedMemo } from '../../../src/domain/values/bounded-memo.ts';
 
 describe('a bounded memo', () => {
-  it('keeps answers, also where they say that there is nothing', () => {
+  it('keeps answers, also empty ones', () => {
     const asked: string[] = [];
     const find = boundedMemo(10, (text) => {
       asked.push(text);
@@ -21,7 +21,7 @@ describe('a bounded memo', () => {
     expect(asked).toEqual(['a', 'b', 'c', 'a']);
   });
 
-  it('keeps no long keys', () => {
+  it('does not keep long keys', () => {
     let asked = 0;
     const find = boundedMemo(10, (text) => {
       asked += 1;

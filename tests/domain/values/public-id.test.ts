@@ -11,7 +11,7 @@ describe('public ids', () => {
     expect(encodePublicId('DeadLetter', UUID)).toMatch(/^dead_[0-9a-z]{26}$/);
   });
 
-  it('give back the UUID that they were made of', () => {
+  it('convert back to their UUID', () => {
     fc.assert(
       fc.property(fc.uuid(), (uuid) => {
         expect(parsePublicId(encodePublicId('Job', uuid))).toEqual({ kind: 'Job', uuid });
@@ -19,7 +19,7 @@ describe('public ids', () => {
     );
   });
 
-  it('are none of another kind', () => {
+  it('are invalid for another kind', () => {
     expect(decodePublicId('Execution', encodePublicId('Job', UUID))).toBeNull();
   });
 

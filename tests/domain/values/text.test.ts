@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { cutText } from '../../../src/domain/values/text.ts';
 
 describe('cutText', () => {
-  it('leaves a text that fits as it is', () => {
+  it('keeps a text that fits', () => {
     expect(cutText('😀', 2)).toBe('😀');
   });
 

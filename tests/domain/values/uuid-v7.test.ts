@@ -7,7 +7,7 @@ const instants = fc.integer({ min: 0, max: 253_402_300_799_999 });
 const tails = fc.uint8Array({ minLength: 10, maxLength: 10 });
 
 describe('a v7 UUID', () => {
-  it('has the layout of RFC 9562 and its time in front, whatever the bytes behind it', () => {
+  it('has the layout of RFC 9562 and its time in front, with any bytes behind it', () => {
     fc.assert(
       fc.property(instants, tails, (unixMs, tail) => {
         const id = uuidV7(unixMs, tail);
@@ -31,7 +31,7 @@ describe('a v7 UUID', () => {
     expect(uuidV7(0x017f22e279b0, tail)).toBe('017f22e2-79b0-7cc3-98c4-dc0c0c07398f');
   });
 
-  it('is another one each time it is drawn', () => {
+  it('differs on each call', () => {
     const now = new Date();
     expect(new Set(Array.from({ length: 1_000 }, () => newUuidV7(now))).size).toBe(1_000);
   });

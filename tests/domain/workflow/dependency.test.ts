@@ -22,7 +22,7 @@ function job(id: string, facts: Partial<JoinJob> = {}): JoinJob {
   return { id, status: 'ACTIVE', startAt: null, endAt: null, ...facts };
 }
 
-/** `'c<a'` is the edge by which c waits for a. */
+/** `'c<a'` is the edge for "c waits for a". */
 function edge(
   name: string,
   condition: DependencyCondition = 'ON_SUCCESS',
@@ -36,7 +36,7 @@ function end(executionId: string, second: number, status: RunEndStatus = 'SUCCES
   return { executionId, jobId: executionId.slice(0, 1), status, at: at(second) };
 }
 
-/** Decides one end after the other, each on what the one before has left. */
+/** Decides the ends one by one, each on the result of the one before. */
 function decideOneByOne(jobs: JoinJob[], edges: JoinEdge[], ends: RunEnd[]): JoinDecision['runs'] {
   let current = edges;
   return ends.flatMap((next) => {
@@ -96,7 +96,7 @@ describe('a join', () => {
     ]);
   });
 
-  it('takes the latest of several satisfactions of one edge', () => {
+  it('uses the latest of several satisfactions of one edge', () => {
     const { runs } = decideJoins(
       [job('c')],
       [edge('c<a'), edge('c<b')],
@@ -105,7 +105,7 @@ describe('a join', () => {
     expect(runs).toMatchObject([{ triggeredBy: ['a2', 'b1'] }]);
   });
 
-  it('stays satisfied when a later run of the same upstream is not what it waits for', () => {
+  it('stays satisfied when a later run of the same upstream does not meet the condition', () => {
     const { runs } = decideJoins(
       [job('c')],
       [edge('c<a'), edge('c<b')],
@@ -114,7 +114,7 @@ describe('a join', () => {
     expect(runs).toMatchObject([{ triggeredBy: ['a1', 'b1'] }]);
   });
 
-  it('counts ends in the order of their instants, whatever the order in which they come', () => {
+  it('orders ends by their instants, in any order of arrival', () => {
     const { runs } = decideJoins(
       [job('c')],
       [edge('c<a'), edge('c<b')],
@@ -123,7 +123,7 @@ describe('a join', () => {
     expect(runs).toMatchObject([{ triggeredBy: ['a2', 'b1'], at: at(3) }]);
   });
 
-  it('leaves the edges of other jobs alone', () => {
+  it('keeps the edges of other jobs', () => {
     const decision = decideJoins([job('c'), job('d')], [edge('c<a'), edge('d<b')], [end('b1', 1)]);
     expect(decision.marks.map(({ id }) => id)).toEqual(['d<b']);
     expect(decision.runs).toMatchObject([{ jobId: 'd' }]);
@@ -135,7 +135,7 @@ describe('a join', () => {
     ['is complete', { status: 'COMPLETED' }],
     ['has not begun', { startAt: at(2) }],
     ['is over', { endAt: at(0) }],
-  ])('takes no notice of an end while its job %s', (_name, facts) => {
+  ])('ignores an end while its job %s', (_name, facts) => {
     expect(decideJoins([job('c', facts)], [edge('c<a')], [end('a1', 1)])).toEqual({ marks: [], runs: [] });
   });
 
@@ -148,7 +148,7 @@ describe('a join', () => {
     expect(runs).toHaveLength(2);
   });
 
-  it('gives the same runs whether ends come one by one or together', () => {
+  it('triggers the same runs for ends that come one by one or together', () => {
     const ends = fc.array(
       fc.tuple(
         fc.constantFrom('a', 'b', 'c'),
@@ -180,12 +180,12 @@ describe('a job with slots of its own', () => {
     latestEnd,
   });
 
-  it('fires where the latest run of each upstream is what its edge waits for', () => {
+  it('fires when the latest run of each upstream meets the condition of its edge', () => {
     expect(unmetDependency([])).toBeNull();
     expect(unmetDependency([gate('ON_SUCCESS', 'SUCCESS'), gate('ON_COMPLETION', 'FAILED')])).toBeNull();
   });
 
-  it('says which upstream keeps it from firing', () => {
+  it('names the upstream that prevents it from firing', () => {
     expect(unmetDependency([gate('ON_SUCCESS', 'FAILED'), gate('ON_SUCCESS', 'SUCCESS', 'other')])).toBe(
       'The latest run of "load" must have succeeded; it ended as FAILED.',
     );
@@ -203,11 +203,11 @@ describe('a job with slots of its own', () => {
 describe('a cycle', () => {
   const edges = (...names: string[]) => names.map((name) => edge(name));
 
-  it('is what an edge of a job to itself is', () => {
+  it('is an edge of a job to itself', () => {
     expect(findCycle([], edge('a<a'))).toEqual(['a']);
   });
 
-  it('is told in the order of waiting, from the new edge on', () => {
+  it('is listed in the order of waiting, starting at the new edge', () => {
     expect(findCycle(edges('b<c', 'c<a'), edge('a<b'))).toEqual(['a', 'b', 'c']);
   });
 
@@ -215,7 +215,7 @@ describe('a cycle', () => {
     expect(findCycle(edges('b<c', 'c<d', 'd<a', 'b<d'), edge('a<b'))).toEqual(['a', 'b', 'd']);
   });
 
-  it('is no diamond', () => {
+  it('is not a diamond', () => {
     expect(findCycle(edges('b<a', 'c<a'), edge('d<b'))).toBeNull();
     expect(findCycle(edges('b<a', 'c<a', 'd<b'), edge('d<c'))).toBeNull();
   });

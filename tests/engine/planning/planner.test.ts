@@ -31,7 +31,7 @@ const NO_PREFETCH: Omit<SlotPrefetch, 'isStarting'> = {
 };
 
 describe('a due job', () => {
-  it('gets one execution for its slot and moves on to the next', async () => {
+  it('gets one execution for its slot and moves to the next', async () => {
     const instance = scene.instance();
     const job = await createJob(instance, { schedule: '*/10 * * * * *', priority: 7 });
     scene.clock.advance(10 * SECOND_MS);
@@ -57,7 +57,7 @@ describe('a due job', () => {
     });
   });
 
-  it('tells the log that its execution was planned, and wakes the workers', async () => {
+  it('publishes the event of the planned execution, and wakes the workers', async () => {
     const instance = scene.instance();
     const job = await createJob(instance, { schedule: '* * * * * *' });
     instance.wakeUps.woken.length = 0;
@@ -78,7 +78,7 @@ describe('a due job', () => {
     expect(instance.wakeUps.woken).toEqual(['executions', 'events']);
   });
 
-  it('is not planned before its instant', async () => {
+  it('is not planned before its time', async () => {
     const instance = scene.instance();
     const job = await createJob(instance, { schedule: '* * * * * *' });
     instance.wakeUps.woken.length = 0;
@@ -88,7 +88,7 @@ describe('a due job', () => {
     expect(instance.wakeUps.woken).toEqual([]);
   });
 
-  it('has its next run counted from the slot, however late the planner is', async () => {
+  it('gets its next run from the slot, however late the planner is', async () => {
     const instance = scene.instance();
     const job = await createJob(instance, { schedule: '@every 7s', misfireGraceMs: MINUTE_MS });
     scene.clock.advance(7 * SECOND_MS + 3_456);
@@ -98,7 +98,7 @@ describe('a due job', () => {
     });
   });
 
-  it('becomes available by its jitter later, the same for every planner', async () => {
+  it('becomes available after its jitter, which is the same for every planner', async () => {
     const instance = scene.instance();
     const job = await createJob(instance, { schedule: '* * * * * *', jitterMs: 500 });
     scene.clock.advance(5 * SECOND_MS);
@@ -128,7 +128,7 @@ describe('many due jobs', () => {
     expect(await count(scene.pool, 'jobs WHERE next_run_at <= $1', [scene.clock.now()])).toBe(0);
   });
 
-  it('are left to the next batch when planning them takes long', async () => {
+  it('are left to the next batch when the planning takes long', async () => {
     await insertJobsEverySecond(10);
     let readings = 0;
     const planner = createPlanner({
@@ -140,7 +140,7 @@ describe('many due jobs', () => {
       resumePaused: () => Promise.resolve(null),
       onPlanned: () => undefined,
       onError: () => undefined,
-      // As if each job took a second.
+      // Pretends that each job takes a second.
       monotonicMs: () => SECOND_MS * readings++,
     });
     await planner.runOnce();
@@ -164,7 +164,7 @@ describe('many due jobs', () => {
     expect(await count(scene.pool, `event_log WHERE kind = 'EXECUTION_PLANNED'`)).toBe(800);
   });
 
-  it('are not held up by one that cannot be planned, which is set aside', async () => {
+  it('are not delayed by one that cannot be planned, which is skipped', async () => {
     const instance = scene.instance();
     const broken = await insertJob(scene.pool, { schedule: 'no schedule at all', next_run_at: START });
     const sound = await insertJob(scene.pool, { schedule: '* * * * * *', next_run_at: START });
@@ -216,7 +216,7 @@ describe('a job that is not active', () => {
     expect(await executionsOf(scene.pool, job.id)).toEqual([]);
   });
 
-  it('goes on by itself when its pause ends, without the slots of the pause', async () => {
+  it('resumes automatically when its pause ends, without the slots of the pause', async () => {
     const instance = scene.instance();
     const job = await createJob(instance, { schedule: '*/10 * * * * *' });
     const until = plus(START, 25 * SECOND_MS);
@@ -248,7 +248,7 @@ describe('a job that is not active', () => {
     expect(await count(scene.pool, told, [job.id])).toBe(1);
   });
 
-  it('stays paused, with its pause open-ended, when its schedule cannot be read; other jobs go on', async () => {
+  it('stays paused without an end when its schedule cannot be read; other jobs resume', async () => {
     const instance = scene.instance();
     const broken = await insertJob(scene.pool, {
       schedule: 'no schedule at all',
@@ -266,7 +266,7 @@ describe('a job that is not active', () => {
     expect(await count(scene.pool, told, [broken])).toBe(1);
   });
 
-  it('whose row somebody holds does not hold up planning, and goes on soon after', async () => {
+  it('whose row is locked does not delay planning, and resumes soon after', async () => {
     const instance = scene.instance();
     const paused = await createJob(instance, { schedule: '0 0 * * * *' });
     await instance.commands.pauseJob(CALLER, { ...reference(paused), until: plus(START, SECOND_MS) });
@@ -282,7 +282,7 @@ describe('a job that is not active', () => {
     });
     expect(await executionsOf(scene.pool, due.id)).toHaveLength(1);
     expect(rests[0]).toBe(50);
-    // Nobody is told of what has not happened: the planners would look again at once, over and over.
+    // Nothing has changed, so nothing is published. Otherwise the planners would poll again and again.
     expect(instance.wakeUps.woken).not.toContain('jobs');
     await instance.planner.runOnce();
     expect(await readRow(scene.pool, 'jobs', paused.id)).toMatchObject({ status: 'ACTIVE' });
@@ -299,8 +299,8 @@ describe('a job that is not active', () => {
   });
 });
 
-describe('a job whose executions the database refuses', () => {
-  it('keeps no other from being planned, and is tried again later', async () => {
+describe('a job whose executions the database rejects', () => {
+  it('does not prevent planning of others, and is retried later', async () => {
     let nowMs = 0;
     const instance = scene.instance({ monotonicMs: () => nowMs });
     const jobs = [];
@@ -322,8 +322,8 @@ describe('a job whose executions the database refuses', () => {
   });
 });
 
-describe('slots that nobody served in time', () => {
-  // Nobody plans from START on; an hour later the slots of the last minute are on time, the others missed.
+describe('slots that no instance planned in time', () => {
+  // No instance plans from START on. An hour later the slots of the last minute are on time, the others missed.
   const outage = async (misfirePolicy: 'RUN_ONCE' | 'RUN_ALL' | 'SKIP') => {
     const instance = scene.instance();
     const job = await createJob(instance, {
@@ -337,7 +337,7 @@ describe('slots that nobody served in time', () => {
   };
   const slotAt = (minute: number) => plus(START, minute * MINUTE_MS);
 
-  it('are made up for by the latest of them under RUN_ONCE, which says for how many it stands', async () => {
+  it('run once under RUN_ONCE: the latest slot, which records how many it stands for', async () => {
     const job = await outage('RUN_ONCE');
     expect(await executionsOf(scene.pool, job.id)).toMatchObject([
       {
@@ -361,7 +361,7 @@ describe('slots that nobody served in time', () => {
     expect(rows.every((row) => row['status'] === 'PENDING' && row['slot_count'] === 1)).toBe(true);
   });
 
-  it('become one SKIPPED row for the whole range under SKIP, with its event', async () => {
+  it('become one SKIPPED row for the whole range under SKIP, with an event', async () => {
     const job = await outage('SKIP');
     expect(await executionsOf(scene.pool, job.id)).toMatchObject([
       { scheduled_at: slotAt(10), status: 'SKIPPED', skip_reason: 'MISFIRE', slot_count: 5 },
@@ -374,7 +374,7 @@ describe('slots that nobody served in time', () => {
     ]);
   });
 
-  it('are planned in bounded portions when a whole fleet missed a day', async () => {
+  it('are planned in limited batches when many jobs missed a day', async () => {
     const instance = scene.instance();
     await insertJobsEverySecond(3, { misfire_policy: 'RUN_ALL', misfire_grace_ms: 0 });
     scene.clock.advance(DAY_MS);
@@ -382,11 +382,11 @@ describe('slots that nobody served in time', () => {
     const due = () => count(scene.pool, 'jobs WHERE next_run_at <= $1', [scene.clock.now()]);
     expect(await due()).toBe(2);
     while ((await due()) > 0) await instance.planner.runOnce();
-    // Of each job the 1,000 latest that were missed, the one on time, and the others as one row.
+    // For each job: the latest 1,000 missed slots, the one on time, and one row for the others.
     expect(await count(scene.pool, 'job_executions')).toBe(3 * 1_002);
   });
 
-  it('do not hold up what becomes due while they are planned', async () => {
+  it('do not delay slots that become due while they are planned', async () => {
     const instance = scene.instance();
     await insertJobsEverySecond(3, { misfire_policy: 'RUN_ALL', misfire_grace_ms: 0 });
     const now = scene.clock.advance(DAY_MS);
@@ -400,7 +400,7 @@ describe('slots that nobody served in time', () => {
 });
 
 describe('a job whose slots come to an end', () => {
-  it('is COMPLETED by the last run of a one-off, and the log says so', async () => {
+  it('is COMPLETED by the last run of a one-off, and there is an event', async () => {
     const instance = scene.instance();
     const job = await createJob(instance, { runAt: plus(START, 5 * SECOND_MS) });
     scene.clock.advance(5 * SECOND_MS);
@@ -433,7 +433,7 @@ describe('a job whose slots come to an end', () => {
     expect(rows).toHaveLength(2);
   });
 
-  it('has its slot at endAt and none behind it', async () => {
+  it('has its slot at endAt and none after it', async () => {
     const instance = scene.instance();
     const endAt = plus(START, 2 * SECOND_MS);
     const job = await createJob(instance, { schedule: '* * * * * *', endAt });
@@ -449,7 +449,7 @@ async function insertJobsEverySecond(jobs: number, columns: Record<string, unkno
   await insertJobsOfSlot(scene.pool, jobs, START, { schedule: '* * * * * *', ...columns });
 }
 
-/** As after a failover that lost the last commits. */
+/** The state after a failover that lost the last commits. */
 async function forgetPlan(jobId: string): Promise<void> {
   await scene.pool.query('DELETE FROM job_executions WHERE job_id = $1', [jobId]);
   await scene.pool.query('UPDATE jobs SET next_run_at = $2 WHERE id = $1', [jobId, plus(START, SECOND_MS)]);
@@ -457,7 +457,7 @@ async function forgetPlan(jobId: string): Promise<void> {
 
 const DAY_MS = 24 * 60 * MINUTE_MS;
 
-describe('the rest between two looks', () => {
+describe('the wait between two polls', () => {
   const firstRest = async (loop: Loop) => {
     const { rests } = watchTicks();
     loop.start();
@@ -465,23 +465,23 @@ describe('the rest between two looks', () => {
     return rests[0];
   };
 
-  it('lasts until shortly before the earliest job is due, when it is read', async () => {
+  it('lasts until shortly before the earliest job is due, when the planner reads that job', async () => {
     const { planner } = scene.instance();
     await insertJob(scene.pool, { schedule: '* * * * * *', next_run_at: plus(START, 4_321) });
     await insertJob(scene.pool, { schedule: '* * * * * *', next_run_at: plus(START, 9_000) });
     expect(await firstRest(planner)).toBe(3_921);
   });
 
-  it('lasts until the slot is to be prepared, where the earliest job is due soon', async () => {
+  it('lasts until the planner prepares the slot, when the earliest job is due soon', async () => {
     const { planner } = scene.instance();
     await insertJob(scene.pool, { schedule: '* * * * * *', next_run_at: plus(START, 1_000) });
     await insertJob(scene.pool, { schedule: '* * * * * *', next_run_at: plus(START, 9_000) });
     scene.clock.set(plus(START, 877));
-    // 20 ms before the slot, a quarter of a millisecond for the one job, and no fraction.
+    // 20 ms before the slot, a quarter of a millisecond for the one job, without fractions.
     expect(await firstRest(planner)).toBe(102);
   });
 
-  it('lasts until the earliest job is due, where its slot cannot be prefetched', async () => {
+  it('lasts until the earliest job is due, when its slot cannot be prefetched', async () => {
     const { planner } = scene.instance();
     const limited = { concurrency_policy: 'FORBID', next_run_at: plus(START, 123) };
     await insertJob(scene.pool, { schedule: '* * * * * *', ...limited });
@@ -489,7 +489,7 @@ describe('the rest between two looks', () => {
     expect(await firstRest(planner)).toBe(123);
   });
 
-  it('lasts until a pause ends, where that comes first', async () => {
+  it('lasts until a pause ends, when that comes first', async () => {
     const { planner } = scene.instance();
     await insertJob(scene.pool, { schedule: '* * * * * *', next_run_at: plus(START, 4_321) });
     const pause = { status: 'PAUSED', paused_at: START, paused_until: plus(START, 1_234) };
@@ -497,13 +497,13 @@ describe('the rest between two looks', () => {
     expect(await firstRest(planner)).toBe(1_234);
   });
 
-  it('never lasts longer than it may', async () => {
+  it('never exceeds its limit', async () => {
     const { planner } = scene.instance();
     await insertJob(scene.pool, { schedule: '* * * * * *', next_run_at: plus(START, 3_600_000) });
     expect(await firstRest(planner)).toBe(LONGEST_REST_MS);
   });
 
-  it('is not a tight loop while somebody holds a due job locked', async () => {
+  it('is not a tight loop while a due job is locked', async () => {
     const { planner } = scene.instance();
     const job = await insertJob(scene.pool, { schedule: '* * * * * *', next_run_at: START });
     await inTransaction(scene.pool, async (tx) => {

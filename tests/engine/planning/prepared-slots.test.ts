@@ -19,7 +19,7 @@ import { startedAtSlot, toldOfStart } from '../../support/started-slots.ts';
 import { until } from '../../support/until.ts';
 
 const scene = useScene();
-/** Time stands still for what is computed, too: on a busy machine fewer slots might be foreseen. */
+/** Stops the clock also for computations. On a busy machine the planner might prefetch fewer slots. */
 const UNHURRIED = { monotonicMs: () => 0 };
 const ROOM = { maxConcurrency: 100, maxConcurrencyPerHost: 80, ...UNHURRIED };
 
@@ -33,13 +33,13 @@ async function scheduled(
   return createJobsOfSlot(instance, jobs, { api: `${scene.target.url}/work`, ...input });
 }
 
-/** Lets planners look before the slot, and prepare it when it is near. */
+/** Runs planners before the slot, which prepare it when it is near. */
 async function prepare(...instances: TestInstance[]): Promise<void> {
   await tryToPrepare(...instances);
   expect(await openTransactions()).toBe(1);
 }
 
-/** The same where nothing may come of it. */
+/** The same, but the slots may end up unprepared. */
 async function tryToPrepare(...instances: TestInstance[]): Promise<void> {
   for (const beforeMs of [150, 15]) {
     scene.clock.set(plus(SLOT, -beforeMs));
@@ -65,7 +65,7 @@ async function onlyExecution(job: Job): Promise<Row | undefined> {
 const statuses = () => executionCounts(scene.pool);
 
 describe('many slots of one instant', () => {
-  it('are to be seen by nobody before it, and all started when it has come', async () => {
+  it('are invisible before that instant, and all started after it', async () => {
     const instance = scene.instance(ROOM);
     const gate = scene.target.gate('/work');
     const jobs = await scheduled(instance, MANY, { priority: 7, retryPolicy: { maxRetries: 2 } });
@@ -97,7 +97,7 @@ describe('many slots of one instant', () => {
     expect(scene.target.callsTo('/work')).toHaveLength(MANY);
   });
 
-  it('are told of as any other, the plans before the starts', async () => {
+  it('have the usual events, the plans before the starts', async () => {
     const instance = scene.instance(ROOM);
     const [job] = (await scheduled(instance, MANY)) as [Job];
     await prepare(instance);
@@ -116,7 +116,7 @@ describe('many slots of one instant', () => {
     expect(kinds.lastIndexOf('EXECUTION_PLANNED')).toBe(MANY - 1);
   });
 
-  it('are prepared in several statements, where they are very many', async () => {
+  it('are prepared in several statements when there are very many', async () => {
     const instance = scene.instance({ maxConcurrency: 600, maxConcurrencyPerHost: 500, ...UNHURRIED });
     const jobs = 420;
     await insertJobsOfSlot(scene.pool, jobs, SLOT, { api: `${scene.target.url}/work` });
@@ -145,7 +145,7 @@ describe('many slots of one instant', () => {
     await scene.target.received('/work', 29);
   });
 
-  it('leave a place to one of higher priority of which it is not known what it becomes', async () => {
+  it('leave a place to a slot of higher priority whose result is not known yet', async () => {
     const instance = scene.instance({ ...ROOM, maxConcurrencyPerHost: MANY });
     const gate = scene.target.gate('/work');
     await scheduled(instance, MANY, { priority: 1 });
@@ -158,7 +158,7 @@ describe('many slots of one instant', () => {
     gate.open();
   });
 
-  it('leave out what waits for its jitter, and what comes at another instant', async () => {
+  it('exclude those that wait for their jitter, and those of another instant', async () => {
     const instance = scene.instance(ROOM);
     await scheduled(instance, MANY);
     const [later] = (await scheduled(instance, 1, { jitterMs: 5_000 })) as [Job];
@@ -176,12 +176,12 @@ describe('many slots of one instant', () => {
     expect(await statuses()).toEqual({ SUCCESS: MANY + 1, PENDING: 1 });
   });
 
-  it('are shared by instances that prepare at once, none started twice', async () => {
+  it('are shared by instances that prepare at once, and none is started twice', async () => {
     const one = scene.instance({ ...ROOM, maxConcurrencyPerHost: 30 });
     const other = scene.instance({ ...ROOM, maxConcurrencyPerHost: 30 });
     const gate = scene.target.gate('/work');
     await scheduled(one, 60);
-    // The other one finds those held that it has places for.
+    // The other instance finds the slots for which it has places locked.
     await prepare(one, other);
     await reachSlot(one, other);
     expect(await count(scene.pool, `job_executions WHERE claimed_by = '${one.instanceId}'`)).toBe(30);
@@ -194,7 +194,7 @@ describe('many slots of one instant', () => {
 });
 
 describe('prepared slots', () => {
-  it('are made anew where their instant has passed for longer than their rows would admit', async () => {
+  it('are prepared again when their instant has passed for longer than their rows allow', async () => {
     const instance = scene.instance(ROOM);
     await scheduled(instance, MANY);
     await prepare(instance);
@@ -205,7 +205,7 @@ describe('prepared slots', () => {
     expect(await count(scene.pool, 'job_executions WHERE lateness_ms = 51')).toBe(MANY);
   });
 
-  it('have those come first who change a job before, and those last who wait for it', async () => {
+  it('let earlier job changes go first, and later job changes wait', async () => {
     const instance = scene.instance(ROOM);
     const jobs = await scheduled(instance, MANY + 1);
     const [before, meanwhile] = jobs as [Job, Job];
@@ -228,7 +228,7 @@ describe('prepared slots', () => {
     expect(await statuses()).toEqual({ SUCCESS: MANY });
   });
 
-  it('are left as they were by a planner that stops', async () => {
+  it('stay as they were when their planner stops', async () => {
     const [stopping, other] = [scene.instance(ROOM), scene.instance(ROOM)];
     await scheduled(stopping, MANY);
     await prepare(stopping);
@@ -244,7 +244,7 @@ describe('prepared slots', () => {
     ).toBe(MANY);
   });
 
-  it('are claimed by nobody where the worker of their instance has stopped', async () => {
+  it('are claimed by no instance when the worker of their instance has stopped', async () => {
     const instance = scene.instance(ROOM);
     await scheduled(instance, MANY);
     await instance.worker.stop();
@@ -253,7 +253,7 @@ describe('prepared slots', () => {
     expect(await statuses()).toEqual({ PENDING: MANY });
   });
 
-  it('come to nothing where one of them is refused, and are then started apart', async () => {
+  it('are rolled back when one of them is refused, and are then started individually', async () => {
     const instance = scene.instance(ROOM);
     const [poison] = (await scheduled(instance, MANY + 1)) as [Job];
     await refuseExecutionsOf(scene.pool, [poison.id]);
@@ -266,7 +266,7 @@ describe('prepared slots', () => {
     expect(await statuses()).toEqual({ SUCCESS: MANY });
   });
 
-  it('come to nothing with their connection, and are started all the same', async () => {
+  it('are rolled back with their connection, and are still started', async () => {
     const instance = scene.instance(ROOM);
     await scheduled(instance, MANY);
     await prepare(instance);
@@ -279,7 +279,7 @@ describe('prepared slots', () => {
     expect(scene.target.callsTo('/work')).toHaveLength(MANY);
   });
 
-  it('are not started where the log cannot be told of it', async () => {
+  it('are not started when their events cannot be written', async () => {
     const instance = scene.instance(ROOM);
     await scheduled(instance, MANY);
     await prepare(instance);
@@ -290,7 +290,7 @@ describe('prepared slots', () => {
     expect(scene.target.callsTo('/work')).toEqual([]);
   });
 
-  it('are given up where the clock is set back, and started when they come all the same', async () => {
+  it('are given up when the clock is set back, and are still started when they are due', async () => {
     const instance = scene.instance(ROOM);
     await scheduled(instance, MANY);
     await prepare(instance);
@@ -302,7 +302,7 @@ describe('prepared slots', () => {
     expect(await statuses()).toEqual({ SUCCESS: MANY });
   });
 
-  it('keep the planner from all else until they have come', async () => {
+  it('block other work of the planner until they are due', async () => {
     const instance = scene.instance(ROOM);
     await scheduled(instance, MANY);
     await prepare(instance);
@@ -318,12 +318,12 @@ describe('prepared slots', () => {
     expect(await statuses()).toEqual({ SUCCESS: MANY, PENDING: 1 });
   });
 
-  it('are committed though all other connections wait for their jobs', async () => {
+  it('are committed while all other connections wait for their jobs', async () => {
     const instance = scene.instance(ROOM);
     const jobs = await scheduled(instance, MANY);
     await prepare(instance);
     const pauses = jobs.slice(0, 8).map((job) => instance.commands.pauseJob(CALLER, reference(job)));
-    // Of the six connections of the pool, one holds the jobs.
+    // The pool has six connections. One of them holds the jobs.
     await until(async () => (await waiting()) === 5);
     await instance.planner.runOnce();
     await reachSlot(instance);
@@ -332,7 +332,7 @@ describe('prepared slots', () => {
     expect(await statuses()).toEqual({ SUCCESS: MANY });
   });
 
-  it('have their places kept from what makes up for missed slots, too', async () => {
+  it('reserve their places also against catch-ups', async () => {
     const instance = scene.instance({ ...ROOM, maxConcurrency: 50, maxConcurrencyPerHost: 40 });
     const gate = scene.target.gate('/work');
     await scheduled(instance, MANY);
@@ -351,7 +351,7 @@ describe('prepared slots', () => {
     await instance.worker.drained();
   });
 
-  it('have their places kept until they come, and no longer', async () => {
+  it('reserve their places until they are due, and no longer', async () => {
     const instance = scene.instance({ ...ROOM, maxConcurrencyPerHost: 40 });
     const gate = scene.target.gate('/work');
     await scheduled(instance, MANY);
@@ -368,7 +368,7 @@ describe('prepared slots', () => {
     expect(await statuses()).toEqual({ SUCCESS: MANY + 20 });
   });
 
-  it('come behind a slot of their own just before', async () => {
+  it('come after an earlier slot of the same job', async () => {
     const instance = scene.instance(ROOM);
     const [first] = (await scheduled(instance, 1, {
       schedule: '@every 10s',
@@ -390,7 +390,7 @@ describe('prepared slots', () => {
     expect(await count(scene.pool, 'job_executions WHERE lateness_ms = 0')).toBe(MANY + 1);
   });
 
-  it('leave a place to one of higher priority that may not be held', async () => {
+  it('leave a place to a slot of higher priority that may not be held', async () => {
     const instance = scene.instance({ ...ROOM, maxConcurrencyPerHost: MANY });
     const gate = scene.target.gate('/work');
     await scheduled(instance, MANY, { priority: 1 });
@@ -403,7 +403,7 @@ describe('prepared slots', () => {
     gate.open();
   });
 
-  it('are not made of those that would be missed with a holder that is frozen', async () => {
+  it('exclude slots that would be missed if their holder froze', async () => {
     const instance = scene.instance(ROOM);
     await scheduled(instance, MANY, { misfireGraceMs: 2_499 });
     await tryToPrepare(instance);
@@ -413,7 +413,7 @@ describe('prepared slots', () => {
     expect(await statuses()).toEqual({ SUCCESS: MANY });
   });
 
-  it('are not committed where the log’s lock is held for too long, and started by and by', async () => {
+  it('are not committed when the log’s lock is held too long, and are started later', async () => {
     const instance = scene.instance(ROOM);
     await scheduled(instance, MANY);
     await prepare(instance);

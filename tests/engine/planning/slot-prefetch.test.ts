@@ -19,13 +19,13 @@ const SCHEDULE = '*/10 * * * * *';
 const scheduled = (instance: TestInstance, input: Parameters<typeof createJob>[1] = {}) =>
   createJob(instance, { api: `${scene.target.url}/work`, schedule: SCHEDULE, ...input });
 
-/** Lets planners read the jobs a moment before the slot. */
+/** Lets planners read the jobs shortly before the slot. */
 async function prefetch(...instances: TestInstance[]): Promise<void> {
   scene.clock.set(plus(SLOT, -150));
   for (const { planner } of instances) await planner.runOnce();
 }
 
-/** Lets planners prepare the slot when it is near, and lets it come. */
+/** Lets planners prepare the slot when it is near, and sets the clock to it. */
 async function reachSlot(...instances: TestInstance[]): Promise<void> {
   scene.clock.set(plus(SLOT, -15));
   for (const { planner } of instances) await planner.runOnce();
@@ -39,8 +39,8 @@ const onlyExecution = async (job: { id: string }): Promise<Row | undefined> => {
   return execution;
 };
 
-describe('a slot that is foreseen', () => {
-  it('is started when it comes, without having waited for a claim', async () => {
+describe('a prefetched slot', () => {
+  it('is started when it is due, without waiting for a claim', async () => {
     const instance = scene.instance();
     const gate = scene.target.gate('/work');
     const job = await scheduled(instance, { priority: 7, retryPolicy: { maxRetries: 2 } });
@@ -65,7 +65,7 @@ describe('a slot that is foreseen', () => {
     expect(await onlyExecution(job)).toMatchObject({ status: 'SUCCESS', attempt_count: 1 });
   });
 
-  it('is told of as any other, the plan before the start', async () => {
+  it('has the usual events, the plan before the start', async () => {
     const instance = scene.instance();
     const job = await scheduled(instance);
     await prefetch(instance);
@@ -80,7 +80,7 @@ describe('a slot that is foreseen', () => {
     );
   });
 
-  it('has nothing written before it comes', async () => {
+  it('writes nothing before it is due', async () => {
     const instance = scene.instance();
     const job = await scheduled(instance);
     const before = await readRow(scene.pool, 'jobs', job.id);
@@ -91,7 +91,7 @@ describe('a slot that is foreseen', () => {
     expect(await readRow(scene.pool, 'jobs', job.id)).toEqual(before);
   });
 
-  it('becomes available by its jitter later, and is claimed then', async () => {
+  it('becomes available after its jitter, and is claimed then', async () => {
     const instance = scene.instance();
     const job = await scheduled(instance, { jitterMs: 5_000 });
     await prefetch(instance);
@@ -110,7 +110,7 @@ describe('a slot that is foreseen', () => {
     const jobs = await Promise.all(Array.from({ length: 60 }, () => scheduled(one)));
     await prefetch(...instances);
     await reachSlot(...instances);
-    // Whoever has got most of them may have had no place for the last ones.
+    // The instance with most of them may have no place for the last ones.
     for (const instance of instances) {
       await instance.worker.drained();
       await instance.work();
@@ -121,7 +121,7 @@ describe('a slot that is foreseen', () => {
     expect(await count(scene.pool, `event_log WHERE kind = 'EXECUTION_STARTED'`)).toBe(jobs.length);
   });
 
-  it('is left to the other instances by one that is stopping', async () => {
+  it('is left to the other instances when its own is stopping', async () => {
     const [stopping, other] = [scene.instance(), scene.instance()];
     const job = await scheduled(stopping);
     await prefetch(stopping);
@@ -132,7 +132,7 @@ describe('a slot that is foreseen', () => {
     expect(await onlyExecution(job)).toMatchObject({ status: 'SUCCESS', claimed_by: other.instanceId });
   });
 
-  it('follows the misfire policy where it is reached too late', async () => {
+  it('follows the misfire policy when it is handled too late', async () => {
     const instance = scene.instance();
     const job = await scheduled(instance, { misfirePolicy: 'SKIP', misfireGraceMs: 2_000 });
     await prefetch(instance);
@@ -141,7 +141,7 @@ describe('a slot that is foreseen', () => {
     expect(await onlyExecution(job)).toMatchObject({ status: 'SKIPPED', skip_reason: 'MISFIRE' });
   });
 
-  it('runs for each of its slots where several have come', async () => {
+  it('runs for each of its instants when several have passed', async () => {
     const instance = scene.instance();
     const job = await scheduled(instance);
     await prefetch(instance);
@@ -158,8 +158,8 @@ describe('a slot that is foreseen', () => {
   });
 });
 
-describe('a change between the look and the slot', () => {
-  it('counts, where the job is paused', async () => {
+describe('a change between the prefetch and the slot', () => {
+  it('applies when the job is paused', async () => {
     const instance = scene.instance();
     const job = await scheduled(instance);
     await prefetch(instance);
@@ -168,7 +168,7 @@ describe('a change between the look and the slot', () => {
     expect(await executionsOf(scene.pool, job.id)).toEqual([]);
   });
 
-  it('counts, where the job is deleted', async () => {
+  it('applies when the job is deleted', async () => {
     const instance = scene.instance();
     const job = await scheduled(instance);
     await prefetch(instance);
@@ -177,7 +177,7 @@ describe('a change between the look and the slot', () => {
     expect(await executionsOf(scene.pool, job.id)).toEqual([]);
   });
 
-  it('counts, where the job is to call something else', async () => {
+  it('applies when the job gets another URL', async () => {
     const instance = scene.instance();
     const job = await scheduled(instance);
     await prefetch(instance);
@@ -189,7 +189,7 @@ describe('a change between the look and the slot', () => {
     expect([scene.target.callsTo('/work').length, scene.target.callsTo('/other').length]).toEqual([0, 1]);
   });
 
-  it('counts, where the job is to run at other times', async () => {
+  it('applies when the job gets other times', async () => {
     const instance = scene.instance();
     const job = await scheduled(instance);
     await prefetch(instance);
@@ -199,7 +199,7 @@ describe('a change between the look and the slot', () => {
     expect(await readRow(scene.pool, 'jobs', job.id)).toMatchObject({ next_run_at: plus(SLOT, 5_000) });
   });
 
-  it('counts, where the job is to run before that', async () => {
+  it('applies when the job gets an earlier time', async () => {
     const instance = scene.instance();
     const job = await scheduled(instance);
     await scheduled(instance);
@@ -213,7 +213,7 @@ describe('a change between the look and the slot', () => {
     expect(await onlyExecution(job)).toMatchObject({ scheduled_at: sooner, lateness_ms: 0 });
   });
 
-  it('counts, where it forbids the job to overlap itself', async () => {
+  it('applies when the job may no longer overlap itself', async () => {
     const instance = scene.instance();
     const gate = scene.target.gate('/work');
     const job = await scheduled(instance);
@@ -228,7 +228,7 @@ describe('a change between the look and the slot', () => {
     await instance.worker.drained();
   });
 
-  it('counts, where the job is to wait for another', async () => {
+  it('applies when the job gets a dependency', async () => {
     const instance = scene.instance();
     const upstream = await createJob(instance);
     const job = await scheduled(instance);
@@ -245,7 +245,7 @@ describe('a change between the look and the slot', () => {
     });
   });
 
-  it.each([0, 10, 20])('counts, where it leaves out the slot of %i seconds later', async (laterSeconds) => {
+  it.each([0, 10, 20])('applies when it skips the slot of %i seconds later', async (laterSeconds) => {
     const instance = scene.instance();
     const job = await scheduled(instance);
     await prefetch(instance);
@@ -276,7 +276,7 @@ describe('a change between the look and the slot', () => {
     );
   });
 
-  it('counts, where there is a new job for the same slot', async () => {
+  it('applies when a new job has the same slot', async () => {
     const instance = scene.instance();
     await scheduled(instance);
     await prefetch(instance);
@@ -290,7 +290,7 @@ describe('a change between the look and the slot', () => {
 });
 
 describe('the planner', () => {
-  it('looks again for what it was told of while a slot came', async () => {
+  it('polls again for changes that were published during a slot', async () => {
     const instance = scene.instance();
     await scheduled(instance);
     const { planner } = instance;
@@ -322,7 +322,7 @@ describe('the planner', () => {
     expect(await onlyExecution(job)).toMatchObject({ status: 'SUCCESS' });
   });
 
-  it('finds what a job has become, also where the clock was set back', async () => {
+  it('finds the changed state of a job, also when the clock was set back', async () => {
     const instance = scene.instance();
     const job = await scheduled(instance);
     await prefetch(instance);
@@ -335,10 +335,10 @@ describe('the planner', () => {
   });
 });
 
-describe('of slots that come together', () => {
-  it('those are planned in the ordinary way that would take too long to foresee', async () => {
+describe('of slots at the same instant', () => {
+  it('those that would take too long to prefetch are planned as usual', async () => {
     let readings = 0;
-    // As if each job took 30 ms.
+    // Pretends that each job takes 30 ms.
     const instance = scene.instance({ monotonicMs: () => 30 * readings++ });
     for (let n = 0; n < 6; n += 1) await scheduled(instance);
     await prefetch(instance);
@@ -348,7 +348,7 @@ describe('of slots that come together', () => {
     await instance.worker.drained();
   });
 
-  it('none passes one of higher priority of which it was not known what it becomes', async () => {
+  it('none passes one of higher priority whose result is not known yet', async () => {
     const instance = scene.instance({ maxConcurrencyPerHost: 1 });
     const low = await scheduled(instance, { priority: 1 });
     const high = await scheduled(instance, { priority: 9, concurrencyPolicy: 'FORBID' });
@@ -361,7 +361,7 @@ describe('of slots that come together', () => {
     gate.open();
   });
 
-  it('those of higher priority get the places there are, and the others wait', async () => {
+  it('those of higher priority get the free places, and the others wait', async () => {
     const instance = scene.instance({ maxConcurrencyPerHost: 2 });
     const gate = scene.target.gate('/work');
     const jobs = [];
@@ -377,7 +377,7 @@ describe('of slots that come together', () => {
     await scene.target.received('/work', jobs.length);
   });
 
-  it('none passes an execution that waits for a place already', async () => {
+  it('none passes an execution that already waits for a place', async () => {
     const instance = scene.instance({ maxConcurrencyPerHost: 1 });
     const gate = scene.target.gate('/held');
     const held = await createJob(instance, { api: `${scene.target.url}/held`, priority: 10 });
@@ -385,7 +385,7 @@ describe('of slots that come together', () => {
     await instance.worker.runOnce();
     const job = await scheduled(instance, { priority: 0 });
     await prefetch(instance);
-    // The place is free again, and the worker has not looked since.
+    // The place is free again, and the worker has not claimed since.
     gate.open();
     await instance.worker.drained();
     await reachSlot(instance);
@@ -394,7 +394,7 @@ describe('of slots that come together', () => {
     expect(statuses.sort()).toEqual(['PENDING', 'SUCCESS']);
   });
 
-  it('one whose execution the database refuses keeps back no other', async () => {
+  it('one whose execution the database rejects delays no other', async () => {
     const instance = scene.instance();
     const poison = await scheduled(instance);
     const sound = await scheduled(instance);
@@ -407,7 +407,7 @@ describe('of slots that come together', () => {
     expect(await executionsOf(scene.pool, poison.id)).toEqual([]);
   });
 
-  it('none is kept back by one that waits for its jitter', async () => {
+  it('none is delayed by one that waits for its jitter', async () => {
     const instance = scene.instance();
     const gate = scene.target.gate('/work');
     const later = await scheduled(instance, { priority: 9, jitterMs: 5_000 });
@@ -420,7 +420,7 @@ describe('of slots that come together', () => {
     await instance.worker.drained();
   });
 
-  it('all are started, in statement after statement, where they are many', async () => {
+  it('all are started, in several statements when there are many', async () => {
     const instance = scene.instance({ maxConcurrency: 1_000, maxConcurrencyPerHost: 1_000 });
     const jobs = 300;
     await insertJobsOfSlot(scene.pool, jobs, SLOT, { api: `${scene.target.url}/work` });

@@ -36,8 +36,8 @@ const QUICK = 8;
 const HELD = 40;
 
 /**
- * An instance to which a host has answered some calls, after which the host keeps it waiting. The window in which those
- * answers count does not end, unless its clock is moved.
+ * An instance for which a host has answered some calls and then hangs. The time window of those answers does not end
+ * unless the test moves the clock.
  */
 async function keptWaiting(
   clock = { ms: 0 },
@@ -58,7 +58,7 @@ async function keptWaiting(
   for (let n = 0; n < HELD; n += 1) await insertExecution(scene.pool, held, 'PENDING', { host });
   instance.worker.start();
   await scene.target.received('/held', HOST_LIMIT);
-  // What is held besides is only being recorded until then.
+  // The other held executions only wait for their record until then.
   await until(async () => (await countOf('SUCCESS')) === QUICK && instance.worker.held().length > HOST_LIMIT);
   await instance.worker.stop();
   await instance.settler.idle();
@@ -68,7 +68,7 @@ async function keptWaiting(
 const countOf = (status: string) => count(scene.pool, `job_executions WHERE status = '${status}'`);
 
 describe('a host that answers', () => {
-  it('has executions claimed ahead, of which no more are called at once than its limit', async () => {
+  it('has executions claimed ahead, and at most its limit are called at once', async () => {
     const { instance, gate } = await keptWaiting();
     const held = instance.worker.held().length;
     expect(await countOf('RUNNING')).toBe(held);
@@ -81,8 +81,8 @@ describe('a host that answers', () => {
   });
 });
 
-describe('calls that have just begun', () => {
-  it('let outcomes wait for theirs while one of them is under way', async () => {
+describe('calls that have just started', () => {
+  it('delay outcomes until theirs arrive, while one of them is running', async () => {
     const clock = { ms: 0 };
     const instance = scene.instance({ monotonicMs: () => clock.ms });
     const gate = scene.target.gate('/held');
@@ -93,7 +93,7 @@ describe('calls that have just begun', () => {
     expect(instance.worker.areOutcomesNear()).toBe(true);
     clock.ms = 1_000;
     expect(instance.worker.areOutcomesNear()).toBe(false);
-    // One that hangs does not count, nor one that has ended.
+    // A hanging call does not count, nor does one that has ended.
     const quick = scene.target.gate('/quick');
     const other = await insertJob(scene.pool, { api: `${scene.target.url}/quick` });
     await insertExecution(scene.pool, other, 'PENDING', { host: 'quick.test' });
@@ -108,8 +108,8 @@ describe('calls that have just begun', () => {
   });
 });
 
-describe('a host that no longer answers', () => {
-  it('takes no places from others with what was claimed ahead for it', async () => {
+describe('a host that stops answering', () => {
+  it('takes no places from others for its executions that were claimed ahead', async () => {
     const clock = { ms: 0 };
     const { instance, gate } = await keptWaiting(clock, { maxConcurrency: 10 });
     clock.ms = 10_000;
@@ -126,7 +126,7 @@ describe('a host that no longer answers', () => {
 });
 
 describe('an execution that was claimed ahead', () => {
-  it('lets outcomes gather for it only while its host answers', async () => {
+  it('lets outcomes collect for it only while its host answers', async () => {
     const clock = { ms: 0 };
     const { instance, gate } = await keptWaiting(clock);
     expect(instance.worker.isPressed()).toBe(true);
@@ -136,11 +136,11 @@ describe('an execution that was claimed ahead', () => {
     await instance.worker.drained();
   });
 
-  it('is called by nobody once its cancellation was asked for', async () => {
+  it('is not called after a cancellation request', async () => {
     const { instance, gate } = await keptWaiting();
     const called = scene.target.callsTo('/held').map(({ headers }) => headers['x-execution-id']);
     const waiting = instance.worker.held().slice(HOST_LIMIT);
-    // Satisfied by any end of a run that has started.
+    // Any end of a started run satisfies this edge.
     const { job_id } = await readExecution(scene.pool, waiting[0]?.executionId ?? '');
     const behind = await insertJob(scene.pool, { schedule: null });
     await insertDependency(scene.pool, behind, String(job_id), 'ON_COMPLETION');
@@ -167,15 +167,15 @@ describe('an execution that was claimed ahead', () => {
   });
 });
 
-/** Looks at what waits, as the engine does each second. */
+/** Runs the check of waiting executions that the engine does each second. */
 async function lookAfter(instance: TestInstance, clock: { ms: number }, ms: number): Promise<void> {
   clock.ms += ms;
   instance.worker.giveBackStuck();
   await instance.settler.idle();
 }
 
-describe('an execution that waits for a place at a host that has begun to hang', () => {
-  it('is what it was before its claim, is called by whoever has places, and not claimed again by who has none', async () => {
+describe('an execution that waits for a place at a host that has started to hang', () => {
+  it('returns to its state before the claim, is called by an instance with places, and not claimed again by one without', async () => {
     const clock = { ms: 0 };
     const { instance, gate } = await keptWaiting(clock);
     const waiting = instance.worker.held().slice(HOST_LIMIT);
@@ -224,7 +224,7 @@ describe('an execution that waits for a place at a host that has begun to hang',
     ]);
   });
 
-  it('keeps what its attempt before gave, and is no attempt itself', async () => {
+  it('keeps the result of the attempt before, and is not an attempt itself', async () => {
     const { instance, gate } = await keptWaiting();
     const id = instance.worker.held().at(-1)?.executionId ?? '';
     await scene.pool.query(
@@ -248,14 +248,14 @@ describe('an execution that waits for a place at a host that has begun to hang',
     await instance.worker.drained();
   });
 
-  it('stays where it is as far as its line is moving', async () => {
+  it('stays claimed within the part of its queue that is moving', async () => {
     const clock = { ms: 0 };
     const { instance, gate } = await keptWaiting(clock);
     const held = instance.worker.held().length;
     await lookAfter(instance, clock, 1_000);
     const next = scene.target.gate('/held');
     gate.open();
-    // As many move up as ended; twice as many more are given time until the next look.
+    // As many move up as calls ended. Twice as many more get time until the next check.
     await until(() => instance.worker.held().length === held - HOST_LIMIT);
     await scene.target.received('/held', 2 * HOST_LIMIT);
     await lookAfter(instance, clock, 1_000);
@@ -266,7 +266,7 @@ describe('an execution that waits for a place at a host that has begun to hang',
 });
 
 describe('a claim whose lease cannot be extended', () => {
-  it('is called by nobody here from the end of its lease on, and is given back', async () => {
+  it('is not called by this instance after its lease has ended, and is given back', async () => {
     const clock = { ms: 0 };
     const { instance, gate } = await keptWaiting(clock, {}, { type: 'ATMOST_ONCE' });
     const waiting = instance.worker.held().slice(HOST_LIMIT);
@@ -282,7 +282,7 @@ describe('a claim whose lease cannot be extended', () => {
     expect(await countOf('SUCCESS')).toBe(QUICK + HOST_LIMIT);
   });
 
-  it('has its call ended with its lease, and is given back while it waits for a place', async () => {
+  it('has its call ended with its lease, and is given back if it waits for a place', async () => {
     const clock = { ms: 0 };
     const { instance } = await keptWaiting(clock);
     const held = instance.worker.held().length;
@@ -300,7 +300,7 @@ describe('a claim whose lease cannot be extended', () => {
     );
   });
 
-  it('goes on as long as its lease is extended', async () => {
+  it('continues as long as its lease is extended', async () => {
     const clock = { ms: 0 };
     const { instance, gate } = await keptWaiting(clock);
     const held = instance.worker.held().length;
@@ -313,7 +313,7 @@ describe('a claim whose lease cannot be extended', () => {
     expect(scene.target.callsTo('/held')).toHaveLength(held);
   });
 
-  it('is not called where its answer has come too late', async () => {
+  it('is not called when its answer arrived too late', async () => {
     const instance = scene.instance();
     const job = await insertJob(scene.pool, { api: `${scene.target.url}/work`, type: 'ATMOST_ONCE' });
     const id = await insertExecution(scene.pool, job, 'PENDING');
@@ -327,7 +327,7 @@ describe('a claim whose lease cannot be extended', () => {
 });
 
 describe('an instance that cannot open a connection', () => {
-  it('gives the execution back, which uses up no attempt, and claims nothing for a second', async () => {
+  it('gives the execution back, which uses no attempt, and claims nothing for a second', async () => {
     const clock = { ms: 0 };
     const instance = scene.instance({ monotonicMs: () => clock.ms });
     const { sender } = instance;
@@ -358,7 +358,7 @@ describe('an instance that cannot open a connection', () => {
 });
 
 describe('an instance whose outcomes cannot be recorded', () => {
-  it('claims nothing more once they are too many, and goes on when they are recorded', async () => {
+  it('claims nothing more once they are too many, and continues when they are recorded', async () => {
     const instance = scene.instance({ maxUnrecorded: 2 });
     const job = await insertJob(scene.pool, { api: `${scene.target.url}/work` });
     const ids = [];
@@ -379,7 +379,7 @@ describe('an instance whose outcomes cannot be recorded', () => {
 });
 
 describe('a host whose calls take long', () => {
-  it('has nothing claimed ahead, though several of its calls end at the same moment', async () => {
+  it('has nothing claimed ahead, even when several of its calls end at the same moment', async () => {
     const clock = { ms: 0 };
     const instance = scene.instance({ maxConcurrencyPerHost: HOST_LIMIT, monotonicMs: () => clock.ms });
     const gate = scene.target.gate('/held');
@@ -398,7 +398,7 @@ describe('a host whose calls take long', () => {
 });
 
 describe('a pause while an execution is claimed', () => {
-  it('takes it back when its claim ends without a call, and leaves alone what is called', async () => {
+  it('withdraws it when its claim ends without a call, and does not affect a running call', async () => {
     const { instance, gate } = await keptWaiting({ ms: 0 }, {}, { schedule: '* * * * * *' });
     const { rows } = await scene.pool.query<{ id: string }>(
       `UPDATE job_executions SET trigger = 'SCHEDULE', scheduled_at = $1::timestamptz + row_number * interval '1 s'
@@ -454,7 +454,7 @@ describe('a pause while an execution is claimed', () => {
 });
 
 describe('an instance that stops', () => {
-  it('gives back at once what waits for a place, even where it may be called only once', async () => {
+  it('gives back at once claims that wait for a place, even those that may be called only once', async () => {
     const { instance, gate } = await keptWaiting({ ms: 0 }, {}, { type: 'ATMOST_ONCE' });
     expect(instance.worker.held().length).toBeGreaterThan(HOST_LIMIT);
     instance.worker.giveBackWaiting();
@@ -468,7 +468,7 @@ describe('an instance that stops', () => {
 });
 
 describe('a call', () => {
-  it('is held until its end is recorded, and no more under way once it has ended', async () => {
+  it('is held until its end is recorded, and is not running any more once it has ended', async () => {
     const instance = scene.instance();
     const gate = scene.target.gate('/work');
     const job = await insertJob(scene.pool, { api: `${scene.target.url}/work` });
@@ -494,7 +494,7 @@ describe('a call', () => {
 
 describe('an attempt', () => {
   it.each([200, 500])(
-    'that waited for its place has begun when it was called, its status being %i',
+    'that waited for its place started when it was called, with status %i',
     async (status) => {
       const instance = scene.instance();
       const gate = scene.target.gate('/work', status);
@@ -514,8 +514,8 @@ describe('an attempt', () => {
   );
 });
 
-describe('a claim that comes after a later one of its execution', () => {
-  it('is passed over: the call of the later one goes on, and no other is made', async () => {
+describe('a claim that arrives after a later one of its execution', () => {
+  it('is ignored: the call of the later one continues, and no other is made', async () => {
     const instance = scene.instance();
     const gate = scene.target.gate('/held');
     const job = await insertJob(scene.pool, { api: `${scene.target.url}/held` });
@@ -536,7 +536,7 @@ describe('a claim that comes after a later one of its execution', () => {
   });
 });
 
-/** Claims what is due for an instance, which is not told. */
+/** Claims due executions for an instance without its knowledge. */
 function claimBy({ instanceId }: TestInstance): ReturnType<typeof claimFor> {
   return claimFor(scene.pool, instanceId, START);
 }

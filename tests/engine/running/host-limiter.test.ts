@@ -7,7 +7,7 @@ function limiterOf(limits = MANY, clock = { ms: 0 }): HostLimiter<string> {
   return createHostLimiter<string>(limits, () => clock.ms);
 }
 
-/** Takes all places of a host, and has so many wait there, named by host and number. */
+/** Takes all places of a host and adds this many waiting calls, named by host and number. */
 function crowd(limiter: HostLimiter<string>, host: string, waiting: number): void {
   while (limiter.take(host));
   for (let n = 1; n <= waiting; n += 1) limiter.wait(host, `${host}${n}`);
@@ -27,23 +27,23 @@ describe('a place', () => {
     );
   });
 
-  it('is kept for hosts at which nothing is under way, once four of five are taken', () => {
+  it('is reserved for hosts without running calls, once four of five are taken', () => {
     const limiter = limiterOf({ maxConcurrency: 10, maxConcurrencyPerHost: 8 });
     crowd(limiter, 'a', 1);
     expect([limiter.taken(), limiter.hasOpenPlaces()]).toEqual([8, false]);
     expect(['a', 'b', 'b', 'c', 'd'].map(limiter.take)).toEqual([false, true, false, true, false]);
     limiter.free('b', null);
-    // One of those that are kept: not for a host that has others.
+    // A reserved place is not for a host that already has others.
     expect(limiter.next('b')).toBeUndefined();
   });
 
-  it('goes to who has waited longest at the same host', () => {
+  it('goes to the call that has waited longest at the same host', () => {
     const limiter = limiterOf();
     crowd(limiter, 'b', 1);
     crowd(limiter, 'a', 2);
     limiter.free('a', null);
     expect(limiter.next('a')).toBe('a1');
-    // It has the place from then on.
+    // From then on it has the place.
     expect([limiter.taken(), limiter.take('a'), limiter.next('a')]).toEqual([4, false, undefined]);
     limiter.free('a', null);
     expect(limiter.next('a')).toBe('a2');
@@ -51,7 +51,7 @@ describe('a place', () => {
     expect(limiter.next('a')).toBeUndefined();
   });
 
-  it('goes to who waits elsewhere, where nobody waits at its own host, and may have it', () => {
+  it('goes to a call at another host that may have it, when no call waits at its own host', () => {
     const limiter = limiterOf({ maxConcurrency: 5, maxConcurrencyPerHost: 4 });
     crowd(limiter, 'a', 0);
     crowd(limiter, 'b', 1);
@@ -62,8 +62,8 @@ describe('a place', () => {
   });
 });
 
-describe('who waits', () => {
-  it('is counted at their host, beside those who have places there', () => {
+describe('a waiting call', () => {
+  it('is counted at its host, together with the calls that have places there', () => {
     const limiter = limiterOf();
     crowd(limiter, 'a', 3);
     crowd(limiter, 'b', 0);
@@ -75,7 +75,7 @@ describe('who waits', () => {
     );
   });
 
-  it('may leave, and the others keep their places in the line', () => {
+  it('may leave, and the others keep their order in the queue', () => {
     const limiter = limiterOf();
     crowd(limiter, 'a', 3);
     crowd(limiter, 'b', 1);
@@ -87,7 +87,7 @@ describe('who waits', () => {
     expect(limiter.removeAll()).toEqual([]);
   });
 
-  it('leaves nothing behind of a host at which nothing is any more', () => {
+  it('leaves nothing behind for a host without calls', () => {
     const limiter = limiterOf();
     crowd(limiter, 'a', 1);
     limiter.removeAll();
@@ -96,8 +96,8 @@ describe('who waits', () => {
   });
 });
 
-describe('who is stuck', () => {
-  it('has waited for long at two looks, and longer than the line moves', () => {
+describe('a stuck call', () => {
+  it('has waited long at two checks, and longer than the queue moves', () => {
     const clock = { ms: 0 };
     const limiter = limiterOf(MANY, clock);
     crowd(limiter, 'a', 4);
@@ -110,7 +110,7 @@ describe('who is stuck', () => {
     expect(look(1_000)).toEqual(new Map());
     limiter.free('a', null);
     expect(limiter.next('a')).toBe('a1');
-    // Two more are expected to have places, as one had one since.
+    // Two more are expected to get places, because one got one since.
     expect(look(1_100)).toEqual(
       new Map([
         ['a', ['a4']],
@@ -121,7 +121,7 @@ describe('who is stuck', () => {
     expect(limiter.removeAll()).toEqual([]);
   });
 
-  it('is nobody who has come since the last look but one', () => {
+  it('is never one that came after the check before the last', () => {
     const clock = { ms: 0 };
     const limiter = limiterOf(MANY, clock);
     crowd(limiter, 'a', 1);
@@ -134,10 +134,10 @@ describe('who is stuck', () => {
   });
 });
 
-describe('what may be claimed ahead of a place', () => {
+describe('the number of claims ahead of a place', () => {
   const LIMITS = { maxConcurrency: 100, maxConcurrencyPerHost: 10 };
 
-  it('is what has a place within a tenth of a second, if calls take as long as they did', () => {
+  it('is what gets a place within a tenth of a second at the current duration of calls', () => {
     const clock = { ms: 0 };
     const limiter = limiterOf(LIMITS, clock);
     expect(limiter.roomAhead()).toBe(0);
@@ -152,7 +152,7 @@ describe('what may be claimed ahead of a place', () => {
     expect(limiter.room().load).toEqual(new Map());
   });
 
-  it('is bounded, however fast calls are, and less what waits already', () => {
+  it('is limited for very fast calls, and reduced by the waiting calls', () => {
     const limiter = limiterOf(LIMITS);
     for (const host of ['a', 'b']) {
       limiter.take(host);
@@ -166,14 +166,14 @@ describe('what may be claimed ahead of a place', () => {
     expect(limiter.hasRoomAt('a')).toBe(false);
   });
 
-  it('is nothing at a host whose calls take long', () => {
+  it('is zero at a host whose calls take long', () => {
     const limiter = limiterOf(LIMITS);
     limiter.take('a');
     limiter.free('a', 1_000);
     expect(limiter.roomAhead()).toBe(0);
   });
 
-  it('follows the calls as they become slower', () => {
+  it('decreases as the calls become slower', () => {
     const limiter = limiterOf(LIMITS);
     const call = (ms: number) => {
       limiter.take('a');
@@ -185,7 +185,7 @@ describe('what may be claimed ahead of a place', () => {
     expect(limiter.roomAhead()).toBe(2);
   });
 
-  it('is less while the places left are kept for others', () => {
+  it('is smaller while the free places are reserved for others', () => {
     const limiter = limiterOf({ maxConcurrency: 10, maxConcurrencyPerHost: 10 });
     limiter.take('a');
     limiter.free('a', 10);
@@ -194,7 +194,7 @@ describe('what may be claimed ahead of a place', () => {
     expect(limiter.roomAhead()).toBe(10);
   });
 
-  it('is nothing at a host whose line is stuck, until it answers again', () => {
+  it('is zero at a host whose queue is stuck, until it answers again', () => {
     const clock = { ms: 0 };
     const limiter = limiterOf(LIMITS, clock);
     crowd(limiter, 'a', 1);
@@ -211,7 +211,7 @@ describe('what may be claimed ahead of a place', () => {
   });
 });
 
-describe('a line', () => {
+describe('a queue', () => {
   it('moves while its host answers', () => {
     const clock = { ms: 0 };
     const limiter = limiterOf(MANY, clock);

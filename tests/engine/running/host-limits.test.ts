@@ -17,7 +17,7 @@ interface Call {
   endedMs: number;
 }
 
-/** Has the target take its time, and note what is under way there. */
+/** Delays the target's answers, and records the running calls there. */
 function watchCalls(path: string): Call[] {
   const calls: Call[] = [];
   scene.target.script(path, ({ headers }) => {
@@ -46,7 +46,7 @@ async function claimedBy({ instanceId }: TestInstance): Promise<ReadonlySet<stri
 }
 
 describe('the limit of calls at a host', () => {
-  it('holds on each of two instances with limits of their own, whatever they have claimed', async () => {
+  it('holds on each of two instances with their own limits, whatever they have claimed', async () => {
     const limits = [3, 1];
     const instances = limits.map((maxConcurrencyPerHost) => scene.instance({ maxConcurrencyPerHost }));
     const calls = watchCalls('/work');

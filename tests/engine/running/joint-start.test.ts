@@ -23,7 +23,7 @@ function end(name: string, underWay = 49): void {
   starts.add(() => started.push(name), underWay);
 }
 
-/** Lets so much time pass with an event loop that was as busy as that. */
+/** Advances time by this much, with an event loop that was busy to this degree. */
 function pass(ms: number, busy: number): void {
   nowMs += ms;
   utilization = busy;
@@ -34,14 +34,14 @@ function fireTimers(): void {
 }
 
 describe('the place of a call that has ended', () => {
-  it('is taken at once while the event loop has time to spare', () => {
+  it('is taken at once while the event loop has spare time', () => {
     pass(100, 0.89);
     end('a');
     end('b');
     expect([started, timers]).toEqual([['a', 'b'], []]);
   });
 
-  it('waits for others while the event loop is what limits, for a millisecond', () => {
+  it('waits for others for up to a millisecond while the event loop is the bottleneck', () => {
     pass(100, 0.9);
     end('a');
     end('b');
@@ -52,7 +52,7 @@ describe('the place of a call that has ended', () => {
     expect(timers).toHaveLength(1);
   });
 
-  it('waits no longer when half of all places are free', () => {
+  it('stops waiting when half of all places are free', () => {
     pass(100, 1);
     for (const [name, underWay] of [
       ['a', 3],
@@ -64,13 +64,13 @@ describe('the place of a call that has ended', () => {
     expect(started).toEqual(['a', 'b']);
   });
 
-  it('is taken at once where it was the last call under way', () => {
+  it('is taken at once when it was the last running call', () => {
     pass(100, 1);
     end('a', 0);
     expect(started).toEqual(['a']);
   });
 
-  it('is gathered until the event loop is clearly idle again, looked at ten times a second', () => {
+  it('is collected until the event loop is clearly idle again, which is checked ten times a second', () => {
     pass(100, 0.95);
     end('a');
     pass(99, 0.1);

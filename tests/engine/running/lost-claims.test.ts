@@ -9,7 +9,7 @@ import { useScene } from '../../support/scene.ts';
 
 const scene = useScene();
 
-/** Has it get no answer to its first claim, which is carried out. */
+/** Drops the answer to its first claim. The database executes the claim. */
 function loseFirstClaim(instance: TestInstance): void {
   let claims = 0;
   onStatements(instance.pool, 'claim-', async (send) => {
@@ -42,7 +42,7 @@ async function passAndLook({ lostClaims, settler }: TestInstance, ms = 1_000): P
 }
 
 describe('a claim whose answer was lost', () => {
-  it('is given back after a second, and its call made', async () => {
+  it('is given back after a second, and its call is made', async () => {
     const instance = scene.instance();
     const job = await pendingRun(instance);
     loseFirstClaim(instance);
@@ -58,7 +58,7 @@ describe('a claim whose answer was lost', () => {
     expect(await checkHistory(scene.pool, scene.target.calls)).toMatchObject({ executions: 1, calls: 1 });
   });
 
-  it('is found as well where its statement is carried out later', async () => {
+  it('is found as well when the database executes its statement later', async () => {
     const instance = scene.instance();
     const job = await pendingRun(instance);
     let carryOut: Send = () => Promise.reject(new Error('Nothing was claimed'));
@@ -74,7 +74,7 @@ describe('a claim whose answer was lost', () => {
     expect(await executionsOf(scene.pool, job.id)).toMatchObject([{ status: 'PENDING' }]);
   });
 
-  it('is not mistaken for one of the same millisecond that is held', async () => {
+  it('is not confused with one of the same millisecond that is held', async () => {
     const instance = scene.instance();
     const gate = scene.target.gate('/work');
     const lost = await pendingRun(instance);
@@ -90,7 +90,7 @@ describe('a claim whose answer was lost', () => {
     expect(await checkHistory(scene.pool, scene.target.calls)).toMatchObject({ executions: 2, calls: 2 });
   });
 
-  it('is not looked for while the answer to another one of the same millisecond may still come', async () => {
+  it('is not looked up while the answer to another one of the same millisecond may still arrive', async () => {
     const instance = scene.instance();
     const job = await pendingRun(instance);
     const lease = new Date(scene.clock.now().getTime() + LEASE_MS);
@@ -110,7 +110,7 @@ describe('a claim whose answer was lost', () => {
     expect(await executionsOf(scene.pool, job.id)).toMatchObject([{ status: 'PENDING' }]);
   });
 
-  it('is given back after an absence of the database that outlasts its lease, and then looked for no more', async () => {
+  it('is given back after an outage of the database that is longer than its lease, and then not looked up again', async () => {
     const instance = scene.instance();
     const job = await pendingRun(instance);
     loseFirstClaim(instance);
@@ -129,7 +129,7 @@ describe('a claim whose answer was lost', () => {
     expect(looks).toBe(2);
   });
 
-  it('is none where the database says that nothing was carried out', async () => {
+  it('is ignored when the database reports that it executed nothing', async () => {
     const instance = scene.instance();
     let looks = 0;
     onStatements(instance.pool, 'find-claims-made-at', (send) => {
@@ -143,7 +143,7 @@ describe('a claim whose answer was lost', () => {
     expect(looks).toBe(0);
   });
 
-  it('is not taken for one that was called and of which the outcome could not be recorded', async () => {
+  it('is not confused with one that was called and whose outcome could not be recorded', async () => {
     const instance = scene.instance();
     const job = await pendingRun(instance);
     let settles = 0;
@@ -162,7 +162,7 @@ describe('a claim whose answer was lost', () => {
     expect(instance.worker.held()).toEqual([]);
   });
 
-  it('is not taken for one that waits for its callback since the database looked', async () => {
+  it('is not confused with one that has started to wait for its callback since the lookup', async () => {
     const instance = scene.instance();
     const gate = scene.target.gate('/work', 202);
     const job = await pendingRun(instance, { completion: 'CALLBACK' });
@@ -183,7 +183,7 @@ describe('a claim whose answer was lost', () => {
     expect(row?.['callback_deadline_at']).toBeInstanceOf(Date);
   });
 
-  it('is given back at a stop at once, which waits for the database and the record', async () => {
+  it('is given back at once on stop, which waits for the database and the record', async () => {
     const instance = scene.instance();
     const job = await pendingRun(instance);
     loseFirstClaim(instance);

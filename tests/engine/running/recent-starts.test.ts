@@ -9,8 +9,8 @@ beforeEach(() => {
   calls = createRecentStarts(() => nowMs);
 });
 
-describe('calls that have just begun', () => {
-  it('are those under way that began within the last twenty milliseconds, or ten', () => {
+describe('calls that have just started', () => {
+  it('are the running ones that started within the last twenty milliseconds, or ten', () => {
     expect(calls.any()).toBe(false);
     calls.begin();
     nowMs = 1_019;
@@ -22,7 +22,7 @@ describe('calls that have just begun', () => {
     expect(calls.any()).toBe(false);
   });
 
-  it('are none once they have ended, whatever else is under way for longer', () => {
+  it('are none once they have ended, whatever else is running for longer', () => {
     const long = calls.begin();
     nowMs = 2_000;
     const [one, other] = [calls.begin(), calls.begin()];

@@ -27,14 +27,14 @@ const NOBODY_WAITS = {
 };
 
 describe('outcomes', () => {
-  it('that arrive alone are written at once, each in one statement', async () => {
+  it('that arrive individually are written at once, each in one statement', async () => {
     const { settler, statements } = await settlerOf(scene.pool);
     const ids = await insertRunning(2);
     for (const id of ids) expect(await settler.settle(succeeded(id))).toBe(true);
     expect(statements).toEqual(['settle', 'settle']);
   });
 
-  it('that gather while one is being written go out together in the next statement', async () => {
+  it('that arrive while one is being written are written together in the next statement', async () => {
     const { settler, statements } = await settlerOf(scene.pool);
     const ids = await insertRunning(200);
     const written = await Promise.all(ids.map((id) => settler.settle(succeeded(id))));
@@ -47,7 +47,7 @@ describe('outcomes', () => {
     expect(await endCountsOf(scene.pool)).toEqual({ ...NO_ENDS, success: 200, durationSumMs: 20_000 });
   });
 
-  it('gather for five times as long while calls wait for a place, the first ones too', async () => {
+  it('wait five times as long for others while calls wait for a place, also the first ones', async () => {
     const pauses: number[] = [];
     let isPressed = true;
     const settler = createSettler({
@@ -71,7 +71,7 @@ describe('outcomes', () => {
     expect(pauses).toEqual([1, 2, 3, 4, 5, 1, 2, 3, 4, 5, 1]);
   });
 
-  it('wait for those of calls that have just begun, the first ones too, but not for long', async () => {
+  it('wait for those of calls that have just started, also the first ones, but only for a short time', async () => {
     const pauses: number[] = [];
     const batches: number[] = [];
     const [first = '', second = '', third = '', fourth = ''] = await insertRunning(4);
@@ -105,7 +105,7 @@ describe('outcomes', () => {
     expect(statements).toHaveLength(1 + 3);
   });
 
-  it('of claims that were lost answer false and write nothing, beside others that are written', async () => {
+  it('of lost claims return false and write nothing, next to others that are written', async () => {
     const { settler } = await settlerOf(scene.pool);
     const [kept = '', reclaimed = '', finished = ''] = await insertRunning(3);
     await scene.pool.query('UPDATE job_executions SET claim_seq = 2 WHERE id = $1', [reclaimed]);
@@ -120,28 +120,23 @@ describe('outcomes', () => {
   it.each([
     ['before', [1, 2]],
     ['behind', [2, 1]],
-  ])(
-    'of a claim that was lost are not taken for those of the next one, %s which they come',
-    async (_, seqs) => {
-      const [id = ''] = await insertRunning(1);
-      await scene.pool.query('UPDATE job_executions SET claim_seq = 2, attempt_count = 2 WHERE id = $1', [
-        id,
-      ]);
-      const outcomes = seqs.map((claimSeq) =>
-        claimSeq === 1 ? { ...failed(id), claimSeq } : { ...succeeded(id), claimSeq },
-      );
-      const { written } = await settle(scene.pool, outcomes.map(settlementRow));
-      expect([...written]).toEqual([id]);
-      expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'SUCCESS' });
-      expect(await attemptsOf(scene.pool, id)).toHaveLength(1);
-    },
-  );
+  ])('of a lost claim are not confused with those of the next one, %s which they arrive', async (_, seqs) => {
+    const [id = ''] = await insertRunning(1);
+    await scene.pool.query('UPDATE job_executions SET claim_seq = 2, attempt_count = 2 WHERE id = $1', [id]);
+    const outcomes = seqs.map((claimSeq) =>
+      claimSeq === 1 ? { ...failed(id), claimSeq } : { ...succeeded(id), claimSeq },
+    );
+    const { written } = await settle(scene.pool, outcomes.map(settlementRow));
+    expect([...written]).toEqual([id]);
+    expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'SUCCESS' });
+    expect(await attemptsOf(scene.pool, id)).toHaveLength(1);
+  });
 
-  it('of a claim that was lost answer false where the next one has an outcome in the same batch', async () => {
+  it('of a lost claim return false when the next one has an outcome in the same batch', async () => {
     const { settler } = await settlerOf(scene.pool);
     const [first = '', id = ''] = await insertRunning(2);
     await scene.pool.query('UPDATE job_executions SET claim_seq = 2, attempt_count = 2 WHERE id = $1', [id]);
-    // The first one is a batch of its own; the others gather meanwhile.
+    // The first one is a batch by itself. The others collect meanwhile.
     const answers = await Promise.all(
       [succeeded(first), failed(id), { ...succeeded(id), claimSeq: 2 }, failed(id)].map(settler.settle),
     );
@@ -149,7 +144,7 @@ describe('outcomes', () => {
     expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'SUCCESS' });
   });
 
-  it('that the database refuses are recorded without the answer, and hold up none of their batch', async () => {
+  it('that the database rejects are recorded without the answer, and delay none of their batch', async () => {
     const { settler } = await settlerOf(scene.pool);
     const ids = await insertRunning(5);
     const poison = ids[2] ?? '';
@@ -169,7 +164,7 @@ describe('outcomes', () => {
     });
   });
 
-  it('that fail for another reason are kept until they are recorded, and hold up none of their batch', async () => {
+  it('that fail for another reason are kept until they are recorded, and delay none of their batch', async () => {
     const pauses: number[] = [];
     const tried = createGate();
     const accepted = createGate();
@@ -193,7 +188,7 @@ describe('outcomes', () => {
     expect(await readExecution(scene.pool, poison)).toMatchObject({ status: 'SUCCESS' });
   });
 
-  it('whose row somebody holds hold up none that come after', async () => {
+  it('whose row is locked delay none that arrive later', async () => {
     const pool = createPool({ connectionString: scene.connectionString, statementTimeoutMs: 300 });
     const { settler } = await settlerOf(pool, () => new Promise((resolve) => setImmediate(resolve)));
     const [held = '', beside = '', after = ''] = await insertRunning(3);
@@ -208,7 +203,7 @@ describe('outcomes', () => {
     await pool.end();
   });
 
-  it('are told of once they are recorded, and only those that were', async () => {
+  it('are published once they are recorded, and no others', async () => {
     const told: string[][] = [];
     const settler = createSettler({
       ...NOBODY_WAITS,
@@ -224,7 +219,7 @@ describe('outcomes', () => {
 });
 
 describe('while the database is away', () => {
-  it('an outcome is tried again until it is recorded', async () => {
+  it('an outcome is retried until it is recorded', async () => {
     const { pool } = scene.instance();
     const pauses: number[] = [];
     const { settler, statements } = await settlerOf(pool, (ms) => {
@@ -246,7 +241,7 @@ describe('while the database is away', () => {
     expect(await count(scene.pool, 'all_execution_attempts WHERE execution_id = $1', [id])).toBe(1);
   });
 
-  it('an outcome is told of also where it was recorded and the answer was lost', async () => {
+  it('an outcome is published also when it was recorded and the answer was lost', async () => {
     const told: string[] = [];
     let tries = 0;
     const losing = async (statement: Statement) => {
@@ -267,7 +262,7 @@ describe('while the database is away', () => {
     expect(told).toEqual([id]);
   });
 
-  it('a wait for a callback is tried again until it is recorded', async () => {
+  it('a wait for a callback is retried until it is recorded', async () => {
     const { pool } = scene.instance();
     const { settler, statements } = await settlerOf(pool);
     const [id = ''] = await insertRunning(1);
@@ -282,7 +277,7 @@ describe('while the database is away', () => {
     expect(await begun).toBe('waiting');
   });
 
-  it('an outcome is rejected instead of tried again once the settler has given up', async () => {
+  it('an outcome is rejected instead of retried once the settler has given up', async () => {
     const pool = createPool({ connectionString: scene.connectionString, max: 1 });
     const { settler, statements } = await settlerOf(pool);
     const [id = ''] = await insertRunning(1);
@@ -293,7 +288,7 @@ describe('while the database is away', () => {
     await settler.idle();
   });
 
-  it('`idle` waits for what is being tried, and resolves when all of it is recorded', async () => {
+  it('`idle` waits for retries, and resolves when everything is recorded', async () => {
     const gate = createGate();
     const { settler } = await settlerOf(scene.pool, undefined, gate.opened);
     const ids = await insertRunning(3);
@@ -309,7 +304,7 @@ describe('while the database is away', () => {
 
 type Counted = { settler: Settler; statements: string[] };
 
-/** A settler whose statements are counted; they are held until `held` settles. */
+/** A settler that counts its statements. They wait until `held` settles. */
 async function settlerOf(
   db: Queryable,
   pause: (ms: number) => Promise<void> = () => Promise.resolve(),
@@ -332,7 +327,7 @@ async function insertRunning(executions: number): Promise<string[]> {
   return insertRunningOf(scene.pool, await insertJob(scene.pool), executions);
 }
 
-/** All but the counters, which other executions of the job move. */
+/** All but the counters, which other executions of the job change. */
 async function historyOf(ids: string[]): Promise<Row[]> {
   const histories = await Promise.all(ids.map((id) => everythingOf(scene.pool, id)));
   return histories.map((history) => ({ ...history, rollups: null }));
@@ -347,7 +342,7 @@ function failed(executionId: string): Settlement {
   };
 }
 
-/** Holds the execution's row, so that settling it waits. */
+/** Locks the execution's row, so settling it waits. */
 async function blockSettling(id: string): Promise<{ release: () => Promise<void> }> {
   const client = await scene.pool.connect();
   await client.query('BEGIN');

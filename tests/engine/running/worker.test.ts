@@ -29,7 +29,7 @@ const scene = useScene();
 const SECOND_MS = 1_000;
 
 describe('an execution that succeeds', () => {
-  it('is called with its identity in the headers', async () => {
+  it('is called with its ids in the headers', async () => {
     const instance = scene.instance();
     const job = await createJob(instance, {
       api: `${scene.target.url}/hook`,
@@ -56,7 +56,7 @@ describe('an execution that succeeds', () => {
     ]);
   });
 
-  it('is recorded whole: row, attempt, log line, counters', async () => {
+  it('is recorded completely: row, attempt, log line, counters', async () => {
     const instance = scene.instance();
     scene.target.script('/hook', () => {
       scene.clock.advance(250);
@@ -107,7 +107,7 @@ describe('an execution that succeeds', () => {
     expect(await endCountsOf(scene.pool, job.id)).toEqual({ ...NO_ENDS, success: 1, durationSumMs: 250 });
   });
 
-  it('is told in order: planned, started, succeeded', async () => {
+  it('publishes its events in order: planned, started, succeeded', async () => {
     const instance = scene.instance();
     const job = await createJob(instance, { api: `${scene.target.url}/hook`, schedule: '* * * * * *' });
     await runOneSlot(instance, job.id);
@@ -132,7 +132,7 @@ describe('an execution that succeeds', () => {
     });
   });
 
-  it('keeps the request as it was sent, secrets masked', async () => {
+  it('stores the request as it was sent, secrets masked', async () => {
     const instance = scene.instance();
     const job = await createJob(instance, {
       api: `${scene.target.url}/hook?token=s3cret&page=2`,
@@ -265,7 +265,7 @@ describe('an execution whose call fails', () => {
     expect(await endCountsOf(scene.pool, job.id)).toMatchObject({ failed: 1, retries: 1 });
   });
 
-  it('fails at once where its status is not one that is retried', async () => {
+  it('fails at once when its status is not in the retry list', async () => {
     const instance = scene.instance();
     scene.target.script('/gone', 404);
     const job = await createJob(instance, {
@@ -278,7 +278,7 @@ describe('an execution whose call fails', () => {
     expect(await deadLetterOf(id)).toMatchObject({ failure_reason: 'HTTP_STATUS' });
   });
 
-  it('is never retried where its job is ATMOST_ONCE, whatever the policy says', async () => {
+  it('is never retried when its job is ATMOST_ONCE, with any policy', async () => {
     const instance = scene.instance();
     scene.target.script('/once', 503);
     const job = await createJob(instance, {
@@ -294,7 +294,7 @@ describe('an execution whose call fails', () => {
     expect(scene.target.calls).toHaveLength(1);
   });
 
-  it('fails with CONNECTION where nobody answers at its address', async () => {
+  it('fails with CONNECTION when nothing listens at its address', async () => {
     const instance = scene.instance();
     const job = await createJob(instance, { api: 'http://127.0.0.1:9/' });
     const id = await trigger(instance, job);
@@ -326,7 +326,7 @@ describe('claiming', () => {
     expect(scene.target.calls).toHaveLength(5);
   });
 
-  it('takes the highest priority first, then what waits longest', async () => {
+  it('takes the highest priority first, then the longest waiting', async () => {
     const instance = scene.instance({ maxConcurrency: 1 });
     const job = async (name: string) => insertJob(scene.pool, { api: `${scene.target.url}/${name}` });
     await insertExecution(scene.pool, await job('later'), 'PENDING', { at: START });
@@ -337,7 +337,7 @@ describe('claiming', () => {
     expect(scene.target.calls.map((call) => call.path)).toEqual(['/urgent', '/sooner', '/later', '/minor']);
   });
 
-  it('takes what makes up for missed slots after all else, whatever its priority', async () => {
+  it('takes catch-ups after all others, whatever their priority', async () => {
     const instance = scene.instance({ maxConcurrency: 1 });
     const job = async (name: string) => insertJob(scene.pool, { api: `${scene.target.url}/${name}` });
     const missed = (scheduledAt: Date) => ({
@@ -356,7 +356,7 @@ describe('claiming', () => {
     expect(scene.target.calls.map((call) => call.path)).toEqual(['/on-time', '/urgent', '/first', '/second']);
   });
 
-  it('gives a quarter of its places to what makes up for missed slots, and the rest only to what is on time', async () => {
+  it('gives a quarter of its places to catch-ups, and the rest only to executions that are on time', async () => {
     const instance = scene.instance({ maxConcurrency: 8 });
     const gate = scene.target.gate('/missed');
     const missed = await insertJob(scene.pool, { api: `${scene.target.url}/missed` });
@@ -377,7 +377,7 @@ describe('claiming', () => {
     await until(async () => (await count(scene.pool, `job_executions WHERE status = 'SUCCESS'`)) === 15);
   });
 
-  it('leaves alone what is not available yet, and what is blocked or finished', async () => {
+  it('ignores executions that are not available yet, blocked or finished', async () => {
     const instance = scene.instance();
     const job = await insertJob(scene.pool, { api: `${scene.target.url}/hook` });
     await insertExecution(scene.pool, job, 'PENDING', { at: plus(START, 1) });
@@ -402,7 +402,7 @@ describe('claiming', () => {
     expect(await count(scene.pool, `event_log WHERE kind = 'EXECUTION_STARTED'`)).toBe(150);
   });
 
-  it('does not wait for what somebody else holds locked', async () => {
+  it('does not wait for rows that another transaction has locked', async () => {
     const instance = scene.instance();
     const job = await insertJob(scene.pool, { api: `${scene.target.url}/hook` });
     const locked = await insertExecution(scene.pool, job, 'PENDING', { priority: 9 });
@@ -415,7 +415,7 @@ describe('claiming', () => {
     expect(await readExecution(scene.pool, locked)).toMatchObject({ status: 'PENDING' });
   });
 
-  it('counts the lateness of the slot only once: retries do not raise it', async () => {
+  it('counts the lateness of the slot only once: retries do not increase it', async () => {
     const instance = scene.instance();
     scene.target.script('/flaky', [503, 200]);
     const job = await createJob(instance, {
@@ -432,7 +432,7 @@ describe('claiming', () => {
     expect(await executionsOf(scene.pool, job.id)).toMatchObject([{ status: 'SUCCESS', lateness_ms: 70 }]);
   });
 
-  it('uses the job as it is at the moment of the claim', async () => {
+  it('uses the state of the job at the time of the claim', async () => {
     const instance = scene.instance();
     const job = await createJob(instance, { api: `${scene.target.url}/old` });
     await trigger(instance, job);
@@ -441,7 +441,7 @@ describe('claiming', () => {
     expect(scene.target.calls.map((call) => call.path)).toEqual(['/new']);
   });
 
-  it('sends the body that a manual run was given instead of the job’s', async () => {
+  it('sends the body of a manual run instead of the job’s', async () => {
     const instance = scene.instance();
     const job = await createJob(instance, {
       api: `${scene.target.url}/hook`,
@@ -455,7 +455,7 @@ describe('claiming', () => {
   });
 });
 
-describe('the rest between two claims', () => {
+describe('the wait between two claims', () => {
   it('lasts until the next execution is available', async () => {
     const { worker } = scene.instance();
     const job = await insertJob(scene.pool);
@@ -466,7 +466,7 @@ describe('the rest between two claims', () => {
     expect(rests).toEqual([2_345]);
   });
 
-  it('lasts until the first of them is, whatever their priorities and triggers', async () => {
+  it('lasts until the first of several is available, with any priorities and triggers', async () => {
     const { worker } = scene.instance();
     const job = await insertJob(scene.pool);
     const waits = async (ms: number, priority: number, trigger: string) =>
@@ -495,8 +495,8 @@ describe('the rest between two claims', () => {
   });
 });
 
-describe('a call that is ended from our side', () => {
-  it('leaves its execution CANCELLED when that was asked for', async () => {
+describe('a call that the scheduler ends', () => {
+  it('leaves its execution CANCELLED when a cancellation was requested', async () => {
     const { instance, id } = await startHanging();
     await scene.pool.query('UPDATE job_executions SET cancel_requested_at = $1', [scene.clock.now()]);
     await instance.leaseKeeper.runOnce();
@@ -513,7 +513,7 @@ describe('a call that is ended from our side', () => {
     expect(await endCountsOf(scene.pool)).toEqual({ ...NO_ENDS, cancelled: 1 });
   });
 
-  it('is cancelled, not retried, when it fails after its cancellation was asked for', async () => {
+  it('is cancelled, not retried, when it fails after a cancellation request', async () => {
     const instance = scene.instance();
     const gate = scene.target.gate('/slow', 503);
     const job = await createJob(instance, {
@@ -523,7 +523,7 @@ describe('a call that is ended from our side', () => {
     const id = await trigger(instance, job);
     await instance.worker.runOnce();
     await scene.target.received('/slow');
-    // Deleting asks for the cancellation; the target answers before the lease keeper looks.
+    // Deleting requests the cancellation. The target answers before the lease keeper checks.
     await instance.commands.deleteJob(CALLER, reference(job));
     gate.open();
     await instance.worker.drained();
@@ -535,7 +535,7 @@ describe('a call that is ended from our side', () => {
     expect(scene.target.calls).toHaveLength(1);
   });
 
-  it('gives its execution back as PENDING at shutdown where it may be repeated', async () => {
+  it('gives its execution back as PENDING at shutdown when it may be repeated', async () => {
     const { instance, id } = await startHanging();
     instance.worker.end(id, 'shutdown');
     await instance.worker.drained();
@@ -556,7 +556,7 @@ describe('a call that is ended from our side', () => {
     expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'SUCCESS', attempt_count: 2 });
   });
 
-  it('fails its execution with INSTANCE_LOST at shutdown where it may not be repeated', async () => {
+  it('fails its execution with INSTANCE_LOST at shutdown when it may not be repeated', async () => {
     const { instance, id } = await startHanging({ type: 'ATMOST_ONCE' });
     instance.worker.end(id, 'shutdown');
     await instance.worker.drained();
@@ -567,7 +567,7 @@ describe('a call that is ended from our side', () => {
     expect(await deadLetterOf(id)).toMatchObject({ failure_reason: 'INSTANCE_LOST' });
   });
 
-  it('is ended when its claim turns out to be lost, and writes nothing', async () => {
+  it('ends when its claim is found to be lost, and writes nothing', async () => {
     const { instance, id } = await startHanging();
     scene.clock.advance(LEASE_MS + 1);
     await scene.instance().rescuer.runOnce();
@@ -578,7 +578,7 @@ describe('a call that is ended from our side', () => {
     await scene.target.allSocketsClosed();
   });
 
-  it('is ended as well where the same instance has claimed its execution again', async () => {
+  it('ends also when the same instance has claimed its execution again', async () => {
     const { instance, id } = await startHanging();
     scene.clock.advance(LEASE_MS + 1);
     await scene.instance().rescuer.runOnce();
@@ -638,8 +638,8 @@ describe('a late outcome', () => {
   });
 });
 
-describe('an answer that PostgreSQL would not take as it is', () => {
-  it('is stored with U+FFFD in the place of NUL bytes and broken characters', async () => {
+describe('an answer that PostgreSQL cannot store unchanged', () => {
+  it('is stored with U+FFFD instead of NUL bytes and broken characters', async () => {
     const instance = scene.instance();
     const body = Buffer.concat([Buffer.from('a\0b'), Buffer.from([0xed, 0xa0, 0x80]), Buffer.from('c')]);
     scene.target.script('/odd', { status: 500, headers: { 'x-odd': 'caf\xe9' }, body });
@@ -651,7 +651,7 @@ describe('an answer that PostgreSQL would not take as it is', () => {
     expect(row['response_body']).toMatch(/^a\uFFFDb\uFFFD+c$/);
   });
 
-  it('is cut where its body is a megabyte, which is said', async () => {
+  it('is cut when its body is a megabyte, and the log states this', async () => {
     const instance = scene.instance();
     scene.target.script('/big', { status: 200, body: 'x'.repeat(2 ** 20) });
     const job = await createJob(instance, { api: `${scene.target.url}/big` });
@@ -670,7 +670,7 @@ async function runOneSlot(instance: TestInstance, jobId: string): Promise<Row[]>
   return executionsOf(scene.pool, jobId);
 }
 
-/** A manual run whose call has arrived at the target and is not answered until its gate opens. */
+/** A manual run whose call has reached the target. The target answers when its gate opens. */
 async function startHanging(input: Parameters<typeof createJob>[1] = {}) {
   const instance = scene.instance();
   const gate = createGate();

@@ -12,9 +12,9 @@ import { createTestDatabase } from '../../support/database.ts';
 import { startSilentProxy } from '../../support/silent-proxy.ts';
 import { mountSmallDisk } from '../../support/small-disk.ts';
 
-/** Whoever asks hears of it by then. */
+/** The caller gets an answer within this time. */
 const ANSWER_MS = 5_000;
-/** What the endpoint waits for. */
+/** The time that the endpoint waits. */
 const ENDPOINT_MS = 2_000;
 
 async function database(): Promise<string> {
@@ -36,8 +36,8 @@ function checkOn(connectionString: string) {
   return { pool, check };
 }
 
-describe('an instance is not ready, and says why,', () => {
-  it('on a database that only reads', async () => {
+describe('an instance is not ready, and reports why,', () => {
+  it('with a read-only database', async () => {
     const connectionString = await database();
     const { pool } = checkOn(connectionString);
     const name = new URL(connectionString).pathname.slice(1);
@@ -61,7 +61,7 @@ describe('an instance is not ready, and says why,', () => {
     expect((await check()).status).toBe('UP');
   });
 
-  it('on a database that does not answer', async () => {
+  it('with a database that does not answer', async () => {
     const proxy = await startSilentProxy(await database());
     onTestFinished(proxy.close);
     const { check } = checkOn(proxy.connectionString);
@@ -72,7 +72,7 @@ describe('an instance is not ready, and says why,', () => {
     expect(performance.now() - since).toBeLessThan(ENDPOINT_MS);
   });
 
-  it('on a full disk', async ({ skip }) => {
+  it('with a full disk', async ({ skip }) => {
     const disk = await mountSmallDisk(120);
     if (disk === null) return skip('this user may mount no disk');
     const { connectionString } = await start(disk);
@@ -85,7 +85,7 @@ describe('an instance is not ready, and says why,', () => {
     expect(performance.now() - since).toBeLessThan(ANSWER_MS);
   });
 
-  it('where the process has no file descriptor left', async () => {
+  it('when the process has no free file descriptor', async () => {
     const script = fileURLToPath(new URL('health-without-descriptors.ts', import.meta.url));
     const { stdout } = await promisify(execFile)('sh', [
       '-c',

@@ -1,4 +1,4 @@
-/** Uses up the descriptors of its process, asks how it is doing, and prints the answer. */
+/** Uses up the file descriptors of its process, runs the health check, and prints the result. */
 import { closeSync, openSync } from 'node:fs';
 import { createPool } from '../../../src/database/pool.ts';
 import { createHealthCheck } from '../../../src/engine/upkeep/health-check.ts';
@@ -11,13 +11,13 @@ const check = createHealthCheck({
   stalledLoops: () => [],
   isStopping: () => false,
 });
-// Its connection is opened now.
+// The check opens its connection now.
 await check();
 const held: number[] = [];
 try {
   for (;;) held.push(openSync('/dev/null', 'r'));
 } catch {
-  // There are no more.
+  // No descriptors are left.
 }
 const report = await check();
 for (const descriptor of held) closeSync(descriptor);

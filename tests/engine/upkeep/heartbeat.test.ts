@@ -8,7 +8,7 @@ const scene = useScene();
 const SILENCE_MS = 3 * HEARTBEAT_INTERVAL_MS;
 
 describe('an instance', () => {
-  it('enters itself with its event, and says goodbye with another', async () => {
+  it('registers itself with an event, and leaves with another', async () => {
     const { heartbeat, instanceId } = scene.instance();
     await heartbeat.enter();
     expect(await instances()).toMatchObject([
@@ -31,7 +31,7 @@ describe('an instance', () => {
     ]);
   });
 
-  it('says with each beat that it lives and how much it runs, and follows the database’s clock', async () => {
+  it('reports with each beat that it is alive and how much it runs, and follows the database’s clock', async () => {
     const { heartbeat, worker } = scene.instance();
     scene.target.script('/slow', 'hang');
     const job = await insertJob(scene.pool, { api: `${scene.target.url}/slow` });
@@ -46,7 +46,7 @@ describe('an instance', () => {
     expect(scene.clock.refreshes).toBe(1);
   });
 
-  it('hears with each beat whether it is alone', async () => {
+  it('learns with each beat whether it is alone', async () => {
     const [one, other] = [scene.instance(), scene.instance()];
     const heard: boolean[] = [];
     one.wakeUps.noteOthers = (isAnyAlive) => heard.push(isAnyAlive);
@@ -74,7 +74,7 @@ describe('an instance', () => {
     expect(events).toMatchObject([{ instance_id: silent.instanceId, at: lostAt }]);
   });
 
-  it('that was frozen is alive again with its next beat, and may be lost again', async () => {
+  it('that was frozen is alive again after its next beat, and may be lost again', async () => {
     const [one, frozen] = [scene.instance(), scene.instance()];
     for (const { heartbeat } of [one, frozen]) await heartbeat.enter();
     scene.clock.advance(SILENCE_MS + 1);
@@ -87,7 +87,7 @@ describe('an instance', () => {
     expect(await lost()).toHaveLength(1);
   });
 
-  it('is not buried by the first who beats after the database was away', async () => {
+  it('is not marked as lost by the first beat after a database outage', async () => {
     let nowMs = 0;
     const [one, other] = [scene.instance({ monotonicMs: () => nowMs }), scene.instance()];
     for (const { heartbeat } of [one, other]) await heartbeat.runOnce();
@@ -101,7 +101,7 @@ describe('an instance', () => {
     expect(await lost()).toMatchObject([{ instance_id: other.instanceId }]);
   });
 
-  it('that said goodbye is not lost', async () => {
+  it('that has left is not lost', async () => {
     const [one, gone] = [scene.instance(), scene.instance()];
     for (const { heartbeat } of [one, gone]) await heartbeat.enter();
     await gone.heartbeat.leave();
@@ -110,7 +110,7 @@ describe('an instance', () => {
     expect(await lost()).toEqual([]);
   });
 
-  it('is forgotten a day after its end', async () => {
+  it('is deleted a day after its end', async () => {
     const [one, gone, dead] = [scene.instance(), scene.instance(), scene.instance()];
     for (const { heartbeat } of [one, gone, dead]) await heartbeat.enter();
     await gone.heartbeat.leave();

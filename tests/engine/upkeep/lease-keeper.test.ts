@@ -13,11 +13,11 @@ import { startSilentProxy } from '../../support/silent-proxy.ts';
 import { until } from '../../support/until.ts';
 
 const scene = useScene();
-/** When the keeper asks, by its monotonic clock. */
+/** The keeper's time of the query, by its monotonic clock. */
 const ASKED_MS = 5_000;
 
 describe('the lease keeper', () => {
-  it('extends the leases of all that its instance holds, and of nothing else', async () => {
+  it('extends the leases of all executions that its instance holds, and no others', async () => {
     const instance = scene.instance();
     scene.target.script('/slow', 'hang');
     const job = await insertJob(scene.pool, { api: `${scene.target.url}/slow` });
@@ -37,7 +37,7 @@ describe('the lease keeper', () => {
     });
   });
 
-  it('leaves alone a lease of which three quarters will still be there at its next look', async () => {
+  it('skips a lease that still has three quarters left at the next check', async () => {
     const job = await insertJob(scene.pool);
     const claim = async (leftMs: number): Promise<HeldClaim> => ({
       executionId: await insertExecution(scene.pool, job, 'RUNNING', {
@@ -55,12 +55,12 @@ describe('the lease keeper', () => {
       lease_expires_at: plus(scene.clock.now(), leaseMs),
     });
     expect(ended).toEqual([]);
-    // Each is told for how long its lease goes on, from before the question.
+    // Each gets the new duration of its lease, counted from before the query.
     expect(deadlines.get(long.executionId)).toBe(ASKED_MS + 0.75 * leaseMs + 1_000);
     expect(deadlines.get(short.executionId)).toBe(ASKED_MS + leaseMs);
   });
 
-  it('keeps an execution from being rescued for as long as its call takes', async () => {
+  it('prevents the rescue of an execution while its call runs', async () => {
     const [instance, other] = [scene.instance(), scene.instance()];
     const gate = scene.target.gate('/slow');
     const job = await insertJob(scene.pool, { api: `${scene.target.url}/slow` });
@@ -76,13 +76,13 @@ describe('the lease keeper', () => {
     expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'SUCCESS', rescue_count: 0 });
   });
 
-  it('asks nothing of the database while nothing is held', async () => {
+  it('sends no query while nothing is held', async () => {
     const { leaseKeeper, pool } = scene.instance();
     await leaseKeeper.runOnce();
     expect(pool.totalCount).toBe(0);
   });
 
-  it('ends what another instance claimed meanwhile, and what is to be cancelled; it keeps the rest', async () => {
+  it('ends calls that another instance has claimed meanwhile, and calls to cancel; keeps the rest', async () => {
     const job = await insertJob(scene.pool);
     const claim = async (overrides: Record<string, unknown>): Promise<HeldClaim> => ({
       executionId: await insertExecution(scene.pool, job, 'RUNNING', overrides),
@@ -123,7 +123,7 @@ describe('the lease keeper', () => {
     ]);
   });
 
-  it('leaves alone a call whose callback was quicker than its answer', async () => {
+  it('ignores a call whose callback arrived before its answer', async () => {
     const job = await insertJob(scene.pool);
     const executionId = await insertExecution(scene.pool, job, 'SUCCESS');
     const { ended, keeper } = keeperOf(() => [{ executionId, claimSeq: 1 }]);
@@ -131,7 +131,7 @@ describe('the lease keeper', () => {
     expect(ended).toEqual([]);
   });
 
-  it('leaves alone a call that ended, or was claimed anew, while it asked', async () => {
+  it('ignores a call that ended, or was claimed again, during the query', async () => {
     const job = await insertJob(scene.pool);
     const ended = await insertExecution(scene.pool, job, 'SUCCESS');
     const anew = await insertExecution(scene.pool, job, 'RUNNING', { claim_seq: 2 });
@@ -145,7 +145,7 @@ describe('the lease keeper', () => {
     expect(endedCalls).toEqual([]);
   });
 
-  it('leaves alone a call that is over, whose end was recorded at this very moment', async () => {
+  it('ignores a finished call whose end was recorded at this very moment', async () => {
     const job = await insertJob(scene.pool);
     const executionId = await insertExecution(scene.pool, job, 'FAILED');
     const { ended, keeper } = keeperOf(
@@ -158,7 +158,7 @@ describe('the lease keeper', () => {
     expect(ended).toEqual([]);
   });
 
-  it('waits for no row that somebody has locked: the other leases do not depend on it', async () => {
+  it('waits for no locked row: the other leases do not depend on it', async () => {
     const job = await insertJob(scene.pool);
     const claim = async (overrides = {}): Promise<HeldClaim> => ({
       executionId: await insertExecution(scene.pool, job, 'RUNNING', overrides),
@@ -186,7 +186,7 @@ describe('the lease keeper', () => {
     expect(ended).toEqual([[lockedAndCancelled.executionId, 'cancelled']]);
   });
 
-  it('tries again in time on another connection when its own falls silent', async () => {
+  it('retries in time on another connection when its own does not answer', async () => {
     const proxy = await startSilentProxy(scene.connectionString);
     const leaseMs = 2_000;
     const db = createPool({
@@ -214,7 +214,7 @@ describe('the lease keeper', () => {
   it.each([
     { leaseMs: 30_000, restMs: 1_000 },
     { leaseMs: 900, restMs: 300 },
-  ])('looks every $restMs ms where a lease is $leaseMs ms', async ({ leaseMs, restMs }) => {
+  ])('checks every $restMs ms when a lease is $leaseMs ms', async ({ leaseMs, restMs }) => {
     const { keeper } = keeperOf(() => [], leaseMs);
     const { rests } = watchTicks();
     keeper.start();

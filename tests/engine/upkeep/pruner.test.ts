@@ -18,7 +18,7 @@ import { until } from '../../support/until.ts';
 const scene = useScene();
 
 describe('executions', () => {
-  it('go 30 days after their end, with all that hangs on them', async () => {
+  it('are deleted 30 days after their end, with all their dependent rows', async () => {
     const instance = scene.instance();
     const job = await insertJob(scene.pool, { api: `${scene.target.url}/hook` });
     const id = await insertExecution(scene.pool, job, 'PENDING');
@@ -35,7 +35,7 @@ describe('executions', () => {
     expect(await count(scene.pool, 'jobs')).toBe(1);
   });
 
-  it('that are not finished stay, however old', async () => {
+  it('that are not finished stay at any age', async () => {
     const { pruner } = scene.instance();
     const job = await insertJob(scene.pool);
     for (const status of ['PENDING', 'BLOCKED', 'RUNNING', 'RETRYING'] as const) {
@@ -69,7 +69,7 @@ describe('executions', () => {
     expect(await count(scene.pool, 'failed_jobs_dlq')).toBe(1);
   });
 
-  it('go in bites: a full one is followed by the next one soon', async () => {
+  it('are deleted in batches: the next one soon follows a full one', async () => {
     const { pruner } = scene.instance();
     const job = await insertJob(scene.pool);
     await scene.pool.query(
@@ -85,7 +85,7 @@ describe('executions', () => {
     expect(await count(scene.pool, 'job_executions')).toBe(0);
   });
 
-  it('are pruned by two instances at once without standing in each other’s way', async () => {
+  it('are pruned by two instances at once without blocking each other', async () => {
     const instances = [scene.instance(), scene.instance(), scene.instance()];
     const job = await insertJob(scene.pool);
     await scene.pool.query(
@@ -101,7 +101,7 @@ describe('executions', () => {
 });
 
 describe('audit entries', () => {
-  it('go 365 days after they were written, oldest first and in bites, whatever their job', async () => {
+  it('are deleted after 365 days, oldest first and in batches, for any job', async () => {
     const { pruner } = scene.instance();
     const job = await insertJob(scene.pool);
     await scene.pool.query(
@@ -122,7 +122,7 @@ describe('audit entries', () => {
 });
 
 describe('deliveries of alerts', () => {
-  it('go after 30 days, unless they are still to be sent', async () => {
+  it('are deleted after 30 days, unless they are still to be sent', async () => {
     const { pruner } = scene.instance();
     const alert = await insertRow(scene.pool, 'job_alerts', {
       id: crypto.randomUUID(),
@@ -155,7 +155,7 @@ describe('deliveries of alerts', () => {
 });
 
 describe('events', () => {
-  it('go 3 days after they happened, and the floor of the log moves with them', async () => {
+  it('are deleted after 3 days, and the floor of the log moves with them', async () => {
     const { pruner } = scene.instance();
     await appendTestEvents(scene.pool, 3, START);
     await appendTestEvents(scene.pool, 2, plus(START, 1_000));
@@ -169,7 +169,7 @@ describe('events', () => {
     });
   });
 
-  it('may all go: the log then ends where its floor is', async () => {
+  it('may all be deleted: the log then ends at its floor', async () => {
     const { pruner } = scene.instance();
     await appendTestEvents(scene.pool, 3, START);
     const { tip } = await readEventLogState(scene.pool);
@@ -185,7 +185,7 @@ describe('counts of ends', () => {
   const HOUR_MS = 3_600_000;
   const jobId = '01b8fb9a-3e80-7000-8000-000000000001';
 
-  /** A bucket of the finest length, that began so long after the start. */
+  /** A bucket of the finest length that starts this long after the start. */
   async function countOne(ms: number): Promise<void> {
     const row = { job_id: jobId, bucket_minutes: 5, bucket_at: plus(START, ms), success_count: 1 };
     await insertRow(scene.pool, 'job_execution_rollups', row);
@@ -198,7 +198,7 @@ describe('counts of ends', () => {
     return rows.map(({ minutes, count: ends }) => [minutes, ends]);
   }
 
-  it('go into longer buckets the older they are, and never away', async () => {
+  it('move into longer buckets as they get older, and are never deleted', async () => {
     const { pruner } = scene.instance();
     for (const ms of [0, 10 * 60_000, HOUR_MS, 23 * HOUR_MS]) await countOne(ms);
     const after = async (ms: number) => {
@@ -222,7 +222,7 @@ describe('counts of ends', () => {
       [60, 1],
       [60, 1],
     ]);
-    // START is at nine.
+    // START is at nine o'clock.
     expect(await after(15 * HOUR_MS + 2 * DAY_MS)).toEqual([
       [60, 1],
       [1440, 3],
@@ -236,7 +236,7 @@ describe('counts of ends', () => {
     expect(await after(9_000 * DAY_MS)).toEqual([[131_040, 4]]);
   });
 
-  it('of what is recorded late are folded as well', async () => {
+  it('that are recorded late are folded as well', async () => {
     const { pruner } = scene.instance();
     await countOne(0);
     scene.clock.advance(4 * HOUR_MS);
@@ -246,7 +246,7 @@ describe('counts of ends', () => {
     expect(await buckets()).toEqual([[60, 2]]);
   });
 
-  it('that are being written at the moment are left for the next time, instead of being waited for', async () => {
+  it('that are being written are left for the next time, without waiting', async () => {
     const { pruner } = scene.instance();
     await countOne(0);
     await countOne(5 * 60_000);
@@ -268,7 +268,7 @@ describe('counts of ends', () => {
     expect(await buckets()).toEqual([[60, 6]]);
   });
 
-  it('are folded by several instances at once without a loss', async () => {
+  it('are folded by several instances at once without loss', async () => {
     const instances = [scene.instance(), scene.instance(), scene.instance()];
     for (let n = 0; n < 60; n += 1) await countOne(n * 5 * 60_000);
     scene.clock.advance(2 * DAY_MS);

@@ -20,7 +20,7 @@ import { until } from '../../support/until.ts';
 const scene = useScene();
 
 describe('an execution whose lease has ended', () => {
-  it('is PENDING again, its lost attempt recorded', async () => {
+  it('is PENDING again, and its lost attempt is recorded', async () => {
     const { rescuer, wakeUps } = scene.instance();
     const job = await insertJob(scene.pool);
     const id = await insertExecution(scene.pool, job, 'RUNNING');
@@ -58,7 +58,7 @@ describe('an execution whose lease has ended', () => {
     expect(wakeUps.woken).toEqual(['executions', 'events']);
   });
 
-  it('has its holder taken for lost, until that says that it lives', async () => {
+  it('marks its holder as lost until the holder sends a heartbeat', async () => {
     const [holder, other] = [scene.instance(), scene.instance()];
     await holder.heartbeat.enter();
     await other.heartbeat.enter();
@@ -93,7 +93,7 @@ describe('an execution whose lease has ended', () => {
     expect(await readExecution(scene.pool, id)).toMatchObject({ request: { method: 'GET' } });
   });
 
-  it('fails where its job is ATMOST_ONCE: the target may have seen the call', async () => {
+  it('fails when its job is ATMOST_ONCE: the target may have received the call', async () => {
     const { rescuer } = scene.instance();
     const job = await insertJob(scene.pool, { type: 'ATMOST_ONCE' });
     const id = await insertExecution(scene.pool, job, 'RUNNING');
@@ -107,7 +107,7 @@ describe('an execution whose lease has ended', () => {
     expect(await count(scene.pool, 'failed_jobs_dlq WHERE execution_id = $1', [id])).toBe(1);
   });
 
-  it('is CANCELLED where that was asked for while it ran', async () => {
+  it('is CANCELLED when the cancellation was requested while it ran', async () => {
     const { rescuer } = scene.instance();
     const job = await insertJob(scene.pool);
     const id = await insertExecution(scene.pool, job, 'RUNNING', { cancel_requested_at: START });
@@ -116,7 +116,7 @@ describe('an execution whose lease has ended', () => {
     expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'CANCELLED', failure_reason: null });
   });
 
-  it('is recorded whatever the length of the outage', async () => {
+  it('is recorded after an outage of any length', async () => {
     const { rescuer } = scene.instance();
     const job = await insertJob(scene.pool);
     const id = await insertExecution(scene.pool, job, 'RUNNING');
@@ -126,7 +126,7 @@ describe('an execution whose lease has ended', () => {
     expect(await attemptsOf(scene.pool, id)).toMatchObject([{ duration_ms: 2 ** 31 - 1 }]);
   });
 
-  it('is rescued up to the third death of its instance, which ends it as FAILED', async () => {
+  it('is rescued up to the third death of its instance, which sets it to FAILED', async () => {
     const [{ worker }, { rescuer }] = [scene.instance(), scene.instance()];
     scene.target.script('/slow', 'hang');
     const job = await insertJob(scene.pool, { api: `${scene.target.url}/slow` });
@@ -178,7 +178,7 @@ describe('an execution whose lease has ended', () => {
 });
 
 describe('after the database was away for longer than a lease', () => {
-  it('those who live have four seconds to record what they know, before rescuers call it again', async () => {
+  it('live instances have four seconds to record their outcomes, before rescuers start the calls again', async () => {
     const proxy = await startSilentProxy(scene.connectionString);
     let nowMs = 0;
     const away = scene.instance({ connectionString: proxy.connectionString, answerTimeoutMs: 500 });
@@ -211,7 +211,7 @@ describe('after the database was away for longer than a lease', () => {
     await proxy.close();
   });
 
-  it('a break that has ended no lease delays no rescue', async () => {
+  it('an outage that has ended no lease delays no rescue', async () => {
     let nowMs = 0;
     const { rescuer } = scene.instance({ monotonicMs: () => nowMs });
     const id = await insertExecution(scene.pool, await insertJob(scene.pool), 'RUNNING');
@@ -224,7 +224,7 @@ describe('after the database was away for longer than a lease', () => {
 });
 
 describe('after the database’s clock was set forward', () => {
-  it('those who live have until their next heartbeat, and four seconds, before their calls are made again', async () => {
+  it('live instances have until their next heartbeat, and four seconds, before their calls are made again', async () => {
     const { rescuer } = scene.instance();
     const id = await insertExecution(scene.pool, await insertJob(scene.pool), 'RUNNING');
     await rescuer.runOnce();
@@ -239,10 +239,10 @@ describe('after the database’s clock was set forward', () => {
   });
 });
 
-describe('a rescuer that hears of leases from others', () => {
+describe('a rescuer that gets lease ends from other loops', () => {
   const HEARD_FOR_MS = LEASE_MS / 2;
 
-  it('takes that for a sign that the database was there', async () => {
+  it('treats them as a sign that the database was there', async () => {
     let nowMs = 0;
     const { rescuer } = scene.instance({ monotonicMs: () => nowMs });
     const id = await insertExecution(scene.pool, await insertJob(scene.pool), 'RUNNING');
@@ -256,7 +256,7 @@ describe('a rescuer that hears of leases from others', () => {
     expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'PENDING' });
   });
 
-  it('grants the time that those who live need where nothing was heard for long', async () => {
+  it('grants live instances their time after a long period without them', async () => {
     let nowMs = 0;
     const { rescuer } = scene.instance({ monotonicMs: () => nowMs });
     const id = await insertExecution(scene.pool, await insertJob(scene.pool), 'RUNNING');
@@ -271,7 +271,7 @@ describe('a rescuer that hears of leases from others', () => {
   it.each([
     { what: 'no lease', endsAt: null, restMs: LEASE_MS / 2 },
     { what: 'a lease that ends soon', endsAt: plus(START, 1_200), restMs: 1_201 },
-  ])('rests as if it had looked itself where it heard of $what', async ({ endsAt, restMs }) => {
+  ])('waits as after its own check when it got $what', async ({ endsAt, restMs }) => {
     const { rescuer, pool } = scene.instance();
     const asked = vi.spyOn(pool, 'query');
     const { rests } = watchTicks();
@@ -292,7 +292,7 @@ describe('a rescuer that hears of leases from others', () => {
       asks: 1,
     },
     { what: 'of one that is over, or was extended since', passedMs: 0, endsAt: plus(START, -1), asks: 1 },
-  ])('asks $asks times itself where it has heard $what', async ({ passedMs, endsAt, asks }) => {
+  ])('sends $asks queries itself when it got $what', async ({ passedMs, endsAt, asks }) => {
     let nowMs = 0;
     const { rescuer, pool } = scene.instance({ monotonicMs: () => nowMs });
     const asked = vi.spyOn(pool, 'query');
@@ -304,7 +304,7 @@ describe('a rescuer that hears of leases from others', () => {
 });
 
 describe('rescuers', () => {
-  it('leave alone whose lease has not ended, to the millisecond', async () => {
+  it('ignore executions whose lease has not ended, to the millisecond', async () => {
     const { rescuer } = scene.instance();
     const job = await insertJob(scene.pool);
     const id = await insertExecution(scene.pool, job, 'RUNNING');
@@ -314,7 +314,7 @@ describe('rescuers', () => {
     expect(await everythingOf(scene.pool, id)).toEqual(before);
   });
 
-  it('decide once when two of them look at once', async () => {
+  it('decide once when two of them check at once', async () => {
     const instances = [scene.instance(), scene.instance()];
     const job = await insertJob(scene.pool);
     for (let n = 0; n < 60; n += 1) await insertExecution(scene.pool, job, 'RUNNING');
@@ -325,7 +325,7 @@ describe('rescuers', () => {
     expect(await count(scene.pool, 'event_log')).toBe(60);
   });
 
-  it('leave alone what their own instance holds: its outcome is on its way', async () => {
+  it('ignore executions that their own instance holds: the outcome follows', async () => {
     const instance = scene.instance();
     const gate = scene.target.gate('/slow');
     const id = await insertExecution(scene.pool, await slowJob(), 'PENDING');
@@ -338,7 +338,7 @@ describe('rescuers', () => {
     expect(await readExecution(scene.pool, id)).toMatchObject({ status: 'SUCCESS', rescue_count: 0 });
   });
 
-  it('wait for no row that somebody has locked', async () => {
+  it('wait for no locked row', async () => {
     const { rescuer } = scene.instance();
     const job = await insertJob(scene.pool);
     const [locked, free] = [
@@ -357,7 +357,7 @@ describe('rescuers', () => {
   });
 
   it.each(['23514', 'P0001'])(
-    'rescue all others where the database refuses one, with %s, and try that one again later',
+    'rescue all others when the database rejects one, with %s, and retry that one later',
     async (sqlstate) => {
       let nowMs = 0;
       const { rescuer } = scene.instance({ monotonicMs: () => nowMs });
@@ -381,7 +381,7 @@ describe('rescuers', () => {
     },
   );
 
-  it('look again when the next lease ends', async () => {
+  it('check again when the next lease ends', async () => {
     const { rescuer } = scene.instance();
     const job = await insertJob(scene.pool);
     await insertExecution(scene.pool, job, 'RUNNING', { lease_expires_at: plus(START, 1_200) });

@@ -1,15 +1,15 @@
 /**
- * The last release, whose schema stands beside this file. At a release the printed schema is copied here under the new
- * version, the older one goes, and both lists below begin anew.
+ * The last release. Its schema is next to this file. At a release, copy the printed schema here under the new version,
+ * delete the older one, and empty both lists below.
  */
 export const LAST_RELEASE = '0.1.0';
 
-/** Changes since then that break clients, as the test names them, each with the reason why it must be. */
+/** Changes since then that break clients, as the test names them, each with its reason. */
 export const BREAKING: Readonly<Record<string, string>> = {};
 
 /**
- * Changes since then by which a client that was written carelessly may stumble, as the test names them: such as a new value
- * of an enum, for those who thought that they knew all. Each with what the release's notes should say of it.
+ * Changes since then that may break careless clients, as the test names them. An example is a new value of an enum, for
+ * clients that handle only the known values. Each has its text for the release notes.
  */
 export const DANGEROUS: Readonly<Record<string, string>> = {
   'An optional arg endAt on Query.previewSchedule was added.': 'Previews know the window of a job.',
