@@ -159,7 +159,7 @@ it('Sends a failure alert once, though the sending server is killed and two serv
   await doomed.kill();
 
   await Promise.all([world.startServer(), world.startServer()]);
-  // // The test ends the lease itself. It checks that another server takes over the delivery, once.
+  // The test ends the lease itself. It checks that another server takes over the delivery, once.
   await pool.query(`UPDATE job_alert_deliveries SET lease_expires_at = now() - interval '1 s'`);
   const calls = await target.received('/alerts', 2);
   await until(async () => {

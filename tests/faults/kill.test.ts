@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Pool } from 'pg';
 import { expect, it } from 'vitest';
 import { MAX_RESCUES } from '../../src/domain/execution/execution.ts';
 import { apiClient } from '../support/api-client.ts';
@@ -23,16 +22,6 @@ const LEASE_MS = 4_000;
 /** The minimum that a victim must be running: otherwise a kill shows nothing. */
 const MIN_IN_FLIGHT = 3;
 const KILL_STEP_MS = 20;
-
-/** Whether it holds an execution that has survived two instances. A third death would correctly fail that one. */
-async function holdsFragile(pool: Pool, instanceId: string): Promise<boolean> {
-  const { rows } = await pool.query<{ rescues: number }>(
-    `SELECT coalesce(max(rescue_count), 0) AS rescues FROM job_executions
-     WHERE status = 'RUNNING' AND claimed_by = $1`,
-    [instanceId],
-  );
-  return (rows[0]?.rescues ?? 0) >= MAX_RESCUES - 1;
-}
 
 it(
   'loses and duplicates nothing when one of two instances is killed, twenty times over 1,000 executions',
@@ -58,7 +47,6 @@ it(
       const { kill, instanceId, sessions } = victim;
       // A claim has just been made. Each kill comes a little later after it than the one before.
       await delay(KILL_STEP_MS * kills.length);
-      await until(async () => !(await holdsFragile(pool, instanceId)));
       await kill();
       const killedAt = Date.now();
       await sessionsGone(pool, sessions);
@@ -88,8 +76,13 @@ it(
 
     expect(history.executions).toBe(history.slots);
     expect(history.executions).toBeGreaterThanOrEqual(EXECUTIONS);
-    const { rows } = await pool.query('SELECT DISTINCT status FROM job_executions');
-    expect(rows).toEqual([{ status: 'SUCCESS' }]);
+    // An execution fails only where as many instances died with it as the limit says. Some may: the kills are random.
+    const { rows } = await pool.query(
+      `SELECT id, status, rescue_count FROM job_executions
+       WHERE NOT (status = 'SUCCESS' OR (status = 'FAILED' AND rescue_count = $1))`,
+      [MAX_RESCUES],
+    );
+    expect(rows).toEqual([]);
     // Only killed instances have lost executions: the others extended their leases in time.
     const killed = new Set(kills.map(({ instanceId }) => instanceId));
     expect(lost.filter(({ instanceId }) => !killed.has(instanceId))).toEqual([]);
