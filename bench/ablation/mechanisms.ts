@@ -45,10 +45,10 @@ export const MECHANISMS: readonly Mechanism[] = [
     probes: ['backlog', 'many'],
   },
   {
-    name: 'recent starts',
-    file: 'engine/running/recent-starts.ts',
-    from: 'const MOMENT_MS = 20;',
-    to: 'const MOMENT_MS = 0;',
+    name: 'wait of the first outcome',
+    file: 'engine/running/gathering.ts',
+    from: 'const NEAR_MS = 20;',
+    to: 'const NEAR_MS = 0;',
     probes: ['few'],
   },
   {
@@ -77,13 +77,6 @@ export const MECHANISMS: readonly Mechanism[] = [
     file: 'http/native-requests.ts',
     from: 'Object.assign(options, { createNativeRequestOptions: () => nativeOptions(options) });',
     to: '',
-    probes: ['backlog'],
-  },
-  {
-    name: 'request by parts',
-    file: 'http/native-requests.ts',
-    from: 'const parts = { protocol, hostname: withoutBrackets(hostname), port, path: pathname + search, ...options };',
-    to: "const parts = url; if (protocol) return protocol === 'https:' ? https.request(url, options) : http.request(url, options);",
     probes: ['backlog'],
   },
   {

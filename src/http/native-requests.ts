@@ -1,6 +1,5 @@
-import http from 'node:http';
-import https, { type RequestOptions } from 'node:https';
-import type { HandlerFunction, Options, RequestFunction } from 'got';
+import type { RequestOptions } from 'node:https';
+import type { HandlerFunction, Options } from 'got';
 
 /**
  * Has got tell node of a call only what differs from node's defaults. got itself writes out 35 options, most of them
@@ -13,21 +12,6 @@ export const fewNativeOptions: HandlerFunction = (options, next) => {
   Object.assign(options, { createNativeRequestOptions: () => nativeOptions(options) });
   return next(options);
 };
-
-/**
- * Hands node the parts of the URL that it uses. Given the URL itself, node takes it apart into eleven, in an object of the
- * slow kind, and copies them as often as the options.
- */
-export const requestByParts: RequestFunction = (url, options) => {
-  const { protocol, hostname, port, pathname, search } = url;
-  const parts = { protocol, hostname: withoutBrackets(hostname), port, path: pathname + search, ...options };
-  return protocol === 'https:' ? https.request(parts) : http.request(parts);
-};
-
-/** Of an IPv6 address. */
-function withoutBrackets(hostname: string): string {
-  return hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
-}
 
 /** Of what `got.extend` and the calls of this folder set; who sets another option names it here, too. */
 function nativeOptions(options: Options): RequestOptions {

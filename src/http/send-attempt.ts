@@ -13,7 +13,7 @@ import { exchange } from './exchange.ts';
 import type { Exchange, ExchangeOptions, ExchangeSignal } from './exchange.ts';
 import { blockedTarget, describeFailure, describeInstanceFault, failure } from './failure.ts';
 import type { CallFailure } from './failure.ts';
-import { fewNativeOptions, requestByParts } from './native-requests.ts';
+import { fewNativeOptions } from './native-requests.ts';
 import { MAX_REDIRECTS, withoutCredentials } from './redirects.ts';
 import type { Hop } from './redirects.ts';
 import { buildRequestHeaders, encodeBody, showRequest, userAgent } from './request-headers.ts';
@@ -165,7 +165,6 @@ function createClient(
     dnsLookup,
     maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
     handlers: [fewNativeOptions],
-    request: requestByParts,
     // What is frozen, got copies for each call property by property.
     mutableDefaults: true,
     ...(certificateAuthority === undefined ? {} : { https: { certificateAuthority } }),

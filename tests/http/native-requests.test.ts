@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
-import http, { Agent as HttpAgent } from 'node:http';
-import https, { Agent as HttpsAgent } from 'node:https';
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
 import { checkServerIdentity } from 'node:tls';
 import { Options } from 'got';
 import { describe, expect, it } from 'vitest';
-import { fewNativeOptions, requestByParts } from '../../src/http/native-requests.ts';
+import { fewNativeOptions } from '../../src/http/native-requests.ts';
 
 const GOT_VERSION = '14.6.6';
 
@@ -57,28 +57,5 @@ describe('fewNativeOptions', () => {
     const options = new Options('http://example.com', { ...GIVEN, agent: { http: false, https: false } });
     void fewNativeOptions(options, (same) => same as never);
     expect(options.createNativeRequestOptions().agent).toBe(false);
-  });
-});
-
-describe('requestByParts', () => {
-  const facts = (request: http.ClientRequest) => {
-    const { protocol, host, path, method } = request;
-    const shown = { protocol, host, path, method, hostHeader: request.getHeader('host') };
-    request.on('error', () => undefined).destroy();
-    return shown;
-  };
-
-  it.each([
-    'http://127.0.0.1:9/a%20b/c?d=e&f',
-    'http://[::1]:9/',
-    'http://xn--bcher-kva.test/?',
-    'https://127.0.0.1:9/a',
-    'https://127.0.0.1/',
-  ])('passes the same options to node as node derives from %s itself', (text) => {
-    const url = new URL(text);
-    const { request } = url.protocol === 'https:' ? https : http;
-    const options = { method: 'PUT', agent: false } as const;
-    const ours = requestByParts(url, options) as http.ClientRequest;
-    expect(facts(ours)).toEqual(facts(request(url, options)));
   });
 });

@@ -4,7 +4,6 @@ import type { ClaimedExecution } from '../../store/executions/claimed-rows.ts';
 import { isBacklog, type Claim, type Held, type HeldClaims } from './held-claims.ts';
 import { createJointStart } from './joint-start.ts';
 import { logIds } from './log-ids.ts';
-import { createRecentStarts } from './recent-starts.ts';
 import { recordUncalled, runExecution, type RunDeps } from './run-execution.ts';
 
 const logger = createLogger('Worker');
@@ -14,8 +13,6 @@ export interface CallRunner {
   call: (entry: Held, execution: ClaimedExecution) => void;
   /** Records that executions without a place have ended without a call. */
   letGo: (left: readonly Held[], reason: UncalledReason | 'leaseLost') => void;
-  /** Whether a call in flight has just begun. Its outcome may come together with the present ones. */
-  areOutcomesNear: () => boolean;
 }
 
 export interface CallRunnerOptions extends RunDeps {
@@ -35,15 +32,12 @@ export interface CallRunnerOptions extends RunDeps {
 export function createCallRunner(options: CallRunnerOptions): CallRunner {
   const { held, freePlace, passPlaceOn, onInstanceFault, onBacklogRecorded, onError, monotonicMs } = options;
   const jointStart = createJointStart();
-  const recentStarts = createRecentStarts(monotonicMs);
 
   function call(entry: Held, execution: ClaimedExecution): void {
     const { host } = entry.claim;
     const startedMs = monotonicMs();
-    const begun = recentStarts.begin();
     const onCallEnded = () => {
       entry.isCallOver = true;
-      recentStarts.end(begun);
       const underWay = freePlace(host, monotonicMs() - startedMs);
       jointStart.add(() => {
         passPlaceOn(host);
@@ -88,5 +82,5 @@ export function createCallRunner(options: CallRunnerOptions): CallRunner {
       });
   }
 
-  return { call, letGo, areOutcomesNear: recentStarts.any };
+  return { call, letGo };
 }

@@ -53,8 +53,8 @@ export interface Calls extends Pick<ClaimRoom, 'room' | 'pauseMs' | 'backlogRoom
   giveBackStuck: () => void;
   /** Whether any call waits for a place at a host that answers. It should get one soon. */
   isPressed: () => boolean;
-  /** Whether a call in flight has just begun. Its outcome may come together with the present ones. */
-  areOutcomesNear: () => boolean;
+  /** Whether any call is in flight. Its outcome may come soon. */
+  isInFlight: () => boolean;
   /** Resolves when this instance holds no execution. */
   drained: () => Promise<void>;
 }
@@ -82,7 +82,7 @@ export function createCalls(options: CallsOptions): Calls {
   const held = new HeldClaims();
   const limiter = createHostLimiter<Waiting>(options, monotonicMs);
   const claimRoom = createClaimRoom({ ...options, limiter, held, monotonicMs });
-  const { call, letGo, areOutcomesNear } = createCallRunner({
+  const { call, letGo } = createCallRunner({
     ...options,
     held,
     freePlace(host, callMs) {
@@ -145,7 +145,7 @@ export function createCalls(options: CallsOptions): Calls {
     end,
     endOverdue: () => endOverdue(held, { nowMs: monotonicMs(), restMs: leastLeftMs }, end),
     isPressed: limiter.isMoving,
-    areOutcomesNear,
+    isInFlight: () => limiter.taken() > 0,
     room: claimRoom.room,
     pauseMs: claimRoom.pauseMs,
     backlogRoom: claimRoom.backlogRoom,

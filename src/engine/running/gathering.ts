@@ -5,7 +5,7 @@ export interface GatheringOptions {
   gatherMs: number;
   /** Whether calls wait for a place that they get soon. Batches then gather {@link PRESSED_GATHERS} times as long. */
   isPressed: () => boolean;
-  /** Whether calls in flight have just begun. The first outcome of many then waits a moment for the others. */
+  /** Whether calls are in flight. The first outcome then waits up to {@link NEAR_MS} for theirs. */
   areMoreNear: () => boolean;
 }
 

@@ -38,7 +38,7 @@ export function createRunning(options: RunningOptions): Running {
     pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     gatherMs: GATHER_MS,
     isPressed: options.isPressed,
-    areMoreNear: () => worker.areOutcomesNear(),
+    areMoreNear: () => worker.isInFlight(),
     onRecorded(settlements) {
       options.onRecorded();
       // The retry may be available before the execution that the worker waits for.

@@ -71,7 +71,7 @@ describe('outcomes', () => {
     expect(pauses).toEqual([1, 2, 3, 4, 5, 1, 2, 3, 4, 5, 1]);
   });
 
-  it('wait for those of calls that have just started, also the first ones, but only for a short time', async () => {
+  it('wait a short time for those of other calls in flight, also the first ones', async () => {
     const pauses: number[] = [];
     const batches: number[] = [];
     const [first = '', second = '', third = '', fourth = ''] = await insertRunning(4);
