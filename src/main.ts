@@ -66,7 +66,7 @@ async function end(code: number): Promise<never> {
   process.exit(code);
 }
 
-/** What the operator can mend is told in a sentence; anything else needs its stack. */
+/** A fault that the operator can mend is one sentence; any other needs its stack. */
 async function refuseStart(error: unknown): Promise<never> {
   const why = error instanceof StartError ? { reason: error.message } : { error };
   logger.error('The scheduler could not start', why);

@@ -17,7 +17,7 @@ export interface AlertsOptions {
   clock: Clock;
   sender: Sender;
   wakeUps: WakeUps;
-  /** Polls for both loops, to find what no notification has told them. */
+  /** Polls for both loops, to find due work that no notification has announced. */
   poller: Poller;
   newId: (now: Date) => string;
   /** A number in [0, 1). */

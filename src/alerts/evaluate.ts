@@ -46,15 +46,15 @@ export function evaluateEvents(
       if (event.position <= alert.sincePosition) continue;
       const mark = markKey({ alertId: alert.id, executionId: event.executionId });
       const before = states.get(alert.id) ?? stateOf(alert);
-      const { state, reports: told } = applyTransition(
+      const { state, reports: found } = applyTransition(
         alert,
         before,
         transitionOf(event, knownLate.has(mark)),
       );
       states.set(alert.id, state);
-      if (told.some((report) => report.event === 'LATE')) knownLate.add(mark);
+      if (found.some((report) => report.event === 'LATE')) knownLate.add(mark);
       const { at, isKept } = event;
-      reports.push(...told.map((report) => ({ ...report, alert, at, facts: event, isKept })));
+      reports.push(...found.map((report) => ({ ...report, alert, at, facts: event, isKept })));
     }
   }
   return { reports, changed: alerts.flatMap((alert) => changeOf(alert, states.get(alert.id))) };

@@ -120,8 +120,8 @@ function planStream(
   const notice = gathering ? notices.reduce(foldNotice, gathering.notice) : notices.reduce(foldNotice);
   if (gathering) {
     const { occurrences } = notice;
-    const told = { id, executionId: executionOf(last), dueAt, occurrences, notice };
-    return { added, gathered: [told], gatherDueAt: dueAt };
+    const changed = { id, executionId: executionOf(last), dueAt, occurrences, notice };
+    return { added, gathered: [changed], gatherDueAt: dueAt };
   }
   const gatherer = newDelivery(last, notice, { id, createdAt: now, dueAt });
   return { added: [...added, gatherer], gathered: [], gatherDueAt: dueAt };

@@ -3,7 +3,7 @@ import type { Clock } from '../domain/values/clock.ts';
 import type { WakeUp } from '../events/wakeups.ts';
 import type { ClaimedDelivery } from '../store/alerts/alert-deliveries.ts';
 
-/** What commands are given by whoever composes the application. */
+/** What the composition of the application gives to commands. */
 export interface CommandDeps {
   pool: Pool;
   clock: Clock;
@@ -11,12 +11,12 @@ export interface CommandDeps {
   newId: (now: Date) => string;
   /** Called after a commit with what it may have changed. Must not throw. */
   wake: (...kinds: WakeUp[]) => void;
-  /** Whether the scheduler may call the URL's host, as far as that can be told without looking a name up. */
+  /** Whether the scheduler may call the URL's host, as far as that is known without looking a name up. */
   checkTarget: (url: string) => TargetCheck;
   alerts: AlertDeps;
 }
 
-/** What commands ask of whoever sends alerts. */
+/** What commands ask of the sender of alerts. */
 export interface AlertDeps {
   /** Whether alerts by EMAIL can be sent. */
   isMailConfigured: boolean;

@@ -22,7 +22,7 @@ export function failWith(error: CommandError): { ok: false; errors: CommandError
   return { ok: false, errors: [error] };
 }
 
-/** A failure told of the field that the id stood in. */
+/** A failure, with the path of the field that the id stood in. */
 export function namedIn<T>(result: CommandResult<T>, field: string): CommandResult<T> {
   if (result.ok) return result;
   return { ok: false, errors: result.errors.map((error) => ({ ...error, path: [field] })) };

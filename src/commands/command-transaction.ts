@@ -11,7 +11,7 @@ type WakesOf<T> = (result: T) => readonly WakeUp[];
 const wakeAll = (): readonly WakeUp[] => ['jobs', 'executions', 'blocked', 'events'];
 
 /**
- * Runs a command's one transaction and, once it is committed, wakes whoever waits for work. A transaction that
+ * Runs a command's one transaction and, once it is committed, wakes the loops that wait for work. A transaction that
  * PostgreSQL chose as a deadlock's victim is run a second time; `work` must therefore keep nothing outside of it.
  */
 export async function commandTransaction<T>(

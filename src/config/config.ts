@@ -160,7 +160,7 @@ function doubts(values: Values): string[] {
   }
   if (isEveryAddress(values.host) && values.publicUrl === undefined) {
     found.push(
-      `PUBLIC_URL is not set and HOST is ${values.host}: targets of jobs with completion CALLBACK are told to call back on localhost, which only those on this machine can. Set it to where targets reach the server.`,
+      `PUBLIC_URL is not set and HOST is ${values.host}: targets of jobs with completion CALLBACK call back on localhost, which works only for targets on this machine. Set it to where targets reach the server.`,
     );
   }
   if (goesByAnyName(values)) {

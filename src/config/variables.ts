@@ -256,7 +256,7 @@ export const VARIABLES = {
     'ALERT_MAX_PER_MINUTE',
     '5',
     integer(1, 1000),
-    'Most messages that one alert, which watches one job, sends about one kind of event in a minute; what happens beyond them is told by one more that counts it.',
+    'Most messages that one alert, which watches one job, sends about one kind of event in a minute; one more message counts what happens beyond them.',
   ),
   corsOrigins: withDefault(
     'CORS_ORIGINS',

@@ -72,7 +72,7 @@ export function createPool(options: PoolOptions): pg.Pool {
     },
   });
   pool.on('error', (error) => {
-    // `end` does not wait for the goodbyes of its connections; what becomes of those is of no interest.
+    // `end` does not wait until its connections are closed; their errors do not matter.
     if (pool.ending) return;
     // pg hangs its whole client on the error: pages of log, and nothing in them that helps.
     Object.defineProperty(error, 'client', { enumerable: false });

@@ -15,7 +15,7 @@ export interface PoolsOptions extends DatabaseAddress {
   onStarted: (name: string, stop: () => Promise<unknown>) => void;
 }
 
-/** The connections of one instance, apart by whom they must not keep waiting. */
+/** The connections of one instance, one pool for each kind of caller that must not wait for the others. */
 export interface Pools {
   /** For the engine, and for all that is written. */
   pool: Pool;
@@ -29,7 +29,7 @@ export interface Pools {
 const LEASE_TRY_SHARE = 0.4;
 /** One extends leases, one listens. */
 const CONNECTIONS_BESIDE_POOLS = 2;
-/** Reads wait for a lock no longer: whoever holds a whole table holds it for long. */
+/** Reads wait for a lock no longer: a statement that locks a whole table holds it for long. */
 const READ_LOCK_TIMEOUT_MS = 5_000;
 
 /** How many connections an instance opens at most. */

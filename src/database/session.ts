@@ -2,7 +2,7 @@ import pg from 'pg';
 
 /**
  * Settings of a session that our statements rely on. `ALTER DATABASE`, `ALTER ROLE` and postgresql.conf give sessions
- * other ones, which neither fail nor warn: under SERIALIZABLE, say, claims and outcomes of two instances fail one another.
+ * other ones, which neither fail nor warn. Under SERIALIZABLE, for example, claims and outcomes of two instances fail one another.
  *
  * Left to the database: memory, the planner's costs, how durable a commit is, and `default_transaction_read_only`,
  * by which operators and hosts with a full disk stop all writes.
@@ -14,7 +14,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   search_path: 'public',
   // Transactions set a shorter one; this is for what begins one otherwise.
   idle_in_transaction_session_timeout: '60000',
-  // Pools rest their connections for as long as they were told, and the one that listens is idle by nature.
+  // A pool keeps idle connections for its own time, and the one that listens is always idle.
   idle_session_timeout: '0',
   // PostgreSQL 17 and later.
   transaction_timeout: '0',

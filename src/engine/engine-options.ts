@@ -14,7 +14,7 @@ export interface EngineOptions {
   clock: DatabaseClock;
   sender: Sender;
   wakeUps: WakeUps;
-  /** Polls for all loops, to find what no notification has told them. */
+  /** Polls for all loops, to find due work that no notification has announced. */
   poller: Poller;
   resumePaused: () => Promise<Date | null>;
   /** Draws the id of an execution that no slot names. */

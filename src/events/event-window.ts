@@ -1,7 +1,7 @@
 import type { EventRow } from '../store/events/event-row.ts';
 
 /**
- * The newest events of the log, shared by all subscribers of this instance: whoever keeps up reads from here, whoever
+ * The newest events of the log, shared by all subscribers of this instance: one that keeps up reads from here, one that
  * has fallen behind it reads from the log. Holds every event in (floor, tip], so that one look at a position tells
  * which of the two it is.
  */

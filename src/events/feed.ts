@@ -1,6 +1,6 @@
 import type { EventRow } from '../store/events/event-row.ts';
 
-/** Events between two cursors that can no longer be told; both cursors are in their public spelling. */
+/** Events between two cursors that can no longer be delivered; both cursors are in their public spelling. */
 export interface FeedGap {
   type: 'gap';
   reason: 'CURSOR_EXPIRED' | 'CURSOR_INVALID';

@@ -14,7 +14,7 @@ export interface Feeds {
   /** Ends by itself when the execution is finished and its last line was given. */
   subscribeToLogs: (executionId: string, after: string | null) => Promise<FeedIterator<LogFeedItem>>;
   /**
-   * Reads what an event is told with. While the database is away it waits, as the feed itself does: the event would
+   * Reads the rows that an event is delivered with. While the database is away it waits, as the feed itself does: the event would
    * else reach its subscriber as an error without a cursor, and those behind it in memory too. A read that keeps failing
    * though the log can be read is a fault, and is thrown.
    */

@@ -17,7 +17,7 @@ export interface HubOptions {
   pollIntervalMs: number;
   /** Events kept in memory for those who keep up. */
   windowCapacity?: number;
-  /** Whether this process has work under way that goes before what subscribers are told of it. */
+  /** Whether this process has work under way that goes before the delivery of its events. */
   isPressed?: () => boolean;
   onError: (error: unknown) => void;
 }

@@ -4,14 +4,14 @@ import type { StepSource } from '../async/step-source.ts';
 
 /**
  * An iterator that also tells how far it has come, which is further than its last item where others are left out. In the place
- * of `next`, several items can be taken at once: `more` of what is at hand, and an `arrival` where that is nothing.
+ * of `next`, several items can be taken at once: `more` of those that have arrived, and an `arrival` where there are none.
  */
 export interface FeedIterator<T> extends AsyncIterableIterator<T> {
   /** As {@link StepSource}'s, by the items taken. */
   position: () => string | null;
   /** As {@link StepSource}'s. Whoever sees it reject is to leave the iterator. */
   arrival: () => Promise<void>;
-  /** Up to so many of the items that are at hand, once they have arrived; none is waited for. Null at the end. */
+  /** Up to so many of the items that have arrived; it waits for none. Null at the end. */
   more: (limit: number) => readonly T[] | null;
 }
 

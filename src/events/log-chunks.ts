@@ -31,7 +31,7 @@ const MAX_CHUNKS = 16;
 /**
  * Cuts the log at fixed positions, so that a crowd of which everybody has come to another one still reads the same chunks,
  * and reads each once. What is kept stays true: events are only ever added at the end, and where the log ended within a chunk
- * it is asked how far the log went. It may have been pruned since, and is told nevertheless.
+ * it is asked how far the log went. It may have been pruned since, and is delivered nevertheless.
  */
 export function createLogChunks(db: Queryable): LogChunks {
   const turns = createLimiter(MAX_READS);

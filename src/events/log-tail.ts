@@ -23,7 +23,7 @@ export interface LogTail {
   readonly lastError: unknown;
   /** Reads to the tip; joins a read under way, which then looks once more. Errors go to `onError`. */
   read: () => Promise<void>;
-  /** Follows the tags of jobs too, from the next read on and until `forget`: all events are then read, whoever keeps up. */
+  /** Follows the tags of jobs too, from the next read on and until `forget`: all events are then read, even if every subscriber keeps up. */
   followTags: () => void;
   /** Says that a read elsewhere failed: looks again soon, and tells when it works. */
   reportFailure: (error: unknown) => void;
@@ -80,7 +80,7 @@ export function createLogTail(options: LogTailOptions): LogTail {
     const isRecovery = failing || isRecoveryAwaited;
     isRecoveryAwaited = false;
     await view.readToTip();
-    // A read elsewhere that has failed since is told by the next look, which it has asked for.
+    // A read elsewhere that has failed since has asked for the next look, which reports it.
     failing = isRecoveryAwaited;
     if (isRecovery) onChange();
   }

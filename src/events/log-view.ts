@@ -32,7 +32,7 @@ export interface LogView {
   readonly current: TailView | null;
   /** One at a time. */
   readToTip: () => Promise<void>;
-  /** Follows the tags of jobs too, from the next read on and until `forget`: all events are then read, whoever keeps up. */
+  /** Follows the tags of jobs too, from the next read on and until `forget`: all events are then read, even if every subscriber keeps up. */
   followTags: () => void;
   forget: () => void;
 }

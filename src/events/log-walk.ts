@@ -9,7 +9,7 @@ import type { LogTail } from './log-tail.ts';
 import type { TailView } from './log-view.ts';
 import type { Waiter } from './waiter.ts';
 
-/** Items given to a subscriber in one step: enough to be cheap, few enough to be let go of quickly. */
+/** Items given to a subscriber in one step: enough to be cheap, few enough to be freed quickly. */
 const STEP_LIMIT = 256;
 const NO_TAGS: readonly string[] = [];
 const NO_ITEMS: readonly FeedItem[] = [];

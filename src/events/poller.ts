@@ -3,10 +3,10 @@ import { createLoop, extendLoop, type Loop } from '../async/loop.ts';
 import { readNextDue, type NextDue } from '../store/jobs/next-due.ts';
 import type { Queryable } from '../store/statements/sql.ts';
 
-/** How long a loop that the poller serves rests at most: it looks by itself then, should nobody have told it of something. */
+/** How long a loop that the poller serves rests at most. Then it looks by itself, in case a wake-up was lost. */
 export const LONGEST_REST_MS = 600_000;
 
-/** Whether, or from when on, an outlook holds something to do for a loop. */
+/** Whether there is something to do for a loop now, or from when on. */
 type DueAt = (nextDue: NextDue) => Date | boolean | null;
 
 export interface PollerOptions {
@@ -18,23 +18,23 @@ export interface PollerOptions {
 }
 
 /**
- * Looks for all loops together whether there is something to do that nobody has told them of: a wake-up may be lost, and
+ * Looks for all loops together whether there is due work that no wake-up has announced: a wake-up may be lost, and
  * what another instance knows dies with it. One statement, where each loop by itself would need several.
  */
 export interface Poller extends Loop {
-  /** Tells somebody of each look who decides for himself what to do about it, and when. */
-  onLook: (hear: (nextDue: NextDue) => void) => void;
+  /** Calls `listener` after each look; it decides what to do, and when. */
+  onLook: (listener: (nextDue: NextDue) => void) => void;
   /** Wakes `loop` with each look that finds its work due before the next look, or already past. */
   serve: (loop: Pick<Loop, 'wake'>, dueAt: DueAt) => void;
 }
 
 export function createPoller({ db, clock, intervalMs, onError }: PollerOptions): Poller {
   const served: { loop: Pick<Loop, 'wake'>; dueAt: DueAt }[] = [];
-  const told: ((nextDue: NextDue) => void)[] = [];
+  const listeners: ((nextDue: NextDue) => void)[] = [];
 
   async function step(): Promise<number> {
     const nextDue = await readNextDue(db);
-    for (const hear of told) hear(nextDue);
+    for (const listener of listeners) listener(nextDue);
     const nextLookAt = clock.now().getTime() + intervalMs;
     for (const { loop, dueAt } of served) {
       const due = dueAt(nextDue);
@@ -45,8 +45,8 @@ export function createPoller({ db, clock, intervalMs, onError }: PollerOptions):
 
   const loop = createLoop({ name: 'poller', step, onError });
   return extendLoop(loop, {
-    onLook(hear) {
-      told.push(hear);
+    onLook(listener) {
+      listeners.push(listener);
     },
     serve(loop, dueAt) {
       served.push({ loop, dueAt });

@@ -16,7 +16,7 @@ export interface TickerOptions<T> {
   monotonicMs?: () => number;
 }
 
-/** What was read a moment ago is new enough for whoever comes now, so that a crowd that comes at once costs one read. */
+/** What was read a moment ago is new enough for a reader that comes now, so a crowd that comes at once costs one read. */
 const STILL_NEW_MS = 100;
 
 /** All followers of one interval, who share its reads. */

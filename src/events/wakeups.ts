@@ -13,7 +13,7 @@ export interface WakeUps {
   on: (kind: WakeUp, listener: () => void) => void;
   /** After a commit: wakes this instance at once and the others within a few milliseconds. */
   wake: (...kinds: WakeUp[]) => void;
-  /** While no other instance is alive, nothing is sent. Until this is told, there may be others. */
+  /** While no other instance is alive, nothing is sent. Until this is called, there may be others. */
   noteOthers: (isAnyAlive: boolean) => void;
   start: () => void;
   stop: () => Promise<void>;

@@ -3,7 +3,7 @@ import type { GraphQLFieldResolver } from 'graphql';
 import { encodePublicId, ID_PREFIXES, type PublicIdKind } from '../domain/values/public-id.ts';
 
 declare global {
-  // eslint-disable-next-line @typescript-eslint/no-namespace -- how Pothos wants to be told of plugins
+  // eslint-disable-next-line @typescript-eslint/no-namespace -- how Pothos registers plugins
   export namespace PothosSchemaTypes {
     interface Plugins<Types extends SchemaTypes> {
       columnsAtHand: ColumnsAtHand<Types>;

@@ -23,7 +23,7 @@ import { createMetricsLoaders, type MetricsLoaders } from './loaders/metrics-loa
 import { createExecutionLoader, createJobLoader, type RowLoader } from './loaders/row-loader.ts';
 import { createTagLoaders, type TagLoaders } from './loaders/tag-loaders.ts';
 
-/** What the API is given by whoever composes the application. */
+/** What the composition of the application gives to the API. */
 export interface GraphqlParts {
   /** For reads only: writes go through the commands. Resolvers get one that bounds what their caller reads at once. */
   prisma: PrismaClient;

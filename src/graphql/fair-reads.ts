@@ -3,7 +3,7 @@ import { createLimiter } from '../async/limiter.ts';
 import { boundedMemo } from '../domain/values/bounded-memo.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 
-/** Callers that are told apart. One that comes after so many others begins anew. */
+/** Callers that are distinguished. One that comes after so many others begins anew. */
 const MAX_CALLERS = 1_000;
 
 /** Looks for rows by their keys are quick, and Prisma makes one statement of all those of one turn. */

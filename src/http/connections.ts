@@ -33,7 +33,7 @@ export type Connections = {
 /**
  * Makes agents of our own, so that nothing else in the process shares, exhausts or configures them.
  *
- * Connections in use are not bounded here: whoever starts calls bounds those. A bound in the agent would make a call
+ * Connections in use are not bounded here: the engine bounds the calls. A bound in the agent would make a call
  * to a busy host wait unseen, with its timeout running, for a socket that hanging calls hold.
  */
 export function createConnections(): Connections {

@@ -90,7 +90,7 @@ export function exchange(client: Got, hop: Hop, options: ExchangeOptions): Promi
       });
     });
     stream.on('upgrade', (_response: unknown, socket: Socket) => {
-      // Node has let go of the socket, so destroying the request would leave it open.
+      // Node no longer owns the socket, so destroying the request would leave it open.
       socket.destroy();
       fail(Object.assign(new Error('Unexpected protocol switch'), { code: 'HPE_UNEXPECTED_UPGRADE' }));
     });

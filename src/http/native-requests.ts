@@ -13,7 +13,7 @@ export const fewNativeOptions: HandlerFunction = (options, next) => {
   return next(options);
 };
 
-/** Of what `got.extend` and the calls of this folder set; who sets another option names it here, too. */
+/** The options that `got.extend` and the calls of this folder set. A new option must be named here, too. */
 function nativeOptions(options: Options): RequestOptions {
   const { method, headers, dnsLookup: lookup, maxHeaderSize, agent, https } = options;
   const plain = { method, headers, lookup, maxHeaderSize };

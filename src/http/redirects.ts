@@ -5,7 +5,7 @@ export const MAX_REDIRECTS = 5;
 
 const REDIRECT_STATUSES = new Set([301, 302, 303, 307, 308]);
 
-/** What another origin may be told: whose call it is, and how an answer may look. All other headers may hold a secret. */
+/** The headers that another origin may see: who calls, and how an answer may look. All others may hold a secret. */
 const SAFE_HEADERS: ReadonlySet<string> = new Set([
   'accept',
   'accept-encoding',

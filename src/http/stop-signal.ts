@@ -1,9 +1,9 @@
 /**
  * Tells one call that is under way to end, and why. What an AbortSignal does for many listeners, for one: every call has two of
- * these, one from whoever makes it and one within.
+ * these, one from its caller and one within.
  */
 export class StopSignal<Reason extends string> {
-  /** Null until the call is told to end. */
+  /** Null until the call must end. */
   reason: Reason | null = null;
   #listener: (() => void) | null = null;
 
@@ -14,7 +14,7 @@ export class StopSignal<Reason extends string> {
     this.#listener?.();
   }
 
-  /** Sets who is told; null when there is nothing to end any more. */
+  /** Sets the function that ends the call; null when there is nothing to end any more. */
   listen(listener: (() => void) | null): void {
     this.#listener = listener;
   }

@@ -7,7 +7,7 @@ import type { ResolveAll } from './lookup.ts';
 
 /**
  * What no target may be where the operator says nothing else: link-local addresses, among them the metadata services
- * of most clouds, which hand out credentials to whoever can make a server call them, and those services that have other
+ * of most clouds, which hand out credentials to anyone who can make a server call them, and those services that have other
  * addresses: Amazon's by IPv6, for machines and for containers, Google's by IPv6, Alibaba's, Azure's, Oracle's older one.
  * Private networks stay open: calling them is what a self-hosted scheduler is for.
  */

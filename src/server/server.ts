@@ -43,7 +43,7 @@ export interface HttpServerOptions {
   callbacks: CallbackReceiver;
   /** None where left out. */
   persistedOperations?: PersistedOperations;
-  /** Whether something failed only because the database is away: it is then told so, instead of as a fault. */
+  /** Whether something failed only because the database is away: the client reads that, and not of a fault. */
   isUnavailable: (error: unknown) => boolean;
   version: string;
   log: ServerLog;

@@ -33,7 +33,7 @@ export function checkDefinition(
   const isTargetNew = alert.target !== knownTarget && !found.some(({ path }) => path[0] === 'target');
   if (isTargetNew && transport === 'MAIL' && !deps.alerts.isMailConfigured) {
     const message =
-      'No mail can be sent: SMTP_URL is not set. Ask whoever runs the scheduler, or use another channel.';
+      'No mail can be sent: SMTP_URL is not set. Ask the operator of the scheduler, or use another channel.';
     found.push({ path: ['channel'], message });
   }
   const errors: CommandError[] = found.length > 0 ? [validationError(found)] : [];

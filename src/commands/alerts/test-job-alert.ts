@@ -13,7 +13,7 @@ import { commandTransaction } from '../command-transaction.ts';
 export const MAX_TESTS_PER_MINUTE = 10;
 
 /**
- * Sends a message by an alert now, whether it is enabled or not, and waits for what comes of it: one try, no retries.
+ * Sends a message by an alert now, whether it is enabled or not, and waits for its outcome: one try, no retries.
  *
  * @returns id (a UUID) of the delivery, whose status says whether it arrived; a ConflictError after too many tests
  */

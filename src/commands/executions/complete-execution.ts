@@ -53,7 +53,7 @@ async function complete(
   const resting = decideAfterCallback(execution, report, now, deps.random());
   const settlement = settlementOfWait(execution, resting, now, outputOf(report));
   const { written, isReplacing } = await settleAny(pool, [settlementRow(settlement)], newId);
-  // Somebody was quicker: the same callback sent twice, or whoever ends what waits too long.
+  // Somebody was quicker: the same callback sent twice, or the loop that ends what waits too long.
   if (!written.has(execution.id)) return refusalOf(await findCalledBack(pool, claim), claim);
   // Jobs too: executions of this one, or of those that depend on it, may have waited for the end.
   deps.wake('jobs', 'executions', 'blocked', 'events');

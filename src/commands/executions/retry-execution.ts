@@ -16,7 +16,7 @@ export interface RetryExecutionInput {
 
 /**
  * Runs a finished execution again, as a new execution of the job as it is now with the same slot and body. For a FAILED
- * one whose dead letter is open this redrives the dead letter, and happens once: whoever asks again is told which
+ * one whose dead letter is open this redrives the dead letter, and happens once: a caller that asks again reads which
  * execution it became. Any other may be run again any number of times.
  *
  * @returns id (a UUID) of the new execution; or a ConflictError where the execution is not finished, was redriven

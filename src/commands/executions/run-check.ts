@@ -5,7 +5,7 @@ import { type CommandError, invalidScheduleError, validationError } from '../com
 
 /**
  * Why a definition with a schedule or a runAt has no run left at `now`: a job that can never run is a mistake of
- * whoever wrote it, and is refused rather than stored as completed.
+ * its author, and is refused rather than stored as completed.
  */
 export function noRunLeft(job: SlotFacts & { misfireGraceMs: number }, now: Date): CommandError {
   const { schedule, runAt, startAt, endAt, misfireGraceMs } = job;

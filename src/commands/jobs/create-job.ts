@@ -59,7 +59,7 @@ async function createTagged(
   return made;
 }
 
-/** By one statement: no other table has to have the job before it is told of. */
+/** By one statement: no other table needs the job before its event is appended. */
 async function createUntagged(
   db: Queryable,
   deps: CommandDeps,

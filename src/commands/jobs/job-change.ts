@@ -66,7 +66,7 @@ const PAUSE_FIELDS: ReadonlySet<string> = new Set([
   'pausedBy',
 ]);
 
-/** The events by which a change is told, in their order. */
+/** The events of a change, in their order. */
 export function kindsOf(before: StoredJob, after: StoredJob): NewEvent['kind'][] {
   const kinds: NewEvent['kind'][] = [];
   if (changedFields(before, after).some((field) => !PAUSE_FIELDS.has(field))) kinds.push('JOB_UPDATED');

@@ -57,7 +57,7 @@ export async function recordJobChanges(
   await recordChanges(tx, { audit, events: [...events, ...ofRecords] });
 }
 
-/** What is told of changes of jobs. */
+/** The events of changes of jobs. */
 export function changeRecordOf(deps: CommandDeps, by: Caller, records: readonly JobRecord[]): ChangeRecord {
   return {
     audit: records.map((record) => auditEntryOf(deps, by, record)),
@@ -67,7 +67,7 @@ export function changeRecordOf(deps: CommandDeps, by: Caller, records: readonly 
 
 /** What happened to executions on the way, then the change itself. */
 export function eventsOf({ kinds, before, after, now, events = [] }: JobRecord): NewEvent[] {
-  // Tags that have changed are told once: with the first event of the change.
+  // Only the first event of a change names the tags that have changed.
   const changes = kinds.map((kind, index) => jobEvent(kind, after, now, index === 0 ? before : after));
   return [...events, ...changes];
 }

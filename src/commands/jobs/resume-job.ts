@@ -35,7 +35,7 @@ export async function resumeJob(
 }
 
 /**
- * Writes what becomes of paused jobs that the transaction holds locked, with their audit entries and events: the
+ * Resumes paused jobs that the transaction holds locked, with their audit entries and events: the
  * transaction's last writes. One that is to stay paused is changed only.
  *
  * @returns the jobs as they are now, in the same order

@@ -4,7 +4,7 @@ import type { CreateJobInput } from './create-job.ts';
 export const UPSERT_LIMITS = {
   /** Jobs in one call. */
   jobs: 1_000,
-  /** Errors after which no further job's are told. */
+  /** Errors after which those of further jobs are not shown. */
   errors: 100,
 } as const;
 
@@ -36,8 +36,8 @@ export function keyErrors(
   return errors;
 }
 
-/** An error of one job, told of its place in the list. */
-export function toldAt(error: CommandError, place: readonly string[]): CommandError {
+/** An error of one job, with the path of its place in the list. */
+export function errorAt(error: CommandError, place: readonly string[]): CommandError {
   if (place.length === 0) return error;
   if (error.kind === 'ValidationError')
     return validationError(error.issues.map((issue) => ({ ...issue, path: [...place, ...issue.path] })));

@@ -13,7 +13,7 @@ import { gainsSlots, kindsOf } from './job-change.ts';
 import { type JobRecord, recordJobChanges } from './job-record.ts';
 import { pastSkippedRuns } from './skipped-runs.ts';
 import { isChanged, isNew, planUpsert, type UpsertPlan } from './upsert-plan.ts';
-import { keyErrors, tooManyJobs, toldAt, UPSERT_LIMITS } from './upsert-errors.ts';
+import { keyErrors, tooManyJobs, errorAt, UPSERT_LIMITS } from './upsert-errors.ts';
 import { withdrawOutdated } from '../executions/withdrawals.ts';
 
 export interface UpsertJobsInput {
@@ -115,7 +115,7 @@ async function upsertIn(
     const plan = planUpsert(deps, by, byKey.get(input.key ?? '') ?? null, input, now);
     if (plan.ok) plans.push(plan.value);
     else if (errors.length < UPSERT_LIMITS.errors)
-      errors.push(...plan.errors.map((error) => toldAt(error, placeOf(index))));
+      errors.push(...plan.errors.map((error) => errorAt(error, placeOf(index))));
     if (index % JOBS_PER_TURN === JOBS_PER_TURN - 1) await nextTurn();
   }
   if (errors.length > 0) return { ok: false, errors };

@@ -25,7 +25,7 @@ export function isChanged({ before, after }: UpsertPlan): boolean {
   return before !== null && before !== after;
 }
 
-/** Decides what becomes of one job; or says all that is wrong with the input. */
+/** Decides what is done with one job; or says all that is wrong with the input. */
 export function planUpsert(
   deps: CommandDeps,
   by: Caller,

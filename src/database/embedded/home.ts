@@ -108,7 +108,7 @@ async function newFolder(entry: string, account: Account, log: DatabaseLog): Pro
   await lchown(entry, account.uid, account.gid);
   if (await canEnter(account, entry)) return realpath(entry);
 
-  // A name with a random part, not one derived from the path: whoever deletes the data folder expects to start empty.
+  // A name with a random part, not one derived from the path: a user who deletes the data folder expects to start empty.
   const place = join(SHARED_FOLDER, `${basename(join(entry, '..'))}-${randomBytes(6).toString('hex')}`);
   await mkdir(place, { recursive: true, mode: 0o700 });
   await chmod(SHARED_FOLDER, 0o755);

@@ -57,7 +57,7 @@ export function isFinished(status: ExecutionStatus): boolean {
 export const MAX_RESCUES = 3;
 
 /**
- * What becomes of an execution whose instance died, or stopped, with the call in flight.
+ * How an execution ends whose instance died, or stopped, with the call in flight.
  *
  * Nobody can know whether the target has seen the call. ATLEAST_ONCE repeats it under the same id; ATMOST_ONCE
  * must not.

@@ -12,7 +12,7 @@ interface Place {
   text: string;
 }
 
-/** Issues of one input that are told; a long body could hold any number. */
+/** Issues of one input that are shown; a long body could hold any number. */
 const MAX_ISSUES = 10;
 
 /**

@@ -6,7 +6,7 @@ const MAX_KEY_LENGTH = 2_048;
  * has been there longest goes: enough for values that cost microseconds to find again, and without the
  * bookkeeping of a true LRU. What cannot be allowed is growth without end, since keys come from users.
  *
- * @param compute answers anything but undefined; whoever gets an answer must not change it
+ * @param compute answers anything but undefined; a caller must not change the answer
  */
 export function boundedMemo<V>(limit: number, compute: (key: string) => V): (key: string) => V {
   const known = new Map<string, V>();

@@ -71,7 +71,7 @@ export function createRecorder(options: RecorderOptions, persistence: Persistenc
     return conclude(batch, answer);
   }
 
-  /** An earlier try may have succeeded with only its answer lost. Nobody has been told about it yet. */
+  /** An earlier try may have succeeded with only its answer lost. No event of it has been seen yet. */
   function tellAgain(batch: readonly Entry[], how: Write): void {
     onRecorded(batch.map(settlementOf));
     if (how === writeUpstream) onPlanned({ isReplacing: true });

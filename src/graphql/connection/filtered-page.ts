@@ -5,7 +5,7 @@ import type { CountedPage } from './prisma-page.ts';
 
 /**
  * A page of what a `where` selects, or of a list that is sorted without an index. Few filters have an index of their own: one that selects hardly anything of a long
- * history may read all of it, and is then asked to select less instead of being told of a fault.
+ * history may read all of it, and then reads that it must select less, and not of a fault.
  *
  * @param isSorted whether the list takes its time though nothing is filtered
  * @throws GraphQLError BAD_USER_INPUT where the database gave up; `totalCount` of the page as well

@@ -71,7 +71,7 @@ export function stretchesOf(
   const [key, ...rest] = ordering;
   if (!key?.nullable) return [{ sets: [{}], ordering }];
   const { column, sets = [{}] } = key;
-  // In each part the key is null everywhere or nowhere. Where it is null it stays in the order all the same: by the others
+  // In each part the key is null everywhere or nowhere. Where it is null, the other keys still order the rows: by the others
   // alone, PostgreSQL might walk an index of all rows to find these.
   const withinPart: Ordering = [{ ...key, nullable: false }, ...rest];
   const bounds = places.map(({ place, side }) => indexBound(withinPart, place, side));

@@ -34,7 +34,7 @@ export interface OrderInput<Field extends string> {
 const MAX_ORDER_KEYS = 4;
 
 /**
- * Makes an ordering of an `orderBy` list; rows that are equal by it are told apart by `tieBreak`, in the direction of
+ * Makes an ordering of an `orderBy` list; `tieBreak` orders rows that are equal by it, in the direction of
  * the last key, so that an index over both can be walked.
  *
  * @throws GraphQLError BAD_USER_INPUT where the list is too long or names a field twice

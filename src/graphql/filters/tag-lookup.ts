@@ -1,7 +1,7 @@
 import type { Condition } from '../../domain/values/condition.ts';
 import type { GraphqlContext } from '../context.ts';
 
-/** Who passes one test of tags: these jobs, where they are few; else whoever has one of these tags. */
+/** Which jobs pass one test of tags: a list of jobs where they are few, else a list of tags. */
 export type Tagged = { jobIds: readonly string[] } | { tagIds: readonly string[] };
 
 /** What is known of the tags that a condition names, by the lists of names in its tests. */

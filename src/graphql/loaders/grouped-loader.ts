@@ -5,7 +5,7 @@ import DataLoader from 'dataloader';
  * Batches keys that ask the same of different owners, such as the newest three of each of twenty. Remembers nothing: it
  * outlives requests.
  *
- * @param ownerOf whom a key asks about
+ * @param ownerOf the row that a key asks about
  * @param signatureOf what it asks; keys of one signature are read together
  * @param absent what an owner gets that the answer does not name
  */

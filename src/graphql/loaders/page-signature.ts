@@ -1,6 +1,6 @@
 import type { PageRequest } from '../../domain/execution/page-request.ts';
 
-/** Tells pages apart: owners of whom the same is asked are read together. */
+/** Names a page: owners whose pages have the same name are read together. */
 export function pageSignature({ order, isReversed, after, before, limit }: PageRequest): string {
   return JSON.stringify([order, isReversed, after, before, limit], (_key, value: unknown) =>
     typeof value === 'bigint' ? `${value}` : value,

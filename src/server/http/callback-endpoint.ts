@@ -70,7 +70,7 @@ export function createCallbackEndpoint({ read, complete }: CallbackReceiver): Ca
   }
 }
 
-/** The path as it may be logged: whoever has a token can end the attempt that it was given for. */
+/** The path as it may be logged, without the token: anyone who has the token can end its attempt. */
 export function withoutToken(path: string | undefined): string | undefined {
   return path?.startsWith(CALLBACK_PATH) ? `${CALLBACK_PATH}***` : path;
 }

@@ -10,7 +10,7 @@ import { explainValueError } from './value-errors.ts';
 
 /**
  * Decides what a client may read of an error: an error that carries `extensions.code` was meant for it, a value that it
- * sent wrongly is its own mistake, and everything else is a fault of ours, told as an id under which the log has it, and as
+ * sent wrongly is its own mistake, and everything else is a fault of ours, shown as an id under which the log has it, and as
  * one that passes where it is the database that is away.
  */
 export type ErrorMask = (error: unknown) => GraphQLError;

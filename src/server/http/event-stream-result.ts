@@ -58,7 +58,7 @@ export function eventStreamResponse(results: AsyncIterable<ExecutionResult>, del
 }
 
 /**
- * A subscription that cannot begin for the moment, told as an event and then broken off: an EventSource comes back, where
+ * A subscription that cannot begin for the moment: one event says so and the stream breaks off. An EventSource comes back, where
  * any status but 200 would end it for good.
  */
 export function brokenOffStreamResponse(result: ExecutionResult): Response {

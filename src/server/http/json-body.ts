@@ -28,7 +28,7 @@ export async function readJsonBody(
   return value === undefined ? { refusal: NOT_JSON } : { value };
 }
 
-/** JSON has no other encoding between systems (RFC 8259); whoever names one anyway would be misread. */
+/** JSON has no other encoding between systems (RFC 8259). A body in another one would be misread. */
 function isUtf8OrNoCharset(parameter: string): boolean {
   return !parameter.startsWith('charset=') || /^charset=("?)utf-?8\1$/.test(parameter);
 }

@@ -9,7 +9,7 @@ const PREFLIGHT_SECONDS = 86_400;
 /** Characters of an origin that are shown. */
 const MAX_SHOWN_ORIGIN = 50;
 
-/** Origins that are remembered as logged: whoever sends many gets no line for each. */
+/** Origins that are remembered as logged, so that a client which sends many gets no line for each. */
 const MAX_LOGGED_ORIGINS = 100;
 
 /**
@@ -72,7 +72,7 @@ export function createOriginPolicy(allowed: readonly string[], log: Pick<ServerL
   };
 }
 
-/** What a page of another origin is told, over HTTP and as the reason of a close, which has room for 123 bytes. */
+/** The message to a page of another origin, over HTTP and as the reason of a close, which has room for 123 bytes. */
 export function originRefusal({ headers: { origin = '' } }: IncomingMessage): string {
   return `${shorten(origin, MAX_SHOWN_ORIGIN)} may not connect: the operator lists allowed origins in CORS_ORIGINS`;
 }

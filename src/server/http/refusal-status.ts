@@ -2,7 +2,7 @@ import { GraphQLError } from 'graphql';
 import type { ExecutionResult } from 'graphql';
 import { RETRY_AFTER_SECONDS } from '../limits/limits.ts';
 
-/** Of what is not the request's own fault; all else is 400. */
+/** The status of each refusal that is not the request's own fault; all others are 400. */
 const STATUSES: ReadonlyMap<unknown, number> = new Map([
   ['INTERNAL_ERROR', 500],
   ['TOO_MANY_OPERATIONS', 429],
@@ -28,7 +28,7 @@ export function isPassing({ errors = [] }: ExecutionResult): boolean {
 }
 
 /**
- * A result of which nothing was executed, its errors told as the status too: that is what GraphQL over HTTP asks for. With
+ * A result of a request that was not executed. Its errors decide the HTTP status, as GraphQL over HTTP demands. With
  * data, also null, the status is 200.
  *
  * Errors of the request's own stay 200 for those who accept application/json only, by the same specification.

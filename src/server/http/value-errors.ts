@@ -16,7 +16,7 @@ const INVALID_VALUE = /^Variable "\$(\w+)" got invalid value ([\s\S]*?)(?: at "(
 const SHOWN = 80;
 
 /**
- * What is wrong with a variable, for whoever sent it: graphql-js says of which type a value is not, and repeats it at
+ * What is wrong with a variable, said to its sender: graphql-js says of which type a value is not, and repeats it at
  * any length. Here it is cut, and the description of its field is added, which says what is allowed.
  */
 export function explainValueError(error: GraphQLError, schema: GraphQLSchema): string {
@@ -26,8 +26,8 @@ export function explainValueError(error: GraphQLError, schema: GraphQLSchema): s
   const field = place === undefined ? undefined : fieldAt(error.nodes?.[0], place, schema);
   const why = reason.endsWith(value) ? `${reason.slice(0, -value.length)}${shorten(value, SHOWN)}` : reason;
   const shown = shorten(why, 4 * SHOWN);
-  const told = field?.description ? `${asSentence(shown)} ${field.name}: ${field.description}` : shown;
-  return `Variable "$${variable}" got invalid value ${shorten(value, SHOWN)}${where}; ${told}`;
+  const problem = field?.description ? `${asSentence(shown)} ${field.name}: ${field.description}` : shown;
+  return `Variable "$${variable}" got invalid value ${shorten(value, SHOWN)}${where}; ${problem}`;
 }
 
 /** The input field that a place such as `input.jobs[3].timeoutMs` names. */

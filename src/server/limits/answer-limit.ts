@@ -54,7 +54,7 @@ function isAsLarge({ sizes }: Answer, variables: Asked['variables']): boolean {
   return true;
 }
 
-/** Of what a client sends, only numbers are small whatever they are. */
+/** Among the values that a client sends, only numbers always have a small size. */
 function mayBeKept({ sizes }: Answer): boolean {
   for (const value of sizes.values())
     if (typeof value !== 'number' && value !== undefined && value !== null) return false;

@@ -71,7 +71,7 @@ export const SMALL_ANSWERS_TO_A_LARGE_ONE = 16;
 /** How long an operation waits for room for its answer before it is refused. */
 export const HEAVY_ANSWER_WAIT_MS = 10_000;
 
-/** When a client is told to come back that is refused for the moment. */
+/** After this time a client that is refused for the moment may try again. */
 export const RETRY_AFTER_SECONDS = 5;
 
 /** Characters of documents whose parsed form is kept for the next request; the parsed form is some 50 times larger. */
@@ -141,5 +141,5 @@ export const EVENT_STREAM_PING_MS = 12_000;
 /** After how long an EventSource that has lost its connection comes back. */
 export const EVENT_STREAM_RETRY_MS = 1_000;
 
-/** The same where it was told that the database is away. */
+/** The same for a client that is refused because the database is away. */
 export const EVENT_STREAM_UNAVAILABLE_RETRY_MS = 5_000;

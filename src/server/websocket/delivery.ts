@@ -4,15 +4,15 @@ import type { Usage } from '../limits/peer-limits.ts';
 import type { RenderedEvent } from './kept-results.ts';
 
 /**
- * How the answer to one operation reaches its client: what the transport asks of whoever makes results out of events,
- * and what it is told.
+ * How the answer to one operation reaches its client: what the transport asks of the maker of results,
+ * and what it hears of them.
  */
 export interface Delivery {
   /** Turns to make results, as soon as the client has room for them. Without it, they are made as they are asked for. */
   turns?: Pick<Limiter, 'enter' | 'leave'>;
   /** Whether the client is gone: nobody reads the answer then. */
   isGone?: () => boolean;
-  /** What the answer to a query or mutation holds of the room for large ones; whoever sends it gives it back. */
+  /** What the answer to a query or mutation holds of the room for large ones; its sender gives it back. */
   part?: Part;
   /** What the websocket of the subscription has open; absent where it has none. */
   socket?: Usage;

@@ -63,7 +63,7 @@ export function createKeptResults(monotonicMs: () => number): KeptResults {
       entry.rendered = ready;
       weigh(entry, ready);
     } catch {
-      // Whoever waits for it is told; whoever comes later has it made anew.
+      // Those that wait for it get the error; those that come later have it made anew.
       drop(entry);
     }
   }

@@ -24,7 +24,7 @@ export interface ReaderWatch {
   ping: () => void;
   /** Whether anything waits for the client to read on. While it does, missing pongs mean nothing. */
   isBehind: () => boolean;
-  /** To be called when the socket is closed and its operations are told to end. */
+  /** Call it when the socket is closed and its operations end. */
   dispose: () => void;
 }
 

@@ -67,7 +67,7 @@ export function createSubscribe(
 /** The room for results that may be large, of all clients together. */
 export type RoomForResults = Pick<AnswerLimit, 'bytesOf'> & Pick<HeavyAnswers, 'enterResult'>;
 
-/** Of what a subscription keeps for as long as it lives. */
+/** Limits of what a subscription keeps for as long as it lives. */
 function bytesOf({ document, variableValues }: ExecutionArgs): number {
   return (document.loc?.source.body.length ?? 0) + JSON.stringify(variableValues ?? null).length;
 }
@@ -102,7 +102,7 @@ function deliver(
   delivery.position = () => (isUnderWay ? null : (source.position?.() ?? lastCursor));
   delivery.take = () => take(Math.min(Math.floor(BATCH_BYTES / largestBytes), MAX_BATCH_RESULTS));
 
-  /** @param most results; one at least, and further ones only where their events are at hand */
+  /** @param most results; one at least, and further ones only where their events have arrived */
   async function take(most: number): Promise<readonly RenderedEvent[] | null> {
     giveBack();
     let events = atHand(most);
@@ -177,7 +177,7 @@ function deliver(
 }
 
 /**
- * Null where whoever had to wait for the results is gone when they have come: by then a websocket may use the same id for
+ * Null where the subscriber left while it waited for the results: by then a websocket may use the same id for
  * something else.
  */
 function resultsOf(

@@ -104,7 +104,7 @@ export function createOperationServer({
     onSubscribe: async ({ extra }, id) => {
       extra.running += 1;
       const started = await start(extra, id);
-      // Of what does not start, no end is told.
+      // An operation that does not start sends no end.
       if (!('document' in started)) extra.running -= 1;
       return started;
     },

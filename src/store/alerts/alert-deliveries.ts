@@ -94,7 +94,7 @@ export async function nextDeliveryAt(db: Queryable): Promise<Date | null> {
 
 const RECORD_DELIVERY = `
 -- record where a try left its delivery. A failure counts only while the try is the last one begun: another instance may
--- have taken the delivery over since. That it arrived is true whoever says so, and however late.
+-- have taken the delivery over since. That it arrived is true, even if another instance says so late.
 UPDATE job_alert_deliveries
 SET status = $3, last_error = coalesce($4, last_error), available_at = coalesce($5, available_at), delivered_at = $6,
     lease_expires_at = NULL

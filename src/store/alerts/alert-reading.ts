@@ -96,7 +96,7 @@ export async function readWatchedEvents(
   return { events, through: batch?.through ?? null, isFull: batch?.count === limit };
 }
 
-/** An enabled alert, with what it remembers and whom it is about. */
+/** An enabled alert, with what it remembers and the job that it is about. */
 export interface WatchingAlert extends AlertState {
   id: string;
   jobId: string;
@@ -110,7 +110,7 @@ export interface WatchingAlert extends AlertState {
 
 const LOCK_WATCHING = `
 -- lock the enabled alerts of jobs, in the order of their ids. Whoever changes an alert holds this lock too: none is
--- changed between what it is asked and what is written for it. Deleted jobs are told of no more.
+-- changed between what it is asked and what is written for it. Deleted jobs send no more alerts.
 SELECT a.id, a.job_id AS "jobId", j.key AS "jobKey", j.name AS "jobName", a.events::text[] AS events,
   a.failure_threshold AS "failureThreshold", a.lateness_threshold_ms AS "latenessThresholdMs",
   a.since_position AS "sincePosition", a.failures_in_row AS "failuresInRow", a.is_failing AS "isFailing"

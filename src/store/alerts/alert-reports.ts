@@ -57,9 +57,9 @@ export interface NewDelivery {
   occurrences: number;
   isTest: boolean;
   notice: AlertNotice;
-  /** Until when whoever writes it sends it; null leaves it to the first who looks. */
+  /** Until when its writer sends it; null leaves it to the first instance that looks. */
   leaseExpiresAt: Date | null;
-  /** Tries begun: 1 where whoever writes it sends it. */
+  /** Tries begun: 1 where its writer sends it. */
   attempts: number;
 }
 

@@ -97,7 +97,7 @@ export async function deleteAlert(tx: Queryable, id: string): Promise<void> {
 }
 
 /**
- * Gives up what an alert still had to send. A delivery that is being sent at this moment may arrive all the same, and is
+ * Gives up what an alert still had to send. A delivery that is being sent at this moment may still arrive, and is
  * then recorded as what it is.
  */
 export async function giveUpDeliveries(tx: Queryable, alertId: string, why: string): Promise<void> {

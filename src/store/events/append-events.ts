@@ -5,7 +5,7 @@ import { EVENT_FIELDS, type EventField, type EventRow } from './event-row.ts';
 
 /**
  * Key of the advisory transaction lock under which positions are drawn. PostgreSQL releases it only after the
- * commit has become visible, so whoever draws the next position commits behind the last one: the order of positions
+ * commit has become visible, so the transaction that draws the next position commits behind the last one: the order of positions
  * is the order of commits, and a reader that has passed a position has passed all before it.
  *
  * Rule for every writer: take it LAST. A transaction that waits for a row while it holds this lock can wait for

@@ -60,7 +60,7 @@ WITH held AS MATERIALIZED (
   INSERT INTO job_execution_logs (execution_id, position, at, level, message, attempt, metadata)
   SELECT id, nextval('event_log_position_seq'), $3, $10, $11, attempt_count, $12
   FROM log_lock, waiting
-), told AS (
+), appended AS (
   ${appendEventsSql(
     {
       ...OF_EXECUTION,

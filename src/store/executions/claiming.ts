@@ -85,7 +85,7 @@ WITH candidate AS MATERIALIZED (
   RETURNING e.id, e.job_id, e.status, e.trigger, e.created_at, e.scheduled_at, e.available_at, e.priority, e.started_at,
     e.attempt_started_at, e.attempt_count, e.retry_count, e.rescue_count, e.claim_seq, e.claimed_by, e.lateness_ms, e.host,
     e.body_override, due.status AS previous_status
-), ${logLockBehind('claimed')}, told AS (
+), ${logLockBehind('claimed')}, appended AS (
   ${appendEventsSql(
     {
       ...OF_EXECUTION,

@@ -1,12 +1,12 @@
 import { type ExecutionStatus, isFinished } from '../../domain/execution/execution.ts';
 import type { ExecutionField, JobField } from '../../domain/execution/filter-fields.ts';
-import type { SqlColumn, Telling } from '../statements/condition-sql.ts';
+import type { SqlColumn, ImpliedCondition } from '../statements/condition-sql.ts';
 
 /** The columns of the fields of a condition on executions, in statements with the table alias `e`. */
 export const EXECUTION_COLUMNS: Readonly<Record<ExecutionField, SqlColumn>> = {
   id: { sql: 'e.id', type: 'uuid' },
   jobId: { sql: 'e.job_id', type: 'uuid' },
-  status: { sql: 'e.status', type: 'execution_status', toldBy: toldOfStatus },
+  status: { sql: 'e.status', type: 'execution_status', impliedBy: impliedByStatus },
   trigger: { sql: 'e.trigger', type: 'execution_trigger' },
   failureReason: { sql: 'e.failure_reason', type: 'failure_reason' },
   tags: { tagsOfJob: 'e.job_id' },
@@ -34,13 +34,13 @@ export const JOB_COLUMNS: Readonly<Record<JobField, SqlColumn>> = {
 };
 
 /** Partial indexes of executions use these columns. CHECK constraints make the columns agree with the status. */
-function toldOfStatus(statuses: readonly (string | number)[]): Telling | null {
+function impliedByStatus(statuses: readonly (string | number)[]): ImpliedCondition | null {
   if (statuses.length === 0) return null;
   if (statuses.every((status) => status === 'FAILED'))
-    return { sql: 'e.failure_reason IS NOT NULL', isAll: true };
+    return { sql: 'e.failure_reason IS NOT NULL', isEquivalent: true };
   if (statuses.every((status) => status === 'SKIPPED'))
-    return { sql: 'e.skip_reason IS NOT NULL', isAll: true };
+    return { sql: 'e.skip_reason IS NOT NULL', isEquivalent: true };
   return statuses.some((status) => isFinished(status as ExecutionStatus))
     ? null
-    : { sql: 'e.finished_at IS NULL', isAll: false };
+    : { sql: 'e.finished_at IS NULL', isEquivalent: false };
 }

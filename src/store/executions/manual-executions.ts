@@ -20,7 +20,7 @@ export interface ManualExecution {
   after: Record<string, unknown>;
 }
 
-/** When runs are asked for, and by whom. */
+/** When runs are asked for, and who asks. */
 export interface ManualOrigin {
   now: Date;
   actor: string;
@@ -89,7 +89,7 @@ const INSERT_ADMITTED = appendBehind(WRITES, {
  * Inserts executions as they were admitted and writes them down: the last statement of a transaction that holds their jobs'
  * rows.
  *
- * @param events told before those of the executions
+ * @param events appended before those of the executions
  */
 export async function insertAdmitted(
   tx: Queryable,
@@ -112,7 +112,7 @@ WITH job AS MATERIALIZED (
   ORDER BY id FOR NO KEY UPDATE
 ), ${runOf('job')}, ${Object.entries(WRITES)
   .map(([name, write]) => `${name} AS (\n  ${write}\n  RETURNING 1\n)`)
-  .join(', ')}, ${logLockBehind(...Object.keys(WRITES))}, told AS (
+  .join(', ')}, ${logLockBehind(...Object.keys(WRITES))}, appended AS (
   ${appendEventsSql(EVENT, 'run')}
 )
 SELECT id FROM run`;

@@ -125,7 +125,7 @@ const STILL_HELD = `e.claim_seq = o."claimSeq" AND e.status = 'RUNNING'
 const IS_UNSTARTED = `(o."attemptDurationMs" IS NULL AND e.attempt_count = 1)`;
 
 /**
- * A cancelled execution is not called again, whatever the outcome of its last attempt. The same holds for one that
+ * A cancelled execution is never called again, even if its last attempt may be retried. The same holds for one that
  * was withdrawn before its first call.
  */
 const IS_CANCELLED = `(o.status IN ('RETRYING', 'PENDING')
@@ -237,7 +237,7 @@ WITH ${OUTCOME}, held AS MATERIALIZED (
   SELECT id, nextval('event_log_position_seq'), "attemptFinishedAt", "logLevel", line,
     CASE WHEN NOT is_uncalled THEN attempt_count END, metadata
   FROM settled WHERE NOT is_kept
-), told AS (
+), appended AS (
   ${appendEventsSql(
     {
       ...OF_EXECUTION,
@@ -250,15 +250,15 @@ WITH ${OUTCOME}, held AS MATERIALIZED (
       durationMs: 'duration_ms',
       latenessMs: 'lateness_ms',
       failureReason: 'attempt_failure_reason',
-      responseStatus: 'CASE WHEN is_told THEN response_status END',
-      errorMessage: 'CASE WHEN is_told THEN error_message END',
+      responseStatus: 'CASE WHEN has_outcome THEN response_status END',
+      errorMessage: 'CASE WHEN has_outcome THEN error_message END',
       instanceId: 'claimed_by',
     },
-    `(SELECT *, NOT is_uncalled OR status = 'CANCELLED' AS is_told FROM settled) AS settled`,
+    `(SELECT *, NOT is_uncalled OR status = 'CANCELLED' AS has_outcome FROM settled) AS settled`,
   )}
   RETURNING execution_id
 )
-SELECT execution_id AS "executionId", false AS "isDeferred" FROM told
+SELECT execution_id AS "executionId", false AS "isDeferred" FROM appended
 UNION ALL
 SELECT "executionId", true FROM held WHERE is_deferred`;
 

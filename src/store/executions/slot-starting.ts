@@ -129,7 +129,7 @@ export function slotsStartedSql(executionIds: readonly string[]): string {
 -- tell of prepared slots
 WITH ${logLockBehind()}, planned AS MATERIALIZED (
   SELECT * FROM job_executions WHERE id = ANY ('{${executionIds.join(',')}}'::uuid[])
-), told AS (
+), appended AS (
   SELECT 'EXECUTION_PLANNED'::event_kind AS kind, job_id, id, 'PENDING'::execution_status AS status, trigger,
     NULL::execution_status AS previous_status, NULL::int AS attempt, created_at, scheduled_at,
     NULL::timestamptz AS started_at, NULL::int AS lateness_ms, NULL AS claimed_by, available_at
@@ -151,6 +151,6 @@ ${appendEventsSql(
     latenessMs: 'lateness_ms',
     instanceId: 'claimed_by',
   },
-  'told',
+  'appended',
 )}`;
 }

@@ -4,7 +4,7 @@ import { appendEventsSql, logLockBehind, OF_EXECUTION } from '../events/append-e
 import type { Queryable } from '../statements/sql.ts';
 
 const LOCK_BLOCKED_JOBS = `
--- lock up to $1 jobs that have BLOCKED executions, those with ids behind $2: whoever admits executions of a job holds the job's row.
+-- lock up to $1 jobs that have BLOCKED executions, those with ids behind $2: a transaction that admits executions of a job holds the job's row.
 SELECT id, concurrency_policy AS "concurrencyPolicy", max_concurrency AS "maxConcurrency"
 FROM jobs WHERE id IN (SELECT job_id FROM job_executions WHERE ${mayMove('unblock')})
   AND ($2::uuid IS NULL OR id > $2)

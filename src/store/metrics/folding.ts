@@ -4,14 +4,14 @@ import { SKETCH_ENTRY_RADIX } from '../../domain/metrics/sketch.ts';
 import { ADD_TO_ROLLUP, bucketAt, ROLLUP_COLUMNS } from './rollups.ts';
 import type { Queryable } from '../statements/sql.ts';
 
-/** Key of the advisory transaction lock of whoever folds. */
+/** Key of the advisory transaction lock that a fold holds. */
 const FOLDING_LOCK = 7_265_004;
 
 const FOLD = `
 -- fold up to $4 of the oldest rollups of $1 minutes from before $3 into those of $2 minutes that hold them: what is
 -- counted stays the same.
 -- One instance at a time; the others have nothing to do. An end that is recorded late makes a new short bucket, which is
--- folded next. SKIP LOCKED: one that is being written at this moment is left for next time, since whoever writes it holds
+-- folded next. SKIP LOCKED: one that is being written at this moment is left for next time, since its writer holds
 -- the event log's lock, and may have to wait for us.
 WITH turn AS MATERIALIZED (
   SELECT pg_try_advisory_xact_lock(${FOLDING_LOCK}) AS is_ours

@@ -31,7 +31,7 @@ const LOOSE_ENTRIES = 32;
 export const ROLLUP_COLUMNS = [...ADDED, ...GREATEST, ...SKETCHES].join(', ');
 
 /**
- * What becomes of a rollup (`r`) that is there already.
+ * How a rollup (`r`) that is there already changes.
  *
  * A sketch grows by concatenation, which is cheap, and is added up only when it has become long.
  */
@@ -67,8 +67,8 @@ function entryOf(ms: string): string {
  * The statement that counts ends of executions, to stand in a CTE beside the one that tells the log of them: into a row of
  * each job and one of all jobs, each for five minutes.
  *
- * It must draw on the CTE that takes the event log's lock. Beside whoever folds old rows, who waits for nobody, only the
- * lock's holder writes any: so they may be written in whatever order, and no end is told without being counted.
+ * It must draw on the CTE that takes the event log's lock. Beside a fold of old rows, which waits for nobody, only the
+ * lock's holder writes any: so they may be written in any order, and every end that has an event is counted.
  *
  * @param ends selects `job_id, status, at, duration_ms, lateness_ms`; RETRYING counts as a retry, other statuses must be
  *   final; without a duration it never ran

@@ -1,10 +1,10 @@
 import type { Condition, Test } from '../../domain/values/condition.ts';
 
 /** A condition on another, indexed column with the same meaning. */
-export interface Telling {
+export interface ImpliedCondition {
   sql: string;
   /** Whether it has the whole meaning, so the column itself needs no condition. */
-  isAll: boolean;
+  isEquivalent: boolean;
 }
 
 /** The column of a field of a condition. */
@@ -13,7 +13,7 @@ export type SqlColumn =
       sql: string;
       type: string;
       /** The same condition on another column; null when no other column has it. */
-      toldBy?: (values: readonly (string | number)[]) => Telling | null;
+      impliedBy?: (values: readonly (string | number)[]) => ImpliedCondition | null;
     }
   /** The tags of a job, given by its id. */
   | { tagsOfJob: string };
@@ -74,12 +74,12 @@ function testSql(test: Test, column: SqlColumn, parameter: (value: unknown) => s
 
 /** With the same condition twice, the planner would expect hardly any rows. */
 function isOneOf(
-  { sql, type, toldBy }: Extract<SqlColumn, { sql: string }>,
+  { sql, type, impliedBy }: Extract<SqlColumn, { sql: string }>,
   values: readonly (string | number)[],
   parameter: (value: unknown) => string,
 ): string {
-  const telling = toldBy?.(values) ?? null;
-  if (telling?.isAll) return telling.sql;
+  const implied = impliedBy?.(values) ?? null;
+  if (implied?.isEquivalent) return implied.sql;
   const test = `${sql} = ANY(${parameter(values)}::${type}[])`;
-  return telling === null ? test : `(${telling.sql} AND ${test})`;
+  return implied === null ? test : `(${implied.sql} AND ${test})`;
 }

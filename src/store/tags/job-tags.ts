@@ -9,7 +9,7 @@ export async function tagsOfJobs(tx: Queryable, jobIds: readonly string[]): Prom
     name: 'tags-of-jobs',
     text: `
 -- tags of jobs that the transaction holds locked. In a statement of its own: the locking statement's snapshot may be
--- older than the commit of whoever held the jobs before, and would show the tags of then.
+-- older than the commit of the transaction that held the jobs before, and would show the tags of then.
 SELECT a.job_id AS "jobId", array_agg(t.name) AS names
 FROM job_tag_associations AS a JOIN job_tags AS t ON t.id = a.tag_id
 WHERE a.job_id = ANY($1) GROUP BY a.job_id`,

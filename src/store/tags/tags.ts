@@ -5,7 +5,7 @@ import type { Queryable } from '../statements/sql.ts';
  * those who do, exclusive to who renames or deletes a tag. Without it the tags that a job was read with could have other
  * names by the time they are written.
  *
- * Taken FIRST, before any row: whoever waits for it must hold nothing.
+ * Taken FIRST, before any row: a transaction that waits for it must hold nothing.
  */
 const TAG_NAMES_LOCK = 7_265_003;
 

@@ -17,7 +17,7 @@ export const AlertEvent = builder.enumType('AlertEvent', {
     DEAD_LETTERED: { description: 'An execution FAILED, whatever those before it did.' },
     LATE: {
       description:
-        'A run has not started within `latenessThresholdMs` of its slot: told once, when that time is up, or when it starts where nobody could tell before.',
+        'A run has not started within `latenessThresholdMs` of its slot. One message is sent when that time is up, or when the run starts if nobody was there before.',
     },
     SKIPPED: { description: 'A run was left out, but not by somebody’s `skipRun`.' },
     SUCCEEDED: { description: 'An execution ended with SUCCESS.' },

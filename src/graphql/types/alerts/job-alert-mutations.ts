@@ -22,7 +22,7 @@ const TARGETS = Object.entries(CHANNELS).map(
 );
 const TARGET = `${TARGETS.join('; ')}.`;
 const EVENTS = 'What to tell of: at least one; one that is named twice counts once.';
-const FAILURE_THRESHOLD = `FAILED executions in a row until FAILED is told, ${failureThreshold.min} to ${failureThreshold.max}`;
+const FAILURE_THRESHOLD = `FAILED executions in a row until FAILED is sent, ${failureThreshold.min} to ${failureThreshold.max}`;
 const LATENESS_THRESHOLD_MS = `How long after its slot a run that has not started is LATE, in milliseconds, ${latenessThresholdMs.min} to ${latenessThresholdMs.max}; should be above the job’s \`jitterMs\``;
 
 const CreateJobAlertInput = builder.inputType('CreateJobAlertInput', {

@@ -43,10 +43,10 @@ export const JobAlert = builder.prismaNode('JobAlert', {
         'What it tells of: each kind in at most `ALERT_MAX_PER_MINUTE` messages a minute, beyond which one more gathers the rest.',
     }),
     failureThreshold: t.exposeInt('failureThreshold', {
-      description: 'FAILED is told after this many failures in a row.',
+      description: 'FAILED is sent after this many failures in a row.',
     }),
     latenessThresholdMs: t.exposeInt('latenessThresholdMs', {
-      description: 'LATE is told of a run that has not started this many milliseconds after its slot.',
+      description: 'LATE is sent for a run that has not started this many milliseconds after its slot.',
     }),
     enabled: t.exposeBoolean('enabled', { description: 'Whether it tells of anything.' }),
     failing: t.exposeBoolean('isFailing', {

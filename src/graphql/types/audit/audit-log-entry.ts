@@ -30,10 +30,10 @@ export const AuditAction = builder.enumType('AuditAction', {
     ALERT_UPDATED: { description: 'An alert of the job was changed.' },
     ALERT_DELETED: { description: 'An alert of the job was deleted.' },
     TAG_CREATED: {
-      description: 'A tag was created by itself; those that come about with a job are not told of.',
+      description: 'A tag was created by itself. A tag that is created with a job has no entry.',
     },
     TAG_UPDATED: { description: 'A tag’s name or color was changed.' },
-    TAG_DELETED: { description: 'A tag was deleted. Each job that had it is told of as UNTAGGED.' },
+    TAG_DELETED: { description: 'A tag was deleted. Each job that had it has an entry UNTAGGED.' },
   } as const,
 });
 
@@ -46,7 +46,7 @@ const SNAPSHOT_BYTES = 75_000;
 export const AuditLogEntry = builder.prismaNode('AuditLogEntry', {
   id: { field: 'id' },
   nullable: true,
-  description: 'One thing that was done, and by whom; written in the same transaction as what it tells of.',
+  description: 'One action and its actor, written in the same transaction as the change itself.',
   select: { id: true },
   fields: (t) => ({
     at: t.expose('at', { type: 'DateTime', description: 'When it was done.' }),

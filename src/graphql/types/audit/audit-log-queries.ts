@@ -26,7 +26,7 @@ builder.queryFields((t) => ({
   auditLog: t.connection(
     {
       type: AuditLogEntry,
-      description: `What was done and by whom, newest first. An entry is kept for AUDIT_RETENTION_DAYS, also where its job is deleted. ${BAD_FILTERED_LIST_ARGUMENT}.`,
+      description: `Who did what, newest first. An entry is kept for AUDIT_RETENTION_DAYS, also where its job is deleted. ${BAD_FILTERED_LIST_ARGUMENT}.`,
       args: { where: t.arg({ type: AuditLogWhere, description: 'Only these.' }) },
       resolve: (_root, args, context, info) =>
         filteredPage(args.where, context, auditPage(auditEntriesMatching(args.where), args, context, info)),

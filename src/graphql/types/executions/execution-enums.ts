@@ -63,7 +63,7 @@ export const LogLevel = builder.enumType('LogLevel', {
     ERROR: { description: 'The execution failed.' },
     WARN: { description: 'An attempt failed.' },
     INFO: { description: 'What happened.' },
-    DEBUG: { description: 'Details for whoever looks for a fault.' },
+    DEBUG: { description: 'Details that help to find a fault.' },
   } as const,
 });
 

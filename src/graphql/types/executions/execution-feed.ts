@@ -1,6 +1,6 @@
 import { queryFromInfo } from '@pothos/plugin-prisma';
 import { mentions } from '../../../domain/values/condition.ts';
-import type { FeedEvent, FeedGap as FeedGapShape, FeedItem } from '../../../events/feed.ts';
+import type { FeedEvent } from '../../../events/feed.ts';
 import { builder } from '../../builder.ts';
 import { clientError } from '../../errors.ts';
 import { feedStart } from '../../feed-start.ts';
@@ -8,7 +8,7 @@ import { eventMatches, readExecutionWhere } from '../../filters/execution-where.
 import { BAD_FILTER, EXECUTION_NOT_KEPT } from '../shared/error-texts.ts';
 import { Execution } from './execution.ts';
 import { ExecutionEventKind, ExecutionStatus } from './execution-enums.ts';
-import { FeedGap } from '../shared/feed-gap.ts';
+import { EVENT_CURSOR, FEED_AFTER, feedItem } from '../shared/feed-item.ts';
 import { ExecutionWhere } from '../shared/filter-inputs.ts';
 
 type ExecutionEventName = typeof ExecutionEventKind.$inferType;
@@ -17,9 +17,7 @@ const ExecutionEvent = builder.objectRef<FeedEvent>('ExecutionEvent').implement(
   description:
     'An execution moved. Its own fields tell of that moment; `execution` is read when the event is delivered.',
   fields: (t) => ({
-    cursor: t.exposeString('cursor', {
-      description: 'Pass the last one seen as `after` to resume with nothing lost and nothing repeated.',
-    }),
+    cursor: t.exposeString('cursor', { description: EVENT_CURSOR }),
     kind: t.field({
       type: ExecutionEventKind,
       description: 'How it moved.',
@@ -57,11 +55,11 @@ const ExecutionEvent = builder.objectRef<FeedEvent>('ExecutionEvent').implement(
   }),
 });
 
-const ExecutionFeedItem = builder.unionType('ExecutionFeedItem', {
-  description: 'What the feed of executions delivers.',
-  types: [ExecutionEvent, FeedGap],
-  resolveType: (item) => (isGap(item) ? 'FeedGap' : 'ExecutionEvent'),
-});
+const ExecutionFeedItem = feedItem(
+  'ExecutionFeedItem',
+  'What the feed of executions delivers.',
+  ExecutionEvent,
+);
 
 builder.subscriptionField('executionEvents', (t) =>
   t.field({
@@ -72,10 +70,7 @@ builder.subscriptionField('executionEvents', (t) =>
         type: ExecutionWhere,
         description: 'Only events of executions that are so at that moment.',
       }),
-      after: t.arg.string({
-        description:
-          'Cursor of the last event seen: the feed goes on behind it, or begins with a FeedGap where it cannot.',
-      }),
+      after: t.arg.string({ description: FEED_AFTER }),
     },
     subscribe: (_root, { where, after }, context) => {
       const condition = readExecutionWhere(where);
@@ -88,10 +83,6 @@ builder.subscriptionField('executionEvents', (t) =>
     resolve: (item) => item,
   }),
 );
-
-function isGap(item: FeedItem): item is FeedGapShape {
-  return item.type === 'gap';
-}
 
 /** What the log holds for every event of an execution. */
 function known<T>(value: T | null): T {

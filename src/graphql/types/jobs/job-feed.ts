@@ -5,7 +5,7 @@ import { clientError } from '../../errors.ts';
 import { feedStart } from '../../feed-start.ts';
 import { jobEventMatches, readJobWhere } from '../../filters/job-where.ts';
 import { BAD_FILTER, JOB_NOT_KEPT } from '../shared/error-texts.ts';
-import { FeedGap } from '../shared/feed-gap.ts';
+import { EVENT_CURSOR, FEED_AFTER, feedItem } from '../shared/feed-item.ts';
 import { JobWhere } from '../shared/filter-inputs.ts';
 import { Job } from './job.ts';
 import { JobEventKind } from './job-enums.ts';
@@ -16,9 +16,7 @@ const JobEvent = builder.objectRef<FeedEvent>('JobEvent').implement({
   description:
     'A job was changed. `kind` and `at` tell of that moment; `job` is read when the event is delivered.',
   fields: (t) => ({
-    cursor: t.exposeString('cursor', {
-      description: 'Pass the last one seen as `after` to resume with nothing lost and nothing repeated.',
-    }),
+    cursor: t.exposeString('cursor', { description: EVENT_CURSOR }),
     kind: t.field({
       type: JobEventKind,
       description: 'What was done to it.',
@@ -39,11 +37,7 @@ const JobEvent = builder.objectRef<FeedEvent>('JobEvent').implement({
   }),
 });
 
-const JobFeedItem = builder.unionType('JobFeedItem', {
-  description: 'What the feed of jobs delivers.',
-  types: [JobEvent, FeedGap],
-  resolveType: (item) => (item.type === 'gap' ? 'FeedGap' : 'JobEvent'),
-});
+const JobFeedItem = feedItem('JobFeedItem', 'What the feed of jobs delivers.', JobEvent);
 
 builder.subscriptionField('jobEvents', (t) =>
   t.field({
@@ -51,10 +45,7 @@ builder.subscriptionField('jobEvents', (t) =>
     description: `Live changes of jobs, deletions included; their runs change no job, see \`executionEvents\`. Without \`after\`, from now on. ${BAD_FILTER}.`,
     args: {
       where: t.arg({ type: JobWhere, description: 'Only events of jobs that are so after the change.' }),
-      after: t.arg.string({
-        description:
-          'Cursor of the last event seen: the feed goes on behind it, or begins with a FeedGap where it cannot.',
-      }),
+      after: t.arg.string({ description: FEED_AFTER }),
     },
     subscribe: (_root, { where, after }, context) => {
       const condition = readJobWhere(where);

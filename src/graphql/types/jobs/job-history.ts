@@ -77,7 +77,7 @@ builder.prismaObjectFields(Job, (t) => ({
   auditLog: t.connection(
     {
       type: AuditLogEntry,
-      description: `What was done to it and by whom, newest first. An entry is kept for AUDIT_RETENTION_DAYS. Those of all jobs of an answer are read together. ${BAD_LIST_ARGUMENT}.`,
+      description: `Who did what to it, newest first. An entry is kept for AUDIT_RETENTION_DAYS. Those of all jobs of an answer are read together. ${BAD_LIST_ARGUMENT}.`,
       resolve: ({ id }, args, context, info) => auditPageOfJob(id, args, context, info),
     },
     AuditLogConnection,

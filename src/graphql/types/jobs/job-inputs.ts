@@ -140,7 +140,7 @@ function scheduleFields(t: InputFieldBuilder, { set, clearable }: Endings) {
   };
 }
 
-/** What it calls, and what becomes of a call. */
+/** What it calls, and how the outcome of a call is judged. */
 function requestFields(t: InputFieldBuilder, { set, clearable, ...endings }: Endings) {
   return {
     method: t.field({ type: HttpMethod, description: `The method of the call. ${set(JOB_DEFAULTS.method)}` }),

@@ -11,7 +11,7 @@ import { POLICY_COLUMNS, RetryPolicy } from './retry-policy.ts';
 
 import { Job } from './job.ts';
 
-/** What a job calls, and what becomes of a call. */
+/** What a job calls, and how the outcome of a call is judged. */
 builder.prismaObjectFields(Job, (t) => ({
   api: t.string({
     extensions: longestUrl(MAX_TARGET_URL_LENGTH),
