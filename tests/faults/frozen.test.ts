@@ -39,21 +39,25 @@ async function startWorking(input: Record<string, unknown>): Promise<NamedServer
   return [one, other];
 }
 
-/** Freezes a server that has prepared slots, before it has committed them. Returns that server. */
+/**
+ * Freezes a server that has prepared slots, before it has committed them. Returns that server. A transaction without a
+ * transaction id has written nothing: the other server has locked all the jobs.
+ */
 async function freezePrepared(servers: readonly NamedServer[]): Promise<NamedServer> {
-  const holder = async () => {
+  const holders = async (): Promise<NamedServer[]> => {
     const { rows } = await world.pool.query<{ name: string }>(
       `SELECT application_name AS name FROM pg_stat_activity
-       WHERE datname = current_database() AND state = 'idle in transaction' AND query LIKE '%-- make slots:%'`,
+       WHERE datname = current_database() AND state = 'idle in transaction' AND query LIKE '%-- make slots:%'
+         AND backend_xid IS NOT NULL`,
     );
-    return servers.find(({ name }) => name === rows[0]?.name);
+    return servers.filter((server) => rows.some(({ name }) => name === server.name));
   };
   for (;;) {
-    const server = await until(holder);
+    const server = await until(async () => (await holders())[0]);
     server.signal('SIGSTOP');
     // The database has executed everything that it sent before.
     await delay(50);
-    if (await holder()) return server;
+    if ((await holders()).includes(server)) return server;
     server.signal('SIGCONT');
   }
 }
