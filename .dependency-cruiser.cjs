@@ -61,6 +61,8 @@ module.exports = {
           '^src/domain/',
           'node_modules/(cron-parser|temporal-polyfill|temporal-spec|cronstrue|typeid-js|micromustache|luxon)/',
           '^node:crypto$',
+          '^node:zlib$',
+          '^zlib$',
           '^crypto$',
         ],
       },

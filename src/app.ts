@@ -219,6 +219,7 @@ function makeCommandDeps(
     pool,
     clock,
     newId: newUuidV7,
+    randomBytes,
     wake: wakeUps.wake,
     checkTarget: (url) => {
       const address = guard.blockedAddressIn(new URL(url));

@@ -9,6 +9,8 @@ export interface CommandDeps {
   clock: Clock;
   /** Draws the id of a new row; `newUuidV7` in production. */
   newId: (now: Date) => string;
+  /** Draws so many bytes that nobody can guess; that of `node:crypto` in production. */
+  randomBytes: (count: number) => Uint8Array;
   /** Called after a commit with what it may have changed. Must not throw. */
   wake: (...kinds: WakeUp[]) => void;
   /** Whether the scheduler may call the URL's host, as far as that is known without looking a name up. */

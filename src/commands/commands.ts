@@ -2,6 +2,9 @@ import type { StoredAlert } from '../store/alerts/alerts.ts';
 import type { StoredJob } from '../store/jobs/jobs.ts';
 import type { StoredTag } from '../store/tags/tags.ts';
 import type { AlertReference } from './alerts/alert-checks.ts';
+import { createApiKey, type CreateApiKeyInput, type NewApiKey } from './access/create-api-key.ts';
+import { revokeApiKey } from './access/revoke-api-key.ts';
+import { rotateApiKey, type RotateApiKeyInput } from './access/rotate-api-key.ts';
 import { addJobDependency, type AddJobDependencyInput } from './workflow/add-job-dependency.ts';
 import { cancelExecution, type CancelExecutionInput } from './executions/cancel-execution.ts';
 import type { Caller, CommandDeps } from './command-deps.ts';
@@ -80,6 +83,9 @@ export interface Commands {
   updateJobAlert: (by: Caller, input: UpdateJobAlertInput) => Promise<CommandResult<StoredAlert>>;
   deleteJobAlert: (by: Caller, input: AlertReference) => Promise<CommandResult<{ alertId: string }>>;
   testJobAlert: (input: AlertReference) => Promise<CommandResult<{ deliveryId: string }>>;
+  createApiKey: (by: Caller, input: CreateApiKeyInput) => Promise<CommandResult<NewApiKey>>;
+  rotateApiKey: (by: Caller, input: RotateApiKeyInput) => Promise<CommandResult<NewApiKey>>;
+  revokeApiKey: (by: Caller, input: { id: string }) => Promise<CommandResult<{ id: string }>>;
 }
 
 /** Binds the commands. */
@@ -113,5 +119,8 @@ export function createCommands(deps: CommandDeps): Commands {
     updateJobAlert: (by, input) => updateJobAlert(deps, by, input),
     deleteJobAlert: (by, input) => deleteJobAlert(deps, by, input),
     testJobAlert: (input) => testJobAlert(deps, input),
+    createApiKey: (by, input) => createApiKey(deps, by, input),
+    rotateApiKey: (by, input) => rotateApiKey(deps, by, input),
+    revokeApiKey: (by, input) => revokeApiKey(deps, by, input),
   };
 }

@@ -4,9 +4,10 @@ import { createListenSession } from './listen-session.ts';
 /**
  * What may have changed: jobs (the planner looks), executions to claim (the worker), those that wait for others of their
  * job, or what they wait for (the unblocker), the event log (the hub), calls under way that are to be aborted (the lease
- * keeper), alerts (their reader), which instances there are (the heartbeat).
+ * keeper), alerts (their reader), which instances there are (the heartbeat), API keys (who lets callers in).
  */
-export type WakeUp = 'jobs' | 'executions' | 'blocked' | 'events' | 'cancellations' | 'alerts' | 'instances';
+export type WakeUp =
+  'jobs' | 'executions' | 'blocked' | 'events' | 'cancellations' | 'alerts' | 'instances' | 'keys';
 
 export interface WakeUps {
   /** Calls `listener` for each wake-up of its kind, of this instance or another. */
@@ -43,6 +44,7 @@ const ALL: readonly WakeUp[] = [
   'cancellations',
   'alerts',
   'instances',
+  'keys',
 ];
 
 /**

@@ -2,6 +2,7 @@ import SchemaBuilder from '@pothos/core';
 import DataloaderPlugin from '@pothos/plugin-dataloader';
 import PrismaPlugin from '@pothos/plugin-prisma';
 import RelayPlugin from '@pothos/plugin-relay';
+import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
 import { encodePublicId, ID_PREFIXES, type PublicIdKind } from '../domain/values/public-id.ts';
 import type PrismaTypes from '../generated/pothos.ts';
 import { getDatamodel } from '../generated/pothos.ts';
@@ -9,6 +10,7 @@ import { longestBytes } from './answer-sizes.ts';
 import './columns-at-hand.ts';
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from './connection/page-args.ts';
 import type { GraphqlContext } from './context.ts';
+import { forbiddenField, type RoleScope, scopesOf } from './roles.ts';
 
 /** In base64, of a job's name as JSON and of what else a place has. */
 const LONGEST_CURSOR = longestBytes(2_000);
@@ -16,6 +18,7 @@ const LONGEST_CURSOR = longestBytes(2_000);
 /** Makes the schema's types; each file of types/ adds its own. Fields are non-null unless they say otherwise. */
 export const builder = new SchemaBuilder<{
   Context: GraphqlContext;
+  AuthScopes: RoleScope;
   PrismaTypes: PrismaTypes;
   DefaultFieldNullability: false;
   DefaultEdgesNullability: { list: false; items: false };
@@ -28,8 +31,13 @@ export const builder = new SchemaBuilder<{
     JSON: { Input: unknown; Output: unknown };
   };
 }>({
-  plugins: [DataloaderPlugin, RelayPlugin, 'columnsAtHand', PrismaPlugin],
+  plugins: [ScopeAuthPlugin, 'declaredRoles', DataloaderPlugin, RelayPlugin, 'columnsAtHand', PrismaPlugin],
   defaultFieldNullability: false,
+  scopeAuth: {
+    authScopes: ({ viewer }) => scopesOf(viewer),
+    authorizeOnSubscribe: true,
+    unauthorizedError: (_parent, { viewer }, info) => forbiddenField(info, viewer),
+  },
   prisma: {
     client: (context) => context.prisma,
     dmmf: getDatamodel(),

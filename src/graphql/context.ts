@@ -2,6 +2,7 @@ import type { Caller } from '../commands/command-deps.ts';
 import type { Commands } from '../commands/commands.ts';
 import type { TestRequest } from '../commands/jobs/test-request.ts';
 import type { AskedExecutions, PageRequest } from '../domain/execution/page-request.ts';
+import type { Viewer } from '../domain/access/viewer.ts';
 import type { Clock } from '../domain/values/clock.ts';
 import type { HealthReport } from '../domain/metrics/health-report.ts';
 import type { KeptCounts } from '../domain/metrics/kept-counts.ts';
@@ -88,6 +89,7 @@ export interface GraphqlBase extends GraphqlParts {
 
 /** What each resolver of one operation is given. */
 export interface GraphqlContext extends GraphqlBase {
+  viewer: Viewer;
   caller: Caller;
   /** Whether nobody is left to read the answer. */
   isGone: () => boolean;
@@ -125,10 +127,11 @@ export function createGraphqlBase(parts: GraphqlParts): GraphqlBase {
  */
 export function createRequestContext(
   base: GraphqlBase,
-  { actor, requestId, address, isGone, lastEventId = null }: Asker,
+  { viewer, requestId, address, isGone, lastEventId = null }: Asker,
 ): GraphqlContext {
   const own: Omit<GraphqlContext, keyof GraphqlBase> = {
-    caller: { actor, requestId, address },
+    viewer,
+    caller: { actor: viewer.name, requestId, address },
     isGone,
     lastEventId,
   };
@@ -136,6 +139,6 @@ export function createRequestContext(
 }
 
 /** What the transport knows of who asks. */
-export interface Asker extends Caller, Pick<GraphqlContext, 'isGone'> {
+export interface Asker extends Omit<Caller, 'actor'>, Pick<GraphqlContext, 'viewer' | 'isGone'> {
   lastEventId?: string | null;
 }

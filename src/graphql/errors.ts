@@ -2,7 +2,7 @@ import { GraphQLError } from 'graphql';
 import { shorten } from '../domain/values/text.ts';
 
 /** What `extensions.code` of a top-level error may be, as far as this folder raises it. */
-export type ErrorCode = 'BAD_USER_INPUT' | 'NOT_FOUND';
+export type ErrorCode = 'BAD_USER_INPUT' | 'NOT_FOUND' | 'FORBIDDEN';
 
 /**
  * A top-level error that is meant for the client. Expected failures of mutations are not errors but values of their

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
 import { type Caller, type CommandDeps } from '../../src/commands/command-deps.ts';
@@ -77,6 +78,7 @@ export async function createCommandHarness(): Promise<CommandHarness> {
     pool,
     clock,
     newId: countingIds(),
+    randomBytes,
     wake: () => {
       wakes += 1;
     },

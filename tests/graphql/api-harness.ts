@@ -19,7 +19,9 @@ import { sendFilled } from '../../src/http/send-filled.ts';
 import { StopSignal } from '../../src/http/stop-signal.ts';
 import { createTargetGuard } from '../../src/http/target-guard.ts';
 import { createApiReads } from '../../src/store/api-reads.ts';
+import type { Viewer } from '../../src/domain/access/viewer.ts';
 import { BLOCKED_ADDRESS, CALLER, type CommandHarness, createCommandHarness } from '../commands/harness.ts';
+import { ADA } from '../support/viewers.ts';
 
 type Variables = Record<string, unknown>;
 type SentQuery = { text: string; values: readonly unknown[] };
@@ -30,7 +32,7 @@ export interface ApiHarness extends CommandHarness {
   /** Executes an operation that must succeed. */
   query: <Data>(source: string, variables?: Variables) => Promise<Data>;
   /** Executes an operation that may fail. */
-  execute: (source: string, variables?: Variables) => Promise<Answer>;
+  execute: (source: string, variables?: Variables, viewer?: Viewer) => Promise<Answer>;
   /** Opens a subscription that must be accepted. */
   subscribe: <Data>(source: string, variables?: Variables) => Promise<AsyncGenerator<Data>>;
   /** For the test's own server with the same parts. */
@@ -77,14 +79,15 @@ export async function createApiHarness({ windowCapacity = 8_192 } = {}): Promise
       }),
     heartbeatIntervalMs: 30_000,
   });
-  const newContext = (): GraphqlContext => createRequestContext(base, { ...CALLER, isGone: () => false });
+  const newContext = (viewer = ADA): GraphqlContext =>
+    createRequestContext(base, { ...CALLER, viewer, isGone: () => false });
 
-  async function execute(source: string, variables: Variables = {}): Promise<Answer> {
+  async function execute(source: string, variables: Variables = {}, viewer = ADA): Promise<Answer> {
     const { data, errors = [] } = await graphql({
       schema,
       source,
       variableValues: variables,
-      contextValue: newContext(),
+      contextValue: newContext(viewer),
     });
     return { data: toPlain(data), errors: errors.map((error) => error.toJSON()) };
   }

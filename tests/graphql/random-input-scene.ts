@@ -46,6 +46,7 @@ export async function setScene(pool: Pool): Promise<Scene> {
 
 function kindNamedBy(mutation: string): PublicIdKind {
   if (mutation.includes('Alert')) return 'JobAlert';
+  if (mutation.includes('ApiKey')) return 'ApiKey';
   if (mutation.includes('Execution')) return 'Execution';
   return mutation.endsWith('Tag') ? 'Tag' : 'Job';
 }
@@ -89,6 +90,14 @@ async function fill(pool: Pool): Promise<KnownIds> {
     created_at: new Date(0),
     updated_at: new Date(0),
   });
+  const key = await insertRow(pool, 'api_keys', {
+    id: randomUUID(),
+    name: 'deploy',
+    role: 'EDITOR',
+    hash: Buffer.alloc(32),
+    created_at: new Date(0),
+    created_by: 'ada',
+  });
   const encode = (kind: PublicIdKind, uuids: readonly string[]) =>
     uuids.map((id) => encodePublicId(kind, id));
   const jobIds = encode('Job', jobs);
@@ -100,5 +109,6 @@ async function fill(pool: Pool): Promise<KnownIds> {
     Execution: encode('Execution', [...executions, ...letters]),
     Tag: encode('Tag', tags),
     JobAlert: encode('JobAlert', [alert['id'] as string]),
+    ApiKey: encode('ApiKey', [key['id'] as string]),
   };
 }

@@ -23,6 +23,7 @@ import { type ApiHarness, createApiHarness } from './api-harness.ts';
 import { asLiterals, garbageOf } from './random-garbage.ts';
 import { inputOf } from './random-input.ts';
 import { type Scene, setScene } from './random-input-scene.ts';
+import { ADA } from '../support/viewers.ts';
 
 let api: ApiHarness;
 let scene: Scene;
@@ -71,6 +72,9 @@ const mask = createErrorMask({
 /** Mutations whose changes are in the audit log only: all of them, or some. See docs/decisions/0006. */
 const AUDIT_ONLY: Record<string, boolean[]> = {
   createTag: [false],
+  createApiKey: [false],
+  rotateApiKey: [false],
+  revokeApiKey: [false],
   discardDeadLetters: [false],
   updateTag: [false, true],
   cancelExecution: [false, true],
@@ -102,7 +106,7 @@ async function send(field: GraphQLField<unknown, unknown>, input: unknown): Prom
     schema,
     source,
     variableValues: { input: JSON.parse(JSON.stringify(input)) as unknown },
-    contextValue: createRequestContext(api.base, { ...CALLER, isGone: () => false }),
+    contextValue: createRequestContext(api.base, { ...CALLER, viewer: ADA, isGone: () => false }),
   });
   const it = result.data?.['it'] as { errors?: Answered['refusals'] } | null | undefined;
   return {

@@ -70,7 +70,7 @@ export function smallSchema(): SmallSchema {
     name: 'Query',
     fields: {
       hello: { type: GraphQLString, resolve: () => 'world' },
-      actor: { type: GraphQLString, resolve: (_source, _args, context: RequestFacts) => context.actor },
+      actor: { type: GraphQLString, resolve: (_source, _args, context: RequestFacts) => context.viewer.name },
       requestId: {
         type: GraphQLString,
         resolve: (_source, _args, context: RequestFacts) => context.requestId,

@@ -6,8 +6,15 @@ import { createPersistedOperations } from '../../src/server/http/persisted-opera
 import { createOperationServer } from '../../src/server/websocket/websocket-operations.ts';
 import { until } from '../support/until.ts';
 import { smallSchema } from './small-schema.ts';
+import { viewerNamed } from '../support/viewers.ts';
 
-const FACTS = { actor: 'ada', address: '127.0.0.1', requestId: 'r', lastEventId: null, isGone: () => false };
+const FACTS = {
+  viewer: viewerNamed('ada'),
+  address: '127.0.0.1',
+  requestId: 'r',
+  lastEventId: null,
+  isGone: () => false,
+};
 const maskError = (error: unknown) => error as GraphQLError;
 const persistedOperations = createPersistedOperations('off', new Map());
 

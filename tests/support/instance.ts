@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
 import { createAlertReader, type AlertReader } from '../../src/alerts/alert-reader.ts';
@@ -163,6 +164,7 @@ export function createInstance(options: InstanceOptions): TestInstance {
     pool,
     clock,
     newId: newUuidV7,
+    randomBytes,
     wake: wakeUps.wake,
     checkTarget: () => ({ ok: true }),
     alerts: {

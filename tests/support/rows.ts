@@ -10,7 +10,7 @@ import { START, plus } from './manual-clock.ts';
 export type Row = Record<string, unknown>;
 
 /**
- * Inserts a row of any table. Objects go in as JSON; arrays as PostgreSQL's arrays.
+ * Inserts a row of any table. Objects go in as JSON; arrays as PostgreSQL's arrays; buffers as bytes.
  *
  * @returns the row as it was stored, defaults included
  */
@@ -26,7 +26,11 @@ export async function insertRow(pool: Pool, table: string, row: Row): Promise<Ro
 
 function asParameter(value: unknown): unknown {
   const isJson =
-    typeof value === 'object' && value !== null && !(value instanceof Date) && !Array.isArray(value);
+    typeof value === 'object' &&
+    value !== null &&
+    !(value instanceof Date) &&
+    !Buffer.isBuffer(value) &&
+    !Array.isArray(value);
   return isJson ? JSON.stringify(value) : value;
 }
 

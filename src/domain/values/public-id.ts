@@ -14,6 +14,7 @@ export const ID_PREFIXES = {
   Tag: 'tag',
   JobAlert: 'alert',
   AlertDelivery: 'delivery',
+  ApiKey: 'key',
 } as const;
 export type PublicIdKind = keyof typeof ID_PREFIXES;
 

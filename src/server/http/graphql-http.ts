@@ -5,6 +5,7 @@ import { pumpBody } from './event-stream.ts';
 import type { PumpOptions } from './event-stream.ts';
 import type { GraphqlEndpoint } from './graphql-endpoint.ts';
 import { readParams } from './graphql-params.ts';
+import { ANONYMOUS } from '../../domain/access/viewer.ts';
 import { GRAPHQL_PATH, WATCHED_ANSWER_BYTES } from '../limits/limits.ts';
 import type { Delivery } from '../websocket/delivery.ts';
 import type { OperationContext } from './operation-context.ts';
@@ -30,7 +31,7 @@ export async function answerGraphql(
   const delivery: Delivery = { isGone: () => response.destroyed };
   try {
     const answer = await respond(endpoint, request, {
-      facts: factsOf(request, requestId),
+      facts: factsOf(request, requestId, ANONYMOUS),
       delivery,
       params: read.params,
     });

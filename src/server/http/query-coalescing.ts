@@ -5,7 +5,7 @@ import type { RequestFacts } from './request-facts.ts';
 /** Executes one operation; `isGone` says whether all who asked for it have left. */
 export type Run = (args: ExecutionArgs, isGone: () => boolean) => Promise<ExecutionResult>;
 
-type Asker = Pick<RequestFacts, 'actor' | 'isGone'>;
+type Asker = Pick<RequestFacts, 'viewer' | 'isGone'>;
 
 /** Executes an operation for one of those who ask. Other requests may get the same result, so nobody changes it. */
 export type RunFor = (args: ExecutionArgs, asker: Asker) => Promise<ExecutionResult>;
@@ -17,8 +17,8 @@ interface Asked {
 
 /**
  * Answers once what several requests ask that come in one turn of the event loop: the same query with the same variables,
- * for the same actor. The actor is part of the key, so nobody reads what only somebody else may read. The busier the loop
- * is, the more requests wait for it at each turn.
+ * for viewers with the same fingerprint. So nobody reads what only somebody else may read. The busier the loop is, the more
+ * requests wait for it at each turn.
  *
  * The answer is made when the turn is over: a client that writes something and then asks finds it.
  */
@@ -42,7 +42,7 @@ export function createQueryCoalescing(run: Run): RunFor {
       return run(args, asker.isGone);
     const ofDocument = gathered.get(document) ?? new Map<string, Asked>();
     gathered.set(document, ofDocument);
-    const key = JSON.stringify([asker.actor, operationName ?? null, variableValues ?? null]);
+    const key = JSON.stringify([asker.viewer.fingerprint, operationName ?? null, variableValues ?? null]);
     const known = ofDocument.get(key);
     if (known) {
       known.askers.push(asker);

@@ -1,11 +1,12 @@
 import type { IncomingMessage } from 'node:http';
+import type { Viewer } from '../../domain/access/viewer.ts';
 
 /** What the transport knows about one operation; everything else of the GraphQL context is made from it. */
 export interface RequestFacts {
   /** Identifies the operation in logs, audit rows and the `X-Request-Id` header. */
   requestId: string;
-  /** Who asks, as the audit log names it. */
-  actor: string;
+  /** Who asks. */
+  viewer: Viewer;
   /** Address of the peer, which is the proxy where there is one; null once the connection is gone. */
   address: string | null;
   /** Whether its connection is closed, so that nobody is left to read an answer. */
@@ -13,9 +14,6 @@ export interface RequestFacts {
   /** The id of the last event that a reconnecting EventSource has seen; null for everybody else. */
   lastEventId: string | null;
 }
-
-/** The actor of every request for as long as the API has no authentication. */
-export const ANONYMOUS_ACTOR = 'anonymous';
 
 const SANE_REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 
@@ -25,11 +23,11 @@ export function requestIdOf(request: IncomingMessage, newId: () => string): stri
   return typeof given === 'string' && SANE_REQUEST_ID.test(given) ? given : newId();
 }
 
-export function factsOf(request: IncomingMessage, requestId: string): RequestFacts {
+export function factsOf(request: IncomingMessage, requestId: string, viewer: Viewer): RequestFacts {
   const { socket } = request;
   return {
     requestId,
-    actor: ANONYMOUS_ACTOR,
+    viewer,
     address: socket.remoteAddress ?? null,
     isGone: () => socket.destroyed,
     lastEventId: lastEventIdOf(request),

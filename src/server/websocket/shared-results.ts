@@ -23,8 +23,8 @@ export interface ResultMaker {
 
 /** Makes the results of subscriptions, and makes those only once that several subscribers get. */
 export interface SharedResults {
-  /** @param viewer who reads them */
-  join: (args: ExecutionArgs, viewer: string) => ResultMaker;
+  /** @param fingerprint of the viewer who reads them */
+  join: (args: ExecutionArgs, fingerprint: string) => ResultMaker;
 }
 
 /** Subscriptions that get the same result for each event. */
@@ -35,10 +35,10 @@ interface SharedSubscription {
 
 /**
  * An event is executed and serialised once for all subscriptions with the same document, the same variables and the same
- * viewer, if they ask within a second: what is read with an event must be as it is at its delivery. Variables that only the
+ * fingerprint of the viewer, if they ask within a second: what is read with an event must be as it is at its delivery. Variables that only the
  * subscribed field takes do not count: they select events, and a subscription field must not use them to resolve one.
  *
- * The viewer is part of the key, so that nobody gets what only somebody else may read.
+ * The fingerprint is part of the key, so that nobody gets what only somebody else may read.
  */
 export function createSharedResults(
   maskError: ErrorMask,
@@ -49,11 +49,11 @@ export function createSharedResults(
 
   function sharedSubscriptionOf(
     args: ExecutionArgs,
-    viewer: string,
+    fingerprint: string,
   ): { shared: SharedSubscription; leave: () => void } {
     const ofDocument = sharedSubscriptions.get(args.document) ?? new Map<string, SharedSubscription>();
     sharedSubscriptions.set(args.document, ofDocument);
-    const key = keyOf(args, viewer);
+    const key = keyOf(args, fingerprint);
     const shared: SharedSubscription = ofDocument.get(key) ?? { members: 0, results: new Map() };
     ofDocument.set(key, shared);
     shared.members += 1;
@@ -82,8 +82,8 @@ export function createSharedResults(
   }
 
   return {
-    join(args, viewer) {
-      const { shared, leave } = sharedSubscriptionOf(args, viewer);
+    join(args, fingerprint) {
+      const { shared, leave } = sharedSubscriptionOf(args, fingerprint);
       return {
         make(event) {
           // One member alone shares with nobody, and a plain value does not say which event it is.
@@ -96,9 +96,9 @@ export function createSharedResults(
   };
 }
 
-function keyOf({ document, operationName, variableValues }: ExecutionArgs, viewer: string): string {
+function keyOf({ document, operationName, variableValues }: ExecutionArgs, fingerprint: string): string {
   const variables = variablesOfResult(document, operationName ?? null)
     .filter((name) => variableValues?.[name] !== undefined)
     .map((name) => [name, variableValues?.[name]]);
-  return JSON.stringify([operationName ?? null, viewer, variables]);
+  return JSON.stringify([operationName ?? null, fingerprint, variables]);
 }

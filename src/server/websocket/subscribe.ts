@@ -24,7 +24,7 @@ interface Source {
 export type Subscribe = (
   args: ExecutionArgs,
   delivery: Delivery,
-  peer: Pick<RequestFacts, 'actor' | 'address'>,
+  peer: Pick<RequestFacts, 'viewer' | 'address'>,
 ) => Promise<AsyncIterableIterator<ExecutionResult> | ExecutionResult>;
 
 /**
@@ -38,14 +38,14 @@ export function createSubscribe(
   peerLimits: PeerLimits,
   answers: RoomForResults,
 ): Subscribe {
-  return async (args, delivery, { actor, address }) => {
+  return async (args, delivery, { viewer, address }) => {
     forgetUndeclared(args);
     const left = peerLimits.enterSubscription({ address, socket: delivery.socket }, bytesOf(args));
     if (left instanceof GraphQLError) return { errors: [left] };
     try {
       const stream = await createSourceEventStream(args);
       if (Symbol.asyncIterator in stream) {
-        const { make, leave } = results.join(args, actor);
+        const { make, leave } = results.join(args, viewer.fingerprint);
         const leaveBoth = () => {
           leave();
           left();

@@ -6,6 +6,7 @@ import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
 import { CALL_OF_JOB, isCallOfJob } from '../http/calls-of-jobs.ts';
 import { type HostCheck, misdirected } from '../http/host-names.ts';
+import { ANONYMOUS } from '../../domain/access/viewer.ts';
 import { GRAPHQL_PATH, MAX_BODY_BYTES, MAX_WEBSOCKETS } from '../limits/limits.ts';
 import { noUsage, type PeerLimits } from '../limits/peer-limits.ts';
 import { originRefusal, type OriginPolicy } from '../http/origins.ts';
@@ -78,7 +79,7 @@ export function createWebsocketEndpoint(options: WebsocketEndpointOptions): Webs
 
   /** Accepts the upgrade first where it refuses: no browser shows a page the answer to a refused upgrade. */
   function serve(websocket: WebSocket, connection: Duplex, request: IncomingMessage): void {
-    const facts = factsOf(request, inOnePiece(requestIdOf(request, newId)));
+    const facts = factsOf(request, inOnePiece(requestIdOf(request, newId)), ANONYMOUS);
     if (!origins.mayUpgrade(request)) {
       refuseSocket(websocket, ORIGIN_REFUSED_CODE, originRefusal(request));
       return;

@@ -55,7 +55,7 @@ interface Pipeline {
 
 /** What a subscription lives with: graphql-ws keeps it to its end, so it holds nothing that only its start needs. */
 type OperationArgs = ExecutionArgs & {
-  peer: Pick<RequestFacts, 'actor' | 'address'>;
+  peer: Pick<RequestFacts, 'viewer' | 'address'>;
   delivery: Delivery;
   sendResult: (json: string) => Promise<void>;
   sendEvents: (events: readonly RenderedEvent[]) => ReturnType<ReaderWatch['sendResults']>;

@@ -15,6 +15,9 @@ export const DANGEROUS: Readonly<Record<string, string>> = {
   'An optional arg endAt on Query.previewSchedule was added.': 'Previews know the window of a job.',
   'An optional arg startAt on Query.previewSchedule was added.':
     'Previews know the window of a job, and where @every counts from.',
+  'API_KEY_CREATED was added to enum type AuditAction.': 'The audit log has API keys.',
+  'API_KEY_REVOKED was added to enum type AuditAction.': 'The audit log has API keys.',
+  'API_KEY_ROTATED was added to enum type AuditAction.': 'The audit log has API keys.',
   'An optional field reason on input type BulkJobsInput was added.': 'pauseJobs writes down why.',
   'An optional field until on input type BulkJobsInput was added.': 'pauseJobs can end by itself.',
 };

@@ -1,11 +1,12 @@
 import { buildSchema, type ExecutionResult, parse } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { createQueryCoalescing } from '../../../src/server/http/query-coalescing.ts';
+import { viewerNamed } from '../../support/viewers.ts';
 
 const schema = buildSchema('type Query { jobs: Int } type Mutation { bump: Int }');
 const document = parse('query ($n: Int) { jobs(first: $n) { totalCount } }');
 const here = () => false;
-const ann = { actor: 'ann', isGone: here };
+const ann = { viewer: viewerNamed('ann'), isGone: here };
 const args = { schema, document, variableValues: { n: 1 } };
 const resultOf = (value: unknown): ExecutionResult => ({ data: { value } });
 
@@ -24,9 +25,9 @@ describe('queries that come in one turn', () => {
     expect(asked()).toBe(2);
   });
 
-  it('are answered once where they ask the same for the same actor', async () => {
+  it('are answered once where they ask the same for the same viewer', async () => {
     const { ask, asked } = counting();
-    const answers = [ask(args, ann), ask({ ...args }, { actor: 'ann', isGone: here })];
+    const answers = [ask(args, ann), ask({ ...args }, { viewer: viewerNamed('ann'), isGone: here })];
     expect(await Promise.all(answers)).toEqual([resultOf(0), resultOf(0)]);
     expect(asked()).toBe(1);
   });
@@ -35,7 +36,7 @@ describe('queries that come in one turn', () => {
     ['variables', { ...args, variableValues: { n: 2 } }, ann],
     ['operations', { ...args, operationName: 'B' }, ann],
     ['documents', { ...args, document: parse('{ jobs { totalCount } }') }, ann],
-    ['actors', args, { actor: 'bob', isGone: here }],
+    ['viewers', args, { viewer: viewerNamed('bob'), isGone: here }],
   ])('are answered by themselves where they have other %s', async (_what, ...other) => {
     const { ask, asked } = counting();
     await Promise.all([ask(args, ann), ask(...other)]);
@@ -50,8 +51,8 @@ describe('queries that come in one turn', () => {
       return Promise.resolve(resultOf(1));
     });
     await Promise.all([
-      ask(args, { actor: 'ann', isGone: () => gone.ann }),
-      ask(args, { actor: 'ann', isGone: () => gone.eve }),
+      ask(args, { viewer: viewerNamed('ann'), isGone: () => gone.ann }),
+      ask(args, { viewer: viewerNamed('ann'), isGone: () => gone.eve }),
     ]);
     gone.ann = true;
     expect(isGone()).toBe(false);

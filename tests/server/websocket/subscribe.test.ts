@@ -8,10 +8,11 @@ import { createSubscribe } from '../../../src/server/websocket/subscribe.ts';
 import { createGate } from '../../support/target-server.ts';
 import { until } from '../../support/until.ts';
 import { smallSchema } from '../small-schema.ts';
+import { viewerNamed } from '../../support/viewers.ts';
 
 const UNLIMITED = createPeerLimits({ maxWebsocketsPerAddress: 1_000, maxSubscriptionsPerAddress: 1_000 });
 const SMALL = { bytesOf: () => 0, enterResult: () => null };
-const ADA = { actor: 'ada', address: null };
+const ADA = { viewer: viewerNamed('ada'), address: null };
 const subscribe = createSubscribe(
   createSharedResults((error) => error as GraphQLError),
   UNLIMITED,

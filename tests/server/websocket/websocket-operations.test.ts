@@ -7,6 +7,7 @@ import { createOperationServer } from '../../../src/server/websocket/websocket-o
 import { until } from '../../support/until.ts';
 import { subscribe } from '../raw-websocket.ts';
 import { smallSchema } from '../small-schema.ts';
+import { viewerNamed } from '../../support/viewers.ts';
 
 it('a subscription ends when its socket is gone, whether or not anybody told it', async () => {
   const { schema, flood } = smallSchema();
@@ -40,7 +41,7 @@ it('a subscription ends when its socket is gone, whether or not anybody told it'
       },
       nextOperation: () => ({
         requestId: 'r',
-        actor: 'ada',
+        viewer: viewerNamed('ada'),
         address: null,
         lastEventId: null,
         isGone: () => false,

@@ -4,6 +4,7 @@ import { ALERT_DEFAULTS, ALERT_LIMITS } from '../../../domain/alert/alert.ts';
 import { CHANNELS } from '../../../domain/alert/channels.ts';
 import { encodePublicId } from '../../../domain/values/public-id.ts';
 import { builder } from '../../builder.ts';
+import { needs } from '../../roles.ts';
 import { AlertDelivery } from './alert-delivery.ts';
 import { AlertChannel, AlertEvent } from './alert-enums.ts';
 import { DeletePayload } from '../shared/delete-payload.ts';
@@ -115,6 +116,7 @@ const AlertDeliveryPayload = builder
 
 builder.mutationFields((t) => ({
   createJobAlert: t.field({
+    authScopes: needs('EDITOR'),
     type: JobAlertPayload,
     description: `Creates an alert, which tells of what happens from now on. A job may have ${ALERT_LIMITS.perJob}. ${JOB_NOT_FOUND}; ${FIELDS}; ValidationError also where it has as many already.`,
     args: { input: t.arg({ type: CreateJobAlertInput, required: true, description: INPUT }) },
@@ -122,6 +124,7 @@ builder.mutationFields((t) => ({
       alertPayloadOf(await commands.createJobAlert(caller, input)),
   }),
   updateJobAlert: t.field({
+    authScopes: needs('EDITOR'),
     type: JobAlertPayload,
     description: `Changes an alert. A change that changes nothing writes nothing. ${ALERT_NOT_FOUND}; ${FIELDS}, where the target is a new one.`,
     args: { input: t.arg({ type: UpdateJobAlertInput, required: true, description: INPUT }) },
@@ -129,6 +132,7 @@ builder.mutationFields((t) => ({
       alertPayloadOf(await commands.updateJobAlert(caller, input)),
   }),
   deleteJobAlert: t.field({
+    authScopes: needs('EDITOR'),
     type: DeletePayload,
     description: `Deletes an alert with all its deliveries; what is not sent yet is not sent. ${ALERT_NOT_FOUND}.`,
     args: { input: t.arg({ type: DeleteJobAlertInput, required: true, description: INPUT }) },
@@ -140,6 +144,7 @@ builder.mutationFields((t) => ({
     },
   }),
   testJobAlert: t.field({
+    authScopes: needs('EDITOR'),
     type: AlertDeliveryPayload,
     description: `Sends a message by an alert now, whether it is enabled or not, and answers when it has arrived or failed: one try, within \`ALERT_TIMEOUT_MS\`. ${MAX_TESTS_PER_MINUTE} a minute are allowed for one alert, then a ConflictError. ${ALERT_NOT_FOUND}.`,
     args: { input: t.arg({ type: TestJobAlertInput, required: true, description: INPUT }) },

@@ -1,5 +1,6 @@
 import { longestBytes } from '../../answer-sizes.ts';
 import { builder } from '../../builder.ts';
+import { needs } from '../../roles.ts';
 
 export const AuditAction = builder.enumType('AuditAction', {
   description: 'What was done.',
@@ -34,6 +35,11 @@ export const AuditAction = builder.enumType('AuditAction', {
     },
     TAG_UPDATED: { description: 'A tag’s name or color was changed.' },
     TAG_DELETED: { description: 'A tag was deleted. Each job that had it has an entry UNTAGGED.' },
+    API_KEY_CREATED: { description: 'An API key was created.' },
+    API_KEY_ROTATED: {
+      description: 'An API key got a new text; the former one is valid until `previousUntil`.',
+    },
+    API_KEY_REVOKED: { description: 'An API key was revoked.' },
   } as const,
 });
 
@@ -47,6 +53,7 @@ export const AuditLogEntry = builder.prismaNode('AuditLogEntry', {
   id: { field: 'id' },
   nullable: true,
   description: 'One action and its actor, written in the same transaction as the change itself.',
+  authScopes: needs('ADMIN'),
   select: { id: true },
   fields: (t) => ({
     at: t.expose('at', { type: 'DateTime', description: 'When it was done.' }),
@@ -56,7 +63,8 @@ export const AuditLogEntry = builder.prismaNode('AuditLogEntry', {
     }),
     job: t.relation('job', {
       nullable: true,
-      description: 'The job that it was done to, which may be deleted by now; null where it was a tag.',
+      description:
+        'The job that it was done to, which may be deleted by now; null where it was a tag or an API key.',
     }),
     before: t.expose('before', {
       extensions: longestBytes(SNAPSHOT_BYTES),

@@ -1,4 +1,5 @@
 import { builder } from '../../builder.ts';
+import { needs } from '../../roles.ts';
 import { filteredPage } from '../../connection/filtered-page.ts';
 import { auditEntriesMatching } from '../../filters/audit-log-where.ts';
 import { WHERE_LIMITS } from '../../filters/read-where.ts';
@@ -25,6 +26,7 @@ const AuditLogWhere = builder.inputType('AuditLogWhere', {
 builder.queryFields((t) => ({
   auditLog: t.connection(
     {
+      authScopes: needs('ADMIN'),
       type: AuditLogEntry,
       description: `Who did what, newest first. An entry is kept for AUDIT_RETENTION_DAYS, also where its job is deleted. ${BAD_FILTERED_LIST_ARGUMENT}.`,
       args: { where: t.arg({ type: AuditLogWhere, description: 'Only these.' }) },

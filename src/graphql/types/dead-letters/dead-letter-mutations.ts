@@ -2,6 +2,7 @@ import { listOf } from '../../answer-sizes.ts';
 import type { CommandError } from '../../../commands/command-result.ts';
 import { DEAD_LETTER_CHUNK } from '../../../commands/dead-letters/dead-letter-chunks.ts';
 import { builder } from '../../builder.ts';
+import { needs } from '../../roles.ts';
 import { BulkPayload, bulkPayloadOf } from '../shared/bulk-payload.ts';
 import { DiscardDeadLettersInput, RedriveDeadLettersInput } from './dead-letter-inputs.ts';
 import { MutationError } from '../shared/mutation-errors.ts';
@@ -42,6 +43,7 @@ const RedrivePayload = builder.objectRef<RedrivePayloadShape>('RedrivePayload').
 
 builder.mutationFields((t) => ({
   redriveDeadLetters: t.field({
+    authScopes: needs('OPERATOR'),
     type: RedrivePayload,
     description: `Runs failed executions again: one new execution per open dead letter, trigger REDRIVE, however many ask at once. Where the job’s executions may not overlap, they wait as BLOCKED for their turn. Those of deleted jobs are passed over. ${CHUNKS} ${ERRORS}`,
     args: { input: t.arg({ type: RedriveDeadLettersInput, required: true, description: INPUT }) },
@@ -53,6 +55,7 @@ builder.mutationFields((t) => ({
     },
   }),
   discardDeadLetters: t.field({
+    authScopes: needs('OPERATOR'),
     type: BulkPayload,
     description: `Gives failed executions up: they leave the queue, and are pruned as all others are. ${CHUNKS} ${ERRORS}`,
     args: { input: t.arg({ type: DiscardDeadLettersInput, required: true, description: INPUT }) },

@@ -1,5 +1,6 @@
 import type { Prisma } from '../../../generated/prisma/client.ts';
 import { builder } from '../../builder.ts';
+import { needs } from '../../roles.ts';
 import { filteredPage } from '../../connection/filtered-page.ts';
 import { readOrdering, type SortColumn } from '../../connection/ordering.ts';
 import { requestPage } from '../../connection/page.ts';
@@ -20,6 +21,7 @@ const ID_COLUMN: SortColumn = { column: 'executionId', type: 'id', nullable: fal
 builder.queryFields((t) => ({
   deadLetters: t.connection(
     {
+      authScopes: needs('VIEWER'),
       type: DeadLetter,
       description: `Executions that failed for good, newest failure first. ${BAD_FILTERED_LIST_ARGUMENT}.`,
       args: { where: t.arg({ type: DeadLetterWhere, description: 'Only these.' }) },

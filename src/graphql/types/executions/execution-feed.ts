@@ -2,6 +2,7 @@ import { queryFromInfo } from '@pothos/plugin-prisma';
 import { mentions } from '../../../domain/values/condition.ts';
 import type { FeedEvent } from '../../../events/feed.ts';
 import { builder } from '../../builder.ts';
+import { needs } from '../../roles.ts';
 import { clientError } from '../../errors.ts';
 import { feedStart } from '../../feed-start.ts';
 import { eventMatches, readExecutionWhere } from '../../filters/execution-where.ts';
@@ -63,6 +64,7 @@ const ExecutionFeedItem = feedItem(
 
 builder.subscriptionField('executionEvents', (t) =>
   t.field({
+    authScopes: needs('VIEWER'),
     type: ExecutionFeedItem,
     description: `Live status of executions. Without \`after\`, from now on. ${BAD_FILTER}.`,
     args: {

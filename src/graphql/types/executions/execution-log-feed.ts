@@ -1,6 +1,7 @@
 import { decodePublicId } from '../../../domain/values/public-id.ts';
 import type { LogFeedLine } from '../../../events/log-feed.ts';
 import { builder } from '../../builder.ts';
+import { needs } from '../../roles.ts';
 import { clientError } from '../../errors.ts';
 import { feedStart } from '../../feed-start.ts';
 import { ExecutionLog } from './execution-log.ts';
@@ -24,6 +25,7 @@ const ExecutionLogFeedItem = builder.unionType('ExecutionLogFeedItem', {
 
 builder.subscriptionField('executionLogs', (t) =>
   t.field({
+    authScopes: needs('VIEWER'),
     type: ExecutionLogFeedItem,
     description:
       'Log lines of one execution: those that exist, then live, until it finishes. NOT_FOUND where there is no such execution, or it is no longer kept.',

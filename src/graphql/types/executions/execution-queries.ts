@@ -1,6 +1,7 @@
 import { decodePublicId } from '../../../domain/values/public-id.ts';
 import { filteredPage } from '../../connection/filtered-page.ts';
 import { builder } from '../../builder.ts';
+import { needs } from '../../roles.ts';
 import { BAD_FILTERED_LIST_ARGUMENT } from '../shared/error-texts.ts';
 import { Execution } from './execution.ts';
 import { ExecutionConnection, executionPage } from './execution-connection.ts';
@@ -9,6 +10,7 @@ import { ExecutionOrder } from '../shared/order-inputs.ts';
 
 builder.queryFields((t) => ({
   execution: t.prismaField({
+    authScopes: needs('VIEWER'),
     type: 'JobExecution',
     nullable: true,
     description: 'By id; null where there is none, or none any more.',
@@ -20,6 +22,7 @@ builder.queryFields((t) => ({
   }),
   executions: t.connection(
     {
+      authScopes: needs('VIEWER'),
       type: Execution,
       description: `Executions of all jobs, newest first unless \`orderBy\` says otherwise. ${BAD_FILTERED_LIST_ARGUMENT}.`,
       args: {

@@ -1,6 +1,7 @@
 import { queryFromInfo } from '@pothos/plugin-prisma';
 import type { FailureGroup as FailureGroupShape } from '../../../domain/metrics/metrics.ts';
 import { builder } from '../../builder.ts';
+import { needs } from '../../roles.ts';
 import { badArgument, clientError } from '../../errors.ts';
 import { readExecutionWhere } from '../../filters/execution-where.ts';
 import { readWholeNumber } from '../../whole-number.ts';
@@ -49,6 +50,7 @@ const FailureGroup = builder.objectRef<FailureGroupShape>('FailureGroup').implem
 
 builder.queryField('failureGroups', (t) =>
   t.field({
+    authScopes: needs('VIEWER'),
     type: [FailureGroup],
     description: `Executions that failed for good since an instant, grouped by job, reason and status, the largest group first. Only what is still kept counts. ${BAD_ARGUMENT}, or where reading takes too long.`,
     args: {

@@ -4,6 +4,7 @@ import { LARGEST_CHUNK, BULK_LIMITS } from '../../../commands/jobs/job-chunks.ts
 import type { PauseFacts } from '../../../commands/jobs/pause-job.ts';
 import { JOB_LIMITS } from '../../../domain/job/job-limits.ts';
 import { builder } from '../../builder.ts';
+import { needs } from '../../roles.ts';
 import type { GraphqlContext } from '../../context.ts';
 import { jobSelection } from '../../filters/job-where.ts';
 import { BulkPayload, bulkPayloadOf } from '../shared/bulk-payload.ts';
@@ -39,6 +40,7 @@ const BulkJobsInput = builder.inputType('BulkJobsInput', {
 
 builder.mutationFields((t) => ({
   pauseJobs: t.field({
+    authScopes: needs('OPERATOR'),
     type: BulkPayload,
     description: `Pauses those of the selected jobs that are ACTIVE, or COMPLETED with a last run that waits to start. ${CHUNKS} ValidationError where \`where\`, \`limit\`, \`reason\` or \`until\` is not what it may be.`,
     args: { input: t.arg({ type: BulkJobsInput, required: true, description: INPUT }) },
@@ -50,6 +52,7 @@ builder.mutationFields((t) => ({
       ),
   }),
   resumeJobs: t.field({
+    authScopes: needs('OPERATOR'),
     type: BulkPayload,
     description: `Resumes those of the selected jobs that are PAUSED, each from its next slot on. ${CHUNKS} ${ERRORS}`,
     args: { input: t.arg({ type: BulkJobsInput, required: true, description: INPUT }) },
@@ -60,6 +63,7 @@ builder.mutationFields((t) => ({
       ),
   }),
   triggerJobs: t.field({
+    authScopes: needs('OPERATOR'),
     type: BulkPayload,
     description: `Runs each of the selected jobs now, beside its schedule, also while it is paused. A run that its job’s concurrency policy leaves out is recorded as SKIPPED, and counts. ${CHUNKS} Other than the rest, it runs those again that it ran before. ${ERRORS}`,
     args: { input: t.arg({ type: BulkJobsInput, required: true, description: INPUT }) },
@@ -70,6 +74,7 @@ builder.mutationFields((t) => ({
       ),
   }),
   deleteJobs: t.field({
+    authScopes: needs('EDITOR'),
     type: BulkPayload,
     description: `Deletes the selected jobs, each as \`deleteJob\` does. ${CHUNKS} ${ERRORS}`,
     args: { input: t.arg({ type: BulkJobsInput, required: true, description: INPUT }) },

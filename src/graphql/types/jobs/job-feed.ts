@@ -1,6 +1,7 @@
 import { queryFromInfo } from '@pothos/plugin-prisma';
 import type { FeedEvent } from '../../../events/feed.ts';
 import { builder } from '../../builder.ts';
+import { needs } from '../../roles.ts';
 import { clientError } from '../../errors.ts';
 import { feedStart } from '../../feed-start.ts';
 import { jobEventMatches, readJobWhere } from '../../filters/job-where.ts';
@@ -41,6 +42,7 @@ const JobFeedItem = feedItem('JobFeedItem', 'What the feed of jobs delivers.', J
 
 builder.subscriptionField('jobEvents', (t) =>
   t.field({
+    authScopes: needs('VIEWER'),
     type: JobFeedItem,
     description: `Live changes of jobs, deletions included; their runs change no job, see \`executionEvents\`. Without \`after\`, from now on. ${BAD_FILTER}.`,
     args: {

@@ -2,6 +2,7 @@ import { listOf } from '../../answer-sizes.ts';
 import type { JobExecution, Prisma } from '../../../generated/prisma/client.ts';
 import { filteredPage } from '../../connection/filtered-page.ts';
 import { builder } from '../../builder.ts';
+import { needs } from '../../roles.ts';
 import type { GraphqlContext } from '../../context.ts';
 import { rowsOfOwners } from '../../loaders/rows-of-owners.ts';
 import { rowSelection } from '../../row-selection.ts';
@@ -76,6 +77,7 @@ builder.prismaObjectFields(Job, (t) => ({
   }),
   auditLog: t.connection(
     {
+      authScopes: needs('ADMIN'),
       type: AuditLogEntry,
       description: `Who did what to it, newest first. An entry is kept for AUDIT_RETENTION_DAYS. Those of all jobs of an answer are read together. ${BAD_LIST_ARGUMENT}.`,
       resolve: ({ id }, args, context, info) => auditPageOfJob(id, args, context, info),

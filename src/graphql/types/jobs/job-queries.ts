@@ -1,6 +1,7 @@
 import type { Prisma } from '../../../generated/prisma/client.ts';
 import { decodePublicId } from '../../../domain/values/public-id.ts';
 import { builder } from '../../builder.ts';
+import { needs } from '../../roles.ts';
 import { filteredPage } from '../../connection/filtered-page.ts';
 import { readOrdering } from '../../connection/ordering.ts';
 import { requestPage } from '../../connection/page.ts';
@@ -16,6 +17,7 @@ import { ID_COLUMN, JOB_SORT_COLUMNS, JobOrder, NEWEST_FIRST } from '../shared/o
 
 builder.queryFields((t) => ({
   job: t.prismaField({
+    authScopes: needs('VIEWER'),
     type: 'Job',
     nullable: true,
     description:
@@ -36,6 +38,7 @@ builder.queryFields((t) => ({
   }),
   jobs: t.connection(
     {
+      authScopes: needs('VIEWER'),
       type: Job,
       description: `Jobs, newest first unless \`orderBy\` says otherwise. ${BAD_FILTERED_LIST_ARGUMENT}.`,
       args: {

@@ -3,6 +3,7 @@ import type { CommandError } from '../../../commands/command-result.ts';
 import { UPSERT_LIMITS } from '../../../commands/jobs/upsert-errors.ts';
 import { MAX_UPSERT_ATTEMPTS } from '../../../commands/jobs/upsert-jobs.ts';
 import { builder } from '../../builder.ts';
+import { needs } from '../../roles.ts';
 import { DEFINITION_ERRORS } from '../shared/error-texts.ts';
 import { Job } from './job.ts';
 import { CreateJobInput } from './job-inputs.ts';
@@ -58,6 +59,7 @@ const UpsertJobsPayload = builder.objectRef<UpsertJobsPayloadShape>('UpsertJobsP
 
 builder.mutationFields((t) => ({
   upsertJob: t.field({
+    authScopes: needs('EDITOR'),
     type: JobPayload,
     description: `Creates or changes the job that bears the input’s key; the key must be given. ${RULE} ${ERRORS}.`,
     args: {
@@ -67,6 +69,7 @@ builder.mutationFields((t) => ({
       jobPayloadOf(await commands.upsertJob(caller, input)),
   }),
   upsertJobs: t.field({
+    authScopes: needs('EDITOR'),
     type: UpsertJobsPayload,
     description: `The same for up to ${UPSERT_LIMITS.jobs} jobs, all or none of them in one transaction. Jobs that are not in the list stay as they are. The same errors, of any of the jobs; ValidationError also where there are more, or two have one key.`,
     args: {

@@ -10,6 +10,7 @@ import {
 import { plannedRuns, type PlannedRun as RunShape } from '../../../domain/schedule/planned-runs.ts';
 import { checkSpan, MAX_BUCKETS } from '../../../domain/metrics/time-buckets.ts';
 import { builder } from '../../builder.ts';
+import { needs } from '../../roles.ts';
 import type { GraphqlContext } from '../../context.ts';
 import { badArgument, clientError } from '../../errors.ts';
 import { readJobWhere } from '../../filters/job-where.ts';
@@ -68,6 +69,7 @@ const PlannedRun = builder.objectRef<RunShape>('PlannedRun').implement({
 
 builder.queryField('plannedLoad', (t) =>
   t.field({
+    authScopes: needs('VIEWER'),
     extensions: listOf(500),
     type: [PlannedBucket],
     description: `What the schedules name in a span of the future, counted in equal buckets, oldest first, empty ones included; ${MAX_BUCKETS} buckets and ${MAX_SPAN_DAYS} days at most. ${WHAT_COUNTS} ${LIMITS}`,
@@ -106,6 +108,7 @@ builder.queryField('plannedLoad', (t) =>
 
 builder.queryField('plannedRuns', (t) =>
   t.field({
+    authScopes: needs('VIEWER'),
     type: [PlannedRun],
     description: `The next runs across jobs, soonest first. ${WHAT_COUNTS} ${LIMITS}`,
     args: {

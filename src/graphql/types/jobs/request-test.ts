@@ -7,6 +7,7 @@ import {
   type RequestTest as Shape,
 } from '../../../commands/jobs/test-request.ts';
 import { builder } from '../../builder.ts';
+import { needs } from '../../roles.ts';
 import { AttemptTimings } from '../executions/execution-attempt.ts';
 import { FailureReason } from '../executions/execution-enums.ts';
 import { CreateJobInput } from './job-inputs.ts';
@@ -74,6 +75,7 @@ const RequestTestPayload = builder
 
 builder.mutationField('testRequest', (t) =>
   t.field({
+    authScopes: needs('EDITOR'),
     type: RequestTestPayload,
     description: `Sends the request once, now, without storing a job; templates see sample values. It is sent as an attempt of a job would be, with headers of its own, to what a job may call; a callback is not asked for. Within \`timeoutMs\`, but ${MAX_TEST_TIMEOUT_MS} ms at most. ValidationError where a field is not what it may be; TargetBlockedError where the operator has blocked the URL’s address; ConflictError where ${MAX_TESTS_AT_ONCE} tests are under way on this instance.`,
     args: {

@@ -5,6 +5,7 @@ import {
 } from '../../../domain/schedule/schedule-preview.ts';
 import { checkTimezone } from '../../../domain/schedule/schedule-zone.ts';
 import { builder } from '../../builder.ts';
+import { needs } from '../../roles.ts';
 import { badArgument } from '../../errors.ts';
 import { readWholeNumber } from '../../whole-number.ts';
 import { BAD_ARGUMENT } from '../shared/error-texts.ts';
@@ -36,6 +37,7 @@ const SchedulePreview = builder
 
 builder.queryField('previewSchedule', (t) =>
   t.field({
+    authScopes: needs('VIEWER'),
     type: SchedulePreview,
     description: `What a schedule will do, from the code that fires it. ${BAD_ARGUMENT}, such as a schedule or zone that cannot be read.`,
     args: {

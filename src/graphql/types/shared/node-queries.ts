@@ -2,6 +2,7 @@ import { queryFromInfo } from '@pothos/plugin-prisma';
 import type { GraphQLResolveInfo } from 'graphql';
 import { parsePublicId, type PublicIdKind } from '../../../domain/values/public-id.ts';
 import { builder } from '../../builder.ts';
+import { needs } from '../../roles.ts';
 import type { GraphqlContext } from '../../context.ts';
 import { badArgument } from '../../errors.ts';
 
@@ -29,6 +30,8 @@ const READERS: Readonly<Record<PublicIdKind, NodeReader>> = {
     prisma.jobAlert.findMany({ where: { id: { in: ids } }, select: { ...select, id: true } }),
   AlertDelivery: ({ prisma }, ids, select) =>
     prisma.alertDelivery.findMany({ where: { id: { in: ids } }, select: { ...select, id: true } }),
+  ApiKey: ({ prisma }, ids, select) =>
+    prisma.apiKey.findMany({ where: { id: { in: ids } }, select: { ...select, id: true } }),
   DeadLetter: async ({ prisma }, ids, select) => {
     const where = { executionId: { in: ids } };
     const rows = await prisma.deadLetter.findMany({ where, select: { ...select, executionId: true } });
@@ -38,6 +41,7 @@ const READERS: Readonly<Record<PublicIdKind, NodeReader>> = {
 
 builder.queryFields((t) => ({
   node: t.field({
+    authScopes: needs('VIEWER'),
     type: builder.nodeInterfaceRef(),
     nullable: true,
     description: 'Anything by its id; null where there is none, or none any more.',
@@ -45,6 +49,7 @@ builder.queryFields((t) => ({
     resolve: async (_root, { id }, context, info) => (await readNodes([id], context, info))[0] ?? null,
   }),
   nodes: t.field({
+    authScopes: needs('VIEWER'),
     type: [builder.nodeInterfaceRef()],
     nullable: { list: false, items: true },
     description: `Anything by its id, in the order of the ids; null where there is none, or none any more. BAD_USER_INPUT where more than ${MAX_IDS} are asked for.`,

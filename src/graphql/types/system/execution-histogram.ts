@@ -2,6 +2,7 @@ import { listOf } from '../../answer-sizes.ts';
 import type { HistogramBucket } from '../../../domain/metrics/metrics.ts';
 import { checkSpan, MAX_BUCKETS } from '../../../domain/metrics/time-buckets.ts';
 import { builder } from '../../builder.ts';
+import { needs } from '../../roles.ts';
 import { badArgument } from '../../errors.ts';
 import { readExecutionWhere } from '../../filters/execution-where.ts';
 import { BAD_ARGUMENT } from '../shared/error-texts.ts';
@@ -25,6 +26,7 @@ const ExecutionBucket = builder.objectRef<HistogramBucket>('ExecutionBucket').im
 
 builder.queryField('executionHistogram', (t) =>
   t.field({
+    authScopes: needs('VIEWER'),
     extensions: listOf(500),
     type: [ExecutionBucket],
     description: `Executions counted in equal buckets by their \`createdAt\`, oldest first, empty ones included; ${MAX_BUCKETS} buckets at most. Only what is still kept counts: see EXECUTION_RETENTION_DAYS. ${BAD_ARGUMENT}, or where counting takes too long: it reads the executions themselves.`,

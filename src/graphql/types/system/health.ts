@@ -1,4 +1,5 @@
 import { builder } from '../../builder.ts';
+import { needs } from '../../roles.ts';
 import type {
   ComponentHealth as ComponentHealthShape,
   HealthReport,
@@ -47,6 +48,7 @@ const Health = builder.objectRef<HealthReport>('Health').implement({
 
 builder.queryField('health', (t) =>
   t.field({
+    authScopes: needs('VIEWER'),
     type: Health,
     description: 'How the instance that answers is doing.',
     resolve: (_root, _args, { health }) => health(),

@@ -2,6 +2,7 @@ import { listOf } from '../../answer-sizes.ts';
 import type { SchedulerInstance as InstanceRow } from '../../../generated/prisma/client.ts';
 import { ENDED_KEPT_HOURS, SILENT_INTERVALS } from '../../../domain/metrics/instance.ts';
 import { builder } from '../../builder.ts';
+import { needs } from '../../roles.ts';
 
 /** Rows of instances that ended are deleted after a while; this many are beyond any real cluster. */
 const MAX_INSTANCES = 1_000;
@@ -57,6 +58,7 @@ const SchedulerStatus = builder.objectRef<StatusShape>('SchedulerStatus').implem
 
 builder.queryField('schedulerStatus', (t) =>
   t.field({
+    authScopes: needs('VIEWER'),
     type: SchedulerStatus,
     description: 'The schedulers that share this database, and what is due.',
     resolve: async (_root, _args, { prisma, clock, heartbeatIntervalMs }) => {

@@ -1,6 +1,7 @@
 import type { SystemMetrics as SystemMetricsShape } from '../../../domain/metrics/metrics.ts';
 import { averageMs, endedCount, successRate } from '../../../domain/metrics/metrics-series.ts';
 import { builder } from '../../builder.ts';
+import { needs } from '../../roles.ts';
 import { readWholeNumber } from '../../whole-number.ts';
 import { BAD_ARGUMENT } from '../shared/error-texts.ts';
 import { countAsInt, Percentiles } from './metrics.ts';
@@ -75,6 +76,7 @@ const SystemMetrics = builder.objectRef<SystemMetricsShape>('SystemMetrics').imp
 
 builder.queryField('systemMetrics', (t) =>
   t.field({
+    authScopes: needs('VIEWER'),
     type: SystemMetrics,
     description: 'Figures of all jobs together, as they are now.',
     resolve: (_root, _args, { metrics }) => metrics.system(),
@@ -83,6 +85,7 @@ builder.queryField('systemMetrics', (t) =>
 
 builder.subscriptionField('systemMetrics', (t) =>
   t.field({
+    authScopes: needs('VIEWER'),
     type: SystemMetrics,
     description: `Figures of all jobs together, at once and then every \`intervalMs\`. Whoever reads slower than that gets the latest and misses those before it. ${BAD_ARGUMENT}.`,
     args: {

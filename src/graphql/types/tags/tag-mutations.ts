@@ -3,6 +3,7 @@ import { DELETE_TAG_CHUNK } from '../../../commands/tags/delete-tag.ts';
 import { TAG_LIMITS, TAG_NAME_RULE } from '../../../domain/job/tag.ts';
 import { encodePublicId } from '../../../domain/values/public-id.ts';
 import { builder } from '../../builder.ts';
+import { needs } from '../../roles.ts';
 import { DeletePayload } from '../shared/delete-payload.ts';
 import { JOB_NOT_FOUND } from '../shared/error-texts.ts';
 import { MutationError } from '../shared/mutation-errors.ts';
@@ -74,6 +75,7 @@ const TagPayload = builder.objectRef<TagPayloadShape>('TagPayload').implement({
 
 builder.mutationFields((t) => ({
   createTag: t.field({
+    authScopes: needs('EDITOR'),
     type: TagPayload,
     description: `Creates a tag that no job has yet. Not needed before a job gets it: names that are unknown are created then. ${FIELDS}.`,
     args: { input: t.arg({ type: CreateTagInput, required: true, description: INPUT }) },
@@ -81,6 +83,7 @@ builder.mutationFields((t) => ({
       tagPayloadOf(await commands.createTag(caller, input)),
   }),
   updateTag: t.field({
+    authScopes: needs('EDITOR'),
     type: TagPayload,
     description: `Changes a tag’s name or color, for all jobs that have it at once. The jobs’ versions stay as they are. ${NOT_FOUND}; ${FIELDS}.`,
     args: { input: t.arg({ type: UpdateTagInput, required: true, description: INPUT }) },
@@ -88,6 +91,7 @@ builder.mutationFields((t) => ({
       tagPayloadOf(await commands.updateTag(caller, input)),
   }),
   deleteTag: t.field({
+    authScopes: needs('EDITOR'),
     type: DeletePayload,
     description: `Deletes a tag, and takes it off the jobs that have it, in transactions of ${DELETE_TAG_CHUNK}: a call that breaks off is repeated to go on with the rest. ${NOT_FOUND}.`,
     args: { input: t.arg({ type: DeleteTagInput, required: true, description: INPUT }) },
@@ -99,6 +103,7 @@ builder.mutationFields((t) => ({
     },
   }),
   addJobTags: t.field({
+    authScopes: needs('EDITOR'),
     type: JobPayload,
     description: `Gives a job tags beside those that it has; a job may have ${TAG_LIMITS.perJob}. Names that are unknown become new tags. Changes nothing where the job has them all. ${JOB_NOT_FOUND}; ValidationError where a name is none, or the tags would be too many.`,
     args: { input: t.arg({ type: TagJobInput, required: true, description: INPUT }) },
@@ -106,6 +111,7 @@ builder.mutationFields((t) => ({
       jobPayloadOf(await commands.addJobTags(caller, input)),
   }),
   removeJobTags: t.field({
+    authScopes: needs('EDITOR'),
     type: JobPayload,
     description: `Takes tags off a job. Changes nothing where the job has none of them. ${JOB_NOT_FOUND}; ValidationError where a name is none, or the list too long.`,
     args: { input: t.arg({ type: TagJobInput, required: true, description: INPUT }) },

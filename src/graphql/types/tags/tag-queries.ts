@@ -1,5 +1,6 @@
 import type { Prisma } from '../../../generated/prisma/client.ts';
 import { builder } from '../../builder.ts';
+import { needs } from '../../roles.ts';
 import { readOrdering, type SortColumn } from '../../connection/ordering.ts';
 import { requestPage } from '../../connection/page.ts';
 import { readPage, selectionOfRows } from '../../connection/prisma-page.ts';
@@ -17,6 +18,7 @@ const NAME: SortColumn = { column: 'name', type: 'text', nullable: false };
 builder.queryFields((t) => ({
   tags: t.connection(
     {
+      authScopes: needs('VIEWER'),
       type: Tag,
       description: `All tags in the order of their names, also those that no job has. ${BAD_LIST_ARGUMENT}.`,
       resolve: (_root, args, context, info) => {

@@ -1,6 +1,7 @@
 import type { CommandError } from '../../../commands/command-result.ts';
 import { MAX_DEPENDENCIES } from '../../../domain/workflow/dependency.ts';
 import { builder } from '../../builder.ts';
+import { needs } from '../../roles.ts';
 import { JOB_NOT_FOUND } from '../shared/error-texts.ts';
 import { DependencyCondition, JobDependency } from './job-dependency.ts';
 import { MutationError } from '../shared/mutation-errors.ts';
@@ -54,6 +55,7 @@ const JobDependencyPayload = builder
 
 builder.mutationFields((t) => ({
   addJobDependency: t.field({
+    authScopes: needs('EDITOR'),
     type: JobDependencyPayload,
     description: `Lets a job wait for another, from the next end on; a job may wait for ${MAX_DEPENDENCIES} others. What is there already is answered as it is. ${JOB_NOT_FOUND}, of either; ConflictError where it waits for that one under another condition; CyclicDependencyError where it would come to wait for itself; ValidationError where it waits for ${MAX_DEPENDENCIES} already.`,
     args: { input: t.arg({ type: AddJobDependencyInput, required: true, description: INPUT }) },
@@ -65,6 +67,7 @@ builder.mutationFields((t) => ({
     },
   }),
   removeJobDependency: t.field({
+    authScopes: needs('EDITOR'),
     type: JobPayload,
     description: `Lets a job wait for another no longer. This by itself runs nothing. ${JOB_NOT_FOUND}, and where it does not wait for that one.`,
     args: { input: t.arg({ type: RemoveJobDependencyInput, required: true, description: INPUT }) },
