@@ -9,6 +9,7 @@ const FOLDERS = [
   'engine',
   'alerts',
   'commands',
+  'access',
   'graphql',
   'server',
   'logging',
@@ -28,6 +29,7 @@ const ALLOWED = {
   engine: ['domain', 'store', 'http', 'events'],
   alerts: ['domain', 'store', 'events', 'http'],
   commands: ['domain', 'store', 'events'],
+  access: ['commands', 'domain', 'store'],
   graphql: ['commands', 'events', 'domain', 'generated'],
   server: ['graphql', 'domain'],
 };

@@ -17,6 +17,8 @@ ENV NODE_ENV=production
 # Inside the container this is the network of the container alone; what is published decides who reaches it.
 ENV HOST=0.0.0.0
 ENV PORT=3000
+# The first admin key is written to data/first-admin-key, or is BOOTSTRAP_ADMIN_KEY.
+ENV AUTH_MODE=keys
 WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules

@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { PrismaPg } from '@prisma/adapter-pg';
+import { provideFirstKey } from './access/first-key.ts';
+import { createKeyAccess, type KeyAccess } from './access/key-access.ts';
+import { OPEN_ACCESS } from './access/open-access.ts';
 import { createAlerts, type Alerts } from './alerts/alerts.ts';
 import { deliveryLeaseMs } from './alerts/deliverer.ts';
 import { watchLoops } from './async/loop-watch.ts';
@@ -17,6 +20,7 @@ import { connectionsOf, openPools, type Pools } from './database/pools.ts';
 import { provideDatabase, type DatabaseAddress } from './database/provide-database.ts';
 import { refuseReadOnly } from './database/read-only.ts';
 import { sessionSettings } from './database/session.ts';
+import type { Authenticator } from './domain/access/session.ts';
 import { CALLBACK_PATH, readCallbackToken, signCallbackToken } from './domain/execution/callback-token.ts';
 import type { HealthReport } from './domain/metrics/health-report.ts';
 import { newUuidV7 } from './domain/values/uuid-v7.ts';
@@ -99,19 +103,22 @@ async function startApp(
   const alerts = createAlerts({ ...config, ...base, ...events, ...calls, ...RANDOM });
   const deps = makeCommandDeps(base, { ...events, ...calls, alerts });
   const engine = makeEngine(base, { ...events, ...calls, deps, callbacks });
+  const keys = config.authMode === 'keys' ? await openKeys(base, deps, events) : null;
   const pollerWatch = watchLoops([events.poller]);
   const health = createHealthCheck({
     ...base,
     stalledLoops: () => [...engine.stalledLoops(), ...alerts.stalledLoops(), ...pollerWatch.stalled()],
     isStopping,
   });
-  const server = await makeServer(base, { ...events, ...calls, deps, callbacks, health });
+  const authenticator = keys ?? OPEN_ACCESS;
+  const server = await makeServer(base, { ...events, ...calls, deps, callbacks, authenticator, health });
 
   const listening = await startInOrder(running, {
     ...events,
     ...calls,
     alerts,
     engine,
+    keys,
     server,
     // Known for certain once the server listens; no call is made before.
     onListening: ({ url }) => (callbacks.publicUrl ??= url),
@@ -123,13 +130,15 @@ async function startApp(
 interface PartsToStart extends Events, Calls {
   alerts: Alerts;
   engine: Engine;
+  /** Null where callers need no key. */
+  keys: KeyAccess | null;
   server: HttpServer;
   onListening: (listening: Listening) => void;
 }
 
 /** Top to bottom; a stop goes from bottom to top, and then on to the connections and the database. */
 async function startInOrder(running: StartedParts, parts: PartsToStart): Promise<Listening> {
-  const { wakeUps, sender, hub, server, alerts, engine, poller } = parts;
+  const { wakeUps, sender, hub, keys, server, alerts, engine, poller } = parts;
   running.add('wake-ups', wakeUps.stop);
   running.add('sender', () => {
     sender.close();
@@ -137,6 +146,10 @@ async function startInOrder(running: StartedParts, parts: PartsToStart): Promise
   });
   wakeUps.start();
   running.add('event hub', hub.stop);
+  if (keys) {
+    running.add('API keys', keys.stop);
+    keys.start();
+  }
   const listening = await server.start();
   parts.onListening(listening);
   running.add('server', server.stop);
@@ -256,13 +269,32 @@ function makeEngine(base: Base, parts: Commanding): Engine {
   });
 }
 
+/** Lets in who has an API key, and sees to it that there is one. */
+async function openKeys(
+  { pool, clock, config }: Base,
+  deps: CommandDeps,
+  { wakeUps }: Events,
+): Promise<KeyAccess> {
+  const { dataDir, bootstrapAdminKey: bootstrapKey } = config;
+  const first = await provideFirstKey({ deps, dataDir, bootstrapKey });
+  if (first.kind === 'written') {
+    logger.info('The first API key, with the role ADMIN, is in a file', { file: first.file });
+  } else if (first.kind === 'given') {
+    logger.info('The first API key, with the role ADMIN, is that of BOOTSTRAP_ADMIN_KEY');
+  }
+  const keys = createKeyAccess({ db: pool, clock, onError: warnOf('API keys') });
+  await keys.runOnce();
+  wakeUps.on('keys', keys.wake);
+  return keys;
+}
+
 /** The API: what it reads, what it commands, and the server around it. */
 async function makeServer(
   base: Base,
-  parts: Commanding & { health: () => Promise<HealthReport> },
+  parts: Commanding & { authenticator: Authenticator; health: () => Promise<HealthReport> },
 ): Promise<HttpServer> {
   const { config, version, pool, readPool, clock } = base;
-  const { hub, sender, deps, callbacks, health } = parts;
+  const { hub, sender, deps, callbacks, authenticator, health } = parts;
   const persistedOperations = await readPersistedOperations(
     config.persistedOperations,
     config.persistedOperationsFile,
@@ -289,6 +321,7 @@ async function makeServer(
     persistedOperations,
     schema,
     createContext: (facts) => createRequestContext(graphql, facts),
+    authenticator,
     health,
     metrics: reads.metrics.system,
     callbacks: {

@@ -87,6 +87,6 @@ it('a port that is taken is told before the database is touched', async () => {
 it('a host that is not of this machine is told before the database is reached', async () => {
   const port = await mutePort();
   const databaseUrl = `postgresql://scheduler:secret@127.0.0.1:${port}/jobs`;
-  const { message } = await failureOf(appOn(databaseUrl, { HOST: '192.0.2.1' }).start());
+  const { message } = await failureOf(appOn(databaseUrl, { HOST: '192.0.2.1', AUTH_MODE: 'keys' }).start());
   expect(message).toContain('HOST is 192.0.2.1, which is no address of this machine.');
 });

@@ -8,13 +8,16 @@ import { isEmailAddress } from '../domain/alert/email-address.ts';
 import { shorten } from '../domain/values/text.ts';
 
 type Values = { [K in keyof typeof VARIABLES]: ValueOf<(typeof VARIABLES)[K]> };
+/** Who is let in. */
+export type AuthMode = NonNullable<Values['authMode']>;
 type ValueOf<V> = V extends Variable<infer T> ? T : never;
 
 /** Everything the environment decides, read once at start. Folders are absolute; unset optional ones are `undefined`. */
 export type Config = Readonly<
-  Omit<Values, 'instanceName' | 'alertEmailFrom' | 'allowedHosts'> & {
+  Omit<Values, 'instanceName' | 'alertEmailFrom' | 'allowedHosts' | 'authMode'> & {
     instanceName: string;
     alertEmailFrom: string;
+    authMode: AuthMode;
     /** In lower case; `*` stands for any. */
     allowedHosts: readonly string[];
     /** Things that are allowed but probably not meant, one sentence each; to be logged at start. */
@@ -65,6 +68,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     instanceName: values.instanceName ?? hostInstanceName(),
     alertEmailFrom:
       values.alertEmailFrom ?? mailUser(values.smtpUrl) ?? `job-scheduler@${hostInstanceName()}`,
+    authMode: values.authMode ?? 'none',
     blockedTargets: Object.freeze(values.blockedTargets),
     redirectTargets: Object.freeze(values.redirectTargets),
     corsOrigins: Object.freeze(values.corsOrigins),
@@ -137,6 +141,7 @@ function contradictions(values: Partial<Values>, hasDatabaseUrl: boolean): strin
   if (port !== undefined && port === embeddedPostgresPort && !hasDatabaseUrl) {
     found.push(`PORT and EMBEDDED_POSTGRES_PORT both hold "${port}"; allowed: two different ports.`);
   }
+  found.push(...openToOthers(values));
   if (databaseConnectTimeoutMs >= leaseMs) {
     found.push(
       `DATABASE_CONNECT_TIMEOUT_MS holds "${databaseConnectTimeoutMs}" and LEASE_MS "${leaseMs}"; allowed: a connect timeout shorter than the lease, since one slow connection would otherwise lose every lease.`,
@@ -151,12 +156,25 @@ function contradictions(values: Partial<Values>, hasDatabaseUrl: boolean): strin
   return found;
 }
 
+/** Nobody should put a server on a network without having said who is let in. */
+function openToOthers({ host, authMode, isOpenOnPurpose }: Partial<Values>): string[] {
+  if (host === undefined || isLoopback(host) || authMode === 'keys') return [];
+  if (authMode === 'none' && isOpenOnPurpose === true) return [];
+  const mode = authMode === undefined ? 'AUTH_MODE is not set' : 'AUTH_MODE holds "none"';
+  return [
+    `HOST holds "${host}", which other machines reach, and ${mode}; allowed: AUTH_MODE=keys, which lets in callers with an API key, or both AUTH_MODE=none and I_KNOW_THIS_IS_OPEN=true, with which everybody who reaches the port may do everything.`,
+  ];
+}
+
 function doubts(values: Values): string[] {
   const found: string[] = [];
-  if (!isLoopback(values.host)) {
+  if (!isLoopback(values.host) && values.authMode === 'none') {
     found.push(
-      `HOST is ${values.host}: the API has no authentication yet, so anyone who reaches port ${values.port} can create jobs. Keep it behind a firewall or an authenticating proxy.`,
+      `HOST is ${values.host} and AUTH_MODE is none: everybody who reaches port ${values.port} may do everything.`,
     );
+  }
+  if (values.authMode !== 'keys' && values.bootstrapAdminKey !== undefined) {
+    found.push('BOOTSTRAP_ADMIN_KEY has no effect, since AUTH_MODE is not keys.');
   }
   if (isEveryAddress(values.host) && values.publicUrl === undefined) {
     found.push(
@@ -168,7 +186,7 @@ function doubts(values: Values): string[] {
       `ALLOWED_HOSTS is not set, and HOST is ${values.host}: a web page can have a name of its own lead to the server, and then calls the API as though it were its own. Set ALLOWED_HOSTS or PUBLIC_URL to the names by which clients ask for it.`,
     );
   }
-  if (values.corsOrigins.includes('*')) {
+  if (values.corsOrigins.includes('*') && values.authMode !== 'keys') {
     found.push(
       'CORS_ORIGINS is *: any web page that someone on this network opens can create jobs. Name the origins instead.',
     );

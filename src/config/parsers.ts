@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
+import { KEY_SHAPE, type KeyText, readApiKey } from '../domain/access/api-key.ts';
 import { isEmailAddress } from '../domain/alert/email-address.ts';
 
 /** What became of one variable's text: its value, or `null` where the text is not allowed. */
@@ -161,6 +162,18 @@ export function signingSecret(): Kind<Buffer> {
       const match = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text);
       const key = Buffer.from(match?.[1] ?? '', 'base64');
       return key.length >= 24 && key.length <= 64 ? { value: key } : null;
+    },
+    show: () => '***',
+  };
+}
+
+/** The text of an API key. Never shown, whatever it is. */
+export function apiKey(): Kind<KeyText> {
+  return {
+    allowed: `a key as \`npm run keys -- generate\` prints it: ${KEY_SHAPE}`,
+    parse(text) {
+      const key = readApiKey(text);
+      return key && { value: key };
     },
     show: () => '***',
   };

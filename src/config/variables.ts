@@ -1,6 +1,7 @@
 import { LOG_LEVELS } from '../logging/level.ts';
 import {
   addressRanges,
+  apiKey,
   baseUrl,
   filePath,
   folder,
@@ -64,8 +65,26 @@ export const VARIABLES = {
     'HOST',
     '127.0.0.1',
     listenHost(),
-    'Address to listen on. The API has no authentication yet, so it is open to this machine only; with 0.0.0.0 anyone who reaches the port can create jobs.',
+    'Address to listen on. With one that other machines reach, such as 0.0.0.0, callers need API keys; see AUTH_MODE.',
   ),
+  authMode: optional('AUTH_MODE', oneOf(['keys', 'none']), {
+    whenUnset: 'none while HOST is loopback; any other HOST needs a choice',
+    example: 'keys',
+    description:
+      'Who is let in: `keys` callers with an API key, `none` everybody, who may do everything. See docs/security.md.',
+  }),
+  isOpenOnPurpose: withDefault(
+    'I_KNOW_THIS_IS_OPEN',
+    'false',
+    trueOrFalse(),
+    'Confirms AUTH_MODE=none where HOST is an address that other machines reach.',
+  ),
+  bootstrapAdminKey: optional('BOOTSTRAP_ADMIN_KEY', apiKey(), {
+    whenUnset: 'a new key, in the file first-admin-key in DATA_DIR',
+    example: '',
+    description:
+      'The first API key, with the role ADMIN. It is taken where no key was ever created, and has no effect afterwards.',
+  }),
   publicUrl: optional('PUBLIC_URL', baseUrl(), {
     whenUnset: 'http://HOST:PORT, with localhost where HOST is every address',
     example: 'https://scheduler.example.com',

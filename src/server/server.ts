@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { GraphQLSchema } from 'graphql';
+import type { Authenticator } from '../domain/access/session.ts';
 import type { SystemMetrics } from '../domain/metrics/metrics.ts';
 import { createCloser } from './http/close-server.ts';
 import type { CallbackReceiver } from './http/callback-endpoint.ts';
@@ -25,6 +26,8 @@ import { createOperationServer } from './websocket/websocket-operations.ts';
 export interface HttpServerOptions {
   schema: GraphQLSchema;
   createContext: CreateContext;
+  /** Lets callers in. */
+  authenticator: Authenticator;
   host: string;
   /** 0 takes any free port. */
   port: number;
@@ -97,7 +100,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     keepAliveTimeout: limits.IDLE_CONNECTION_TIMEOUT_MS,
   });
   const websockets = createWebsocketEndpoint({
-    operations: createOperationServer({ endpoint, maskError, persistedOperations }),
+    operations: createOperationServer({
+      endpoint,
+      authenticator: options.authenticator,
+      maskError,
+      persistedOperations,
+    }),
     origins,
     goesByItsName,
     peerLimits,

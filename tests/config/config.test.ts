@@ -1,6 +1,9 @@
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ConfigError, configReference, loadConfig } from '../../src/config/config.ts';
+import { SECRET_BYTES, writeApiKey } from '../../src/domain/access/api-key.ts';
+
+const KEY = writeApiKey('018f0000-0000-7000-8000-000000000001', new Uint8Array(SECRET_BYTES).fill(7));
 
 function mistakesOf(env: Record<string, string>): readonly string[] {
   try {
@@ -17,6 +20,9 @@ describe('loadConfig', () => {
     expect(loadConfig({})).toEqual({
       port: 3000,
       host: '127.0.0.1',
+      authMode: 'none',
+      isOpenOnPurpose: false,
+      bootstrapAdminKey: undefined,
       publicUrl: undefined,
       databaseUrl: undefined,
       databaseDirectUrl: undefined,
@@ -283,7 +289,13 @@ describe('loadConfig', () => {
   });
 
   it('warns about an open address, any origin and a short lease', () => {
-    const { warnings } = loadConfig({ HOST: '0.0.0.0', CORS_ORIGINS: '*', LEASE_MS: '3000' });
+    const { warnings } = loadConfig({
+      HOST: '0.0.0.0',
+      AUTH_MODE: 'none',
+      I_KNOW_THIS_IS_OPEN: 'true',
+      CORS_ORIGINS: '*',
+      LEASE_MS: '3000',
+    });
     expect(warnings.map((warning) => warning.split(' is ')[0])).toEqual([
       'HOST',
       'PUBLIC_URL',
@@ -294,8 +306,45 @@ describe('loadConfig', () => {
   });
 
   it('does not require a public address when there is one', () => {
-    const { warnings } = loadConfig({ HOST: '0.0.0.0', PUBLIC_URL: 'https://scheduler.example.com' });
-    expect(warnings).toEqual([expect.stringMatching(/^HOST is/)]);
+    const env = { HOST: '0.0.0.0', AUTH_MODE: 'keys', PUBLIC_URL: 'https://scheduler.example.com' };
+    expect(loadConfig(env).warnings).toEqual([]);
+  });
+
+  it.each(['127.0.0.1', '127.1.2.3', '::1', 'localhost'])(
+    'lets everybody in on %s, unless it is told',
+    (HOST) => {
+      expect(loadConfig({ HOST }).authMode).toBe('none');
+      expect(loadConfig({ HOST, AUTH_MODE: 'keys' }).authMode).toBe('keys');
+    },
+  );
+
+  it.each<[string, Record<string, string>]>([
+    ['nothing else', {}],
+    ['AUTH_MODE=none', { AUTH_MODE: 'none' }],
+    ['I_KNOW_THIS_IS_OPEN alone', { I_KNOW_THIS_IS_OPEN: 'true' }],
+    ['a key alone', { BOOTSTRAP_ADMIN_KEY: KEY }],
+  ])('refuses an address that others reach with %s, and says how to go on', (_what, env) => {
+    for (const HOST of ['0.0.0.0', '::', '192.168.1.7', 'jobs.example.com']) {
+      const [mistake, ...others] = mistakesOf({ HOST, ...env });
+      expect(others).toEqual([]);
+      expect(mistake).toContain(`HOST holds "${HOST}"`);
+      expect(mistake).toContain('allowed: AUTH_MODE=keys');
+      expect(mistake).toContain('AUTH_MODE=none and I_KNOW_THIS_IS_OPEN=true');
+    }
+  });
+
+  it('never shows a refused key', () => {
+    const broken = `${KEY.slice(0, -1)}${KEY.endsWith('0') ? '1' : '0'}`;
+    expect(mistakesOf({ BOOTSTRAP_ADMIN_KEY: broken })).toEqual([
+      expect.stringMatching(/^BOOTSTRAP_ADMIN_KEY holds "\*\*\*"; allowed: a key as/),
+    ]);
+    expect(loadConfig({ AUTH_MODE: 'keys', BOOTSTRAP_ADMIN_KEY: KEY }).bootstrapAdminKey?.text).toBe(KEY);
+  });
+
+  it('warns about a key that has no effect', () => {
+    expect(loadConfig({ BOOTSTRAP_ADMIN_KEY: KEY }).warnings).toEqual([
+      'BOOTSTRAP_ADMIN_KEY has no effect, since AUTH_MODE is not keys.',
+    ]);
   });
 
   it.each([

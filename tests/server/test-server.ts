@@ -1,4 +1,5 @@
 import { onTestFinished } from 'vitest';
+import { OPEN_ACCESS } from '../../src/access/open-access.ts';
 import type { SystemMetrics } from '../../src/domain/metrics/metrics.ts';
 import type { HealthReport } from '../../src/domain/metrics/health-report.ts';
 import { createHttpServer } from '../../src/server/server.ts';
@@ -68,6 +69,7 @@ export function serverOptions(
   return {
     schema,
     createContext: (facts) => ({ ...facts }),
+    authenticator: OPEN_ACCESS,
     host: '127.0.0.1',
     port: 0,
     corsOrigins: [],

@@ -1,4 +1,5 @@
 import type { GraphQLError } from 'graphql';
+import { OPEN_ACCESS } from '../../src/access/open-access.ts';
 import { describe, expect, it } from 'vitest';
 import { createGraphqlEndpoint } from '../../src/server/http/graphql-endpoint.ts';
 import { createPeerLimits, noUsage } from '../../src/server/limits/peer-limits.ts';
@@ -56,7 +57,12 @@ describe('Variables that a subscription does not declare', () => {
 
   it('are not kept by a websocket', async () => {
     const { endpoint, held } = scene();
-    const operations = createOperationServer({ endpoint, maskError, persistedOperations });
+    const operations = createOperationServer({
+      endpoint,
+      authenticator: OPEN_ACCESS,
+      maskError,
+      persistedOperations,
+    });
     let handle: ((text: string) => Promise<void>) | undefined;
     const closed = operations.opened(
       {

@@ -55,11 +55,15 @@ export type WsClient = {
   close: () => Promise<void>;
 };
 
-/** A graphql-ws client on one socket of its own, which does not reconnect. */
-export function wsClient(url: string): WsClient {
+/**
+ * A graphql-ws client on one socket of its own, which does not reconnect.
+ *
+ * @param connectionParams the payload of its first message
+ */
+export function wsClient(url: string, connectionParams?: Record<string, unknown>): WsClient {
   const sink: { closed?: (event: Closed) => void } = {};
   const closed = new Promise<Closed>((resolve) => (sink.closed = resolve));
-  const client = graphqlWsClient(url, (event) => sink.closed?.(event));
+  const client = graphqlWsClient(url, (event) => sink.closed?.(event), connectionParams);
   return {
     subscribe: (query, variables, more) =>
       follow(client, { query, ...(variables && { variables }), ...more }),
@@ -70,8 +74,13 @@ export function wsClient(url: string): WsClient {
   };
 }
 
-function graphqlWsClient(url: string, onClosed?: (event: Closed) => void): GraphqlWsClient {
+function graphqlWsClient(
+  url: string,
+  onClosed?: (event: Closed) => void,
+  connectionParams?: Record<string, unknown>,
+): GraphqlWsClient {
   return createClient({
+    ...(connectionParams && { connectionParams }),
     url: `${url.replace(/^http/, 'ws')}/graphql`,
     webSocketImpl: WebSocket,
     retryAttempts: 0,
@@ -107,11 +116,12 @@ export async function sseClient<Data = AnyData>(
   query: string,
   variables?: Variables,
   more?: object,
+  headers: Record<string, string> = {},
 ): Promise<Feed<Data>> {
   const abort = new AbortController();
   const response = await fetch(`${url}/graphql`, {
     method: 'POST',
-    headers: { 'Content-Type': 'application/json', Accept: 'text/event-stream' },
+    headers: { 'Content-Type': 'application/json', Accept: 'text/event-stream', ...headers },
     body: JSON.stringify({ query, variables, ...more }),
     signal: abort.signal,
   });

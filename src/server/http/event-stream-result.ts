@@ -1,4 +1,5 @@
-import type { ExecutionResult } from 'graphql';
+import { type ExecutionResult, GraphQLError } from 'graphql';
+import { REFUSALS } from '../access/admission.ts';
 import type { Delivery } from '../websocket/delivery.ts';
 import {
   EVENT_STREAM_PING_MS,
@@ -19,6 +20,8 @@ const HEADERS = { 'Content-Type': EVENT_STREAM, 'Cache-Control': 'no-cache, no-t
  * each event, at the start (a connection may break before the first one), and with each ping: of a feed whose filter
  * lets nothing through for long, the cursor would else be older than what is kept. An id without data is no event.
  *
+ * When the session of its caller ends, the stream says so by a last result, an error, and completes.
+ *
  * @param results are asked for one by one, when the client has taken in the one before
  */
 export function eventStreamResponse(results: AsyncIterable<ExecutionResult>, delivery: Delivery): Response {
@@ -26,6 +29,13 @@ export function eventStreamResponse(results: AsyncIterable<ExecutionResult>, del
   const iterator = results[Symbol.asyncIterator]();
   const encoder = new TextEncoder();
   let ping: NodeJS.Timeout | undefined;
+  let stopListening: (() => void) | undefined;
+  let isOver = false;
+  const end = () => {
+    isOver = true;
+    clearInterval(ping);
+    stopListening?.();
+  };
   const stream = new ReadableStream<Uint8Array>(
     {
       start(controller) {
@@ -34,20 +44,26 @@ export function eventStreamResponse(results: AsyncIterable<ExecutionResult>, del
           // Below 0 the ping before still waits for its reader.
           if (controller.desiredSize === 0) controller.enqueue(encoder.encode(pingOf(position())));
         }, EVENT_STREAM_PING_MS);
+        stopListening = delivery.session?.onEnd(() => {
+          end();
+          controller.enqueue(Buffer.concat([nextEvent(SESSION_ENDED), encoder.encode(COMPLETE_EVENT)]));
+          controller.close();
+          void iterator.return?.();
+        });
       },
       async pull(controller) {
         const step = await iterator.next();
+        if (isOver) return;
         if (step.done !== true) {
-          const before = Buffer.from(`${idLine(position())}event: next\ndata: `);
-          controller.enqueue(Buffer.concat([before, jsonOf(step.value), END_OF_EVENT]));
+          controller.enqueue(Buffer.concat([Buffer.from(idLine(position())), nextEvent(step.value)]));
           return;
         }
-        clearInterval(ping);
-        controller.enqueue(encoder.encode('event: complete\ndata:\n\n'));
+        end();
+        controller.enqueue(encoder.encode(COMPLETE_EVENT));
         controller.close();
       },
       async cancel() {
-        clearInterval(ping);
+        end();
         await iterator.return?.();
       },
     },
@@ -64,6 +80,16 @@ export function eventStreamResponse(results: AsyncIterable<ExecutionResult>, del
 export function brokenOffStreamResponse(result: ExecutionResult): Response {
   const text = `retry: ${EVENT_STREAM_UNAVAILABLE_RETRY_MS}\nevent: next\ndata: ${jsonOf(result).toString()}\n\n`;
   return new Response(text, { headers: HEADERS });
+}
+
+const COMPLETE_EVENT = 'event: complete\ndata:\n\n';
+
+const SESSION_ENDED: ExecutionResult = {
+  errors: [new GraphQLError(REFUSALS.INVALID.message, { extensions: { code: REFUSALS.INVALID.code } })],
+};
+
+function nextEvent(result: ExecutionResult): Buffer {
+  return Buffer.concat([Buffer.from('event: next\ndata: '), jsonOf(result), END_OF_EVENT]);
 }
 
 function idLine(cursor: string | null): string {

@@ -5,7 +5,7 @@ import { pumpBody } from './event-stream.ts';
 import type { PumpOptions } from './event-stream.ts';
 import type { GraphqlEndpoint } from './graphql-endpoint.ts';
 import { readParams } from './graphql-params.ts';
-import { ANONYMOUS } from '../../domain/access/viewer.ts';
+import type { Session } from '../../domain/access/session.ts';
 import { GRAPHQL_PATH, WATCHED_ANSWER_BYTES } from '../limits/limits.ts';
 import type { Delivery } from '../websocket/delivery.ts';
 import type { OperationContext } from './operation-context.ts';
@@ -21,17 +21,17 @@ export async function answerGraphql(
   request: IncomingMessage,
   response: ServerResponse,
   { endpoint, openStreams, slowReaderTimeoutMs }: GraphqlHttpOptions,
-  { url, requestId }: { url: URL; requestId: string },
+  { url, requestId, session }: { url: URL; requestId: string; session: Session },
 ): Promise<void> {
   const read = await readParams(request, url);
   if ('refusal' in read) {
     refuse(response, read.refusal);
     return;
   }
-  const delivery: Delivery = { isGone: () => response.destroyed };
+  const delivery: Delivery = { isGone: () => response.destroyed, session };
   try {
     const answer = await respond(endpoint, request, {
-      facts: factsOf(request, requestId, ANONYMOUS),
+      facts: { ...factsOf(request, requestId), viewer: session.viewer },
       delivery,
       params: read.params,
     });

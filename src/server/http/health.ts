@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Authenticator } from '../../domain/access/session.ts';
 import type { HealthReport } from '../../domain/metrics/health-report.ts';
+import { admit } from '../access/admission.ts';
 import { HEALTH_TIMEOUT_MS } from '../limits/limits.ts';
 import { methodNotAllowed, refuse, sendJson } from './respond.ts';
 import type { ServerLog } from './server-log.ts';
@@ -8,6 +10,7 @@ import { shareBetweenCallers } from '../../async/share-between-callers.ts';
 export interface HealthEndpointOptions {
   /** May hang or throw; the endpoint then answers 503 without it. */
   health: () => Promise<HealthReport>;
+  authenticator: Authenticator;
   log: ServerLog;
   isStopping: () => boolean;
   timeoutMs?: number;
@@ -22,7 +25,7 @@ export type HealthEndpoint = (
 
 /**
  * `/health/live`: the process turns; restart it if not. `/health/ready`: send it requests; 503 with reasons if not.
- * `/health`: both, with the figures behind them.
+ * `/health`: both, with the figures behind them. Reasons and figures are for callers that are let in; all others read the status.
  */
 export function createHealthEndpoint(options: HealthEndpointOptions): HealthEndpoint {
   const check = shareBetweenCallers(() => boundedReport(options));
@@ -40,13 +43,19 @@ export function createHealthEndpoint(options: HealthEndpointOptions): HealthEndp
     const report = await check();
     const reasons = [...(options.isStopping() ? ['The server is stopping.'] : []), ...reasonsOf(report)];
     const ready = reasons.length === 0;
-    sendJson(
-      response,
-      ready ? 200 : 503,
-      path === '/health/ready'
-        ? { status: ready ? 'UP' : 'DOWN', reasons }
-        : { ...(report ?? { status: 'DOWN' }), live: true, ready, reasons },
-    );
+    const status = ready ? 'UP' : 'DOWN';
+    const isKnown = 'session' in (await admit(options.authenticator, request));
+    if (path === '/health/ready')
+      sendJson(response, ready ? 200 : 503, isKnown ? { status, reasons } : { status });
+    else if (!isKnown)
+      sendJson(response, ready ? 200 : 503, { status: report?.status ?? 'DOWN', live: true, ready });
+    else
+      sendJson(response, ready ? 200 : 503, {
+        ...(report ?? { status: 'DOWN' }),
+        live: true,
+        ready,
+        reasons,
+      });
     return true;
   };
 }

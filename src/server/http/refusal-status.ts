@@ -4,6 +4,8 @@ import { RETRY_AFTER_SECONDS } from '../limits/limits.ts';
 
 /** The status of each refusal that is not the request's own fault; all others are 400. */
 const STATUSES: ReadonlyMap<unknown, number> = new Map([
+  ['UNAUTHENTICATED', 401],
+  ['FORBIDDEN', 403],
   ['INTERNAL_ERROR', 500],
   ['TOO_MANY_OPERATIONS', 429],
   ['UNAVAILABLE', 503],

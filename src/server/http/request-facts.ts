@@ -23,11 +23,11 @@ export function requestIdOf(request: IncomingMessage, newId: () => string): stri
   return typeof given === 'string' && SANE_REQUEST_ID.test(given) ? given : newId();
 }
 
-export function factsOf(request: IncomingMessage, requestId: string, viewer: Viewer): RequestFacts {
+/** What a request says of itself; who sent it is another matter. */
+export function factsOf(request: IncomingMessage, requestId: string): Omit<RequestFacts, 'viewer'> {
   const { socket } = request;
   return {
     requestId,
-    viewer,
     address: socket.remoteAddress ?? null,
     isGone: () => socket.destroyed,
     lastEventId: lastEventIdOf(request),

@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Authenticator } from '../../domain/access/session.ts';
 import { CALLBACK_PATH } from '../../domain/execution/callback-token.ts';
 import type { SystemMetrics } from '../../domain/metrics/metrics.ts';
+import { admit } from '../access/admission.ts';
 import { CALL_OF_JOB, isCallOfJob } from './calls-of-jobs.ts';
 import { createCallbackEndpoint, withoutToken, type CallbackReceiver } from './callback-endpoint.ts';
 import type { ErrorMask } from './error-mask.ts';
@@ -21,6 +23,7 @@ import type { ServerLog } from './server-log.ts';
 
 export interface RequestHandlerOptions {
   endpoint: GraphqlEndpoint;
+  authenticator: Authenticator;
   origins: OriginPolicy;
   goesByItsName: HostCheck;
   maskError: ErrorMask;
@@ -87,6 +90,7 @@ function createRoutes(options: RequestHandlerOptions): Route {
   const answerApi = createApiRoute(options);
   const answerHealth = createHealthEndpoint({
     health: options.health,
+    authenticator: options.authenticator,
     log: options.log,
     isStopping: options.isStopping,
     ...(options.healthTimeoutMs !== undefined && { timeoutMs: options.healthTimeoutMs }),
@@ -112,7 +116,7 @@ function createRoutes(options: RequestHandlerOptions): Route {
 
 /** GraphQL, and GraphiQL for a browser. */
 function createApiRoute(options: RequestHandlerOptions): Route {
-  const { origins, graphiql, version } = options;
+  const { authenticator, origins, graphiql, version } = options;
   const sendGraphiql = graphiql ? createGraphiqlPage(version) : null;
 
   return async (request, response, target) => {
@@ -127,7 +131,9 @@ function createApiRoute(options: RequestHandlerOptions): Route {
     } else if (isSentByOtherSite(request) && !response.hasHeader('Access-Control-Allow-Origin')) {
       refuse(response, SENT_BY_OTHER_SITE);
     } else {
-      await answerGraphql(request, response, options, target);
+      const admission = await admit(authenticator, request);
+      if ('refusal' in admission) refuse(response, admission.refusal);
+      else await answerGraphql(request, response, options, { ...target, session: admission.session });
     }
   };
 }

@@ -1,4 +1,5 @@
 import type { Limiter } from '../../async/limiter.ts';
+import type { Session } from '../../domain/access/session.ts';
 import type { Part } from '../../async/budget.ts';
 import type { Usage } from '../limits/peer-limits.ts';
 import type { RenderedEvent } from './kept-results.ts';
@@ -12,6 +13,8 @@ export interface Delivery {
   turns?: Pick<Limiter, 'enter' | 'leave'>;
   /** Whether the client is gone: nobody reads the answer then. */
   isGone?: () => boolean;
+  /** Of the caller of an event stream, which ends with it. A websocket sees to that by itself. */
+  session?: Session;
   /** What the answer to a query or mutation holds of the room for large ones; its sender gives it back. */
   part?: Part;
   /** What the websocket of the subscription has open; absent where it has none. */

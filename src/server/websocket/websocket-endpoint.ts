@@ -6,7 +6,6 @@ import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
 import { CALL_OF_JOB, isCallOfJob } from '../http/calls-of-jobs.ts';
 import { type HostCheck, misdirected } from '../http/host-names.ts';
-import { ANONYMOUS } from '../../domain/access/viewer.ts';
 import { GRAPHQL_PATH, MAX_BODY_BYTES, MAX_WEBSOCKETS } from '../limits/limits.ts';
 import { noUsage, type PeerLimits } from '../limits/peer-limits.ts';
 import { originRefusal, type OriginPolicy } from '../http/origins.ts';
@@ -36,6 +35,9 @@ export interface WebsocketEndpointOptions {
   keepAliveMs: number;
   slowReaderTimeoutMs: number;
 }
+
+/** What is known of a socket before its client says who they are. */
+type SocketPeer = Omit<RequestFacts, 'viewer'>;
 
 export interface WebsocketEndpoint {
   /** Takes over an `upgrade` of the HTTP server, or refuses it. */
@@ -79,7 +81,7 @@ export function createWebsocketEndpoint(options: WebsocketEndpointOptions): Webs
 
   /** Accepts the upgrade first where it refuses: no browser shows a page the answer to a refused upgrade. */
   function serve(websocket: WebSocket, connection: Duplex, request: IncomingMessage): void {
-    const facts = factsOf(request, inOnePiece(requestIdOf(request, newId)), ANONYMOUS);
+    const facts = factsOf(request, inOnePiece(requestIdOf(request, newId)));
     if (!origins.mayUpgrade(request)) {
       refuseSocket(websocket, ORIGIN_REFUSED_CODE, originRefusal(request));
       return;
@@ -165,7 +167,7 @@ function refuseSocket(socket: WebSocket, code: number, reason: string): void {
 /** Serves one socket; calls back when it is closed and its subscriptions are ended. */
 function serveSocket(
   socket: WebSocket,
-  { connection, facts, onEnded }: { connection: Duplex; facts: RequestFacts; onEnded: () => void },
+  { connection, facts, onEnded }: { connection: Duplex; facts: SocketPeer; onEnded: () => void },
   { operations, log, keepAliveMs, slowReaderTimeoutMs }: WebsocketEndpointOptions,
 ): void {
   const { requestId } = facts;
@@ -199,9 +201,9 @@ function serveSocket(
       usage: noUsage(),
       send: reader.send,
       sendResults: reader.sendResults,
-      nextOperation: () => {
+      nextOperation: (viewer) => {
         operationCount += 1;
-        return { ...facts, requestId: `${requestId}.${operationCount}` };
+        return { ...facts, viewer, requestId: `${requestId}.${operationCount}` };
       },
     },
   );

@@ -9,6 +9,9 @@ import type {
   SubscribePayload,
   WebSocket,
 } from 'graphql-ws';
+import type { Authenticator, Session } from '../../domain/access/session.ts';
+import type { Viewer } from '../../domain/access/viewer.ts';
+import { admitSocket, KEY_ENDED, type SocketRefusal } from '../access/socket-admission.ts';
 import { selfIterator } from '../../async/step-source.ts';
 import { nestsDeeperThan } from '../../domain/values/json-value.ts';
 import type { Delivery } from './delivery.ts';
@@ -37,11 +40,12 @@ export interface SocketFacts {
   /** Sends results of a subscription; see `reader-watch.ts`. */
   sendResults: ReaderWatch['sendResults'];
   /** The facts of the socket's next operation; each operation has a request id of its own. */
-  nextOperation: () => RequestFacts;
+  nextOperation: (viewer: Viewer) => RequestFacts;
 }
 
 export interface OperationServerOptions {
   endpoint: GraphqlEndpoint;
+  authenticator: Authenticator;
   maskError: ErrorMask;
   persistedOperations: PersistedOperations;
 }
@@ -63,6 +67,13 @@ type OperationArgs = ExecutionArgs & {
 
 /** {@link SocketFacts}, and what is known of the socket's operations. */
 interface Extra extends SocketFacts {
+  /** Closes the socket of a caller who is not let in, or no longer. */
+  refuse: (refusal: SocketRefusal) => void;
+  /** Null until the client has said who they are. */
+  session: Session | null;
+  /** To be called when the socket is closed. */
+  leaveSession: () => void;
+  isClosed: boolean;
   /** What graphql-ws knows of the socket, once it is initialised; in it the operations that the client has not completed. */
   context: Pick<Context, 'subscriptions'> | null;
   /** The payload of the message that is being handed to graphql-ws, which calls `onSubscribe` before it waits for anything. */
@@ -80,17 +91,22 @@ interface Extra extends SocketFacts {
  */
 export function createOperationServer({
   endpoint,
+  authenticator,
   maskError,
   persistedOperations,
 }: OperationServerOptions): Server<SocketFacts> {
-  async function start(extra: Extra, id: string): Promise<OperationArgs | readonly GraphQLError[]> {
+  async function start(
+    extra: Extra,
+    viewer: Viewer,
+    id: string,
+  ): Promise<OperationArgs | readonly GraphQLError[]> {
     const { payload, running } = extra;
     extra.payload = NO_PAYLOAD;
     if (running > MAX_OPERATIONS_PER_SOCKET) return [tooManyOperations()];
     if (nestsDeeperThan(MAX_NESTING, payload.variables)) return [variablesTooDeep()];
     try {
       const query = persistedOperations.queryOf(payload) ?? '';
-      return await prepare(endpoint, extra, clientIdOf(id), { ...payload, query });
+      return await prepare(endpoint, extra, viewer, clientIdOf(id), { ...payload, query });
     } catch (error) {
       return [maskError(error)];
     }
@@ -98,12 +114,21 @@ export function createOperationServer({
 
   const server = makeServer<Record<string, unknown> | undefined, Extra>({
     connectionInitWaitTimeout: CONNECTION_INIT_TIMEOUT_MS,
-    onConnect: (context) => {
+    onConnect: async (context) => {
       context.extra.context = context;
+      const admission = await admitSocket(authenticator, context.connectionParams);
+      // It holds the key, which nobody needs any more.
+      (context as { connectionParams: unknown }).connectionParams = undefined;
+      return enter(context.extra, admission);
     },
     onSubscribe: async ({ extra }, id) => {
+      const { session } = extra;
+      if (!session?.isValid()) {
+        extra.refuse(KEY_ENDED);
+        return [sessionEnded()];
+      }
       extra.running += 1;
-      const started = await start(extra, id);
+      const started = await start(extra, session.viewer, id);
       // An operation that does not start sends no end.
       if (!('document' in started)) extra.running -= 1;
       return started;
@@ -125,14 +150,38 @@ export function createOperationServer({
         send,
         sendResults,
         nextOperation,
+        refuse: ({ code, reason }) => void socket.close(code, closeReason(reason)),
+        session: null,
+        leaveSession: () => undefined,
+        isClosed: false,
         context: null,
         payload: NO_PAYLOAD,
         count: 0,
         running: 0,
       };
-      return server.opened(reading(socket, extra), extra);
+      const closed = server.opened(reading(socket, extra), extra);
+      return (code, reason) => {
+        extra.isClosed = true;
+        extra.leaveSession();
+        return closed(code, reason);
+      };
     },
   };
+}
+
+/** Lets a caller in whose socket is still open. Answers false where they are not let in: graphql-ws goes no further then. */
+function enter(extra: Extra, admission: Awaited<ReturnType<typeof admitSocket>>): boolean {
+  if ('refusal' in admission) {
+    extra.refuse(admission.refusal);
+    return false;
+  }
+  extra.session = admission.session;
+  if (!extra.isClosed) {
+    extra.leaveSession = admission.session.onEnd(() => {
+      extra.refuse(KEY_ENDED);
+    });
+  }
+  return true;
 }
 
 /**
@@ -198,10 +247,11 @@ function variablesTooDeep(): GraphQLError {
 async function prepare(
   endpoint: GraphqlEndpoint,
   { nextOperation, turns, usage, send, sendResults }: SocketFacts,
+  viewer: Viewer,
   id: string,
   { query, variables, operationName }: SubscribePayload,
 ): Promise<OperationArgs | readonly GraphQLError[]> {
-  const facts = nextOperation();
+  const facts = nextOperation(viewer);
   const delivery: Delivery = { turns, socket: usage };
   const { schema, parse, validate } = endpoint.getEnveloped({ facts, delivery }) as Pipeline;
   const document = parse(query);
@@ -283,6 +333,10 @@ async function guarded(
   } catch (error) {
     return { errors: [maskError(error)] };
   }
+}
+
+function sessionEnded(): GraphQLError {
+  return new GraphQLError(KEY_ENDED.reason, { extensions: { code: 'UNAUTHENTICATED' } });
 }
 
 function tooManyOperations(): GraphQLError {

@@ -75,6 +75,16 @@ export async function readApiKeys(db: Queryable): Promise<StoredApiKey[]> {
   return rows;
 }
 
+/** Keys by their ids, also revoked ones. */
+export async function findApiKeys(db: Queryable, ids: readonly string[]): Promise<StoredApiKey[]> {
+  const { rows } = await db.query<ApiKeyRow>({
+    name: 'find-api-keys',
+    text: `SELECT ${COLUMNS} FROM api_keys WHERE id = ANY($1)`,
+    values: [ids],
+  });
+  return rows;
+}
+
 /** Notes when keys were last used. */
 export async function noteApiKeysUsed(
   db: Queryable,

@@ -1,3 +1,4 @@
+import { OPEN_ACCESS } from '../../../src/access/open-access.ts';
 import { GraphQLError } from 'graphql';
 import { expect, it } from 'vitest';
 import { createGraphqlEndpoint } from '../../../src/server/http/graphql-endpoint.ts';
@@ -20,7 +21,12 @@ it('a subscription ends when its socket is gone, whether or not anybody told it'
     persistedOperations,
     peerLimits: createPeerLimits({ maxWebsocketsPerAddress: 1, maxSubscriptionsPerAddress: 1_000 }),
   });
-  const operations = createOperationServer({ endpoint, maskError, persistedOperations });
+  const operations = createOperationServer({
+    endpoint,
+    authenticator: OPEN_ACCESS,
+    maskError,
+    persistedOperations,
+  });
   const receivers: ((text: string) => Promise<void>)[] = [];
   let sent = 0;
   const closed = operations.opened(
