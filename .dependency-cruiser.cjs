@@ -10,6 +10,7 @@ const FOLDERS = [
   'alerts',
   'commands',
   'access',
+  'cli',
   'graphql',
   'server',
   'logging',
@@ -30,6 +31,7 @@ const ALLOWED = {
   alerts: ['domain', 'store', 'events', 'http'],
   commands: ['domain', 'store', 'events'],
   access: ['commands', 'domain', 'store'],
+  cli: ['commands', 'config', 'database', 'domain', 'events', 'store'],
   graphql: ['commands', 'events', 'domain', 'generated'],
   server: ['graphql', 'domain'],
 };

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const generated = join(root, 'src', 'generated');
-const dist = join(root, 'dist');
+export const dist = join(root, 'dist');
 const stampFile = join(dist, 'made-from');
 const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
 

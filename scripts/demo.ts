@@ -64,7 +64,7 @@ async function run({ forMs }: DemoOptions, interrupted: AbortSignal, cleanup: Cl
   const output = createDemoOutput(process.stdout);
   configureLogging({ level: 'warn', console: true });
   const dataDir = await temporaryFolder(cleanup);
-  const config = loadConfig({ ...process.env, DATA_DIR: dataDir });
+  const config = loadConfig({ ...process.env, DATA_DIR: dataDir, AUTH_MODE: 'none' });
 
   output.starting(config.databaseUrl === undefined);
   const app = createApp(config);

@@ -1,14 +1,17 @@
 import { createHmac } from 'node:crypto';
 import { createServer, type AddressInfo } from 'node:net';
-import { resolve } from 'node:path';
+import { realpath } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { StartError } from '../async/start-error.ts';
 import { unusableFolder } from '../async/usable-folder.ts';
 import { locatePackage, runnableBinaries, type Binaries } from './embedded/binaries.ts';
 import {
+  clusterFolderOf,
   findPostmaster,
   provideCluster,
+  readPassword,
   removeForeignLock,
   SUPERUSER,
   type Cluster,
@@ -111,13 +114,34 @@ async function startIn(
     await stop();
     throw error;
   }
-  const connect = (role: string, password: string) =>
-    `postgresql://${role}:${password}@127.0.0.1:${port}/${DATABASE}`;
   return {
-    connectionString: connect(SUPERUSER, cluster.password),
-    runtimeConnectionString: connect(RUNTIME_ROLE, runtimePassword(cluster.password)),
+    connectionString: connectionStringOf(SUPERUSER, cluster.password, port),
+    runtimeConnectionString: runtimeConnectionStringOf(cluster.password, port),
     stop,
   };
+}
+
+/**
+ * The embedded PostgreSQL of a data folder that another process has started. Null where none is ready.
+ *
+ * @returns the connection string of the role that the scheduler runs under
+ * @throws Error where its password may not be read by this user
+ */
+export async function findEmbeddedPostgres(dataDir: string): Promise<string | null> {
+  const home = await realpath(join(dataDir, 'postgres')).catch(() => null);
+  if (home === null) return null;
+  const cluster = clusterFolderOf(home);
+  const postmaster = await findPostmaster(cluster);
+  if (postmaster?.status !== 'ready') return null;
+  return runtimeConnectionStringOf(await readPassword(cluster), postmaster.port);
+}
+
+function runtimeConnectionStringOf(superuserPassword: string, port: number): string {
+  return connectionStringOf(RUNTIME_ROLE, runtimePassword(superuserPassword), port);
+}
+
+function connectionStringOf(role: string, password: string, port: number): string {
+  return `postgresql://${role}:${password}@127.0.0.1:${port}/${DATABASE}`;
 }
 
 /** Follows from the superuser's, so that one secret is kept; does not tell it. */

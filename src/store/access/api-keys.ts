@@ -66,6 +66,15 @@ export async function updateApiKey(tx: Queryable, key: StoredApiKey): Promise<vo
   });
 }
 
+/** All keys, newest first, each with its last use. */
+export async function listApiKeys(db: Queryable): Promise<(StoredApiKey & { lastUsedAt: Date | null })[]> {
+  const { rows } = await db.query<ApiKeyRow & { lastUsedAt: Date | null }>({
+    name: 'list-api-keys',
+    text: `SELECT ${COLUMNS}, last_used_at AS "lastUsedAt" FROM api_keys ORDER BY created_at DESC, id DESC`,
+  });
+  return rows;
+}
+
 /** All keys that are not revoked. */
 export async function readApiKeys(db: Queryable): Promise<StoredApiKey[]> {
   const { rows } = await db.query<ApiKeyRow>({

@@ -1,0 +1,4 @@
+// npm run keys
+import { runCompiled } from './run-compiled.mjs';
+
+await runCompiled('cli/keys.js');
