@@ -21,7 +21,8 @@ let project: string;
 
 beforeEach(() => {
   project = mkdtempSync(join(tmpdir(), 'a project '));
-  for (const file of [...SHIPPED, 'scripts/start.mjs', 'scripts/compile.mjs']) {
+  const scripts = ['start', 'run-compiled', 'compile'].map((name) => `scripts/${name}.mjs`);
+  for (const file of [...SHIPPED, ...scripts]) {
     cpSync(join(repository, file), join(project, file));
   }
   write('package.json', '{ "type": "module" }');
