@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import type { Figure, Part } from './harness/bench.ts';
 import { startPostgres } from './harness/postgres.ts';
 import { ablation } from './parts/ablation.ts';
+import { auth } from './parts/auth.ts';
 import { backlog } from './parts/backlog.ts';
 import { besideQueries } from './parts/beside-queries.ts';
 import { burst } from './parts/burst.ts';
@@ -37,6 +38,7 @@ const PARTS: readonly Part[] = [
   fanOut,
   manySockets,
   http,
+  auth,
   dashboards,
   memory,
   nextRun,

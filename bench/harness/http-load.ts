@@ -8,18 +8,22 @@ export type HttpLoadRequest = {
   query: string;
   /** Whether each request gets a `$since` of its own, so that no two ask the same. */
   asksApart: boolean;
+  /** An API key to send with each request. */
+  key?: string;
   connections: number;
   requests: number;
 };
 
 export type HttpLoadResult = { perSecond: number };
 
-answer(async ({ url, query, asksApart, connections, requests }: HttpLoadRequest): Promise<HttpLoadResult> => {
+answer(async (request: HttpLoadRequest): Promise<HttpLoadResult> => {
+  const { url, query, asksApart, key, connections, requests } = request;
   const { hostname, port } = new URL(url);
+  const authorization = key === undefined ? '' : `Authorization: Bearer ${key}\r\n`;
   const messageWith = (variables: object): Buffer => {
     const body = JSON.stringify({ query, variables });
     return Buffer.from(
-      `POST /graphql HTTP/1.1\r\nHost: ${hostname}:${port}\r\nContent-Type: application/json\r\nAccept: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+      `POST /graphql HTTP/1.1\r\nHost: ${hostname}:${port}\r\nContent-Type: application/json\r\n${authorization}Accept: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
     );
   };
   const message = messageWith({});

@@ -7,6 +7,7 @@ const WRITE_MS = 60_000;
 
 /** When keys were last used. */
 export interface KeyUses {
+  /** Of uses that are not written yet, the first counts: `lastUsedAt` is exact to the minute. */
   note: (id: string) => void;
   /** Writes the uses of keys whose last one was written long enough ago. */
   write: () => Promise<void>;
@@ -17,7 +18,7 @@ export function createKeyUses({ db, clock }: { db: Queryable; clock: Clock }): K
   const writtenAtMs = new Map<string, number>();
   return {
     note(id) {
-      unwritten.set(id, clock.now());
+      if (!unwritten.has(id)) unwritten.set(id, clock.now());
     },
     async write() {
       const nowMs = clock.now().getTime();
@@ -27,9 +28,9 @@ export function createKeyUses({ db, clock }: { db: Queryable; clock: Clock }): K
         db,
         due.map(([id, at]) => ({ id, at })),
       );
-      for (const [id, at] of due) {
+      for (const [id] of due) {
         writtenAtMs.set(id, nowMs);
-        if (unwritten.get(id) === at) unwritten.delete(id);
+        unwritten.delete(id);
       }
     },
   };

@@ -1,7 +1,7 @@
 import type { Authenticator, Session } from '../domain/access/session.ts';
 import { ANONYMOUS } from '../domain/access/viewer.ts';
 
-const SESSION: Session = { viewer: ANONYMOUS, isValid: () => true, onEnd: () => () => undefined };
+const SESSION: Session = { viewer: ANONYMOUS, use: () => true, onEnd: () => () => undefined };
 
 /** Lets every caller in as the anonymous viewer. What they send as `Authorization` is not looked at. */
 export const OPEN_ACCESS: Authenticator = {

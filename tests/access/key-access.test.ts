@@ -184,9 +184,9 @@ describe('a session', () => {
     let ends = 0;
     session.onEnd(() => (ends += 1));
     await revoke(key);
-    expect(session.isValid()).toBe(true);
+    expect(session.use()).toBe(true);
     await access.runOnce();
-    expect([session.isValid(), ends]).toEqual([false, 1]);
+    expect([session.use(), ends]).toEqual([false, 1]);
     await access.runOnce();
     expect(ends).toBe(1);
   });
@@ -210,7 +210,7 @@ describe('a session', () => {
     let ends = 0;
     session.onEnd(() => (ends += 1));
     clock.advance(10);
-    expect(session.isValid()).toBe(false);
+    expect(session.use()).toBe(false);
     await access.runOnce();
     expect(ends).toBe(1);
   });
@@ -302,7 +302,7 @@ describe('the last use of a key', () => {
     const session = await sessionOf(key);
     await access.runOnce();
     clock.advance(2 * MINUTE_MS);
-    session.isValid();
+    session.use();
     await access.runOnce();
     expect(await lastUsedAt(key)).toEqual(clock.now());
   });

@@ -3,7 +3,8 @@ import type { Viewer } from './viewer.ts';
 /** A caller who was let in, for as long as their credentials are valid. */
 export interface Session {
   viewer: Viewer;
-  isValid: () => boolean;
+  /** Uses the credentials for one more operation. Answers whether they are still valid. */
+  use: () => boolean;
   /**
    * Calls back once, as soon as it is known that the credentials are not valid any longer.
    *

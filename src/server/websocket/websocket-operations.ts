@@ -123,7 +123,7 @@ export function createOperationServer({
     },
     onSubscribe: async ({ extra }, id) => {
       const { session } = extra;
-      if (!session?.isValid()) {
+      if (!session?.use()) {
         extra.refuse(KEY_ENDED);
         return [sessionEnded()];
       }
